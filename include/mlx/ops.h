@@ -1,0 +1,204 @@
+/* Operations. All are lazy, borrow their inputs and return a result owned by the innermost scope, or MX_BAD with the
+   error set. Inputs of several dtypes are promoted (mx_promote_types) and shapes broadcast as in NumPy unless a
+   function says otherwise. Negative axes count from the end. NULL is an absent optional argument. */
+#ifndef MLX_OPS_H
+#define MLX_OPS_H
+#include "mlx/array.h"
+MX_BEGIN
+
+/* ---- Elementwise, one input ---- */
+#define MXI_UNARY(name) MX_API mx_array mx_##name(mx_array a)
+MXI_UNARY(abs);         /* complex64 -> float32 */
+MXI_UNARY(negative);
+MXI_UNARY(sign);        /* complex: z / |z| */
+MXI_UNARY(square);
+MXI_UNARY(sqrt);        /* this and the next functions turn integers into float32 */
+MXI_UNARY(rsqrt);
+MXI_UNARY(reciprocal);
+MXI_UNARY(exp);
+MXI_UNARY(expm1);
+MXI_UNARY(log);
+MXI_UNARY(log2);
+MXI_UNARY(log10);
+MXI_UNARY(log1p);
+MXI_UNARY(sin);
+MXI_UNARY(cos);
+MXI_UNARY(tan);
+MXI_UNARY(arcsin);
+MXI_UNARY(arccos);
+MXI_UNARY(arctan);
+MXI_UNARY(sinh);
+MXI_UNARY(cosh);
+MXI_UNARY(tanh);
+MXI_UNARY(arcsinh);
+MXI_UNARY(arccosh);
+MXI_UNARY(arctanh);
+MXI_UNARY(erf);
+MXI_UNARY(erfinv);
+MXI_UNARY(sigmoid);
+MXI_UNARY(degrees);
+MXI_UNARY(radians);
+MXI_UNARY(floor);
+MXI_UNARY(ceil);
+MXI_UNARY(trunc);
+MXI_UNARY(logical_not); /* bool result */
+MXI_UNARY(bitwise_invert);
+MXI_UNARY(isnan);       /* bool result, as the next */
+MXI_UNARY(isinf);
+MXI_UNARY(isfinite);
+MXI_UNARY(isposinf);
+MXI_UNARY(isneginf);
+MXI_UNARY(real);
+MXI_UNARY(imag);
+MXI_UNARY(conjugate);
+MXI_UNARY(stop_gradient);
+#undef MXI_UNARY
+MX_API mx_array mx_round(mx_array a, int decimals); /* half to even */
+MX_API mx_array mx_astype(mx_array a, mx_dtype t);
+MX_API mx_array mx_nan_to_num(mx_array a, double nan, const double *posinf, const double *neginf); /* NULL = largest finite */
+
+/* ---- Elementwise, two inputs ---- */
+#define MXI_BINARY(name) MX_API mx_array mx_##name(mx_array a, mx_array b)
+MXI_BINARY(add);
+MXI_BINARY(subtract);
+MXI_BINARY(multiply);
+MXI_BINARY(divide);        /* true division: integers give float32 */
+MXI_BINARY(floor_divide);
+MXI_BINARY(remainder);     /* sign of the divisor */
+MXI_BINARY(power);
+MXI_BINARY(maximum);
+MXI_BINARY(minimum);
+MXI_BINARY(logaddexp);
+MXI_BINARY(arctan2);
+MXI_BINARY(equal);         /* bool results */
+MXI_BINARY(not_equal);
+MXI_BINARY(less);
+MXI_BINARY(less_equal);
+MXI_BINARY(greater);
+MXI_BINARY(greater_equal);
+MXI_BINARY(logical_and);
+MXI_BINARY(logical_or);
+MXI_BINARY(logical_xor);
+MXI_BINARY(bitwise_and);   /* integers and bool */
+MXI_BINARY(bitwise_or);
+MXI_BINARY(bitwise_xor);
+MXI_BINARY(left_shift);
+MXI_BINARY(right_shift);
+#undef MXI_BINARY
+MX_API mx_array mx_where(mx_array condition, mx_array x, mx_array y);
+MX_API mx_array mx_clip(mx_array a, mx_array low, mx_array high); /* either bound may be NULL */
+MX_API int mx_divmod(mx_array a, mx_array b, mx_array *quotient, mx_array *remainder);
+MX_API mx_array mx_isclose(mx_array a, mx_array b, double rtol, double atol, bool equal_nan);
+MX_API mx_array mx_allclose(mx_array a, mx_array b, double rtol, double atol, bool equal_nan);
+MX_API mx_array mx_array_equal(mx_array a, mx_array b, bool equal_nan);
+
+/* ---- Creation ---- */
+MX_API mx_array mx_zeros(mx_ints shape, mx_dtype t);
+MX_API mx_array mx_ones(mx_ints shape, mx_dtype t);
+MX_API mx_array mx_full(mx_ints shape, mx_array value, mx_dtype t); /* value broadcasts to the shape */
+MX_API mx_array mx_zeros_like(mx_array a);
+MX_API mx_array mx_ones_like(mx_array a);
+MX_API mx_array mx_arange(double start, double stop, double step, mx_dtype t);
+MX_API mx_array mx_linspace(double start, double stop, int64_t num, bool endpoint, mx_dtype t);
+MX_API mx_array mx_eye(int64_t n, int64_t m, int64_t k, mx_dtype t);
+MX_API mx_array mx_tri(int64_t n, int64_t m, int64_t k, mx_dtype t);
+MX_API mx_array mx_tril(mx_array a, int64_t k);
+MX_API mx_array mx_triu(mx_array a, int64_t k);
+
+/* ---- Shape ---- */
+MX_API mx_array mx_reshape(mx_array a, mx_ints shape); /* one dim may be -1 */
+MX_API mx_array mx_flatten(mx_array a, int start_axis, int end_axis);
+MX_API mx_array mx_unflatten(mx_array a, int axis, mx_ints shape);
+MX_API mx_array mx_squeeze(mx_array a, mx_ints axes); /* MX_ALL_AXES: every axis of size 1 */
+MX_API mx_array mx_expand_dims(mx_array a, mx_ints axes);
+MX_API mx_array mx_transpose(mx_array a, mx_ints axes); /* MX_ALL_AXES: reversed */
+MX_API mx_array mx_swapaxes(mx_array a, int axis1, int axis2);
+MX_API mx_array mx_moveaxis(mx_array a, int source, int destination);
+MX_API mx_array mx_flip(mx_array a, mx_ints axes);
+MX_API mx_array mx_broadcast_to(mx_array a, mx_ints shape);
+/* The common shape of n arrays in out[MX_MAX_NDIM]; its ndim, or -1. */
+enum { MX_MAX_NDIM = 32 };
+MX_API int mx_broadcast_shapes(int n, const mx_ints *shapes, int64_t *out);
+MX_API int mx_broadcast_arrays(int n, const mx_array *arrays, mx_array *out);
+MX_API mx_array mx_concatenate(int n, const mx_array *arrays, int axis);
+MX_API mx_array mx_stack(int n, const mx_array *arrays, int axis);
+/* Parts of a along axis: `out` receives indices.n + 1 arrays. */
+MX_API int mx_split_at(mx_array a, mx_ints indices, int axis, mx_array *out);
+MX_API int mx_split(mx_array a, int parts, int axis, mx_array *out); /* equal parts */
+MX_API int mx_unstack(mx_array a, int axis, mx_array *out);          /* a.shape[axis] arrays */
+MX_API mx_array mx_repeat(mx_array a, int64_t repeats, int axis);
+MX_API mx_array mx_tile(mx_array a, mx_ints reps);
+MX_API mx_array mx_roll(mx_array a, mx_ints shifts, mx_ints axes);
+typedef enum mx_pad_mode { MX_PAD_CONSTANT, MX_PAD_EDGE, MX_PAD_REFLECT, MX_PAD_SYMMETRIC } mx_pad_mode;
+/* low and high: elements before and after, one a dim. value NULL = 0. */
+MX_API mx_array mx_pad(mx_array a, mx_ints low, mx_ints high, mx_pad_mode mode, mx_array value);
+MX_API mx_array mx_contiguous(mx_array a, bool allow_col_major);
+MX_API mx_array mx_as_strided(mx_array a, mx_ints shape, mx_ints strides, int64_t offset); /* of a's row-major elements */
+MX_API mx_array mx_view(mx_array a, mx_dtype t); /* the same bytes; the last axis scales by the ratio of sizes */
+MX_API mx_array mx_diagonal(mx_array a, int64_t offset, int axis1, int axis2);
+MX_API mx_array mx_diag(mx_array a, int64_t k);
+MX_API int mx_meshgrid(int n, const mx_array *arrays, bool sparse, bool ij, mx_array *out);
+/* a, evaluated only after the dependencies. */
+MX_API int mx_depends(int n, const mx_array *inputs, int ndependencies, const mx_array *dependencies, mx_array *out);
+
+/* ---- Indexing ---- */
+/* Elements start, start+step, ... before stop, one triple a dim; NumPy's clipping; step may be negative. */
+MX_API mx_array mx_slice(mx_array a, mx_ints start, mx_ints stop, mx_ints step);
+typedef enum mx_update_mode { MX_UPDATE_SET, MX_UPDATE_ADD, MX_UPDATE_MULTIPLY, MX_UPDATE_MAXIMUM, MX_UPDATE_MINIMUM } mx_update_mode;
+/* A copy of a with that part updated; update broadcasts to it. */
+MX_API mx_array mx_slice_update(mx_array a, mx_array update, mx_ints start, mx_ints stop, mx_ints step, mx_update_mode mode);
+MX_API mx_array mx_dynamic_slice(mx_array a, mx_array start, mx_ints axes, mx_ints slice_size);
+MX_API mx_array mx_dynamic_slice_update(mx_array a, mx_array update, mx_array start, mx_ints axes);
+/* Index errors in data surface at eval as MX_INDEX_ERROR. */
+MX_API mx_array mx_take(mx_array a, mx_array indices, int axis); /* shape: a's with that axis replaced by indices' */
+MX_API mx_array mx_take_flat(mx_array a, mx_array indices);
+MX_API mx_array mx_take_along_axis(mx_array a, mx_array indices, int axis);
+MX_API mx_array mx_put_along_axis(mx_array a, mx_array indices, mx_array values, int axis, mx_update_mode mode);
+/* indices[i] indexes axis axes[i]; they broadcast to a shape I; result I + slice_sizes (one a dim of a). */
+MX_API mx_array mx_gather(mx_array a, int n, const mx_array *indices, mx_ints axes, mx_ints slice_sizes);
+MX_API mx_array mx_scatter(mx_array a, int n, const mx_array *indices, mx_array updates, mx_ints axes, mx_update_mode mode);
+
+/* ---- Reductions ---- */
+MX_API mx_array mx_sum(mx_array a, mx_ints axes, bool keepdims);
+MX_API mx_array mx_prod(mx_array a, mx_ints axes, bool keepdims);
+MX_API mx_array mx_min(mx_array a, mx_ints axes, bool keepdims);
+MX_API mx_array mx_max(mx_array a, mx_ints axes, bool keepdims);
+MX_API mx_array mx_all(mx_array a, mx_ints axes, bool keepdims);
+MX_API mx_array mx_any(mx_array a, mx_ints axes, bool keepdims);
+MX_API mx_array mx_mean(mx_array a, mx_ints axes, bool keepdims);
+MX_API mx_array mx_var(mx_array a, mx_ints axes, bool keepdims, double ddof);
+MX_API mx_array mx_std(mx_array a, mx_ints axes, bool keepdims, double ddof);
+MX_API mx_array mx_logsumexp(mx_array a, mx_ints axes, bool keepdims);
+MX_API mx_array mx_argmin(mx_array a, int axis, bool keepdims); /* uint32 */
+MX_API mx_array mx_argmax(mx_array a, int axis, bool keepdims);
+MX_API mx_array mx_cumsum(mx_array a, int axis, bool reverse, bool inclusive);
+MX_API mx_array mx_cumprod(mx_array a, int axis, bool reverse, bool inclusive);
+MX_API mx_array mx_cummax(mx_array a, int axis, bool reverse, bool inclusive);
+MX_API mx_array mx_cummin(mx_array a, int axis, bool reverse, bool inclusive);
+MX_API mx_array mx_logcumsumexp(mx_array a, int axis, bool reverse, bool inclusive);
+MX_API mx_array mx_sort(mx_array a, int axis);
+MX_API mx_array mx_argsort(mx_array a, int axis);               /* uint32 */
+MX_API mx_array mx_partition(mx_array a, int64_t kth, int axis);
+MX_API mx_array mx_argpartition(mx_array a, int64_t kth, int axis);
+MX_API mx_array mx_topk(mx_array a, int64_t k, int axis);       /* the k largest, in no order */
+MX_API mx_array mx_softmax(mx_array a, mx_ints axes, bool precise);
+
+/* ---- Products ---- */
+MX_API mx_array mx_matmul(mx_array a, mx_array b);
+MX_API mx_array mx_addmm(mx_array c, mx_array a, mx_array b, double alpha, double beta); /* alpha a b + beta c */
+MX_API mx_array mx_outer(mx_array a, mx_array b);
+MX_API mx_array mx_inner(mx_array a, mx_array b);
+MX_API mx_array mx_tensordot(mx_array a, mx_array b, mx_ints axes_a, mx_ints axes_b);
+
+/* ---- Quantisation ---- affine: w = q * scale + bias, one scale and bias for each group along the last axis ---- */
+typedef struct mx_quant {
+  int group_size; /* 32, 64 or 128; 0 = 64 */
+  int bits;       /* 2 3 4 5 6 8; 0 = 4 */
+} mx_quant;
+/* w (..., N, K) -> packed uint32 (..., N, K * bits / 32), scales and biases (..., N, K / group_size) of w's dtype. */
+MX_API int mx_quantize(mx_array w, mx_quant q, mx_array *packed, mx_array *scales, mx_array *biases);
+MX_API mx_array mx_dequantize(mx_array packed, mx_array scales, mx_array biases, mx_quant q);
+/* x (..., M, K) times the transpose of W (N, K) (transpose), or times W (K, N). */
+MX_API mx_array mx_quantized_matmul(mx_array x, mx_array packed, mx_array scales, mx_array biases, bool transpose, mx_quant q);
+MX_END
+#endif

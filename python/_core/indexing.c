@@ -1,0 +1,529 @@
+/* x[key], x[key] = v, x.at[key].add(v).
+
+   A key is read once into a list of items. Every form then reduces to three steps: a strided slice of the axes that
+   ints and slices name; a gather (or scatter) over the axes that index arrays name; and a reshape that drops the axes
+   of ints and adds those of None. As in NumPy, the axes of index arrays stand where the first one was when they are
+   neighbours, and in front when they are not; an int counts as an index array when there is one. */
+#include "core.h"
+#include <string.h>
+
+typedef enum item_kind { ITEM_INT, ITEM_SLICE, ITEM_NEW_AXIS, ITEM_ARRAY } item_kind;
+typedef struct item {
+  item_kind kind;
+  int axis; /* of the array; not for ITEM_NEW_AXIS */
+  int64_t start, stop, step, length;
+  mx_array indices;
+} item;
+
+enum { MAX_ITEMS = 2 * MX_MAX_NDIM };
+typedef struct key_items {
+  mx_array a;
+  item v[MAX_ITEMS];
+  int n, narrays;
+  mx_array mask; /* a boolean mask over the leading axes: then nothing else is set */
+} key_items;
+
+static int fail(PyObject *type, const char *text) {
+  PyErr_SetString(type, text);
+  return -1;
+}
+
+static bool is_int(PyObject *o) {
+  if (PyBool_Check(o)) return false;
+  return PyLong_Check(o) || (PyIndex_Check(o) && !py_is_array(o) && !PyObject_HasAttrString(o, "__array__")) ||
+         (PyIndex_Check(o) && !py_is_array(o) && !PySequence_Check(o));
+}
+
+static int add_item(key_items *k, item i) {
+  if (k->n == MAX_ITEMS) return fail(PyExc_ValueError, "[index] expected at most 64 indices");
+  k->v[k->n++] = i;
+  return 0;
+}
+
+static int add_int(key_items *k, PyObject *o, int axis) {
+  int64_t i, n = mx_dim(k->a, axis);
+  if (py_int64(o, &i) < 0) return -1;
+  if (i < -n || i >= n) {
+    PyErr_Format(PyExc_IndexError, "[index] index %lld is out of range for axis %d with size %lld", (long long)i, axis,
+                 (long long)n);
+    return -1;
+  }
+  if (i < 0) i += n;
+  return add_item(k, (item){ITEM_INT, axis, i, i + 1, 1, 1, NULL});
+}
+
+static bool slice_part(PyObject *slice, const char *name) {
+  PyObject *v = PyObject_GetAttrString(slice, name);
+  bool good = v && (v == Py_None || (PyIndex_Check(v) && !py_is_array(v)));
+  Py_XDECREF(v);
+  return good;
+}
+
+static int add_slice(key_items *k, PyObject *o, int axis) {
+  if (!slice_part(o, "start") || !slice_part(o, "stop") || !slice_part(o, "step"))
+    return fail(PyExc_ValueError, "Slice indices must be integers or None.");
+  Py_ssize_t start, stop, step;
+  if (PySlice_Unpack(o, &start, &stop, &step) < 0) return -1;
+  Py_ssize_t n = PySlice_AdjustIndices((Py_ssize_t)mx_dim(k->a, axis), &start, &stop, step);
+  /* After adjusting, a stop of -1 with a negative step means "through element 0": the library counts negatives from the
+     end, so say it as a number below every element. */
+  if (step < 0 && stop < 0) stop = -(Py_ssize_t)mx_dim(k->a, axis) - 1;
+  return add_item(k, (item){ITEM_SLICE, axis, start, stop, step, n, NULL});
+}
+
+static int add_full(key_items *k, int axis) {
+  int64_t n = mx_dim(k->a, axis);
+  return add_item(k, (item){ITEM_SLICE, axis, 0, n, 1, n, NULL});
+}
+
+static int add_array(key_items *k, mx_array indices, int axis) {
+  mx_dtype t = mx_dtype_of(indices);
+  if (t == MX_BOOL) return fail(PyExc_ValueError, "boolean indices are not yet supported");
+  if (t > MX_INT64) return fail(PyExc_ValueError, "[gather] Got indices with invalid dtype. Indices must be integral.");
+  k->narrays++;
+  return add_item(k, (item){ITEM_ARRAY, axis, 0, 0, 1, 1, indices});
+}
+
+/* An index array from an array, a list of ints, or a buffer of integers; NULL without an exception for another object. */
+static mx_array index_array(PyObject *o) {
+  if (py_is_array(o)) return py_handle(o);
+  if (PyList_Check(o) || (PyObject_CheckBuffer(o) && !PyBytes_Check(o))) return py_to_array(o, -1);
+  return NULL;
+}
+
+static PyObject *key_item(PyObject *key, Py_ssize_t i) { return PyTuple_Check(key) ? PyTuple_GetItem(key, i) : key; }
+
+static int read_key(key_items *k, mx_array a, PyObject *key) {
+  memset(k, 0, sizeof *k);
+  k->a = a;
+  Py_ssize_t n = PyTuple_Check(key) ? PyTuple_Size(key) : 1;
+  int ndim = mx_ndim(a), used = 0, ellipses = 0;
+  for (Py_ssize_t i = 0; i < n; i++) {
+    PyObject *o = key_item(key, i);
+    if (o == Py_Ellipsis) ellipses++;
+    else if (o != Py_None) used++;
+  }
+  if (ellipses > 1) return fail(PyExc_ValueError, "An index can only have a single ellipsis (...)");
+  mx_array mask = n == 1 ? index_array(key_item(key, 0)) : NULL;
+  if (!mask && PyErr_Occurred()) return -1;
+  if (mask && mx_dtype_of(mask) == MX_BOOL) {
+    k->mask = mask;
+    return 0;
+  }
+  if (used > ndim) {
+    if (ndim == 0) return fail(PyExc_ValueError, "too many indices for array: array is 0-dimensional");
+    PyErr_Format(PyExc_ValueError, "Too many indices for array with %d dimensions.", ndim);
+    return -1;
+  }
+  int axis = 0;
+  for (Py_ssize_t i = 0; i < n; i++) {
+    PyObject *o = key_item(key, i);
+    int r = 0;
+    if (o == Py_None) {
+      r = add_item(k, (item){ITEM_NEW_AXIS, -1, 0, 1, 1, 1, NULL});
+    } else if (o == Py_Ellipsis) {
+      for (int fill = ndim - used; r == 0 && fill > 0; fill--) r = add_full(k, axis++);
+    } else if (PySlice_Check(o)) {
+      r = add_slice(k, o, axis++);
+    } else if (is_int(o)) {
+      r = add_int(k, o, axis++);
+    } else {
+      mx_array indices = n == 1 ? mask : index_array(o);
+      if (indices) r = add_array(k, indices, axis++);
+      else r = PyErr_Occurred() ? -1 : fail(PyExc_ValueError, "Cannot index mlx array using the given type.");
+    }
+    if (r < 0) return -1;
+  }
+  while (axis < ndim)
+    if (add_full(k, axis++) < 0) return -1;
+  return 0;
+}
+
+/* ---- The slicing step ---- */
+typedef struct box {
+  int64_t start[MX_MAX_NDIM], stop[MX_MAX_NDIM], step[MX_MAX_NDIM];
+  int ndim;
+  bool whole; /* every element in order: nothing to slice */
+} box;
+
+/* The part of the array that ints and slices select. With index arrays an int stays whole: it joins the gather. */
+static box slice_box(const key_items *k) {
+  box b = {.ndim = mx_ndim(k->a), .whole = true};
+  for (int i = 0; i < k->n; i++) {
+    const item *t = &k->v[i];
+    if (t->kind == ITEM_NEW_AXIS) continue;
+    bool whole_axis = t->kind == ITEM_ARRAY || (t->kind == ITEM_INT && k->narrays) ||
+                      (t->start == 0 && t->step == 1 && t->length == mx_dim(k->a, t->axis));
+    b.start[t->axis] = whole_axis ? 0 : t->start;
+    b.stop[t->axis] = whole_axis ? mx_dim(k->a, t->axis) : t->stop;
+    b.step[t->axis] = whole_axis ? 1 : t->step;
+    b.whole &= whole_axis;
+  }
+  return b;
+}
+
+static mx_array take_box(mx_array a, const box *b) {
+  if (b->whole) return a;
+  return mx_slice(a, (mx_ints){b->start, b->ndim}, (mx_ints){b->stop, b->ndim}, (mx_ints){b->step, b->ndim});
+}
+
+static mx_array reshape(mx_array a, const int64_t *shape, int n) {
+  mx_ints s = mx_shape_ints(a);
+  if (s.n == n && (n == 0 || !memcmp(s.v, shape, sizeof *shape * (size_t)n))) return a;
+  return mx_reshape(a, (mx_ints){shape, n});
+}
+
+static mx_array too_many_axes(void) {
+  mx_error_set(MX_INVALID_ARGUMENT, "[index] expected a result of at most %d dimensions", MX_MAX_NDIM);
+  return MX_BAD;
+}
+
+/* ---- The gather step ---- */
+typedef struct gather_plan {
+  mx_array indices[MX_MAX_NDIM];
+  int64_t axes[MX_MAX_NDIM], sizes[MX_MAX_NDIM];
+  int n;
+  bool adjacent;
+  int first;                   /* items before the index arrays, when adjacent */
+  int64_t broadcast[MX_MAX_NDIM];
+  int nbroadcast;
+} gather_plan;
+
+static bool joins_gather(const item *t) { return t->kind == ITEM_ARRAY || t->kind == ITEM_INT; }
+
+static int plan_gather(const key_items *k, const box *b, gather_plan *g) {
+  memset(g, 0, sizeof *g);
+  mx_ints shapes[MX_MAX_NDIM];
+  int last = -1;
+  g->adjacent = true;
+  g->first = -1;
+  for (int i = 0; i < k->n; i++) {
+    const item *t = &k->v[i];
+    if (t->kind == ITEM_NEW_AXIS && !joins_gather(t)) continue;
+    if (t->kind == ITEM_SLICE) {
+      g->sizes[t->axis] = t->length;
+      continue;
+    }
+    if (g->first < 0) g->first = i;
+    else if (i != last + 1) g->adjacent = false;
+    last = i;
+    g->indices[g->n] = t->kind == ITEM_ARRAY ? t->indices : mx_int(t->start);
+    if (!mx_ok(g->indices[g->n])) return -1;
+    shapes[g->n] = mx_shape_ints(g->indices[g->n]);
+    g->axes[g->n++] = t->axis;
+    g->sizes[t->axis] = 1;
+  }
+  (void)b;
+  g->nbroadcast = mx_broadcast_shapes(g->n, shapes, g->broadcast);
+  return g->nbroadcast < 0 ? -1 : 0;
+}
+
+/* The axes of the result in order, from the gathered array's (I..., other axes...): where each comes from, or -1 for a
+   new axis. `lengths` is the result's shape. Returns the result's ndim. */
+static int result_axes(const key_items *k, const gather_plan *g, int *from, int64_t *lengths) {
+  int n = 0, other = g->nbroadcast;
+  bool placed = false;
+  for (int i = -1; i < k->n; i++) {
+    bool here = !placed && (g->adjacent ? i == g->first : i == -1);
+    if (here) {
+      placed = true;
+      for (int j = 0; j < g->nbroadcast; j++, n++) {
+        if (n == MX_MAX_NDIM) return -1;
+        from[n] = j;
+        lengths[n] = g->broadcast[j];
+      }
+    }
+    if (i < 0 || joins_gather(&k->v[i])) continue;
+    if (n == MX_MAX_NDIM) return -1;
+    from[n] = k->v[i].kind == ITEM_NEW_AXIS ? -1 : other++;
+    lengths[n++] = k->v[i].kind == ITEM_NEW_AXIS ? 1 : k->v[i].length;
+  }
+  return n;
+}
+
+static mx_array gather(const key_items *k, mx_array a, const box *b) {
+  gather_plan g;
+  int from[MX_MAX_NDIM];
+  int64_t lengths[MX_MAX_NDIM], shape[MX_MAX_NDIM], order[MX_MAX_NDIM];
+  if (plan_gather(k, b, &g) < 0) return MX_BAD;
+  int n = result_axes(k, &g, from, lengths);
+  if (n < 0) return too_many_axes();
+  mx_array r;
+  if (g.n == 1) r = mx_take(a, g.indices[0], (int)g.axes[0]); /* the index's axes stand where they should */
+  else r = mx_gather(a, g.n, g.indices, (mx_ints){g.axes, g.n}, (mx_ints){g.sizes, mx_ndim(a)});
+  if (!mx_ok(r)) return r;
+  if (g.n > 1) { /* (I..., slice sizes with 1 for the gathered axes) -> (I..., other axes) -> the result's order */
+    int m = 0, naxes = 0;
+    for (int i = 0; i < g.nbroadcast; i++) shape[m++] = g.broadcast[i];
+    for (int i = 0; i < k->n; i++)
+      if (k->v[i].kind == ITEM_SLICE && m < MX_MAX_NDIM) shape[m++] = k->v[i].length;
+    r = reshape(r, shape, m);
+    for (int i = 0; i < n; i++)
+      if (from[i] >= 0) order[naxes++] = from[i];
+    r = mx_transpose(r, (mx_ints){order, naxes});
+  }
+  return mx_ok(r) ? reshape(r, lengths, n) : r;
+}
+
+static mx_array get(const key_items *k) {
+  if (k->mask) {
+    mx_error_set(MX_INVALID_ARGUMENT, "boolean indices are not yet supported");
+    return MX_BAD;
+  }
+  box b = slice_box(k);
+  mx_array a = take_box(k->a, &b);
+  if (!mx_ok(a)) return a;
+  if (k->narrays) return gather(k, a, &b);
+  int64_t shape[MX_MAX_NDIM];
+  int n = 0;
+  for (int i = 0; i < k->n; i++) {
+    if (k->v[i].kind == ITEM_INT) continue;
+    if (n == MX_MAX_NDIM) return too_many_axes();
+    shape[n++] = k->v[i].length;
+  }
+  return reshape(a, shape, n);
+}
+
+/* x[i] with an int: the common case, without a list of items. */
+static mx_array row(mx_array a, int64_t i) {
+  int64_t start[MX_MAX_NDIM] = {0}, step[MX_MAX_NDIM];
+  mx_ints shape = mx_shape_ints(a);
+  int64_t stop[MX_MAX_NDIM];
+  for (int d = 0; d < shape.n; d++) stop[d] = shape.v[d], step[d] = 1;
+  start[0] = i;
+  stop[0] = i + 1;
+  mx_array r = mx_slice(a, (mx_ints){start, shape.n}, (mx_ints){stop, shape.n}, (mx_ints){step, shape.n});
+  return mx_ok(r) ? mx_squeeze(r, MX_AXES(0)) : r;
+}
+
+PyObject *py_array_getitem(PyObject *self, PyObject *key) {
+  mx_scope s = mx_scope_open();
+  mx_array a = py_handle(self);
+  PyObject *r = NULL;
+  if (Py_TYPE(key) == &PyLong_Type && mx_ndim(a)) {
+    int64_t i, n = mx_dim(a, 0);
+    if (py_int64(key, &i) < 0) {
+      if (PyErr_ExceptionMatches(PyExc_OverflowError)) PyErr_SetString(PyExc_IndexError, "[index] index out of range");
+    } else if (i < -n || i >= n) {
+      PyErr_Format(PyExc_IndexError, "[index] index %lld is out of range for axis 0 with size %lld", (long long)i,
+                   (long long)n);
+    } else {
+      r = py_wrap(row(a, i < 0 ? i + n : i));
+    }
+  } else {
+    key_items k;
+    if (read_key(&k, a, key) == 0) r = py_wrap(get(&k));
+  }
+  mx_scope_close(&s);
+  return r;
+}
+
+/* ---- Updates ---- */
+/* Drops leading axes of length 1 beyond `ndim`. */
+static mx_array drop_leading(mx_array v, int ndim) {
+  mx_ints s = mx_shape_ints(v);
+  int drop = 0;
+  while (s.n - drop > ndim && s.v[drop] == 1) drop++;
+  return drop ? mx_reshape(v, (mx_ints){s.v + drop, s.n - drop}) : v;
+}
+
+/* The value with an axis of length 1 for every int, so that it broadcasts against the sliced box. */
+static mx_array fit_box(const key_items *k, mx_array v) {
+  int64_t shape[MAX_ITEMS], result_ndim = 0;
+  for (int i = 0; i < k->n; i++) result_ndim += k->v[i].kind != ITEM_INT;
+  v = drop_leading(v, (int)result_ndim);
+  if (!mx_ok(v)) return v;
+  mx_ints s = mx_shape_ints(v);
+  int at = s.n, n = 0; /* both from the right; shape is filled backwards */
+  for (int i = k->n - 1; i >= 0 && (at > 0 || n == 0); i--) {
+    const item *t = &k->v[i];
+    if (t->kind == ITEM_INT) {
+      shape[MAX_ITEMS - ++n] = 1;
+      continue;
+    }
+    int64_t d = at > 0 ? s.v[--at] : 1;
+    if (t->kind == ITEM_SLICE) shape[MAX_ITEMS - ++n] = d;
+    else if (d != 1) at = -1;
+  }
+  if (at != 0) {
+    mx_error_set(MX_INVALID_ARGUMENT, "[setitem] expected a value that broadcasts to the indexed part, got %d dimensions",
+                 mx_ndim(v));
+    return MX_BAD;
+  }
+  return reshape(v, shape + MAX_ITEMS - n, n);
+}
+
+static mx_array update_box(const key_items *k, const box *b, mx_array v, mx_update_mode mode) {
+  v = fit_box(k, v);
+  if (!mx_ok(v)) return v;
+  if (b->ndim == 0 && mode == MX_UPDATE_SET) return mx_astype(v, mx_dtype_of(k->a));
+  return mx_slice_update(k->a, v, (mx_ints){b->start, b->ndim}, (mx_ints){b->stop, b->ndim}, (mx_ints){b->step, b->ndim},
+                         mode);
+}
+
+static mx_array update_gather(const key_items *k, const box *b, mx_array v, mx_update_mode mode) {
+  mx_array a = take_box(k->a, b);
+  gather_plan g;
+  int from[MX_MAX_NDIM], n;
+  int64_t lengths[MX_MAX_NDIM], order[MX_MAX_NDIM], shape[MX_MAX_NDIM];
+  if (!mx_ok(a) || plan_gather(k, b, &g) < 0) return MX_BAD;
+  if ((n = result_axes(k, &g, from, lengths)) < 0 || g.nbroadcast + mx_ndim(a) > MX_MAX_NDIM) return too_many_axes();
+  v = mx_broadcast_to(drop_leading(v, n), (mx_ints){lengths, n});
+  /* The result's order -> (I..., other axes...) -> (I..., one axis for each of a's, 1 for the gathered ones). */
+  int naxes = 0, m = 0;
+  for (int want = 0; want < n; want++)
+    for (int i = 0; i < n; i++)
+      if (from[i] == want) order[naxes++] = i;
+  for (int i = 0; i < n; i++)
+    if (from[i] < 0) order[naxes++] = i; /* new axes, of length 1, to the end */
+  v = mx_transpose(v, (mx_ints){order, naxes});
+  for (int i = 0; i < g.nbroadcast; i++) shape[m++] = g.broadcast[i];
+  for (int i = 0; i < mx_ndim(a); i++) shape[m++] = g.sizes[i];
+  v = mx_reshape(v, (mx_ints){shape, m});
+  mx_array r = mx_scatter(a, g.n, g.indices, v, (mx_ints){g.axes, g.n}, mode);
+  if (b->whole || !mx_ok(r)) return r;
+  return mx_slice_update(k->a, r, (mx_ints){b->start, b->ndim}, (mx_ints){b->stop, b->ndim}, (mx_ints){b->step, b->ndim},
+                         MX_UPDATE_SET);
+}
+
+/* Where the mask holds, the value: one that broadcasts over the masked elements, or a list of them in order. */
+static mx_array update_mask(const key_items *k, mx_array v, mx_update_mode mode) {
+  mx_array a = k->a, mask = k->mask;
+  int lead = mx_ndim(mask), ndim = mx_ndim(a);
+  int64_t shape[MX_MAX_NDIM];
+  bool fits = lead <= ndim;
+  for (int i = 0; i < ndim; i++) {
+    shape[i] = i < lead ? mx_dim(mask, i) : 1;
+    fits = fits && (i >= lead || shape[i] == mx_dim(a, i));
+  }
+  if (!fits || mode != MX_UPDATE_SET) {
+    mx_error_set(MX_INVALID_ARGUMENT,
+                 fits ? "[at] boolean masks are not supported" : "[setitem] expected a boolean mask with the shape of the array's leading axes");
+    return MX_BAD;
+  }
+  if (mx_ndim(v) > ndim - lead + 1) {
+    mx_error_set(MX_INVALID_ARGUMENT, "[setitem] expected a value of at most %d dimensions for this mask, got %d",
+                 ndim - lead + 1, mx_ndim(v));
+    return MX_BAD;
+  }
+  if (mx_ndim(v) == ndim - lead + 1) { /* the j-th masked element takes v[j] */
+    mx_array rank = mx_cumsum(mx_astype(mx_flatten(mask, 0, -1), MX_INT32), 0, false, true);
+    rank = mx_maximum(mx_subtract(rank, mx_int(1)), mx_int(0));
+    if (mx_dim(v, 0) == 1) rank = mx_zeros_like(rank);
+    v = mx_take(v, rank, 0);
+    int64_t full[MX_MAX_NDIM];
+    for (int i = 0; i < ndim; i++) full[i] = i < lead ? shape[i] : mx_dim(v, 1 + i - lead);
+    v = mx_reshape(v, (mx_ints){full, ndim});
+  }
+  v = mx_astype(v, mx_dtype_of(a));
+  return mx_where(mx_reshape(mask, (mx_ints){shape, ndim}), v, a);
+}
+
+mx_array py_update(mx_array a, PyObject *key, mx_array value, mx_update_mode mode) {
+  key_items k;
+  if (read_key(&k, a, key) < 0) return NULL;
+  mx_array v = mx_dtype_of(value) == mx_dtype_of(a) ? value : mx_astype(value, mx_dtype_of(a));
+  if (k.mask) return py_checked(update_mask(&k, v, mode));
+  box b = slice_box(&k);
+  return py_checked(k.narrays ? update_gather(&k, &b, v, mode) : update_box(&k, &b, v, mode));
+}
+
+static mx_array update_value(PyObject *o, mx_dtype t) {
+  if (py_is_operand(o)) return py_weak_array(o, t);
+  PyErr_SetString(o == Py_None ? PyExc_TypeError : PyExc_ValueError, "expected an array or a scalar as the new value");
+  return NULL;
+}
+
+int py_array_setitem(PyObject *self, PyObject *key, PyObject *value) {
+  mx_scope s = mx_scope_open();
+  mx_array a = py_handle(self), v = update_value(value, mx_dtype_of(a));
+  mx_array r = v ? py_update(a, key, v, MX_UPDATE_SET) : NULL;
+  int status = r ? py_assign(self, r) : -1;
+  mx_scope_close(&s);
+  return status;
+}
+
+/* ---- x.at ---- */
+typedef struct at_object {
+  PyObject_HEAD
+  PyObject *array, *key;
+} at_object;
+static PyTypeObject *at_type;
+
+static PyObject *make_at(PyObject *array, PyObject *key) {
+  at_object *o = PyObject_New(at_object, at_type);
+  if (!o) return NULL;
+  o->array = Py_NewRef(array);
+  o->key = Py_XNewRef(key);
+  return (PyObject *)o;
+}
+PyObject *py_array_at(PyObject *self, void *unused) {
+  (void)unused;
+  return make_at(self, NULL);
+}
+static void at_dealloc(PyObject *o) {
+  PyTypeObject *type = Py_TYPE(o);
+  Py_XDECREF(((at_object *)o)->array);
+  Py_XDECREF(((at_object *)o)->key);
+  PyObject_Free(o);
+  Py_DECREF(type);
+}
+static PyObject *at_getitem(PyObject *o, PyObject *key) { return make_at(((at_object *)o)->array, key); }
+
+static mx_array same(mx_array v) { return v; }
+
+static PyObject *at_update(PyObject *self, PyObject *value, mx_array (*change)(mx_array), mx_update_mode mode) {
+  at_object *o = (at_object *)self;
+  if (!o->key) {
+    PyErr_SetString(PyExc_ValueError, "must give indices to array.at (e.g. `x.at[0].add(1)`)");
+    return NULL;
+  }
+  mx_scope s = mx_scope_open();
+  mx_array a = py_handle(o->array), v = update_value(value, mx_dtype_of(a)), r = NULL;
+  if (v) {
+    v = change == same ? v : change(mx_astype(v, mx_dtype_of(a)));
+    r = py_update(a, o->key, v, mode);
+  }
+  PyObject *result = r ? py_wrap(r) : NULL;
+  mx_scope_close(&s);
+  return result;
+}
+
+/* Integers divide too: by dividing the elements that are named, once. */
+static PyObject *at_divide(PyObject *self, PyObject *value) {
+  at_object *o = (at_object *)self;
+  if (!o->key || mx_dtype_of(py_handle(o->array)) >= MX_FLOAT16)
+    return at_update(self, value, mx_reciprocal, MX_UPDATE_MULTIPLY);
+  PyObject *part = py_array_getitem(o->array, o->key);
+  PyObject *quotient = part ? PyNumber_TrueDivide(part, value) : NULL;
+  PyObject *r = quotient ? at_update(self, quotient, same, MX_UPDATE_SET) : NULL;
+  Py_XDECREF(part);
+  Py_XDECREF(quotient);
+  return r;
+}
+static PyObject *at_add(PyObject *o, PyObject *v) { return at_update(o, v, same, MX_UPDATE_ADD); }
+static PyObject *at_subtract(PyObject *o, PyObject *v) { return at_update(o, v, mx_negative, MX_UPDATE_ADD); }
+static PyObject *at_multiply(PyObject *o, PyObject *v) { return at_update(o, v, same, MX_UPDATE_MULTIPLY); }
+static PyObject *at_maximum(PyObject *o, PyObject *v) { return at_update(o, v, same, MX_UPDATE_MAXIMUM); }
+static PyObject *at_minimum(PyObject *o, PyObject *v) { return at_update(o, v, same, MX_UPDATE_MINIMUM); }
+static PyMethodDef at_methods[] = {
+    {"add", at_add, METH_O, "add($self, value, /)\n--\n\nA copy with value added at the index."},
+    {"subtract", at_subtract, METH_O, "subtract($self, value, /)\n--\n\nA copy with value subtracted at the index."},
+    {"multiply", at_multiply, METH_O, "multiply($self, value, /)\n--\n\nA copy multiplied by value at the index."},
+    {"divide", at_divide, METH_O, "divide($self, value, /)\n--\n\nA copy divided by value at the index."},
+    {"maximum", at_maximum, METH_O, "maximum($self, value, /)\n--\n\nA copy with the larger of both at the index."},
+    {"minimum", at_minimum, METH_O, "minimum($self, value, /)\n--\n\nA copy with the smaller of both at the index."},
+    {NULL, NULL, 0, NULL}};
+static PyType_Slot at_slots[] = {{Py_tp_dealloc, at_dealloc},
+                                 {Py_mp_subscript, at_getitem},
+                                 {Py_tp_methods, at_methods},
+                                 {Py_tp_doc, "Updates of a copy: x.at[index].add(values)."},
+                                 {0, NULL}};
+static PyType_Spec at_spec = {"mlx.core.ArrayAt", sizeof(at_object), 0,
+                              Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, at_slots};
+
+int py_indexing_init(PyObject *module) {
+  at_type = (PyTypeObject *)PyType_FromSpec(&at_spec);
+  if (!at_type) return -1;
+  return py_add_object(module, "ArrayAt", Py_NewRef(at_type));
+}

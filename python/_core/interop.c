@@ -1,0 +1,313 @@
+/* Other libraries' arrays: the buffer protocol (PEP 3118), DLPack (dmlc/dlpack, versions 0.8 and 1.0), NumPy. */
+#include "core.h"
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+  char code;
+  const char *format;
+} formats[MX_DTYPE_COUNT] = {[MX_BOOL] = {'?', "?"},    [MX_UINT8] = {'B', "B"},   [MX_UINT16] = {'H', "H"},
+                             [MX_UINT32] = {'I', "I"},  [MX_UINT64] = {'Q', "Q"},  [MX_INT8] = {'b', "b"},
+                             [MX_INT16] = {'h', "h"},   [MX_INT32] = {'i', "i"},   [MX_INT64] = {'q', "q"},
+                             [MX_FLOAT16] = {'e', "e"}, [MX_BFLOAT16] = {0, "bfloat16"}, [MX_FLOAT32] = {'f', "f"},
+                             [MX_FLOAT64] = {'d', "d"}, [MX_COMPLEX64] = {0, "Zf"}};
+
+/* The array itself when its elements are row-major, else a row-major copy; evaluated. */
+static mx_array row_major(mx_array a) {
+  if (py_eval(1, &a) < 0) return NULL;
+  if (mx_data(a) || mx_size(a) == 0) return a;
+  a = py_checked(mx_contiguous(a, false));
+  return !a || py_eval(1, &a) < 0 ? NULL : a;
+}
+
+/* ---- Export by buffer ---- */
+typedef struct export {
+  mx_array a; /* kept */
+  Py_ssize_t dims[];
+} export;
+
+int py_array_getbuffer(PyObject *self, Py_buffer *view, int flags) {
+  mx_scope s = mx_scope_open();
+  mx_array a = row_major(py_handle(self));
+  view->obj = NULL;
+  int n = a ? mx_ndim(a) : 0;
+  export *e = a ? malloc(sizeof *e + 2 * sizeof(Py_ssize_t) * (size_t)(n + 1)) : NULL;
+  if (e) {
+    mx_dtype t = mx_dtype_of(a);
+    e->a = mx_keep(a);
+    Py_ssize_t stride = (Py_ssize_t)mx_dtype_size(t);
+    for (int i = n - 1; i >= 0; i--) {
+      e->dims[i] = (Py_ssize_t)mx_dim(a, i);
+      e->dims[n + i] = stride;
+      stride *= e->dims[i] ? e->dims[i] : 1;
+    }
+    static char empty;
+    *view = (Py_buffer){.buf = mx_size(a) ? (void *)(uintptr_t)mx_data(a) : &empty,
+                        .obj = Py_NewRef(self),
+                        .len = (Py_ssize_t)mx_nbytes(a),
+                        .itemsize = (Py_ssize_t)mx_dtype_size(t),
+                        .readonly = 0,
+                        .ndim = n,
+                        .format = flags & PyBUF_FORMAT ? (char *)(uintptr_t)formats[t].format : NULL,
+                        .shape = flags & PyBUF_ND ? e->dims : NULL,
+                        .strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES ? e->dims + n : NULL,
+                        .internal = e};
+  } else if (!PyErr_Occurred()) {
+    PyErr_NoMemory();
+  }
+  mx_scope_close(&s);
+  return e ? 0 : -1;
+}
+
+void py_array_releasebuffer(PyObject *self, Py_buffer *view) {
+  (void)self;
+  export *e = view->internal;
+  mx_release(e->a);
+  free(e);
+}
+
+/* ---- Import by buffer ---- copies ---- */
+/* The dtype of a buffer's elements; -1 with the exception set. 'l' and 'L' are told apart by their size. */
+static int buffer_dtype(const Py_buffer *v) {
+  const char *f = v->format ? v->format : "B";
+  if (*f == '@' || *f == '=' || *f == '<') f++;
+  bool integer = strlen(f) == 1 && strchr("bhilqn", *f), is_unsigned = strlen(f) == 1 && strchr("BHILQN", *f);
+  if (integer || is_unsigned) {
+    static const int by_size[9][2] = {[1] = {MX_INT8, MX_UINT8}, [2] = {MX_INT16, MX_UINT16}, [4] = {MX_INT32, MX_UINT32},
+                                      [8] = {MX_INT64, MX_UINT64}};
+    if (v->itemsize == 1 || v->itemsize == 2 || v->itemsize == 4 || v->itemsize == 8) return by_size[v->itemsize][is_unsigned];
+  }
+  if (!strcmp(f, "?")) return MX_BOOL;
+  if (!strcmp(f, "e")) return MX_FLOAT16;
+  if (!strcmp(f, "f")) return MX_FLOAT32;
+  if (!strcmp(f, "d")) return MX_FLOAT64;
+  if (!strcmp(f, "Zf")) return MX_COMPLEX64;
+  if (!strcmp(f, "bfloat16")) return MX_BFLOAT16;
+  PyErr_Format(PyExc_ValueError, "[array] expected a buffer of numbers, got format '%s'", v->format ? v->format : "");
+  return -1;
+}
+
+mx_array py_from_buffer(PyObject *o, int dtype) {
+  Py_buffer v;
+  if (PyObject_GetBuffer(o, &v, PyBUF_STRIDES | PyBUF_FORMAT) < 0) return NULL;
+  mx_array a = NULL;
+  int64_t shape[MX_MAX_NDIM];
+  char *packed = NULL;
+  bool complex128 = v.format && !strcmp(v.format, "Zd");
+  int t = complex128 ? MX_FLOAT64 : buffer_dtype(&v);
+  if (t < 0) goto done;
+  if (v.ndim > MX_MAX_NDIM - 1) {
+    PyErr_Format(PyExc_ValueError, "[array] expected at most %d dimensions, got %d", MX_MAX_NDIM - 1, v.ndim);
+    goto done;
+  }
+  for (int i = 0; i < v.ndim; i++) shape[i] = v.shape[i];
+  const void *data = v.buf;
+  if (!PyBuffer_IsContiguous(&v, 'C')) {
+    data = packed = PyMem_Malloc(v.len ? (size_t)v.len : 1);
+    if (!packed) {
+      PyErr_NoMemory();
+      goto done;
+    }
+    if (PyBuffer_ToContiguous(packed, &v, v.len, 'C') < 0) goto done;
+  }
+  if (complex128) { /* pairs of doubles: halve to pairs of floats */
+    shape[v.ndim] = 2;
+    a = mx_astype(mx_array_from(data, (mx_ints){shape, v.ndim + 1}, MX_FLOAT64), MX_FLOAT32);
+    a = mx_reshape(mx_view(a, MX_COMPLEX64), (mx_ints){shape, v.ndim});
+  } else {
+    a = mx_array_from(data, (mx_ints){shape, v.ndim}, (mx_dtype)t);
+  }
+  if (dtype < 0 && t == MX_FLOAT64 && !complex128) dtype = MX_FLOAT32;
+  if (dtype >= 0) a = mx_astype(a, (mx_dtype)dtype);
+  a = py_checked(a);
+done:
+  PyMem_Free(packed);
+  PyBuffer_Release(&v);
+  return a;
+}
+
+/* ---- DLPack ---- the structures of the specification ---- */
+typedef struct dl_device {
+  int32_t type, id; /* 1 = CPU */
+} dl_device;
+typedef struct dl_dtype {
+  uint8_t code, bits;
+  uint16_t lanes;
+} dl_dtype;
+typedef struct dl_tensor {
+  void *data;
+  dl_device device;
+  int32_t ndim;
+  dl_dtype dtype;
+  int64_t *shape, *strides; /* strides in elements; NULL = row-major */
+  uint64_t byte_offset;
+} dl_tensor;
+typedef struct dl_managed {
+  dl_tensor t;
+  void *context;
+  void (*deleter)(struct dl_managed *);
+} dl_managed;
+typedef struct dl_versioned {
+  uint32_t major, minor;
+  void *context;
+  void (*deleter)(struct dl_versioned *);
+  uint64_t flags; /* 1 = read-only */
+  dl_tensor t;
+} dl_versioned;
+enum { DL_CPU = 1, DL_INT = 0, DL_UINT = 1, DL_FLOAT = 2, DL_BFLOAT = 4, DL_COMPLEX = 5, DL_BOOL = 6 };
+
+static dl_dtype dl_dtype_of(mx_dtype t) {
+  uint8_t bits = (uint8_t)(8 * mx_dtype_size(t));
+  uint8_t code = t == MX_BOOL ? DL_BOOL : t <= MX_UINT64 ? DL_UINT : t <= MX_INT64 ? DL_INT : t == MX_BFLOAT16 ? DL_BFLOAT
+                 : t == MX_COMPLEX64 ? DL_COMPLEX : DL_FLOAT;
+  return (dl_dtype){code, bits, 1};
+}
+
+static void delete_export(dl_managed *m) {
+  mx_release(m->context);
+  free(m);
+}
+static void delete_capsule(PyObject *capsule) {
+  dl_managed *m = PyCapsule_IsValid(capsule, "dltensor") ? PyCapsule_GetPointer(capsule, "dltensor") : NULL;
+  if (m) m->deleter(m); /* never consumed */
+}
+
+PyObject *py_array_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names) {
+  (void)args, (void)nargs, (void)names; /* this is the CPU, whatever stream is asked for */
+  mx_scope s = mx_scope_open();
+  mx_array a = row_major(py_handle(self));
+  PyObject *capsule = NULL;
+  int n = a ? mx_ndim(a) : 0;
+  dl_managed *m = a ? malloc(sizeof *m + 2 * sizeof(int64_t) * (size_t)(n + 1)) : NULL;
+  if (m) {
+    int64_t *shape = (int64_t *)(m + 1), stride = 1;
+    for (int i = n - 1; i >= 0; i--) {
+      shape[i] = mx_dim(a, i);
+      shape[n + i] = stride;
+      stride *= shape[i] ? shape[i] : 1;
+    }
+    *m = (dl_managed){.t = {.data = (void *)(uintptr_t)mx_data(a),
+                            .device = {DL_CPU, 0},
+                            .ndim = n,
+                            .dtype = dl_dtype_of(mx_dtype_of(a)),
+                            .shape = shape,
+                            .strides = shape + n},
+                      .context = mx_keep(a),
+                      .deleter = delete_export};
+    capsule = PyCapsule_New(m, "dltensor", delete_capsule);
+    if (!capsule) delete_export(m);
+  } else if (!PyErr_Occurred()) {
+    PyErr_NoMemory();
+  }
+  mx_scope_close(&s);
+  return capsule;
+}
+
+PyObject *py_array_dlpack_device(PyObject *self, PyObject *unused) {
+  (void)self, (void)unused;
+  return Py_BuildValue("(ii)", DL_CPU, 0);
+}
+
+static int dtype_of_dl(dl_dtype d) {
+  if (d.lanes == 1)
+    for (int t = 0; t < MX_DTYPE_COUNT; t++) {
+      dl_dtype e = dl_dtype_of((mx_dtype)t);
+      if (e.code == d.code && e.bits == d.bits) return t;
+    }
+  PyErr_Format(PyExc_ValueError, "[from_dlpack] unsupported dtype: code %d, %d bits, %d lanes", d.code, d.bits, d.lanes);
+  return -1;
+}
+
+static void release_managed(void *m) {
+  if (((dl_managed *)m)->deleter) ((dl_managed *)m)->deleter(m);
+}
+static void release_versioned(void *m) {
+  if (((dl_versioned *)m)->deleter) ((dl_versioned *)m)->deleter(m);
+}
+
+static mx_array from_tensor(const dl_tensor *t, bool read_only, void (*release)(void *), void *owner) {
+  int dtype = dtype_of_dl(t->dtype);
+  if (dtype < 0) return NULL;
+  if (t->device.type != DL_CPU) {
+    PyErr_Format(PyExc_ValueError, "[from_dlpack] expected a tensor on the CPU, got device type %d", t->device.type);
+    return NULL;
+  }
+  int64_t strides[MX_MAX_NDIM], stride = 1;
+  if (t->ndim < 0 || t->ndim > MX_MAX_NDIM) {
+    PyErr_Format(PyExc_ValueError, "[from_dlpack] expected at most %d dimensions, got %d", MX_MAX_NDIM, t->ndim);
+    return NULL;
+  }
+  for (int i = t->ndim - 1; i >= 0; i--) {
+    strides[i] = t->strides ? t->strides[i] : stride;
+    if (!t->strides && __builtin_mul_overflow(stride, t->shape[i] ? t->shape[i] : 1, &stride)) {
+      PyErr_SetString(PyExc_ValueError, "[from_dlpack] the shape is too large");
+      return NULL;
+    }
+  }
+  return py_checked(mx_array_foreign((char *)t->data + t->byte_offset, (mx_ints){t->shape, t->ndim},
+                                     (mx_ints){strides, t->ndim}, (mx_dtype)dtype, read_only, release, owner));
+}
+
+mx_array py_from_dlpack(PyObject *o) {
+  PyObject *capsule = PyCapsule_CheckExact(o) ? Py_NewRef(o) : PyObject_CallMethod(o, "__dlpack__", NULL);
+  if (!capsule) return NULL;
+  mx_array a = NULL;
+  if (PyCapsule_IsValid(capsule, "dltensor")) {
+    dl_managed *m = PyCapsule_GetPointer(capsule, "dltensor");
+    a = from_tensor(&m->t, false, release_managed, m);
+    if (a) PyCapsule_SetName(capsule, "used_dltensor");
+  } else if (PyCapsule_IsValid(capsule, "dltensor_versioned")) {
+    dl_versioned *m = PyCapsule_GetPointer(capsule, "dltensor_versioned");
+    if (m->major != 1) PyErr_Format(PyExc_ValueError, "[from_dlpack] expected version 1, got %u", m->major);
+    else a = from_tensor(&m->t, m->flags & 1, release_versioned, m);
+    if (a) PyCapsule_SetName(capsule, "used_dltensor_versioned");
+  } else {
+    PyErr_SetString(PyExc_TypeError, "[from_dlpack] expected an unused DLPack capsule");
+  }
+  Py_DECREF(capsule);
+  return a;
+}
+
+FUNCTION(from_dlpack, "x: object, /, *, copy: bool? = None",
+         "An array over the memory of any object with __dlpack__, without a copy unless copy is True.") {
+  if (py_is_array(f->v[0].o)) return py_wrap(py_handle(f->v[0].o));
+  mx_array a = py_from_dlpack(f->v[0].o);
+  if (a && py_given(f, 1) && f->v[1].b) {
+    a = py_checked(mx_add(a, mx_like(a, 0)));
+    if (a && py_eval(1, &a) < 0) a = NULL;
+  }
+  return a ? py_wrap(a) : NULL;
+}
+
+FUNCTION(asarray, "a: object, dtype: dtype? = None, *, copy: bool? = None",
+         "An array from a scalar, sequence, buffer or array. copy=False raises ValueError where a copy is needed.") {
+  PyObject *o = f->v[0].o;
+  int dtype = py_given(f, 1) ? (int)f->v[1].t : -1;
+  bool never = py_given(f, 2) && !f->v[2].b, shared = PyObject_HasAttrString(o, "__dlpack__") && !py_is_array(o);
+  if (never && !py_is_array(o) && !shared) goto refused;
+  mx_array a = never && shared ? py_from_dlpack(o) : py_to_array(o, never ? -1 : dtype);
+  if (a && never && dtype >= 0 && mx_dtype_of(a) != (mx_dtype)dtype) goto refused;
+  return a ? py_wrap(a) : NULL;
+refused:
+  PyErr_SetString(PyExc_ValueError, "Unable to avoid copy while creating an array as requested.");
+  return NULL;
+}
+
+/* ---- NumPy ---- */
+PyObject *py_array_numpy(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names) {
+  PyObject *dtype = n > 0 ? args[0] : Py_None, *copy = n > 1 ? args[1] : Py_None;
+  for (Py_ssize_t i = 0; names && i < PyTuple_Size(names); i++) {
+    PyObject *name = PyTuple_GetItem(names, i);
+    if (PyUnicode_CompareWithASCIIString(name, "dtype") == 0) dtype = args[n + i];
+    if (PyUnicode_CompareWithASCIIString(name, "copy") == 0) copy = args[n + i];
+  }
+  if (mx_dtype_of(py_handle(self)) == MX_BFLOAT16) {
+    PyErr_SetString(PyExc_TypeError, "bfloat16 arrays cannot be converted to NumPy.");
+    return NULL;
+  }
+  PyObject *numpy = PyImport_ImportModule("numpy"), *view = numpy ? PyMemoryView_FromObject(self) : NULL;
+  PyObject *r = view ? PyObject_CallMethod(numpy, copy == Py_True ? "array" : "asarray", "OO", view, dtype) : NULL;
+  Py_XDECREF(view);
+  Py_XDECREF(numpy);
+  return r;
+}

@@ -1,0 +1,269 @@
+/* Trees: lists, tuples and dicts (and their subclasses) with arrays as leaves. Everything else in them is a constant.
+   mx.random.state is a leaf too: the key of the calling thread. */
+#include "core.h"
+#include <string.h>
+
+static int push(leaves *l, PyObject *a) { /* takes over the reference */
+  if (!a) return -1;
+  if (l->n == l->capacity) {
+    int capacity = l->capacity ? 2 * l->capacity : 16;
+    PyObject **v = PyMem_Realloc(l->v, sizeof *v * (size_t)capacity);
+    if (!v) {
+      Py_DECREF(a);
+      return PyErr_NoMemory(), -1;
+    }
+    l->v = v;
+    l->capacity = capacity;
+  }
+  l->v[l->n++] = a;
+  return 0;
+}
+
+void py_leaves_free(leaves *l) {
+  for (int i = 0; i < l->n; i++) Py_DECREF(l->v[i]);
+  PyMem_Free(l->v);
+  *l = (leaves){0};
+}
+
+mx_array *py_leaves_handles(const leaves *l) {
+  mx_array *h = PyMem_Malloc(sizeof *h * (size_t)(l->n ? l->n : 1));
+  if (!h) return (mx_array *)PyErr_NoMemory();
+  for (int i = 0; i < l->n; i++) h[i] = py_handle(l->v[i]);
+  return h;
+}
+
+static bool is_random_state(PyObject *o) { return Py_TYPE(o) == py_random_state_type; }
+
+static PyObject *random_state(void) {
+  mx_scope s = mx_scope_open();
+  PyObject *r = py_wrap(mx_random_state());
+  mx_scope_close(&s);
+  return r;
+}
+
+static int collect(PyObject *tree, leaves *l, bool only_arrays) {
+  if (py_is_array(tree)) return push(l, Py_NewRef(tree));
+  if (is_random_state(tree)) return push(l, random_state());
+  int r = 0;
+  if (PyList_Check(tree)) {
+    for (Py_ssize_t i = 0; r == 0 && i < PyList_Size(tree); i++) r = py_tree_leaves(PyList_GetItem(tree, i), l, only_arrays);
+  } else if (PyTuple_Check(tree)) {
+    for (Py_ssize_t i = 0; r == 0 && i < PyTuple_Size(tree); i++) r = py_tree_leaves(PyTuple_GetItem(tree, i), l, only_arrays);
+  } else if (PyDict_Check(tree)) {
+    PyObject *key, *value;
+    for (Py_ssize_t at = 0; r == 0 && PyDict_Next(tree, &at, &key, &value);) r = py_tree_leaves(value, l, only_arrays);
+  } else if (only_arrays) {
+    PyErr_SetString(PyExc_ValueError, "[tree_flatten] The argument should contain only arrays");
+    return -1;
+  }
+  return r;
+}
+
+int py_tree_leaves(PyObject *tree, leaves *l, bool only_arrays) {
+  if (Py_EnterRecursiveCall(" in a tree of arrays")) return -1;
+  int r = collect(tree, l, only_arrays);
+  Py_LeaveRecursiveCall();
+  return r;
+}
+
+static PyObject *build(PyObject *tree, PyObject *const *values, int *next) {
+  if (py_is_array(tree)) return Py_NewRef(values[(*next)++]);
+  if (is_random_state(tree)) {
+    ++*next;
+    return Py_NewRef(tree);
+  }
+  if (PyList_Check(tree)) {
+    Py_ssize_t n = PyList_Size(tree);
+    PyObject *l = PyList_New(n);
+    for (Py_ssize_t i = 0; l && i < n; i++) {
+      PyObject *e = py_tree_build(PyList_GetItem(tree, i), values, next);
+      if (!e) Py_CLEAR(l);
+      else PyList_SetItem(l, i, e);
+    }
+    return l;
+  }
+  if (PyTuple_Check(tree)) {
+    Py_ssize_t n = PyTuple_Size(tree);
+    PyObject *t = PyTuple_New(n);
+    for (Py_ssize_t i = 0; t && i < n; i++) {
+      PyObject *e = py_tree_build(PyTuple_GetItem(tree, i), values, next);
+      if (!e) Py_CLEAR(t);
+      else PyTuple_SetItem(t, i, e);
+    }
+    return t;
+  }
+  if (PyDict_Check(tree)) {
+    PyObject *d = PyDict_New(), *key, *value;
+    for (Py_ssize_t at = 0; d && PyDict_Next(tree, &at, &key, &value);) {
+      PyObject *e = py_tree_build(value, values, next);
+      if (!e || PyDict_SetItem(d, key, e) < 0) Py_CLEAR(d);
+      Py_XDECREF(e);
+    }
+    return d;
+  }
+  return Py_NewRef(tree);
+}
+
+PyObject *py_tree_build(PyObject *tree, PyObject *const *values, int *next) {
+  if (Py_EnterRecursiveCall(" in a tree of arrays")) return NULL;
+  PyObject *r = build(tree, values, next);
+  Py_LeaveRecursiveCall();
+  return r;
+}
+
+/* ---- Changing in place ---- visit returns a borrowed replacement, NULL to leave the leaf ---- */
+typedef struct visit {
+  PyObject *(*replace)(struct visit *, PyObject *leaf);
+  PyObject *const *from, *const *to;
+  int n, next;
+} visit;
+
+static int walk(PyObject *tree, visit *v);
+
+static int set_state(PyObject *key) { return mx_random_set_state(py_handle(key)) < 0 ? (py_raise(), -1) : 0; }
+
+static int walk_children(PyObject *tree, visit *v) {
+  if (is_random_state(tree)) {
+    PyObject *current = random_state(), *r = current ? v->replace(v, current) : NULL;
+    int status = current ? (r ? set_state(r) : 0) : -1;
+    Py_XDECREF(current);
+    return status;
+  }
+  if (PyList_Check(tree)) {
+    for (Py_ssize_t i = 0; i < PyList_Size(tree); i++) {
+      PyObject *e = PyList_GetItem(tree, i);
+      if (py_is_array(e)) {
+        PyObject *r = v->replace(v, e);
+        if (r && PyList_SetItem(tree, i, Py_NewRef(r)) < 0) return -1;
+      } else if (walk(e, v) < 0) {
+        return -1;
+      }
+    }
+  } else if (PyTuple_Check(tree)) {
+    for (Py_ssize_t i = 0; i < PyTuple_Size(tree); i++) {
+      PyObject *e = PyTuple_GetItem(tree, i);
+      if (py_is_array(e)) v->replace(v, e); /* a tuple can't change; its leaf still has a place in the order */
+      else if (walk(e, v) < 0) return -1;
+    }
+  } else if (PyDict_Check(tree)) {
+    PyObject *key, *value;
+    for (Py_ssize_t at = 0; PyDict_Next(tree, &at, &key, &value);) {
+      if (py_is_array(value)) {
+        PyObject *r = v->replace(v, value);
+        if (r && PyDict_SetItem(tree, key, r) < 0) return -1; /* an existing key: the iteration stays valid */
+      } else if (walk(value, v) < 0) {
+        return -1;
+      }
+    }
+  }
+  return 0;
+}
+
+static int walk(PyObject *tree, visit *v) {
+  if (Py_EnterRecursiveCall(" in a tree of arrays")) return -1;
+  int r = walk_children(tree, v);
+  Py_LeaveRecursiveCall();
+  return r;
+}
+
+static PyObject *next_value(visit *v, PyObject *leaf) {
+  (void)leaf;
+  return v->next < v->n ? v->to[v->next++] : NULL;
+}
+
+int py_tree_fill(PyObject *tree, PyObject *const *values, int n) {
+  visit v = {next_value, NULL, values, n, 0};
+  return walk(tree, &v);
+}
+
+/* Leaves come mostly in the order of `from`, so start looking where the last one was found. The random key has a new
+   object each time: its handle tells. */
+static PyObject *matching_value(visit *v, PyObject *leaf) {
+  for (int i = 0; i < v->n; i++) {
+    int at = (v->next + i) % v->n;
+    if (v->from[at] == leaf || py_handle(v->from[at]) == py_handle(leaf)) {
+      v->next = at + 1;
+      return v->to[at];
+    }
+  }
+  return NULL;
+}
+
+int py_tree_replace(PyObject *tree, PyObject *const *from, PyObject *const *to, int n) {
+  visit v = {matching_value, from, to, n, 0};
+  return n ? walk(tree, &v) : 0;
+}
+
+/* ---- Hash ---- of structure, shapes, dtypes and constants ---- */
+static uint64_t mix(uint64_t h, uint64_t x) {
+  /* The finaliser of SplitMix64 (Steele, Lea, Flood 2014) over the running value. */
+  h ^= x + UINT64_C(0x9E3779B97F4A7C15) + (h << 6) + (h >> 2);
+  h = (h ^ h >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+  h = (h ^ h >> 27) * UINT64_C(0x94D049BB133111EB);
+  return h ^ h >> 31;
+}
+
+enum { TAG_ARRAY = 1, TAG_LIST, TAG_TUPLE, TAG_DICT, TAG_NONE, TAG_BOOL, TAG_INT, TAG_FLOAT, TAG_STR, TAG_OTHER };
+
+static int hash_object(PyObject *o, int tag, uint64_t *h) {
+  Py_hash_t x = PyObject_Hash(o);
+  if (x == -1) return -1;
+  *h = mix(mix(*h, (uint64_t)tag), (uint64_t)x);
+  return 0;
+}
+
+static int hash_array(mx_array a, uint64_t *h, bool shapeless) {
+  mx_ints s = mx_shape_ints(a);
+  *h = mix(mix(mix(*h, TAG_ARRAY), (uint64_t)mx_dtype_of(a)), (uint64_t)s.n);
+  for (int i = 0; !shapeless && i < s.n; i++) *h = mix(*h, (uint64_t)s.v[i]);
+  return 0;
+}
+
+static int hash_tree(PyObject *o, uint64_t *h, bool shapeless) {
+  if (py_is_array(o)) return hash_array(py_handle(o), h, shapeless);
+  if (is_random_state(o)) return *h = mix(*h, TAG_ARRAY), 0;
+  if (o == Py_None) return *h = mix(*h, TAG_NONE), 0;
+  if (PyBool_Check(o)) return *h = mix(mix(*h, TAG_BOOL), o == Py_True), 0;
+  if (PyLong_Check(o)) { /* not by its hash: -1 and -2 have the same */
+    int over;
+    int64_t v = PyLong_AsLongLongAndOverflow(o, &over);
+    return over ? hash_object(o, TAG_INT, h) : (*h = mix(mix(*h, TAG_INT), (uint64_t)v), 0);
+  }
+  if (PyUnicode_Check(o)) return hash_object(o, TAG_STR, h);
+  if (PyFloat_Check(o)) {
+    double x = PyFloat_AsDouble(o);
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return *h = mix(mix(*h, TAG_FLOAT), bits), 0;
+  }
+  if (PyList_Check(o) || PyTuple_Check(o)) {
+    bool list = PyList_Check(o);
+    Py_ssize_t n = list ? PyList_Size(o) : PyTuple_Size(o);
+    *h = mix(mix(*h, list ? TAG_LIST : TAG_TUPLE), (uint64_t)n);
+    for (Py_ssize_t i = 0; i < n; i++)
+      if (py_tree_hash(list ? PyList_GetItem(o, i) : PyTuple_GetItem(o, i), h, shapeless) < 0) return -1;
+    return 0;
+  }
+  if (PyDict_Check(o)) {
+    PyObject *key, *value;
+    *h = mix(mix(*h, TAG_DICT), (uint64_t)PyDict_Size(o));
+    for (Py_ssize_t at = 0; PyDict_Next(o, &at, &key, &value);)
+      if (hash_object(key, TAG_STR, h) < 0 || py_tree_hash(value, h, shapeless) < 0) return -1;
+    return 0;
+  }
+  if (py_is_dtype(o)) return *h = mix(mix(*h, TAG_OTHER), (uint64_t)py_dtype_value(o)), 0;
+  PyObject *name = PyType_GetName(Py_TYPE(o));
+  PyErr_Format(PyExc_ValueError,
+               "[compile] Function arguments must be trees of arrays or constants (floats, ints, strings, or None), but "
+               "received type %U.",
+               name ? name : Py_None);
+  Py_XDECREF(name);
+  return -1;
+}
+
+int py_tree_hash(PyObject *o, uint64_t *h, bool shapeless) {
+  if (Py_EnterRecursiveCall(" in a tree of arrays")) return -1;
+  int r = hash_tree(o, h, shapeless);
+  Py_LeaveRecursiveCall();
+  return r;
+}

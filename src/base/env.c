@@ -1,0 +1,23 @@
+#include "base/env.h"
+#include <pthread.h>
+#include <stdlib.h>
+
+static struct mxi_env env;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static int integer(const char *name) {
+  const char *s = getenv(name);
+  return s ? (int)strtol(s, NULL, 10) : 0;
+}
+
+static void read_environment(void) {
+  env.num_threads = integer("MLX_NUM_THREADS");
+  env.cpu_isa = getenv("MLX_CPU_ISA");
+  env.no_fusion = integer("MLX_DISABLE_FUSION");
+  env.no_compile = getenv("MLX_DISABLE_COMPILE") != NULL;
+}
+
+const struct mxi_env *mxi_env(void) {
+  pthread_once(&once, read_environment);
+  return &env;
+}

@@ -1,0 +1,50 @@
+#include "base/error.h"
+#include <stdio.h>
+#include <string.h>
+
+static _Thread_local struct mxi_error thread_error;
+
+static int fail(mx_status code, const char *format, va_list args) {
+  char text[sizeof thread_error.text]; // arguments may point into the old text
+  vsnprintf(text, sizeof text, format, args);
+  memcpy(thread_error.text, text, sizeof text);
+  thread_error.code = code;
+  return -1;
+}
+
+int mxi_fail(mx_status code, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  fail(code, format, args);
+  va_end(args);
+  return -1;
+}
+
+int mx_error_set(mx_status code, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  fail(code, format, args);
+  va_end(args);
+  return -1;
+}
+
+int mxi_fail_memory(size_t bytes) {
+  return mxi_fail(MX_OUT_OF_MEMORY, "[malloc] expected %zu bytes of memory, got none", bytes);
+}
+
+void mxi_error_take(struct mxi_error *out) {
+  *out = thread_error;
+  mx_error_clear();
+}
+
+int mxi_error_put(const struct mxi_error *e) {
+  thread_error = *e;
+  return -1;
+}
+
+const char *mx_error(void) { return thread_error.text; }
+mx_status mx_error_code(void) { return thread_error.code; }
+void mx_error_clear(void) {
+  thread_error.code = MX_OK;
+  thread_error.text[0] = 0;
+}

@@ -1,0 +1,146 @@
+#include "core/dtype.h"
+#include <math.h>
+#include <string.h>
+
+static const struct {
+  const char *name;
+  uint8_t bytes, category;
+} info[] = {
+#define MX_DTYPE(ID, text, ctype, bytes, category) [MX_##ID] = {text, bytes, MX_##category},
+#include "core/dtypes.def"
+#undef MX_DTYPE
+};
+_Static_assert(sizeof info / sizeof *info == MX_DTYPE_COUNT, "dtypes.def and mx_dtype list the same dtypes");
+
+size_t mx_dtype_size(mx_dtype t) { return info[t].bytes; }
+const char *mx_dtype_name(mx_dtype t) { return info[t].name; }
+mx_dtype_category mx_dtype_category_of(mx_dtype t) { return (mx_dtype_category)info[t].category; }
+
+bool mx_issubcategory(mx_dtype_category a, mx_dtype_category b) {
+  static const uint8_t parent[] = {
+      [MX_GENERIC] = MX_GENERIC,          [MX_NUMBER] = MX_GENERIC,           [MX_INTEGER] = MX_NUMBER,
+      [MX_SIGNED_INTEGER] = MX_INTEGER,   [MX_UNSIGNED_INTEGER] = MX_INTEGER, [MX_INEXACT] = MX_NUMBER,
+      [MX_FLOATING] = MX_INEXACT,         [MX_COMPLEX_FLOATING] = MX_INEXACT,
+  };
+  while (a != b && a != MX_GENERIC) a = (mx_dtype_category)parent[a];
+  return a == b;
+}
+
+mx_dtype mx_promote_types(mx_dtype a, mx_dtype b) {
+  enum {
+    B = MX_BOOL, U8 = MX_UINT8, U16 = MX_UINT16, U32 = MX_UINT32, U64 = MX_UINT64, I8 = MX_INT8, I16 = MX_INT16,
+    I32 = MX_INT32, I64 = MX_INT64, F16 = MX_FLOAT16, BF = MX_BFLOAT16, F32 = MX_FLOAT32, F64 = MX_FLOAT64,
+    C64 = MX_COMPLEX64
+  };
+  // clang-format off
+  static const uint8_t table[MX_DTYPE_COUNT][MX_DTYPE_COUNT] = {
+    {B, U8, U16, U32, U64, I8, I16, I32, I64, F16, BF, F32, F64, C64},
+    {U8, U8, U16, U32, U64, I16, I16, I32, I64, F16, BF, F32, F64, C64},
+    {U16, U16, U16, U32, U64, I32, I32, I32, I64, F16, BF, F32, F64, C64},
+    {U32, U32, U32, U32, U64, I64, I64, I64, I64, F16, BF, F32, F64, C64},
+    {U64, U64, U64, U64, U64, F32, F32, F32, F32, F16, BF, F32, F64, C64},
+    {I8, I16, I32, I64, F32, I8, I16, I32, I64, F16, BF, F32, F64, C64},
+    {I16, I16, I32, I64, F32, I16, I16, I32, I64, F16, BF, F32, F64, C64},
+    {I32, I32, I32, I64, F32, I32, I32, I32, I64, F16, BF, F32, F64, C64},
+    {I64, I64, I64, I64, F32, I64, I64, I64, I64, F16, BF, F32, F64, C64},
+    {F16, F16, F16, F16, F16, F16, F16, F16, F16, F16, F32, F32, F64, C64},
+    {BF, BF, BF, BF, BF, BF, BF, BF, BF, F32, BF, F32, F64, C64},
+    {F32, F32, F32, F32, F32, F32, F32, F32, F32, F32, F32, F32, F64, C64},
+    {F64, F64, F64, F64, F64, F64, F64, F64, F64, F64, F64, F64, F64, C64},
+    {C64, C64, C64, C64, C64, C64, C64, C64, C64, C64, C64, C64, C64, C64},
+  };
+  // clang-format on
+  return (mx_dtype)table[a][b];
+}
+
+static float float_of_bits(uint32_t u) {
+  float f;
+  memcpy(&f, &u, sizeof f);
+  return f;
+}
+static uint32_t bits_of_float(float f) {
+  uint32_t u;
+  memcpy(&u, &f, sizeof u);
+  return u;
+}
+
+float mxi_float_from_bf16(uint16_t h) { return float_of_bits((uint32_t)h << 16); }
+
+uint16_t mxi_bf16_from_float(float x) {
+  uint32_t u = bits_of_float(x);
+  if (x != x) return (uint16_t)((u >> 16) | 0x40);
+  return (uint16_t)((u + 0x7fff + ((u >> 16) & 1)) >> 16);
+}
+
+float mxi_float_from_f16(uint16_t h) {
+  uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = (h >> 10) & 31, mantissa = h & 0x3ff;
+  if (exponent == 31) return float_of_bits(sign | 0x7f800000 | mantissa << 13);
+  float magnitude = exponent ? ldexpf((float)(mantissa | 0x400), (int)exponent - 25) : ldexpf((float)mantissa, -24);
+  return sign ? -magnitude : magnitude;
+}
+
+uint16_t mxi_f16_from_float(float x) {
+  uint32_t u = bits_of_float(x), sign = (u >> 16) & 0x8000, magnitude = u & 0x7fffffff;
+  if (magnitude > 0x7f800000) return (uint16_t)(sign | 0x7e00 | ((magnitude >> 13) & 0x3ff));
+  if (magnitude >= 0x47800000) return (uint16_t)(sign | 0x7c00);
+  if (magnitude < 0x38800000) /* subnormal half: adding 0.5 aligns and rounds the mantissa */
+    return (uint16_t)(sign | (bits_of_float(float_of_bits(magnitude) + 0.5f) - 0x3f000000));
+  return (uint16_t)(sign | ((magnitude + 0xc8000fff + ((magnitude >> 13) & 1)) >> 13));
+}
+
+/* A double to int64 or uint64 without undefined behaviour: truncated where it fits, saturated where not, NaN -> 0. */
+static uint64_t wrap(double x) {
+  if (x != x) return 0;
+  if (x >= 0x1p64) return UINT64_MAX;
+  if (x >= 0x1p63) return (uint64_t)x;
+  if (x < -0x1p63) return (uint64_t)INT64_MIN;
+  return (uint64_t)(int64_t)x;
+}
+
+void mxi_scalar_store(void *p, mx_dtype t, double re, double im) {
+  switch (t) {
+  case MX_BOOL: *(uint8_t *)p = re != 0 || im != 0; break;
+  case MX_UINT8:
+  case MX_INT8: *(uint8_t *)p = (uint8_t)wrap(re); break;
+  case MX_UINT16:
+  case MX_INT16: *(uint16_t *)p = (uint16_t)wrap(re); break;
+  case MX_UINT32:
+  case MX_INT32: *(uint32_t *)p = (uint32_t)wrap(re); break;
+  case MX_UINT64:
+  case MX_INT64: *(uint64_t *)p = wrap(re); break;
+  case MX_FLOAT16: *(uint16_t *)p = mxi_f16_from_float((float)re); break;
+  case MX_BFLOAT16: *(uint16_t *)p = mxi_bf16_from_float((float)re); break;
+  case MX_FLOAT32: *(float *)p = (float)re; break;
+  case MX_FLOAT64: *(double *)p = re; break;
+  case MX_COMPLEX64: ((float *)p)[0] = (float)re, ((float *)p)[1] = (float)im; break;
+  case MX_DTYPE_COUNT: break;
+  }
+}
+
+double mxi_scalar_load(const void *p, mx_dtype t, double *im) {
+  if (im) *im = t == MX_COMPLEX64 ? ((const float *)p)[1] : 0;
+  switch (t) {
+  case MX_UINT64: return (double)*(const uint64_t *)p;
+  case MX_FLOAT16: return mxi_float_from_f16(*(const uint16_t *)p);
+  case MX_BFLOAT16: return mxi_float_from_bf16(*(const uint16_t *)p);
+  case MX_FLOAT32:
+  case MX_COMPLEX64: return *(const float *)p;
+  case MX_FLOAT64: return *(const double *)p;
+  default: return (double)mxi_scalar_load_int(p, t);
+  }
+}
+
+int64_t mxi_scalar_load_int(const void *p, mx_dtype t) {
+  switch (t) {
+  case MX_BOOL:
+  case MX_UINT8: return *(const uint8_t *)p;
+  case MX_UINT16: return *(const uint16_t *)p;
+  case MX_UINT32: return *(const uint32_t *)p;
+  case MX_UINT64:
+  case MX_INT64: return *(const int64_t *)p;
+  case MX_INT8: return *(const int8_t *)p;
+  case MX_INT16: return *(const int16_t *)p;
+  case MX_INT32: return *(const int32_t *)p;
+  default: return (int64_t)wrap(mxi_scalar_load(p, t, NULL));
+  }
+}

@@ -1,0 +1,26 @@
+#ifndef MXI_CORE_DTYPE_H
+#define MXI_CORE_DTYPE_H
+#include "mlx/types.h"
+#include <complex.h>
+
+typedef float _Complex mxi_complex64;
+
+static inline bool mxi_is_float(mx_dtype t) { return t >= MX_FLOAT16 && t <= MX_FLOAT64; }
+static inline bool mxi_is_half(mx_dtype t) { return t == MX_FLOAT16 || t == MX_BFLOAT16; }
+static inline bool mxi_is_inexact(mx_dtype t) { return t >= MX_FLOAT16; }
+static inline bool mxi_is_integer(mx_dtype t) { return t >= MX_UINT8 && t <= MX_INT64; }
+static inline bool mxi_is_unsigned(mx_dtype t) { return t >= MX_UINT8 && t <= MX_UINT64; }
+/* Floats stay, everything else becomes float32. complex64 stays too. */
+static inline mx_dtype mxi_at_least_float(mx_dtype t) { return mxi_is_inexact(t) ? t : MX_FLOAT32; }
+
+/* bfloat16 and float16 of one value, for scalars; kernels use simd.h. */
+float mxi_float_from_bf16(uint16_t h);
+float mxi_float_from_f16(uint16_t h);
+uint16_t mxi_bf16_from_float(float x);
+uint16_t mxi_f16_from_float(float x);
+/* Writes value (re + im*i) as one element of dtype t, converted as astype does; out-of-range integers wrap. */
+void mxi_scalar_store(void *element, mx_dtype t, double re, double im);
+/* Reads one element; *im may be NULL. 64-bit integers beyond 2^53 lose digits: use mxi_scalar_load_int. */
+double mxi_scalar_load(const void *element, mx_dtype t, double *im);
+int64_t mxi_scalar_load_int(const void *element, mx_dtype t);
+#endif

@@ -1,0 +1,43 @@
+#include "core/task.h"
+#include "base/alloc.h"
+#include <pthread.h>
+
+/* All tasks share one lock and one condition: waiting for another thread's eval is rare. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t ended = PTHREAD_COND_INITIALIZER;
+
+mx_task *mxi_task_new(void) {
+  mx_task *t = mxi_malloc(sizeof *t);
+  if (!t) return NULL;
+  atomic_init(&t->refs, 1);
+  atomic_init(&t->done, 0);
+  return t;
+}
+
+void mxi_task_unref(mx_task *t) {
+  if (t && atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) == 1) mxi_free(t);
+}
+
+void mxi_task_finish(mx_task *t, int result) {
+  if (result < 0) {
+    mxi_error_take(&t->error);
+    mxi_error_put(&t->error);
+  }
+  if (atomic_load(&t->refs) == 1) { // nobody else can wait
+    atomic_store(&t->done, result < 0 ? -1 : 1);
+    return;
+  }
+  pthread_mutex_lock(&lock);
+  atomic_store(&t->done, result < 0 ? -1 : 1);
+  pthread_cond_broadcast(&ended);
+  pthread_mutex_unlock(&lock);
+}
+
+int mxi_task_wait(mx_task *t) {
+  if (!atomic_load(&t->done)) {
+    pthread_mutex_lock(&lock);
+    while (!atomic_load(&t->done)) pthread_cond_wait(&ended, &lock);
+    pthread_mutex_unlock(&lock);
+  }
+  return atomic_load(&t->done) < 0 ? mxi_error_put(&t->error) : 0;
+}

@@ -1,0 +1,31 @@
+/* A task: one eval under way. The arrays it claimed point to it; whoever needs one of them waits for it. */
+#ifndef MXI_CORE_TASK_H
+#define MXI_CORE_TASK_H
+#include "core/array.h"
+#include "base/error.h"
+
+struct mxi_task {
+  atomic_int refs;
+  atomic_int done; /* 0 running, 1 succeeded, -1 failed: see error */
+  struct mxi_error error;
+};
+mx_task *mxi_task_new(void);
+static inline mx_task *mxi_task_ref(mx_task *t) {
+  atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
+  return t;
+}
+void mxi_task_unref(mx_task *t);
+/* Ends the task: with this thread's error if it failed (which stays the thread's error). Wakes the waiters. */
+void mxi_task_finish(mx_task *t, int result);
+/* Blocks until the task has ended. Returns 0, or -1 with its error put into this thread. */
+int mxi_task_wait(mx_task *t);
+
+/* ---- The pieces of releasing that array.c and node.c share ---- */
+/* Drops a reference; true when it was the last and the caller now owns the dead array (its task let go). */
+bool mxi_release_to_list(mx_array a);
+/* Forgets a dying output in its node. */
+void mxi_output_forget(mx_array a);
+/* A reference to output i of a node with several outputs, or NULL if that array is gone. */
+mx_array mxi_output_take(mx_node *n, int i);
+void mxi_node_free(mx_node *n); /* the struct and its parameters; inputs were released */
+#endif

@@ -1,0 +1,144 @@
+/* Thin products: a vector times a matrix, a matrix times a vector, or a few rows times a matrix. B is streamed once.
+   The columns are cut into chunks, and where those are few, k into pieces, whose sums are added in order: both cuts
+   are functions of the shape alone. */
+#include "cpu/gemm_parts.h"
+#include "cpu/kernels/gemm_kernels.h"
+#include "cpu/pool.h"
+#include "base/checked.h"
+#include <string.h>
+
+enum { MAX_COLS = 2048, MAX_SUMS = 4096, CHUNK_WORK = 131072, FEW_CHUNKS = 64, MIN_PIECE = 64, STACK_FLOATS = 4096 };
+
+struct thin {
+  struct mxi_gemm g;
+  mxi_thin_fn sum;
+  void (*finish)(const void *tile, int64_t tile_row, const struct mxi_gemm_finish *f);
+  bool along_k;
+  int64_t item, stride;
+  int64_t cols, chunks;   /* columns of a chunk, chunks of a product */
+  int64_t piece, pieces;  /* elements of k in a piece */
+  const float *wide;      /* A of all products as float32, (batch, m, k), or NULL: A itself serves */
+  float *partial;         /* (batch, pieces, m, n) where pieces > 1 */
+};
+
+/* A product of one column is the transposed product of one row. */
+static struct mxi_gemm oriented(const struct mxi_gemm *g) {
+  struct mxi_gemm t = *g;
+  if (g->n != 1 || g->m == 1 || g->c_row != 1) return t;
+  t.m = 1, t.n = g->m;
+  t.a = g->b, t.a_row = g->b_col, t.a_col = g->b_row, t.a_batch = g->b_batch;
+  t.b = g->a, t.b_row = g->a_col, t.b_col = g->a_row, t.b_batch = g->a_batch;
+  t.c_row = g->m;
+  t.c0_row = g->c0_col, t.c0_col = g->c0_row;
+  return t;
+}
+
+bool mxi_gemm_is_thin(const struct mxi_gemm *g) {
+  if (g->pack_b || g->dtype == MX_FLOAT64) return false;
+  struct mxi_gemm t = oriented(g);
+  return t.m <= MXI_THIN_ROWS && (t.b_row == 1 || t.b_col == 1);
+}
+
+static void plan_cuts(struct thin *t) {
+  const struct mxi_gemm *g = &t->g;
+  int64_t most = mxi_min(MAX_COLS, MAX_SUMS / g->m);
+  int64_t cols = t->along_k ? mxi_round_up(mxi_ceil_div(CHUNK_WORK, g->k), 4) : most;
+  t->cols = mxi_min(mxi_min(cols, most), g->n);
+  t->chunks = mxi_ceil_div(g->n, t->cols);
+  t->piece = g->k;
+  if (t->chunks * g->batch < FEW_CHUNKS) {
+    int64_t pieces = FEW_CHUNKS / (t->chunks * g->batch);
+    int64_t least = mxi_max(MIN_PIECE, CHUNK_WORK / 2 / t->cols);
+    t->piece = mxi_min(g->k, mxi_round_up(mxi_max(mxi_ceil_div(g->k, pieces), least), 64));
+  }
+  t->pieces = mxi_ceil_div(g->k, t->piece);
+}
+
+static const float *rows_of_a(const struct thin *t, int64_t product) {
+  if (t->wide) return t->wide + product * t->g.m * t->g.k;
+  return (const float *)t->g.a + (t->g.a_batch ? t->g.a_batch[product] : 0);
+}
+
+static void finish(const struct thin *t, int64_t product, int64_t col, int64_t cols, const float *sums, int64_t sums_row) {
+  const struct mxi_gemm *g = &t->g;
+  struct mxi_gemm_finish f = {.dtype = g->dtype, .rows = g->m, .cols = cols, .c_row = g->c_row, .c0_row = g->c0_row,
+                              .c0_col = g->c0_col, .alpha = g->alpha, .beta = g->beta};
+  f.c = (char *)g->c + (product * g->m * g->c_row + col) * t->item;
+  if (g->c0 && g->beta != 0)
+    f.c0 = (const char *)g->c0 + ((g->c0_batch ? g->c0_batch[product] : 0) + col * g->c0_col) * t->item;
+  t->finish(sums, sums_row, &f);
+}
+
+static void chunk(void *ctx, int64_t i) {
+  const struct thin *t = ctx;
+  const struct mxi_gemm *g = &t->g;
+  int64_t piece = i % t->pieces, product = i / t->pieces / t->chunks, col = i / t->pieces % t->chunks * t->cols;
+  int64_t cols = mxi_min(t->cols, g->n - col), k0 = piece * t->piece, kc = mxi_min(t->piece, g->k - k0);
+  const char *b = (const char *)g->b + ((g->b_batch ? g->b_batch[product] : 0) + k0 * g->b_row + col * g->b_col) * t->item;
+  const float *a = rows_of_a(t, product) + k0;
+  int64_t a_row = t->wide ? g->k : g->a_row;
+  if (t->partial) {
+    float *sums = t->partial + (product * t->pieces + piece) * g->m * g->n + col;
+    t->sum(a, a_row, b, t->stride, g->m, cols, kc, sums, g->n);
+    return;
+  }
+  float sums[MAX_SUMS];
+  t->sum(a, a_row, b, t->stride, g->m, cols, kc, sums, cols);
+  finish(t, product, col, cols, sums, cols);
+}
+
+static void add_pieces(const struct thin *t) {
+  int64_t size = t->g.m * t->g.n;
+  for (int64_t product = 0; product < t->g.batch; product++) {
+    float *sums = t->partial + product * t->pieces * size;
+    for (int64_t piece = 1; piece < t->pieces; piece++)
+      for (int64_t i = 0; i < size; i++) sums[i] += sums[piece * size + i];
+    finish(t, product, 0, t->g.n, sums, t->g.n);
+  }
+}
+
+static void widen_a(const struct thin *t, float *wide) {
+  const struct mxi_gemm *g = &t->g;
+  void (*contiguous)(float *, const void *, int64_t) = MXI_DISPATCH(mxi_thin)()->widen[g->dtype];
+  for (int64_t product = 0; product < g->batch; product++)
+    for (int64_t i = 0; i < g->m; i++, wide += g->k) {
+      const char *row = (const char *)g->a + ((g->a_batch ? g->a_batch[product] : 0) + i * g->a_row) * t->item;
+      if (g->a_col == 1) contiguous(wide, row, g->k);
+      else
+        for (int64_t k = 0; k < g->k; k++) contiguous(wide + k, row + k * g->a_col * t->item, 1);
+    }
+}
+
+int mxi_gemm_thin(const struct mxi_gemm *original) {
+  struct thin t = {.g = oriented(original)};
+  const struct mxi_gemm *g = &t.g;
+  const struct mxi_thin_kernels *kern = MXI_DISPATCH(mxi_thin)();
+  t.item = (int64_t)mx_dtype_size(g->dtype);
+  t.along_k = g->b_row == 1 && (g->b_col != 1 || g->k >= g->n);
+  t.sum = t.along_k ? kern->along_k[g->dtype] : kern->along_n[g->dtype];
+  t.stride = t.along_k ? g->b_col : g->b_row;
+  t.finish = MXI_DISPATCH(mxi_gemm_f32)()->finish;
+  plan_cuts(&t);
+
+  bool widened = mxi_is_half(g->dtype) || g->a_col != 1;
+  int64_t wide_floats = widened ? g->batch * g->m * g->k : 0;
+  int64_t floats = wide_floats + (t.pieces > 1 ? g->batch * t.pieces * g->m * g->n : 0);
+  float small[STACK_FLOATS];
+  float *workspace = floats <= STACK_FLOATS ? small : mxi_gemm_workspace_take((size_t)floats * sizeof(float));
+  if (!workspace) return -1;
+  if (widened) {
+    widen_a(&t, workspace);
+    t.wide = workspace;
+  }
+  if (t.pieces > 1) t.partial = workspace + wide_floats;
+
+  int failed = 0;
+  int64_t chunks = g->batch * t.chunks * t.pieces;
+  double work = (double)g->batch * (double)g->m * (double)g->n * (double)g->k;
+  if (work >= MXI_GEMM_INLINE_WORK / 4) failed = mxi_parallel_for(chunks, chunk, &t);
+  else
+    for (int64_t i = 0; i < chunks; i++) chunk(&t, i);
+  if (t.partial && !failed) add_pieces(&t);
+  if (workspace != small) mxi_gemm_workspace_give(workspace);
+  return failed;
+}

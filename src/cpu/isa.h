@@ -1,0 +1,20 @@
+/* Which instruction set the kernels use. Kernel sources in src/cpu/kernels are compiled once per set, with
+   MXI_ISA defined to v2 (x86-64-v2: SSE4.2), v3 (AVX2, FMA, F16C) or v4 (AVX-512 F BW CD DQ VL), and define
+   functions named by MXI_ISA_NAME(fn): fn_v2, fn_v3, fn_v4. Callers go through MXI_DISPATCH(fn). */
+#ifndef MXI_CPU_ISA_H
+#define MXI_CPU_ISA_H
+
+enum mxi_isa { MXI_ISA_V2, MXI_ISA_V3, MXI_ISA_V4 };
+/* The best set this machine has, or the lower one that MLX_CPU_ISA asks for. */
+enum mxi_isa mxi_isa(void);
+
+#define MXI_CAT_(a, b) a##_##b
+#define MXI_CAT(a, b)  MXI_CAT_(a, b)
+#ifdef MXI_ISA
+#define MXI_ISA_NAME(fn) MXI_CAT(fn, MXI_ISA)
+#endif
+/* Declares fn_v2, fn_v3 and fn_v4 of one type: MXI_DECLARE_KERNEL(void, mxi_saxpy, (int64_t n, ...)); */
+#define MXI_DECLARE_KERNEL(ret, fn, args) ret fn##_v2 args; ret fn##_v3 args; ret fn##_v4 args
+#define MXI_DISPATCH(fn)                                                                                     \
+  (mxi_isa() == MXI_ISA_V4 ? fn##_v4 : mxi_isa() == MXI_ISA_V3 ? fn##_v3 : fn##_v2)
+#endif

@@ -1,0 +1,165 @@
+/* Packing: dst[unit][width] from src[r * r_stride + k * k_stride]. Where r is contiguous a unit is a copy; where k is
+   contiguous, blocks of MXI_VL x MXI_VL are transposed in registers; else element by element. Halves are widened on
+   the way. A width is at most one vector (slivers of A) or a whole number of vectors (panels of B). */
+#include "cpu/kernels/gemm_pack.h"
+#include "cpu/simd.h"
+#include <stdbool.h>
+
+/* What a 32-bit lane of the packed form is made of. */
+enum kind { F32, F16, BF16, BF16_PAIR };
+
+#if MXI_VL == 16
+#define LOW_HALVES  0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define HIGH_HALVES 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#elif MXI_VL == 8
+#define LOW_HALVES  0, 8, 1, 9, 2, 10, 3, 11
+#define HIGH_HALVES 4, 12, 5, 13, 6, 14, 7, 15
+#else
+#define LOW_HALVES  0, 4, 1, 5
+#define HIGH_HALVES 2, 6, 3, 7
+#endif
+
+/* Transposes a square of lanes: log2(MXI_VL) perfect shuffles of the rows' halves. */
+MXI_INLINE void transpose(vf32 v[MXI_VL]) {
+  _Pragma("GCC unroll 4") for (int step = 1; step < MXI_VL; step *= 2) {
+    vf32 t[MXI_VL];
+    _Pragma("GCC unroll 8") for (int i = 0; i < MXI_VL / 2; i++) {
+      t[2 * i] = __builtin_shufflevector(v[i], v[i + MXI_VL / 2], LOW_HALVES);
+      t[2 * i + 1] = __builtin_shufflevector(v[i], v[i + MXI_VL / 2], HIGH_HALVES);
+    }
+    _Pragma("GCC unroll 16") for (int i = 0; i < MXI_VL; i++) v[i] = t[i];
+  }
+}
+
+/* MXI_VL lanes from contiguous elements (pairs for BF16_PAIR). */
+MXI_INLINE vf32 load_lanes(enum kind kind, const void *p) {
+  if (kind == F16) return mxi_f32_from_f16(mxi_load_u16h(p));
+  if (kind == BF16) return mxi_f32_from_bf16(mxi_load_u16h(p));
+  return mxi_load_f32(p);
+}
+/* The first n lanes, the others zero; by masks where the set has them, for slivers of A are rarely whole vectors. */
+MXI_INLINE vf32 load_f32_n(const void *p, int64_t n) {
+#if defined(__AVX512F__)
+  return (vf32)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+#elif defined(__AVX2__)
+  static const int32_t mask[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+  return (vf32)_mm256_maskload_ps(p, _mm256_loadu_si256((const __m256i *)(mask + 8 - n)));
+#else
+  return mxi_loadn_f32(p, n);
+#endif
+}
+MXI_INLINE vu16h load_u16_n(const void *p, int64_t n) {
+#if defined(__AVX512F__)
+  return (vu16h)_mm256_maskz_loadu_epi16((__mmask16)((1u << n) - 1), p);
+#else
+  return mxi_loadn_u16h(p, n);
+#endif
+}
+/* The first n lanes, the others zero. */
+MXI_INLINE vf32 load_lanes_n(enum kind kind, const void *p, int64_t n) {
+  if (kind == F16) return mxi_f32_from_f16(load_u16_n(p, n));
+  if (kind == BF16) return mxi_f32_from_bf16(load_u16_n(p, n));
+  return load_f32_n(p, n);
+}
+/* One lane from the element at p (and for pairs its successor along k, if there is one). */
+MXI_INLINE float load_lane(enum kind kind, const char *p, int64_t k_bytes, bool has_second) {
+  if (kind == F32) return *(const float *)p;
+  uint16_t first = *(const uint16_t *)p, second = 0;
+  if (kind == F16) return mxi_f32_from_f16((vu16h){first})[0];
+  if (kind == BF16_PAIR && has_second) second = *(const uint16_t *)(p + k_bytes);
+  uint32_t bits = kind == BF16 ? (uint32_t)first << 16 : first | (uint32_t)second << 16;
+  float lane;
+  memcpy(&lane, &bits, sizeof lane);
+  return lane;
+}
+/* Lanes of a unit whose r is contiguous: n of them. For pairs q is the next row of k, NULL at the end. */
+MXI_INLINE vf32 load_unit(enum kind kind, const void *p, const void *q, int64_t n) {
+  if (kind != BF16_PAIR) return n == MXI_VL ? load_lanes(kind, p) : load_lanes_n(kind, p, n);
+  vu16h zero = {0}, first = n == MXI_VL ? mxi_load_u16h(p) : load_u16_n(p, n);
+  vu16h second = !q ? zero : n == MXI_VL ? mxi_load_u16h(q) : load_u16_n(q, n);
+  return (vf32)(mxi_u32_from_u16(first) | mxi_u32_from_u16(second) << 16);
+}
+
+struct source {
+  const char *p;
+  int64_t r_bytes, k_bytes; /* strides; k_bytes of one element */
+  int64_t valid, width, units, kc;
+};
+
+/* Units [from, units) element by element, for columns of any stride and for ends. */
+MXI_INLINE void pack_elements(enum kind kind, float *dst, struct source s, int64_t from) {
+  int64_t step = kind == BF16_PAIR ? 2 : 1;
+  for (int64_t u = from; u < s.units; u++)
+    for (int64_t r = 0; r < s.width; r++)
+      dst[u * s.width + r] =
+          r < s.valid ? load_lane(kind, s.p + r * s.r_bytes + u * step * s.k_bytes, s.k_bytes, u * step + 1 < s.kc) : 0;
+}
+
+/* r is contiguous. A sliver narrower than a vector is stored a whole vector at a time: the excess falls on the next
+   unit, stored later, except in the sliver's last units. */
+MXI_INLINE void pack_rows(enum kind kind, float *dst, struct source s) {
+  int64_t item = kind == F32 ? 4 : 2, step = kind == BF16_PAIR ? 2 : 1;
+  int64_t roomy = s.width < MXI_VL ? s.units - MXI_VL / s.width : s.units;
+  for (int64_t u = 0; u < s.units; u++) {
+    const char *p = s.p + u * step * s.k_bytes, *q = u * step + 1 < s.kc ? p + s.k_bytes : NULL;
+    for (int64_t r = 0; r < s.width; r += MXI_VL) {
+      int64_t n = s.valid - r < MXI_VL ? s.valid - r : MXI_VL;
+      vf32 lanes = n > 0 ? load_unit(kind, p + r * item, q ? q + r * item : NULL, n) : (vf32){0};
+      if (u < roomy) mxi_store_f32(dst + u * s.width + r, lanes);
+      else mxi_storen_f32(dst + u * s.width + r, lanes, s.width);
+    }
+  }
+}
+
+/* k is contiguous. A sliver narrower than a vector is stored a whole vector at a time: the excess falls on units that
+   are stored later, except in the sliver's last block. */
+MXI_INLINE void pack_columns(enum kind kind, float *dst, struct source s) {
+  int64_t item = kind == F32 || kind == BF16_PAIR ? 4 : 2, whole = s.kc / (kind == BF16_PAIR ? 2 : 1);
+  int64_t u = 0;
+  for (; u + MXI_VL <= whole; u += MXI_VL)
+    for (int64_t r = 0; r < s.width; r += MXI_VL) {
+      vf32 v[MXI_VL];
+      _Pragma("GCC unroll 16") for (int i = 0; i < MXI_VL; i++)
+        v[i] = r + i < s.valid ? load_lanes(kind, s.p + (r + i) * s.r_bytes + u * item) : (vf32){0};
+      transpose(v);
+      float *d = dst + u * s.width + r;
+      if (s.width >= MXI_VL || u + 2 * MXI_VL <= whole)
+        _Pragma("GCC unroll 16") for (int i = 0; i < MXI_VL; i++) mxi_store_f32(d + i * s.width, v[i]);
+      else
+        for (int i = 0; i < MXI_VL; i++) mxi_storen_f32(d + i * s.width, v[i], s.width);
+    }
+  pack_elements(kind, dst, s, u);
+}
+
+MXI_INLINE void pack(enum kind kind, void *dst, const void *src, int64_t r_stride, int64_t k_stride, int64_t valid,
+                     int64_t width, int64_t kc) {
+  int64_t item = kind == F32 ? 4 : 2, units = kind == BF16_PAIR ? (kc + 1) / 2 : kc;
+  struct source s = {src, r_stride * item, k_stride * item, valid, width, units, kc};
+  if (k_stride == 1 && valid > 1) pack_columns(kind, dst, s);
+  else if (r_stride == 1) pack_rows(kind, dst, s);
+  else pack_elements(kind, dst, s, 0);
+}
+
+#define PACKER(name, kind)                                                                                   \
+  MXI_PACKER(name) { pack(kind, dst, src, r_stride, k_stride, valid, width, kc); }
+PACKER(mxi_pack_f32, F32)
+PACKER(mxi_pack_f16, F16)
+PACKER(mxi_pack_bf16, BF16)
+PACKER(mxi_pack_bf16_pairs, BF16_PAIR)
+
+MXI_PACKER(mxi_pack_f64) {
+  double *d = dst;
+  const double *s = src;
+  enum { BLOCK = 8 }; /* a cache line of each row at a time */
+  for (int64_t k0 = 0; k0 < kc; k0 += BLOCK) {
+    int64_t k1 = k0 + BLOCK < kc ? k0 + BLOCK : kc;
+    if (r_stride == 1) {
+      for (int64_t k = k0; k < k1; k++)
+        for (int64_t r = 0; r < valid; r++) d[k * width + r] = s[r + k * k_stride];
+    } else
+      for (int64_t r = 0; r < valid; r++)
+        for (int64_t k = k0; k < k1; k++) d[k * width + r] = s[r * r_stride + k * k_stride];
+    for (int64_t k = k0; k < k1; k++)
+      for (int64_t r = valid; r < width; r++) d[k * width + r] = 0;
+  }
+}

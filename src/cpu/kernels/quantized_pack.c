@@ -1,0 +1,211 @@
+/* Quantised weights to and from floats: the packers of the matrix product, y = x W, and the two conversions.
+
+   How quantize chooses: in a group, e is the end of [min, max] farther from zero, and the step s = (max - min) /
+   (2^bits - 1), at least 1e-7, points from e to the other end. s is then stretched so that zero falls on the grid: e
+   is a whole number of steps. The bias is e, or 0 where e rounds to no step at all. */
+#include "quantized_unpack.h"
+
+/* ---- Packers ---- */
+
+/* One element; for spans that start inside a vector. */
+static float weight_at(const struct mxi_quantized *w, int64_t row, int64_t col) {
+  const uint8_t *packed = (const uint8_t *)w->packed + row * (w->cols * w->bits / 8);
+  int64_t group = row * (w->cols / w->group_size) + col / w->group_size;
+  return (float)integer_at(packed, col, w->bits) * load_float(element_at(w->scales, w->dtype, group), w->dtype) +
+         load_float(element_at(w->biases, w->dtype, group), w->dtype);
+}
+
+/* One float of each of MXI_VL rows that lie `stride` elements apart; zeros from row n on. */
+static vf32 load_column(const void *p, mx_dtype t, int64_t stride, int64_t n) {
+  if (t == MX_FLOAT32) {
+    vf32 v = {0};
+    for (int64_t r = 0; r < n; r++) v[r] = ((const float *)p)[r * stride];
+    return v;
+  }
+  vu16h h = {0};
+  for (int64_t r = 0; r < n; r++) h[r] = ((const uint16_t *)p)[r * stride];
+  return widen(h, t);
+}
+
+/* 32 columns of MXI_VL rows, transposed: dst[32][ld]. A vector holds the same word of every row, so the shifts that
+   unpack it also transpose it. words is [bits][MXI_VL]. */
+MXI_INLINE void unpack_columns(float *dst, int64_t ld, const uint32_t *words, vf32 scale, vf32 bias, int bits) {
+  const vu32 mask = (vu32){0} + ((1u << bits) - 1);
+  vu32 word[8];
+  UNROLL for (int i = 0; i < bits; i++) word[i] = mxi_load_u32(words + i * MXI_VL);
+  _Pragma("GCC unroll 32") for (int e = 0; e < 32; e++) {
+    const int at = e * bits / 32, shift = e * bits % 32;
+    vu32 v = word[at] >> shift;
+    if (shift + bits > 32) v |= word[at + 1] << (32 - shift);
+    vf32 q = __builtin_convertvector((vi32)(v & mask), vf32);
+    mxi_store_f32(dst + e * ld, multiply_add(q, scale, bias));
+  }
+}
+
+/* MXI_VL rows from row n (`valid` of them exist), columns [k0, k0 + kc), both multiples of 32, into dst[kc][ld]. */
+MXI_INLINE void pack_rows(const struct mxi_quantized *w, float *dst, int64_t ld, int64_t k0, int64_t kc, int64_t n,
+                          int64_t valid, int bits) {
+  const int64_t row_words = w->cols * bits / 32, groups = w->cols / w->group_size;
+  const uint32_t *packed = w->packed + n * row_words;
+  uint32_t words[8 * MXI_VL] = {0};
+  vf32 scale = splat(0), bias = splat(0);
+  for (int64_t k = k0; k < k0 + kc; k += 32) {
+    if (k == k0 || k % w->group_size == 0) {
+      int64_t first = n * groups + k / w->group_size;
+      scale = load_column(element_at(w->scales, w->dtype, first), w->dtype, groups, valid);
+      bias = load_column(element_at(w->biases, w->dtype, first), w->dtype, groups, valid);
+    }
+    for (int64_t r = 0; r < valid; r++)
+      UNROLL for (int i = 0; i < bits; i++) words[i * MXI_VL + r] = packed[r * row_words + k * bits / 32 + i];
+    unpack_columns(dst + (k - k0) * ld, ld, words, scale, bias, bits);
+  }
+}
+
+void MXI_ISA_NAME(mxi_pack_quantized_transposed)(const void *ctx, float *dst, int64_t k0, int64_t kc, int64_t n0,
+                                                 int64_t nc, int64_t nr) {
+  const struct mxi_quantized *w = ctx;
+  bool whole = k0 % 32 == 0 && kc % 32 == 0;
+  for (int64_t j = 0; j < nr; j += MXI_VL) {
+    int64_t valid = nc - j < MXI_VL ? nc - j : MXI_VL;
+    if (valid > 0 && whole && j + MXI_VL <= nr) {
+#define BODY(bits) pack_rows(w, dst + j, nr, k0, kc, n0 + j, valid, bits)
+      WITH_BITS(w->bits, BODY)
+#undef BODY
+      continue;
+    }
+    for (int64_t k = 0; k < kc; k++)
+      for (int64_t r = j; r < j + MXI_VL && r < nr; r++)
+        dst[k * nr + r] = r < nc ? weight_at(w, n0 + r, k0 + k) : 0;
+  }
+}
+
+/* Columns [begin, begin + n), multiples of MXI_VL, of a row. */
+MXI_INLINE void dequantize_span(const struct mxi_quantized *w, float *dst, int64_t row, int64_t begin, int64_t n,
+                                int bits) {
+  const uint8_t *packed = (const uint8_t *)w->packed + row * (w->cols * bits / 8);
+  const int64_t groups = row * (w->cols / w->group_size);
+  const int log_group = __builtin_ctz((unsigned)w->group_size);
+  vf32 scale = splat(0), bias = splat(0);
+  int64_t group = -1;
+  for (int64_t k = begin; k < begin + n; k += MXI_VL) {
+    if (k >> log_group != group) {
+      group = k >> log_group;
+      scale = splat(load_float(element_at(w->scales, w->dtype, groups + group), w->dtype));
+      bias = splat(load_float(element_at(w->biases, w->dtype, groups + group), w->dtype));
+    }
+    mxi_store_f32(dst + k - begin, multiply_add(unpack_run(packed, k, bits), scale, bias));
+  }
+}
+
+void MXI_ISA_NAME(mxi_pack_quantized)(const void *ctx, float *dst, int64_t k0, int64_t kc, int64_t n0, int64_t nc,
+                                      int64_t nr) {
+  const struct mxi_quantized *w = ctx;
+  bool whole = n0 % MXI_VL == 0 && nc % MXI_VL == 0;
+  for (int64_t k = 0; k < kc; k++, dst += nr) {
+    if (whole) {
+#define BODY(bits) dequantize_span(w, dst, k0 + k, n0, nc, bits)
+      WITH_BITS(w->bits, BODY)
+#undef BODY
+    } else {
+      for (int64_t j = 0; j < nc; j++) dst[j] = weight_at(w, k0 + k, n0 + j);
+    }
+    for (int64_t j = nc; j < nr; j++) dst[j] = 0;
+  }
+}
+
+/* ---- y = x W for one row of x: columns summed over all rows of W ---- */
+
+void MXI_ISA_NAME(mxi_vecmat_columns)(const struct mxi_matvec *job, int64_t i, int64_t begin, int64_t end) {
+  const struct mxi_quantized *w = &job->w;
+  const int64_t n = end - begin;
+  float sum[MXI_VECMAT_COLUMNS] = {0}, weights[MXI_VECMAT_COLUMNS];
+  for (int64_t k = 0; k < w->rows; k++) {
+    vf32 x = splat(load_float(element_at(job->x, job->dtype, i * w->rows + k), job->dtype));
+#define BODY(bits) dequantize_span(w, weights, k, begin, n, bits)
+    WITH_BITS(w->bits, BODY)
+#undef BODY
+    for (int64_t j = 0; j < n; j += MXI_VL)
+      mxi_store_f32(sum + j, multiply_add(x, mxi_load_f32(weights + j), mxi_load_f32(sum + j)));
+  }
+  for (int64_t j = 0; j < n; j += MXI_VL)
+    store_floats_n((char *)element_at(job->y, job->dtype, i * w->cols + begin + j), mxi_load_f32(sum + j), job->dtype,
+                   MXI_VL);
+}
+
+/* ---- quantize ---- */
+
+struct grid {
+  float scale, bias;
+};
+
+static struct grid choose_grid(const float *w, int n, int bits) {
+  vf32 low = splat(__builtin_inff()), high = splat(-__builtin_inff());
+  for (int i = 0; i < n; i += MXI_VL) {
+    vf32 v = mxi_load_f32(w + i);
+    low = mxi_blend_f32(v < low, v, low); /* NaN is passed over */
+    high = mxi_blend_f32(v > high, v, high);
+  }
+  float min = low[0], max = high[0];
+  for (int i = 1; i < MXI_VL; i++) {
+    if (low[i] < min) min = low[i];
+    if (high[i] > max) max = high[i];
+  }
+  float step = (max - min) / (float)((1 << bits) - 1);
+  if (!(step >= 1e-7f)) step = step != step ? step : 1e-7f;
+  bool from_min = __builtin_fabsf(min) > __builtin_fabsf(max);
+  float edge = from_min ? min : max, scale = from_min ? step : -step;
+  float steps = __builtin_rintf(edge / scale);
+  return steps == 0 ? (struct grid){scale, 0} : (struct grid){edge / steps, edge};
+}
+
+/* n integers, a multiple of 8, appended to the bit stream at dst. */
+static void pack_integers(uint8_t *dst, const uint32_t *q, int n, int bits) {
+  for (int i = 0; i < n; i += 8, dst += bits) {
+    uint64_t stream = 0;
+    for (int j = 0; j < 8; j++) stream |= (uint64_t)q[i + j] << (j * bits);
+    memcpy(dst, &stream, (size_t)bits);
+  }
+}
+
+void MXI_ISA_NAME(mxi_quantize_groups)(const struct mxi_quantized *q, const void *w, int64_t begin, int64_t end) {
+  const int n = q->group_size;
+  const vf32 most = splat((float)((1 << q->bits) - 1));
+  for (int64_t g = begin; g < end; g++) {
+    float x[128];
+    uint32_t integers[128];
+    for (int i = 0; i < n; i += MXI_VL) mxi_store_f32(x + i, load_floats(element_at(w, q->dtype, g * n + i), q->dtype));
+    struct grid grid = choose_grid(x, n, q->bits);
+    for (int i = 0; i < n; i += MXI_VL) {
+      vf32 v = (mxi_load_f32(x + i) - splat(grid.bias)) / splat(grid.scale);
+      v = mxi_blend_f32(v > 0, v, splat(0)); /* NaN becomes 0 */
+      v = mxi_blend_f32(v < most, v, most);
+      v += splat(0x1.8p23f); /* the adder rounds to the nearest even integer, into the low bits */
+      mxi_store_u32(integers + i, (vu32)v & 0xff);
+    }
+    pack_integers((uint8_t *)q->packed + g * (n * q->bits / 8), integers, n, q->bits);
+    store_floats_n((char *)element_at(q->scales, q->dtype, g), splat(grid.scale), q->dtype, 1);
+    store_floats_n((char *)element_at(q->biases, q->dtype, g), splat(grid.bias), q->dtype, 1);
+  }
+}
+
+/* ---- dequantize ---- */
+
+MXI_INLINE void dequantize(const struct mxi_quantized *q, void *out, int64_t begin, int64_t end, int bits) {
+  const int n = q->group_size;
+  const mx_dtype t = q->dtype;
+  for (int64_t g = begin; g < end; g++) {
+    const uint8_t *packed = (const uint8_t *)q->packed + g * (n * bits / 8);
+    vf32 scale = splat(load_float(element_at(q->scales, t, g), t));
+    vf32 bias = splat(load_float(element_at(q->biases, t, g), t));
+    for (int i = 0; i < n; i += MXI_VL) {
+      vf32 product = round_to(unpack_run(packed, i, bits) * scale, t);
+      store_floats_n((char *)element_at(out, t, g * n + i), product + bias, t, MXI_VL);
+    }
+  }
+}
+
+void MXI_ISA_NAME(mxi_dequantize_groups)(const struct mxi_quantized *q, void *out, int64_t begin, int64_t end) {
+#define BODY(bits) dequantize(q, out, begin, end, bits)
+  WITH_BITS(q->bits, BODY)
+#undef BODY
+}

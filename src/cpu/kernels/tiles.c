@@ -1,0 +1,370 @@
+/* The tile engine: runs a program tile by tile.
+
+   A run is prepared once (which function each instruction is, where each register lives, how each operand
+   moves) and then repeated for each tile. A register is a pointer: to its slot in scratch memory, into an
+   input that is read in place, or into an output that is written in place.
+
+   In place means without a copy, and is chosen where the register form equals the stored form and the
+   elements are contiguous. An output may be one of the inputs' memory. So an instruction may write into an
+   output at once only if no input in place that overlaps it is read later in the tile; such an input is
+   copied into its slot first. Whatever is not written in place is stored after the last instruction. */
+#include "cpu/kernels/tiles.h"
+#include "core/dtype.h"
+
+#define gather  MXI_ISA_NAME(mxi_tile_gather)
+#define scatter MXI_ISA_NAME(mxi_tile_scatter)
+#define splat   MXI_ISA_NAME(mxi_tile_splat)
+#define widen   MXI_ISA_NAME(mxi_tile_widen)
+#define narrow  MXI_ISA_NAME(mxi_tile_narrow)
+#define stream  MXI_ISA_NAME(mxi_tile_stream)
+
+/* Outputs of at least so many bytes, which no cache will hold until they are read, are written past the
+ * caches. */
+enum { STREAM_BYTES = 32 << 20 };
+/* Runs of at most so many elements use a smaller scratch, so that they touch few pages. */
+enum { SMALL_RUN = 64 };
+/* Slots: one a register, one spare, one a scalar input. */
+enum { SLOTS = MXI_MAX_REGISTERS + 1 + MXI_MAX_OPERANDS, SLOT_PAD = 64 };
+enum { NEVER = -1, AT_END = MXI_MAX_INSTRUCTIONS };
+
+/* ---- What an instruction is ---- */
+static const uint8_t form_of[MX_DTYPE_COUNT] = {
+    [MX_BOOL] = MXI_FORM_BOOL,   [MX_UINT8] = MXI_FORM_U8,     [MX_UINT16] = MXI_FORM_U16,
+    [MX_UINT32] = MXI_FORM_U32,  [MX_UINT64] = MXI_FORM_U64,   [MX_INT8] = MXI_FORM_I8,
+    [MX_INT16] = MXI_FORM_I16,   [MX_INT32] = MXI_FORM_I32,    [MX_INT64] = MXI_FORM_I64,
+    [MX_FLOAT16] = MXI_FORM_F32, [MX_BFLOAT16] = MXI_FORM_F32, [MX_FLOAT32] = MXI_FORM_F32,
+    [MX_FLOAT64] = MXI_FORM_F64, [MX_COMPLEX64] = MXI_FORM_C64};
+/* Bytes of an element in a register and in memory. */
+static const uint8_t form_size[MXI_FORMS] = {1, 1, 2, 4, 8, 1, 2, 4, 8, 4, 8, 8};
+static int register_size(int type) { return form_size[form_of[type]]; }
+static int stored_size(int type) { return mxi_is_half((mx_dtype)type) ? 2 : register_size(type); }
+
+static const uint8_t arity_of[MXI_TILE_OPS] = {
+#define MX_ELEMENTWISE(ID, name, arity, rule) arity,
+#include "core/elementwise.def"
+#undef MX_ELEMENTWISE
+};
+static const mxi_tile_fn *const float_tables[] = {[MX_FLOAT16] = MXI_ISA_NAME(mxi_tiles_f16),
+                                                  [MX_BFLOAT16] = MXI_ISA_NAME(mxi_tiles_bf16),
+                                                  [MX_FLOAT32] = MXI_ISA_NAME(mxi_tiles_f32),
+                                                  [MX_FLOAT64] = MXI_ISA_NAME(mxi_tiles_f64),
+                                                  [MX_COMPLEX64] = MXI_ISA_NAME(mxi_tiles_complex)};
+static mxi_tile_fn rounding(int type) {
+  return type == MX_FLOAT16 ? MXI_ISA_NAME(mxi_tile_round_f16) : MXI_ISA_NAME(mxi_tile_round_bf16);
+}
+/* The function of an instruction, and the rounding that must follow it or NULL. NULL for an op its dtype
+ * lacks. */
+static mxi_tile_fn find_function(const struct mxi_instruction *in, mxi_tile_fn *then) {
+  *then = NULL;
+  if (in->op >= MXI_TILE_OPS || in->type >= MX_DTYPE_COUNT || in->to >= MX_DTYPE_COUNT) return NULL;
+  int half = mxi_is_half((mx_dtype)in->type);
+  if (in->op == MXI_TILE_ASTYPE) {
+    int rounds = mxi_is_half((mx_dtype)in->to) && in->to != in->type;
+    if (rounds && form_of[in->type] == MXI_FORM_F32) return rounding(in->to);
+    if (rounds) *then = rounding(in->to);
+    return MXI_ISA_NAME(mxi_tiles_cast)[form_of[in->type]][form_of[in->to]];
+  }
+  if (in->type < MX_FLOAT16) return MXI_ISA_NAME(mxi_tiles_integer)[form_of[in->type]][in->op];
+  mxi_tile_fn fn = float_tables[in->type][in->op];
+  if (fn || !(half || in->type == MX_FLOAT32)) return fn;
+  fn = MXI_ISA_NAME(mxi_tiles_f32)[in->op];
+  if (!fn) fn = MXI_ISA_NAME(mxi_tiles_f32_math)[in->op];
+  if (half) *then = rounding(in->type);
+  return fn;
+}
+
+/* ---- A prepared run ---- */
+struct step {
+  mxi_tile_fn fn;
+  int8_t dst, src[3];
+  int8_t output;   /* the output written in place, or -1 */
+  uint8_t resizes; /* an operand in dst has elements of another size: write to the spare slot, then swap */
+};
+enum load { IN_PLACE, COPY, SCALAR, GATHER, GATHER_IN_PLACE, WIDEN, GATHER_WIDEN };
+enum store { DONE, STORE_COPY, STORE_STREAM, STORE_SCATTER, STORE_NARROW, STORE_NARROW_SCATTER };
+struct run {
+  const struct mxi_tile_job *job;
+  struct mxi_tile_box box;
+  int nsteps, noutputs;
+  struct step steps[2 * MXI_MAX_INSTRUCTIONS];
+  uint8_t load[MXI_MAX_OPERANDS], store[MXI_MAX_OPERANDS];
+  char *slot[MXI_MAX_REGISTERS], *spare, *scalar[MXI_MAX_OPERANDS], *halves;
+  const char *at[MXI_MAX_REGISTERS]; /* where each register is now */
+};
+
+static int is_contiguous(const struct mxi_tile_job *job, const int64_t *strides, int size) {
+  int64_t expected = size;
+  for (int d = job->ndim - 1; d >= 0; d--) {
+    if (job->shape[d] != 1 && strides[d] != expected) return 0;
+    expected *= job->shape[d];
+  }
+  return 1;
+}
+static int is_scalar(const struct mxi_tile_job *job, const int64_t *strides) {
+  for (int d = 0; d < job->ndim; d++)
+    if (strides[d] != 0 && job->shape[d] != 1) return 0;
+  return 1;
+}
+/* The bytes an operand spans in memory. */
+static void extent(const struct mxi_tile_job *job, const struct mxi_operand *o, int size, uintptr_t *low,
+                   uintptr_t *high) {
+  int64_t below = 0, above = size;
+  for (int d = 0; d < job->ndim; d++) {
+    int64_t span = (job->shape[d] - 1) * o->strides[d];
+    if (span < 0)
+      below += span;
+    else
+      above += span;
+  }
+  *low = (uintptr_t)o->data + (uintptr_t)below;
+  *high = (uintptr_t)o->data + (uintptr_t)above;
+}
+static int overlap(const struct mxi_tile_job *job, const struct mxi_operand *a, int a_size,
+                   const struct mxi_operand *b, int b_size) {
+  uintptr_t a_low, a_high, b_low, b_high;
+  extent(job, a, a_size, &a_low, &a_high);
+  extent(job, b, b_size, &b_low, &b_high);
+  return a_low < b_high && b_low < a_high;
+}
+
+static int last_write(const struct mxi_program *p, int reg) {
+  for (int k = p->ninstructions - 1; k >= 0; k--)
+    if (p->instructions[k].dst == reg) return k;
+  return NEVER;
+}
+/* The last instruction that reads input i before its register is written, AT_END if an output still holds it.
+ */
+static int last_read(const struct mxi_program *p, int i) {
+  int last = NEVER;
+  for (int k = 0; k < p->ninstructions; k++) {
+    const struct mxi_instruction *in = &p->instructions[k];
+    for (int s = 0; s < arity_of[in->op]; s++)
+      if (in->src[s] == i) last = k;
+    if (in->dst == i) return last;
+  }
+  for (int o = 0; o < p->noutputs; o++)
+    if (p->output_register[o] == i) return AT_END;
+  return last;
+}
+
+static void prepare_inputs(struct run *r) {
+  const struct mxi_program *p = r->job->program;
+  for (int i = 0; i < p->ninputs; i++) {
+    const int64_t *strides = r->job->in[i].strides;
+    int type = p->input_type[i], size = stored_size(type), half = mxi_is_half((mx_dtype)type);
+    if (is_contiguous(r->job, strides, size))
+      r->load[i] = half ? WIDEN : IN_PLACE;
+    else if (is_scalar(r->job, strides))
+      r->load[i] = SCALAR;
+    else
+      r->load[i] = half ? GATHER_WIDEN : GATHER_IN_PLACE;
+  }
+}
+/* Inputs in place that are read after the instruction that overwrites them are copied instead. */
+static void protect_inputs(struct run *r, int output, int written_by) {
+  const struct mxi_program *p = r->job->program;
+  int size = stored_size(p->output_type[output]);
+  for (int i = 0; i < p->ninputs; i++) {
+    if (r->load[i] != IN_PLACE && r->load[i] != GATHER_IN_PLACE) continue;
+    if (!overlap(r->job, &r->job->out[output], size, &r->job->in[i], stored_size(p->input_type[i]))) continue;
+    if (last_read(p, i) > written_by || (written_by == AT_END && last_read(p, i) == AT_END))
+      r->load[i] = r->load[i] == IN_PLACE ? COPY : GATHER;
+  }
+}
+static int aliases_input(const struct run *r, int output) {
+  for (int i = 0; i < r->job->program->ninputs; i++)
+    if (r->job->in[i].data == r->job->out[output].data) return 1;
+  return 0;
+}
+static void prepare_outputs(struct run *r) {
+  const struct mxi_program *p = r->job->program;
+  for (int o = 0; o < p->noutputs; o++) {
+    int type = p->output_type[o], size = stored_size(type), reg = p->output_register[o];
+    int half = mxi_is_half((mx_dtype)type), contiguous = is_contiguous(r->job, r->job->out[o].strides, size);
+    int write = last_write(p, reg);
+    r->store[o] = half         ? (contiguous ? STORE_NARROW : STORE_NARROW_SCATTER)
+                  : contiguous ? STORE_COPY
+                               : STORE_SCATTER;
+    if (r->store[o] == STORE_COPY && r->job->size >= STREAM_BYTES / size && !aliases_input(r, o))
+      r->store[o] = STORE_STREAM;
+    for (int earlier = 0; earlier < o; earlier++)
+      if (p->output_register[earlier] == reg) write = NEVER; /* that one may have it in place */
+    if (r->store[o] == STORE_COPY && write != NEVER)
+      r->store[o] = DONE;
+    else
+      write = AT_END;
+    protect_inputs(r, o, write);
+  }
+  r->noutputs = p->noutputs;
+}
+static void add_step(struct run *r, mxi_tile_fn fn, int dst, const uint8_t *src, int nsrc) {
+  struct step *s = &r->steps[r->nsteps++];
+  s->fn = fn;
+  s->dst = (int8_t)dst;
+  s->output = -1;
+  s->resizes = 0;
+  for (int i = 0; i < 3; i++) s->src[i] = (int8_t)src[i < nsrc ? i : 0];
+}
+static void prepare_steps(struct run *r) {
+  const struct mxi_program *p = r->job->program;
+  r->nsteps = 0;
+  for (int k = 0; k < p->ninstructions; k++) {
+    const struct mxi_instruction *in = &p->instructions[k];
+    mxi_tile_fn then, fn = find_function(in, &then);
+    if (!fn) continue; /* the builders of ops let no such instruction through */
+    add_step(r, fn, in->dst, in->src, arity_of[in->op]);
+    struct step *s = &r->steps[r->nsteps - 1];
+    int size = register_size(in->to);
+    for (int i = 0; i < arity_of[in->op]; i++) {
+      int operand_size = in->op == MXI_TILE_SELECT && i == 0 ? 1 : register_size(in->type);
+      if (in->src[i] == in->dst && operand_size != size) s->resizes = 1;
+    }
+    if (then) add_step(r, then, in->dst, &in->dst, 1);
+  }
+  for (int o = 0; o < r->noutputs; o++)
+    if (r->store[o] == DONE)
+      for (int k = r->nsteps - 1; k >= 0; k--)
+        if (r->steps[k].dst == p->output_register[o]) {
+          r->steps[k].output = (int8_t)o;
+          break;
+        }
+}
+static int widest_register(const struct mxi_program *p) {
+  int widest = 4;
+  for (int i = 0; i < p->ninputs; i++)
+    if (register_size(p->input_type[i]) > widest) widest = 8;
+  for (int k = 0; k < p->ninstructions; k++)
+    if (register_size(p->instructions[k].to) > widest) widest = 8;
+  return widest;
+}
+/* Slots for tiles of at most n elements, and the scalars, which stay. */
+static void prepare_slots(struct run *r, char *scratch, int n) {
+  const struct mxi_program *p = r->job->program;
+  size_t stride = (size_t)((n * widest_register(p) + 63) & ~63) + SLOT_PAD;
+  r->halves = scratch;
+  scratch += (size_t)((n * 2 + 63) & ~63);
+  r->spare = scratch;
+  scratch += stride;
+  for (int i = 0; i < p->nregisters; i++, scratch += stride) r->slot[i] = scratch;
+  for (int i = 0; i < p->ninputs; i++) {
+    if (r->load[i] != SCALAR) continue;
+    int type = p->input_type[i], half = mxi_is_half((mx_dtype)type);
+    float widened;
+    if (half) widen(&widened, (const uint16_t *)(const void *)r->job->in[i].data, 1, type);
+    splat(scratch, half ? (const void *)&widened : r->job->in[i].data, n, register_size(type));
+    r->scalar[i] = scratch;
+    scratch += stride;
+  }
+}
+
+/* ---- Running ---- */
+static void load_input(struct run *r, int i, int64_t start, int n) {
+  const struct mxi_operand *from = &r->job->in[i];
+  int type = r->job->program->input_type[i], size = stored_size(type);
+  const char *contiguous = from->data + start * size;
+  r->at[i] = r->slot[i];
+  switch (r->load[i]) {
+  case IN_PLACE: r->at[i] = contiguous; break;
+  case COPY: memcpy(r->slot[i], contiguous, (size_t)(n * size)); break;
+  case SCALAR: r->at[i] = r->scalar[i]; break;
+  case GATHER: gather(r->slot[i], &r->box, from, start, n, size, 0); break;
+  case GATHER_IN_PLACE: r->at[i] = gather(r->slot[i], &r->box, from, start, n, size, 1); break;
+  case WIDEN: widen((float *)(void *)r->slot[i], (const uint16_t *)(const void *)contiguous, n, type); break;
+  case GATHER_WIDEN:
+    widen((float *)(void *)r->slot[i], gather(r->halves, &r->box, from, start, n, size, 1), n, type);
+    break;
+  }
+}
+static void store_output(struct run *r, int o, int64_t start, int n) {
+  const struct mxi_operand *to = &r->job->out[o];
+  int type = r->job->program->output_type[o], size = stored_size(type);
+  const char *from = r->at[r->job->program->output_register[o]];
+  char *contiguous = to->data + start * size;
+  switch (r->store[o]) {
+  case DONE: break;
+  case STORE_COPY: memmove(contiguous, from, (size_t)(n * size)); break;
+  case STORE_STREAM: stream(contiguous, from, (size_t)(n * size)); break;
+  case STORE_SCATTER: scatter(to, &r->box, from, start, n, size); break;
+  case STORE_NARROW:
+    narrow((uint16_t *)(void *)contiguous, (const float *)(const void *)from, n, type);
+    break;
+  case STORE_NARROW_SCATTER:
+    narrow((uint16_t *)(void *)r->halves, (const float *)(const void *)from, n, type);
+    scatter(to, &r->box, r->halves, start, n, size);
+    break;
+  }
+}
+static void run_steps(struct run *r, int64_t start, int n) {
+  for (const struct step *s = r->steps, *end = s + r->nsteps; s < end; s++) {
+    char *target = r->slot[s->dst];
+    if (s->output >= 0) {
+      const struct mxi_operand *out = &r->job->out[s->output];
+      target = out->data + start * stored_size(r->job->program->output_type[s->output]);
+    } else if (s->resizes) {
+      char *used = target;
+      target = r->slot[s->dst] = r->spare;
+      r->spare = used;
+    }
+    s->fn(target, r->at[s->src[0]], r->at[s->src[1]], r->at[s->src[2]], n);
+    r->at[s->dst] = target;
+  }
+}
+
+static inline __attribute__((always_inline)) void run_tiles(const struct mxi_tile_job *job, int64_t begin,
+                                                            int64_t end, char *scratch) {
+  struct run r;
+  int64_t count = end - begin;
+  r.job = job;
+  r.box = (struct mxi_tile_box){job->ndim, job->shape};
+  prepare_inputs(&r);
+  prepare_outputs(&r);
+  prepare_steps(&r);
+  prepare_slots(&r, scratch, count < MXI_TILE ? (int)count : MXI_TILE);
+  for (int64_t start = begin; start < end; start += MXI_TILE) {
+    int n = end - start < MXI_TILE ? (int)(end - start) : MXI_TILE;
+    for (int i = 0; i < job->program->ninputs; i++) load_input(&r, i, start, n);
+    run_steps(&r, start, n);
+    for (int o = 0; o < r.noutputs; o++) store_output(&r, o, start, n);
+  }
+  _mm_sfence(); /* streaming stores come before whatever tells another thread that the tiles are done */
+}
+enum {
+  SCRATCH = SLOTS * (8 * MXI_TILE + SLOT_PAD) + 2 * MXI_TILE,
+  SMALL_SCRATCH = SLOTS * (8 * SMALL_RUN + SLOT_PAD) + 2 * SMALL_RUN
+};
+static __attribute__((noinline)) void run_small(const struct mxi_tile_job *job, int64_t begin, int64_t end) {
+  _Alignas(64) char scratch[SMALL_SCRATCH];
+  run_tiles(job, begin, end, scratch);
+}
+static __attribute__((noinline)) void run_large(const struct mxi_tile_job *job, int64_t begin, int64_t end) {
+  _Alignas(64) char scratch[SCRATCH];
+  run_tiles(job, begin, end, scratch);
+}
+void MXI_ISA_NAME(mxi_tiles_run)(const struct mxi_tile_job *job, int64_t begin, int64_t end) {
+  if (end - begin <= SMALL_RUN)
+    run_small(job, begin, end);
+  else
+    run_large(job, begin, end);
+}
+
+/* The register of output 0 lives in `scratch_out`; an input that is the output is read in place if it can be.
+ */
+const void *MXI_ISA_NAME(mxi_tiles_get)(const struct mxi_tile_job *job, int64_t begin, int64_t n, void *out) {
+  const struct mxi_program *p = job->program;
+  _Alignas(64) char scratch[SCRATCH];
+  struct run r;
+  r.job = job;
+  r.box = (struct mxi_tile_box){job->ndim, job->shape};
+  r.noutputs = 0;
+  prepare_inputs(&r);
+  prepare_steps(&r);
+  prepare_slots(&r, scratch, (int)n);
+  int reg = p->output_register[0], size = register_size(p->output_type[0]);
+  if (size == widest_register(p)) r.slot[reg] = out; /* holds whatever passes through the register */
+  for (int i = 0; i < p->ninputs; i++) load_input(&r, i, begin, (int)n);
+  run_steps(&r, begin, (int)n);
+  int is_input = reg < p->ninputs && last_write(p, reg) == NEVER;
+  if (is_input && (r.load[reg] == IN_PLACE || r.load[reg] == GATHER_IN_PLACE)) return r.at[reg];
+  if (r.at[reg] != out) memcpy(out, r.at[reg], (size_t)n * (size_t)size);
+  return out;
+}

@@ -1,0 +1,102 @@
+/* Casts between register forms, as astype does them: floats truncate towards zero to integers, integers wrap,
+   anything but zero is true, a complex number's imaginary part is dropped. A float out of an integer's range
+   gives what x86's conversions give: it goes through int32 for types up to 32 bits, int64 above, where the
+   least integer stands for all that does not fit; it is never undefined. */
+#include "cpu/kernels/tiles.h"
+
+typedef struct {
+  float re, im;
+} c64;
+
+/* (I)x, and the least I where x does not fit */
+#define TRUNCATE(F, I, name, LIMIT) \
+  MXI_INLINE I name(F x) { return (I)(((x >= -LIMIT) & (x < LIMIT)) ? x : -LIMIT); }
+TRUNCATE(float, int32_t, i32_of_f32, 0x1p31f)
+TRUNCATE(double, int32_t, i32_of_f64, 0x1p31)
+TRUNCATE(float, int64_t, i64_of_f32, 0x1p63f)
+TRUNCATE(double, int64_t, i64_of_f64, 0x1p63)
+/* The upper half of the unsigned range, shifted down to the signed one and back. */
+MXI_INLINE uint32_t u32_of_f32(float x) {
+  return x >= 0x1p31f ? (uint32_t)i32_of_f32(x - 0x1p31f) ^ 0x80000000u : (uint32_t)i32_of_f32(x);
+}
+MXI_INLINE uint32_t u32_of_f64(double x) {
+  return x >= 0x1p31 ? (uint32_t)i32_of_f64(x - 0x1p31) ^ 0x80000000u : (uint32_t)i32_of_f64(x);
+}
+MXI_INLINE uint64_t u64_of_f32(float x) {
+  return x >= 0x1p63f ? (uint64_t)i64_of_f32(x - 0x1p63f) ^ (1ull << 63) : (uint64_t)i64_of_f32(x);
+}
+MXI_INLINE uint64_t u64_of_f64(double x) {
+  return x >= 0x1p63 ? (uint64_t)i64_of_f64(x - 0x1p63) ^ (1ull << 63) : (uint64_t)i64_of_f64(x);
+}
+
+#define CAST(from, to, A, B, expr)            \
+  static void from##_to_##to(MXI_TILE_ARGS) { \
+    const A *source = a;                      \
+    B *target = dst;                          \
+    MXI_EACH {                                \
+      A x = source[i];                        \
+      target[i] = expr;                       \
+    }                                         \
+  }
+/* Integers and bool to all forms. */
+#define FROM_INTEGER(s, T)               \
+  CAST(s, b8, T, uint8_t, x != 0)        \
+  CAST(s, w8, T, uint8_t, (uint8_t)x)    \
+  CAST(s, w16, T, uint16_t, (uint16_t)x) \
+  CAST(s, w32, T, uint32_t, (uint32_t)x) \
+  CAST(s, w64, T, uint64_t, (uint64_t)x) \
+  CAST(s, f32, T, float, (float)x)       \
+  CAST(s, f64, T, double, (double)x)     \
+  CAST(s, c64, T, c64, ((c64){(float)x, 0}))
+FROM_INTEGER(u8, uint8_t)
+FROM_INTEGER(u16, uint16_t)
+FROM_INTEGER(u32, uint32_t)
+FROM_INTEGER(u64, uint64_t)
+FROM_INTEGER(i8, int8_t)
+FROM_INTEGER(i16, int16_t)
+FROM_INTEGER(i32, int32_t)
+FROM_INTEGER(i64, int64_t)
+#define FROM_FLOAT(s, A, F, x_)                       \
+  CAST(s, w8, A, uint8_t, (uint8_t)i32_of_##F(x_))    \
+  CAST(s, w16, A, uint16_t, (uint16_t)i32_of_##F(x_)) \
+  CAST(s, u32, A, uint32_t, u32_of_##F(x_))           \
+  CAST(s, u64, A, uint64_t, u64_of_##F(x_))           \
+  CAST(s, i32, A, int32_t, i32_of_##F(x_))            \
+  CAST(s, i64, A, int64_t, i64_of_##F(x_))            \
+  CAST(s, f32, A, float, (float)x_)                   \
+  CAST(s, f64, A, double, (double)x_)
+FROM_FLOAT(f32, float, f32, x)
+FROM_FLOAT(f64, double, f64, x)
+FROM_FLOAT(c64, c64, f32, x.re)
+CAST(f32, b8, float, uint8_t, x != 0)
+CAST(f64, b8, double, uint8_t, x != 0)
+CAST(c64, b8, c64, uint8_t, (x.re != 0) | (x.im != 0))
+CAST(f32, c64, float, c64, ((c64){x, 0}))
+CAST(f64, c64, double, c64, ((c64){(float)x, 0}))
+CAST(c64, c64, c64, c64, x)
+
+/* clang-format off */
+#define ROW_INTEGER(s)                                                                                       \
+  {[MXI_FORM_BOOL] = s##_to_b8, [MXI_FORM_U8] = s##_to_w8, [MXI_FORM_U16] = s##_to_w16,                      \
+   [MXI_FORM_U32] = s##_to_w32, [MXI_FORM_U64] = s##_to_w64, [MXI_FORM_I8] = s##_to_w8,                      \
+   [MXI_FORM_I16] = s##_to_w16, [MXI_FORM_I32] = s##_to_w32, [MXI_FORM_I64] = s##_to_w64,                    \
+   [MXI_FORM_F32] = s##_to_f32, [MXI_FORM_F64] = s##_to_f64, [MXI_FORM_C64] = s##_to_c64}
+#define ROW_FLOAT(s)                                                                                         \
+  {[MXI_FORM_BOOL] = s##_to_b8, [MXI_FORM_U8] = s##_to_w8, [MXI_FORM_U16] = s##_to_w16,                      \
+   [MXI_FORM_U32] = s##_to_u32, [MXI_FORM_U64] = s##_to_u64, [MXI_FORM_I8] = s##_to_w8,                      \
+   [MXI_FORM_I16] = s##_to_w16, [MXI_FORM_I32] = s##_to_i32, [MXI_FORM_I64] = s##_to_i64,                    \
+   [MXI_FORM_F32] = s##_to_f32, [MXI_FORM_F64] = s##_to_f64, [MXI_FORM_C64] = s##_to_c64}
+const mxi_tile_fn MXI_ISA_NAME(mxi_tiles_cast)[MXI_FORMS][MXI_FORMS] = {
+  [MXI_FORM_BOOL] = ROW_INTEGER(u8),
+  [MXI_FORM_U8] = ROW_INTEGER(u8),
+  [MXI_FORM_U16] = ROW_INTEGER(u16),
+  [MXI_FORM_U32] = ROW_INTEGER(u32),
+  [MXI_FORM_U64] = ROW_INTEGER(u64),
+  [MXI_FORM_I8] = ROW_INTEGER(i8),
+  [MXI_FORM_I16] = ROW_INTEGER(i16),
+  [MXI_FORM_I32] = ROW_INTEGER(i32),
+  [MXI_FORM_I64] = ROW_INTEGER(i64),
+  [MXI_FORM_F32] = ROW_FLOAT(f32),
+  [MXI_FORM_F64] = ROW_FLOAT(f64),
+  [MXI_FORM_C64] = ROW_FLOAT(c64),
+};

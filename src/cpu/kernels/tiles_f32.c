@@ -1,0 +1,150 @@
+/* Tile functions on float32 registers: arithmetic, comparisons, tests; and their fused forms for the half
+   types, which round each result to the type's grid while it is in a vector. The elementary functions are in
+   tiles_f32_math.c. */
+#include "cpu/kernels/tiles.h"
+#include "cpu/kernels/vmath.h"
+
+#define UNARY(name, round, f)                                                       \
+  static void name(MXI_TILE_ARGS) {                                                 \
+    const float *x = a;                                                             \
+    float *to = dst;                                                                \
+    for (int i = 0; i < n; i += MXI_VL)                                             \
+      mxi_store_upto_f32(to + i, round(f(mxi_load_upto_f32(x + i, n - i))), n - i); \
+  }
+#define BINARY(name, round, f)                                                       \
+  static void name(MXI_TILE_ARGS) {                                                  \
+    const float *x = a, *y = b;                                                      \
+    float *to = dst;                                                                 \
+    for (int i = 0; i < n; i += MXI_VL) {                                            \
+      vf32 u = mxi_load_upto_f32(x + i, n - i), v = mxi_load_upto_f32(y + i, n - i); \
+      mxi_store_upto_f32(to + i, round(f(u, v)), n - i);                             \
+    }                                                                                \
+  }
+#define UNROUNDED(x) (x)
+/* name_f32, name_f16 and name_bf16 */
+#define ROUNDED(KIND, name)             \
+  KIND(name##_f32, UNROUNDED, name)     \
+  KIND(name##_f16, mxi_round_f16, name) \
+  KIND(name##_bf16, mxi_round_bf16, name)
+/* name_f32 alone: on a half type's values the result is on its grid already */
+#define EXACT(KIND, name) KIND(name##_f32, UNROUNDED, name)
+
+#if defined(__AVX512F__)
+#define ROUND_TO(x, mode) ((vf32)_mm512_roundscale_ps((__m512)(x), (mode) | _MM_FROUND_NO_EXC))
+#elif defined(__AVX2__)
+#define ROUND_TO(x, mode) ((vf32)_mm256_round_ps((__m256)(x), (mode) | _MM_FROUND_NO_EXC))
+#else
+#define ROUND_TO(x, mode) ((vf32)_mm_round_ps((__m128)(x), (mode) | _MM_FROUND_NO_EXC))
+#endif
+MXI_INLINE vf32 floor_of(vf32 x) { return ROUND_TO(x, _MM_FROUND_TO_NEG_INF); }
+MXI_INLINE vf32 ceil_of(vf32 x) { return ROUND_TO(x, _MM_FROUND_TO_POS_INF); }
+MXI_INLINE vf32 rint_of(vf32 x) { return ROUND_TO(x, _MM_FROUND_TO_NEAREST_INT); }
+MXI_INLINE vf32 trunc_of(vf32 x) { return ROUND_TO(x, _MM_FROUND_TO_ZERO); }
+
+MXI_INLINE vf32 negative(vf32 x) { return -x; }
+MXI_INLINE vf32 sign_of(vf32 x) {
+  vf32 s = mxi_blend_f32(x > F(0), F(1), mxi_blend_f32(x < F(0), F(-1), F(0)));
+  return mxi_blend_f32(x == x, s, x);
+}
+MXI_INLINE vf32 square(vf32 x) { return x * x; }
+MXI_INLINE vf32 root(vf32 x) { return mxi_v_sqrt(x); }
+MXI_INLINE vf32 reciprocal_root(vf32 x) { return mxi_v_rsqrt(x); }
+MXI_INLINE vf32 reciprocal(vf32 x) { return F(1) / x; }
+MXI_INLINE vf32 identity(vf32 x) { return x; }
+MXI_INLINE vf32 imaginary(vf32 x) { return F(0); }
+
+MXI_INLINE vf32 add(vf32 x, vf32 y) { return x + y; }
+MXI_INLINE vf32 subtract(vf32 x, vf32 y) { return x - y; }
+MXI_INLINE vf32 multiply(vf32 x, vf32 y) { return x * y; }
+MXI_INLINE vf32 divide(vf32 x, vf32 y) { return x / y; }
+MXI_INLINE vf32 floor_divide(vf32 x, vf32 y) { return floor_of(x / y); }
+MXI_INLINE vf32 maximum(vf32 x, vf32 y) { return mxi_blend_f32((x > y) | (x != x), x, y); }
+MXI_INLINE vf32 minimum(vf32 x, vf32 y) { return mxi_blend_f32((x < y) | (x != x), x, y); }
+
+ROUNDED(UNARY, identity)
+ROUNDED(UNARY, square)
+ROUNDED(UNARY, root)
+ROUNDED(UNARY, reciprocal_root)
+ROUNDED(UNARY, reciprocal)
+ROUNDED(BINARY, add)
+ROUNDED(BINARY, subtract)
+ROUNDED(BINARY, multiply)
+ROUNDED(BINARY, divide)
+ROUNDED(BINARY, floor_divide)
+EXACT(UNARY, mxi_abs_f32)
+EXACT(UNARY, negative)
+EXACT(UNARY, sign_of)
+EXACT(UNARY, imaginary)
+EXACT(UNARY, floor_of)
+EXACT(UNARY, ceil_of)
+EXACT(UNARY, rint_of)
+EXACT(UNARY, trunc_of)
+EXACT(BINARY, maximum)
+EXACT(BINARY, minimum)
+
+/* Sign of the divisor. fmodf is exact: x - y trunc(x / y) would not be. */
+static void remainder_f32(MXI_TILE_ARGS) {
+  const float *x = a, *y = b;
+  float *to = dst;
+  for (int i = 0; i < n; i++) {
+    float divisor = y[i], r = fmodf(x[i], divisor);
+    to[i] = r != 0 && (r < 0) != (divisor < 0) ? r + divisor : r;
+  }
+}
+
+#define TEST(name, expr)            \
+  static void name(MXI_TILE_ARGS) { \
+    const float *x = a, *y = b;     \
+    uint8_t *to = dst;              \
+    (void)y;                        \
+    MXI_EACH to[i] = (expr);        \
+  }
+TEST(is_nan, x[i] != x[i])
+TEST(is_inf, __builtin_fabsf(x[i]) == __builtin_inff())
+TEST(is_finite, __builtin_fabsf(x[i]) < __builtin_inff())
+TEST(is_posinf, x[i] == __builtin_inff())
+TEST(is_neginf, x[i] == -__builtin_inff())
+TEST(is_zero, x[i] == 0)
+TEST(equal, x[i] == y[i])
+TEST(not_equal, x[i] != y[i])
+TEST(less, x[i] < y[i])
+TEST(less_equal, x[i] <= y[i])
+TEST(both, (x[i] != 0) & (y[i] != 0))
+TEST(either, (x[i] != 0) | (y[i] != 0))
+TEST(one_of, (x[i] != 0) ^ (y[i] != 0))
+static void greater(MXI_TILE_ARGS) { less(dst, b, a, c, n); }
+static void greater_equal(MXI_TILE_ARGS) { less_equal(dst, b, a, c, n); }
+
+static void select_f32(MXI_TILE_ARGS) {
+  const uint8_t *which = a;
+  const uint32_t *yes = b, *no = c;
+  uint32_t *to = dst;
+  MXI_EACH to[i] = which[i] ? yes[i] : no[i];
+}
+
+/* The rows whose result needs no rounding, the same in all three tables. */
+/* clang-format off */
+#define EXACT_ROWS                                                                                           \
+  [MXI_TILE_ABS] = mxi_abs_f32_f32, [MXI_TILE_NEGATIVE] = negative_f32, [MXI_TILE_SIGN] = sign_of_f32,       \
+  [MXI_TILE_FLOOR] = floor_of_f32, [MXI_TILE_CEIL] = ceil_of_f32, [MXI_TILE_RINT] = rint_of_f32,             \
+  [MXI_TILE_TRUNC] = trunc_of_f32, [MXI_TILE_LOGICAL_NOT] = is_zero, [MXI_TILE_ISNAN] = is_nan,              \
+  [MXI_TILE_ISINF] = is_inf, [MXI_TILE_ISFINITE] = is_finite, [MXI_TILE_ISPOSINF] = is_posinf,               \
+  [MXI_TILE_ISNEGINF] = is_neginf, [MXI_TILE_REAL] = identity_f32, [MXI_TILE_IMAG] = imaginary_f32,          \
+  [MXI_TILE_CONJUGATE] = identity_f32, [MXI_TILE_MAXIMUM] = maximum_f32, [MXI_TILE_MINIMUM] = minimum_f32,   \
+  [MXI_TILE_EQUAL] = equal, [MXI_TILE_NOT_EQUAL] = not_equal, [MXI_TILE_LESS] = less,                        \
+  [MXI_TILE_LESS_EQUAL] = less_equal, [MXI_TILE_GREATER] = greater,                                          \
+  [MXI_TILE_GREATER_EQUAL] = greater_equal, [MXI_TILE_LOGICAL_AND] = both, [MXI_TILE_LOGICAL_OR] = either,   \
+  [MXI_TILE_LOGICAL_XOR] = one_of, [MXI_TILE_SELECT] = select_f32
+#define ROUNDED_ROWS(t)                                                                                      \
+  [MXI_TILE_SQUARE] = square_##t, [MXI_TILE_SQRT] = root_##t, [MXI_TILE_RSQRT] = reciprocal_root_##t,        \
+  [MXI_TILE_RECIPROCAL] = reciprocal_##t, [MXI_TILE_ADD] = add_##t, [MXI_TILE_SUBTRACT] = subtract_##t,      \
+  [MXI_TILE_MULTIPLY] = multiply_##t, [MXI_TILE_DIVIDE] = divide_##t,                                        \
+  [MXI_TILE_FLOOR_DIVIDE] = floor_divide_##t
+/* clang-format on */
+mxi_tile_table MXI_ISA_NAME(mxi_tiles_f32) = {EXACT_ROWS,
+                                              ROUNDED_ROWS(f32), [MXI_TILE_REMAINDER] = remainder_f32};
+mxi_tile_table MXI_ISA_NAME(mxi_tiles_f16) = {EXACT_ROWS, ROUNDED_ROWS(f16)};
+mxi_tile_table MXI_ISA_NAME(mxi_tiles_bf16) = {EXACT_ROWS, ROUNDED_ROWS(bf16)};
+
+void MXI_ISA_NAME(mxi_tile_round_f16)(MXI_TILE_ARGS) { identity_f16(dst, a, b, c, n); }
+void MXI_ISA_NAME(mxi_tile_round_bf16)(MXI_TILE_ARGS) { identity_bf16(dst, a, b, c, n); }

@@ -1,0 +1,217 @@
+/* One job at a time runs on the pool: the caller posts it, wakes sleepers, takes chunks itself, and waits for the
+   helpers that joined. A second caller that finds the pool busy runs its loop alone, so callers never queue.
+
+   Invariants: `generation` is odd while a job is open. A worker joins with `joined`+1 before it reads the job, and
+   leaves with `joined`-1; the caller closes the job (generation even) before it waits for joined == 0. */
+#include "cpu/pool.h"
+#include "base/alloc.h"
+#include "base/env.h"
+#include "base/error.h"
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <signal.h>
+
+enum { MAX_THREADS = 256, SPINS = 4000 };
+
+struct job {
+  void (*fn)(void *ctx, int64_t i, int slot);
+  void *ctx;
+  int64_t n;
+  _Alignas(64) _Atomic int64_t next;
+  atomic_int slots; // slot 0 is the caller's
+};
+
+static struct {
+  int size;
+  _Alignas(64) atomic_uint generation;
+  _Alignas(64) atomic_int joined;
+  _Alignas(64) atomic_int sleepers;
+  atomic_flag busy;
+  struct job job;
+  pthread_mutex_t mutex;
+  pthread_cond_t wake;
+} pool = {.busy = ATOMIC_FLAG_INIT, .mutex = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static atomic_int interrupt_flag;
+static _Thread_local bool inside_loop;
+
+static void relax(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#else
+  sched_yield();
+#endif
+}
+
+static void take_chunks(struct job *j, int slot) {
+  int64_t i;
+  while ((i = atomic_fetch_add_explicit(&j->next, 1, memory_order_relaxed)) < j->n) {
+    if (atomic_load_explicit(&interrupt_flag, memory_order_relaxed)) return;
+    j->fn(j->ctx, i, slot);
+  }
+}
+
+static void *worker(void *unused) {
+  (void)unused;
+  inside_loop = true;
+  unsigned seen = 0;
+  for (;;) {
+    unsigned g = atomic_load_explicit(&pool.generation, memory_order_acquire);
+    for (int spin = 0; (g == seen || !(g & 1)) && spin < SPINS; spin++) {
+      relax();
+      g = atomic_load_explicit(&pool.generation, memory_order_acquire);
+    }
+    if (g == seen || !(g & 1)) {
+      pthread_mutex_lock(&pool.mutex);
+      atomic_fetch_add(&pool.sleepers, 1);
+      while (g = atomic_load(&pool.generation), g == seen || !(g & 1)) pthread_cond_wait(&pool.wake, &pool.mutex);
+      atomic_fetch_sub(&pool.sleepers, 1);
+      pthread_mutex_unlock(&pool.mutex);
+    }
+    seen = g;
+    atomic_fetch_add(&pool.joined, 1);
+    if (atomic_load(&pool.generation) == g) take_chunks(&pool.job, atomic_fetch_add(&pool.job.slots, 1));
+    atomic_fetch_sub_explicit(&pool.joined, 1, memory_order_release);
+  }
+  return NULL;
+}
+
+/* Whole CPUs that the cgroup's quota grants, or a large number where there is none. */
+static int quota_cpus(void) {
+  FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
+  if (!f) return MAX_THREADS;
+  char quota[32];
+  long period = 0;
+  int got = fscanf(f, "%31s %ld", quota, &period);
+  fclose(f);
+  if (got != 2 || !strcmp(quota, "max") || period <= 0) return MAX_THREADS;
+  long cpus = (strtol(quota, NULL, 10) + period - 1) / period;
+  return cpus < 1 ? 1 : cpus > MAX_THREADS ? MAX_THREADS : (int)cpus;
+}
+
+static int allowed_cpus(void) {
+  cpu_set_t set;
+  int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+  int quota = quota_cpus();
+  return n < quota ? n : quota;
+}
+
+/* Starts size-1 workers; the pool shrinks to what the system gives. Signals stay with the caller's threads. */
+static void start_workers(int size) {
+  sigset_t all, old;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &old);
+  pthread_attr_t attr;
+  pthread_attr_init(&attr);
+  pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+  pool.size = 1;
+  for (pthread_t t; pool.size < size && pthread_create(&t, &attr, worker, NULL) == 0;) pool.size++;
+  pthread_attr_destroy(&attr);
+  pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+/* A fork carries no workers over: the child starts with fresh state and its own threads. */
+static void after_fork_in_child(void) {
+  pthread_mutex_init(&pool.mutex, NULL);
+  pthread_cond_init(&pool.wake, NULL);
+  atomic_store(&pool.generation, 0);
+  atomic_store(&pool.joined, 0);
+  atomic_store(&pool.sleepers, 0);
+  atomic_flag_clear(&pool.busy);
+  inside_loop = false;
+  start_workers(pool.size);
+}
+
+static void start(void) {
+  int n = mxi_env()->num_threads > 0 ? mxi_env()->num_threads : allowed_cpus();
+  start_workers(n > MAX_THREADS ? MAX_THREADS : n);
+  pthread_atfork(NULL, NULL, after_fork_in_child);
+}
+
+int mxi_pool_size(void) {
+  pthread_once(&once, start);
+  return pool.size;
+}
+
+static int finish(void) {
+  return mxi_interrupted() ? mxi_fail(MX_INTERRUPTED, "[eval] expected to finish, got interrupted") : 0;
+}
+
+static int run_alone(int64_t n, void (*fn)(void *, int64_t, int), void *ctx) {
+  for (int64_t i = 0; i < n && !mxi_interrupted(); i++) fn(ctx, i, 0);
+  return finish();
+}
+
+int mxi_parallel_for_slots(int64_t n, void (*fn)(void *ctx, int64_t i, int slot), void *ctx) {
+  if (n <= 1 || inside_loop || mxi_pool_size() == 1 || atomic_flag_test_and_set_explicit(&pool.busy, memory_order_acquire))
+    return run_alone(n, fn, ctx);
+  pool.job.fn = fn;
+  pool.job.ctx = ctx;
+  pool.job.n = n;
+  atomic_store_explicit(&pool.job.next, 0, memory_order_relaxed);
+  atomic_store_explicit(&pool.job.slots, 1, memory_order_relaxed);
+  atomic_fetch_add(&pool.generation, 1);
+  if (atomic_load(&pool.sleepers)) {
+    pthread_mutex_lock(&pool.mutex);
+    pthread_cond_broadcast(&pool.wake);
+    pthread_mutex_unlock(&pool.mutex);
+  }
+  inside_loop = true;
+  take_chunks(&pool.job, 0);
+  inside_loop = false;
+  atomic_fetch_add(&pool.generation, 1);
+  for (int spin = 0; atomic_load_explicit(&pool.joined, memory_order_acquire); spin++)
+    if (spin < SPINS) relax();
+    else sched_yield();
+  atomic_flag_clear_explicit(&pool.busy, memory_order_release);
+  return finish();
+}
+
+struct plain {
+  void (*fn)(void *ctx, int64_t i);
+  void *ctx;
+};
+
+static void call_plain(void *ctx, int64_t i, int slot) {
+  (void)slot;
+  const struct plain *p = ctx;
+  p->fn(p->ctx, i);
+}
+
+int mxi_parallel_for(int64_t n, void (*fn)(void *ctx, int64_t i), void *ctx) {
+  struct plain p = {fn, ctx};
+  return mxi_parallel_for_slots(n, call_plain, &p);
+}
+
+void mxi_interrupt(void) { atomic_store(&interrupt_flag, 1); }
+void mxi_interrupt_clear(void) { atomic_store(&interrupt_flag, 0); }
+int mxi_interrupted(void) { return atomic_load_explicit(&interrupt_flag, memory_order_relaxed); }
+
+/* Scratch: one block a thread, freed when the thread ends. */
+static pthread_key_t scratch_key;
+static pthread_once_t scratch_once = PTHREAD_ONCE_INIT;
+static _Thread_local struct scratch {
+  size_t bytes;
+  void *block;
+} scratch;
+
+static void scratch_free(void *s) { mxi_free(((struct scratch *)s)->block); }
+static void scratch_start(void) { pthread_key_create(&scratch_key, scratch_free); }
+
+void *mxi_scratch(size_t bytes) {
+  if (bytes <= scratch.bytes) return scratch.block;
+  pthread_once(&scratch_once, scratch_start);
+  size_t want = bytes + bytes / 2;
+  void *block = mxi_malloc_aligned(want);
+  if (!block) return NULL;
+  mxi_free(scratch.block);
+  scratch = (struct scratch){want, block};
+  pthread_setspecific(scratch_key, &scratch);
+  return block;
+}

@@ -1,0 +1,25 @@
+/* The process's pool of CPU threads. A parallel loop hands out chunks from an atomic counter.
+
+   Results never depend on the number of threads: cut work into chunks of a fixed size that is a function of
+   the shape alone, write each chunk's result to its own place, and combine in a fixed order. */
+#ifndef MXI_CPU_POOL_H
+#define MXI_CPU_POOL_H
+#include <stddef.h>
+#include <stdint.h>
+
+/* Runs fn(ctx, i) for every i in [0, n), in any order, on the pool and the caller. Returns 0, or -1 with the
+   error set when the evaluation was interrupted (some chunks then did not run). A loop inside a loop, and
+   n == 1, run inline. fn must not fail: collect failures in ctx. */
+int mxi_parallel_for(int64_t n, void (*fn)(void *ctx, int64_t i), void *ctx);
+/* The same, and fn knows its thread's slot in [0, mxi_pool_size()), for per-thread scratch. */
+int mxi_parallel_for_slots(int64_t n, void (*fn)(void *ctx, int64_t i, int slot), void *ctx);
+/* Threads that serve a loop, the caller included. */
+int mxi_pool_size(void);
+/* Scratch memory of this thread, at least `bytes`, aligned to 64, kept for the thread's life and handed out anew
+   by each call (one user at a time: a kernel, never two nested). NULL with the error set when out of memory. */
+void *mxi_scratch(size_t bytes);
+/* Asks the running evaluations to stop (async-signal-safe); each ends with MX_INTERRUPTED. */
+void mxi_interrupt(void);
+void mxi_interrupt_clear(void);
+int mxi_interrupted(void);
+#endif

@@ -1,0 +1,118 @@
+#include "engine/queue.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+struct job {
+  void (*run)(void *context);
+  void *context;
+  struct job *next;
+};
+
+struct mxi_queue {
+  uint64_t next_ticket;     // under the planning lock
+  _Atomic uint64_t serving; // the ticket whose plan may run
+  pthread_mutex_t lock;
+  pthread_cond_t moved;     // serving moved, or a job came
+  struct job *first, *last;
+  bool has_thread;
+};
+
+static pthread_mutex_t planning = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+void mxi_planning_unlock(void) { pthread_mutex_unlock(&planning); }
+static void lock_for_fork(void) { pthread_mutex_lock(&planning); }
+static void start(void) { pthread_atfork(lock_for_fork, mxi_planning_unlock, mxi_planning_unlock); }
+void mxi_planning_lock(void) {
+  pthread_once(&once, start);
+  pthread_mutex_lock(&planning);
+}
+
+static struct mxi_queue *queue_of(mx_stream s) {
+  if (s->queue) return s->queue;
+  struct mxi_queue *q = mxi_calloc(1, sizeof *q);
+  if (!q) return NULL;
+  pthread_mutex_init(&q->lock, NULL);
+  pthread_cond_init(&q->moved, NULL);
+  return s->queue = q;
+}
+
+int mxi_tickets_take(struct mxi_tickets *t, mx_stream s) {
+  for (int i = 0; i < t->n; i++)
+    if (t->streams[i] == s) return 0;
+  if (t->n == MXI_PLAN_STREAMS)
+    return mxi_fail(MX_NOT_SUPPORTED, "[eval] expected a graph over at most %d streams, got more", MXI_PLAN_STREAMS);
+  struct mxi_queue *q = queue_of(s);
+  if (!q) return -1;
+  t->streams[t->n] = s;
+  t->tickets[t->n++] = q->next_ticket++;
+  return 0;
+}
+
+void mxi_tickets_wait(const struct mxi_tickets *t) {
+  for (int i = 0; i < t->n; i++) {
+    struct mxi_queue *q = t->streams[i]->queue;
+    if (atomic_load_explicit(&q->serving, memory_order_acquire) == t->tickets[i]) continue;
+    pthread_mutex_lock(&q->lock);
+    while (atomic_load(&q->serving) != t->tickets[i]) pthread_cond_wait(&q->moved, &q->lock);
+    pthread_mutex_unlock(&q->lock);
+  }
+}
+
+void mxi_tickets_done(const struct mxi_tickets *t) {
+  for (int i = 0; i < t->n; i++) {
+    struct mxi_queue *q = t->streams[i]->queue;
+    pthread_mutex_lock(&q->lock);
+    atomic_fetch_add(&q->serving, 1);
+    pthread_cond_broadcast(&q->moved);
+    pthread_mutex_unlock(&q->lock);
+  }
+}
+
+static void *serve(void *queue) {
+  struct mxi_queue *q = queue;
+  for (;;) {
+    pthread_mutex_lock(&q->lock);
+    while (!q->first) pthread_cond_wait(&q->moved, &q->lock);
+    struct job *j = q->first;
+    q->first = j->next;
+    pthread_mutex_unlock(&q->lock);
+    j->run(j->context);
+    mxi_free(j);
+  }
+  return NULL;
+}
+
+/* Starts the queue's thread, its signals blocked: they are the caller's business. */
+static int start_thread(struct mxi_queue *q) {
+  sigset_t all, old;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &old);
+  pthread_t t;
+  int failed = pthread_create(&t, NULL, serve, q);
+  pthread_sigmask(SIG_SETMASK, &old, NULL);
+  if (failed) return mxi_fail(MX_OUT_OF_MEMORY, "[async_eval] expected a thread for the stream, got none");
+  pthread_detach(t);
+  q->has_thread = true;
+  return 0;
+}
+
+int mxi_queue_post(mx_stream s, void (*run)(void *context), void *context) {
+  struct mxi_queue *q = s->queue;
+  struct job *j = mxi_malloc(sizeof *j);
+  if (!j) return -1;
+  *j = (struct job){run, context, NULL};
+  pthread_mutex_lock(&q->lock);
+  int result = q->has_thread ? 0 : start_thread(q);
+  if (result == 0) {
+    if (q->first) q->last->next = j;
+    else q->first = j;
+    q->last = j;
+    pthread_cond_broadcast(&q->moved);
+  }
+  pthread_mutex_unlock(&q->lock);
+  if (result < 0) mxi_free(j);
+  return result;
+}

@@ -1,0 +1,27 @@
+/* Who runs when. Each stream serves its plans first in, first out, by tickets; all planning is under one lock, in which
+   a plan also takes its tickets. So every plan waits only for plans that were planned before it, and none waits in a
+   circle. */
+#ifndef MXI_ENGINE_QUEUE_H
+#define MXI_ENGINE_QUEUE_H
+#include "core/stream.h"
+#include <stdint.h>
+
+void mxi_planning_lock(void);
+void mxi_planning_unlock(void);
+
+enum { MXI_PLAN_STREAMS = 8 };
+struct mxi_tickets {
+  int n;
+  mx_stream streams[MXI_PLAN_STREAMS];
+  uint64_t tickets[MXI_PLAN_STREAMS];
+};
+/* With the planning lock held. A plan over more streams than fit waits for them by the last one listed. */
+int mxi_tickets_take(struct mxi_tickets *t, mx_stream s);
+/* Blocks until the tickets are at the head of their streams. */
+void mxi_tickets_wait(const struct mxi_tickets *t);
+/* Lets the next plans of these streams run. */
+void mxi_tickets_done(const struct mxi_tickets *t);
+
+/* Runs job(context) on the stream's own thread, started when first needed. -1 when no thread can be had. */
+int mxi_queue_post(mx_stream s, void (*job)(void *context), void *context);
+#endif

@@ -1,0 +1,291 @@
+/* GGUF versions 2 and 3, little-endian: "GGUF", version, tensor and metadata counts, metadata, tensor infos,
+   padding, data. Specification: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. The reader of
+   metadata is gguf_meta.c. */
+#include "io/gguf.h"
+#include "base/alloc.h"
+#include "io/quants.h"
+#include "io/spans.h"
+#include <limits.h>
+#include <string.h>
+
+/* ---- Taking values from the file ---- */
+int mxi_gguf_take(struct mxi_gguf *g, void *out, size_t n) {
+  if (n > g->map->size - g->at)
+    return mxi_bad_file(&g->place, "expected %zu more bytes, got the file's end at byte %zu", n,
+                        g->map->size);
+  memcpy(out, g->map->data + g->at, n);
+  g->at += n;
+  return 0;
+}
+
+int mxi_gguf_take_string(struct mxi_gguf *g, const char **s, size_t *n) {
+  uint64_t length = 0;
+  MXI_TRY(mxi_gguf_take(g, &length, sizeof length));
+  if (length > g->map->size - g->at)
+    return mxi_bad_file(&g->place, "expected a string within %zu bytes, got a length of %llu",
+                        g->map->size - g->at, (unsigned long long)length);
+  *s = (const char *)g->map->data + g->at;
+  *n = (size_t)length;
+  g->at += *n;
+  return mxi_utf8_valid(*s, *n)
+             ? 0
+             : mxi_bad_file(&g->place, "expected a string in UTF-8 without NUL, got other bytes");
+}
+
+/* ---- Tensors ---- */
+/* ggml's type numbers. The dtype of those that are arrays as they stand; the others' names are for the error
+ * text. */
+static const struct {
+  uint32_t type;
+  const char *name;
+  int dtype; /* -1: not readable, or one of the quantised formats */
+} types[] = {
+    {0, "F32", MX_FLOAT32},    {1, "F16", MX_FLOAT16}, {2, "Q4_0", -1},         {3, "Q4_1", -1},
+    {6, "Q5_0", -1},           {7, "Q5_1", -1},        {8, "Q8_0", -1},         {9, "Q8_1", -1},
+    {10, "Q2_K", -1},          {11, "Q3_K", -1},       {12, "Q4_K", -1},        {13, "Q5_K", -1},
+    {14, "Q6_K", -1},          {15, "Q8_K", -1},       {16, "IQ2_XXS", -1},     {17, "IQ2_XS", -1},
+    {18, "IQ3_XXS", -1},       {19, "IQ1_S", -1},      {20, "IQ4_NL", -1},      {21, "IQ3_S", -1},
+    {22, "IQ2_S", -1},         {23, "IQ4_XS", -1},     {24, "I8", MX_INT8},     {25, "I16", MX_INT16},
+    {26, "I32", MX_INT32},     {27, "I64", MX_INT64},  {28, "F64", MX_FLOAT64}, {29, "IQ1_M", -1},
+    {30, "BF16", MX_BFLOAT16}, {34, "TQ1_0", -1},      {35, "TQ2_0", -1},       {39, "MXFP4", -1}};
+enum { NTYPES = sizeof types / sizeof *types };
+
+struct info {
+  const char *name;
+  size_t name_length;
+  int ndim;
+  int64_t shape[MXI_MAX_NDIM]; /* outermost first; the file lists the innermost first */
+  uint32_t type;
+  uint64_t offset;
+};
+
+static int place_tensor(struct mxi_gguf *g, const struct info *t) {
+  mxi_place_at(&g->place, "tensor '%.*s'", t->name_length < 80 ? (int)t->name_length : 80, t->name);
+  return 0;
+}
+
+static int read_info(struct mxi_gguf *g, struct info *t) {
+  uint32_t ndim = 0;
+  MXI_TRY(mxi_gguf_take_string(g, &t->name, &t->name_length));
+  place_tensor(g, t);
+  MXI_TRY(mxi_gguf_take(g, &ndim, sizeof ndim));
+  if (ndim > MXI_MAX_NDIM)
+    return mxi_bad_file(&g->place, "expected at most %d dimensions, got %u", MXI_MAX_NDIM, ndim);
+  t->ndim = (int)ndim;
+  for (int i = t->ndim - 1; i >= 0; i--) {
+    MXI_TRY(mxi_gguf_take(g, &t->shape[i], sizeof *t->shape));
+    if (t->shape[i] < 0) return mxi_bad_file(&g->place, "expected dimensions below 2^63, got a larger one");
+  }
+  MXI_TRY(mxi_gguf_take(g, &t->type, sizeof t->type));
+  MXI_TRY(mxi_gguf_take(g, &t->offset, sizeof t->offset));
+  if (t->offset % g->alignment)
+    return mxi_bad_file(&g->place, "expected an offset aligned to %u, got %llu", g->alignment,
+                        (unsigned long long)t->offset);
+  return 0;
+}
+
+/* Checks that `bytes` (negative: the product overflowed) lie in the file, and claims them. *begin: where they
+ * start. */
+static int claim(struct mxi_gguf *g, const struct info *t, int64_t bytes, const char *name, size_t *begin) {
+  size_t room = g->map->size - g->data;
+  if (bytes < 0) return mxi_bad_file(&g->place, "expected a size below 2^63 bytes, got a larger shape");
+  if (t->offset > room || (uint64_t)bytes > room - t->offset)
+    return mxi_bad_file(&g->place, "expected %lld bytes at offset %llu, got %zu bytes of data",
+                        (long long)bytes, (unsigned long long)t->offset, room);
+  *begin = g->data + (size_t)t->offset;
+  struct mxi_span span = {*begin, *begin + (size_t)bytes, name};
+  return bytes ? mxi_push(&g->spans, span) : 0;
+}
+
+/* Copies the name without NUL, for texts and spans, into memory that lives until the end of the load. */
+static const char *keep_name(struct mxi_gguf *g, const struct info *t) {
+  char *name = mxi_malloc(t->name_length + 1);
+  if (!name) return NULL;
+  memcpy(name, t->name, t->name_length);
+  name[t->name_length] = 0;
+  if (mxi_push(&g->names, name) == 0) return name;
+  mxi_free(name);
+  return NULL;
+}
+
+static int add_plain(struct mxi_gguf *g, const struct info *t, mx_dtype dtype, const char *name) {
+  size_t begin = 0;
+  mx_ints shape = {t->shape, t->ndim};
+  MXI_TRY(claim(g, t, mxi_tensor_bytes(dtype, shape), name, &begin));
+  return mxi_file_add(g->file, name, t->name_length, mxi_mapping_array(g->map, begin, dtype, shape, NULL));
+}
+
+/* ---- Quantised tensors ---- */
+struct packed {
+  mx_array words, scales, biases;
+};
+
+static bool biases_overflow(const struct packed *p) {
+  const uint16_t *scales = p->scales->data, *biases = p->biases->data;
+  bool overflow = false; // f16 infinity where the scale is finite
+  for (int64_t i = 0; i < p->scales->size; i++)
+    overflow |= (biases[i] & 0x7fff) == 0x7c00 && (scales[i] & 0x7c00) != 0x7c00;
+  return overflow;
+}
+
+/* Halves to float32, in a new array that replaces *a; each is multiplied by factor, which is exact. */
+static mx_array widened(mx_array halves, float factor) {
+  mx_array wide = mxi_array_alloc(MX_FLOAT32, mxi_shape_of(halves));
+  if (!wide) return NULL;
+  for (int64_t i = 0; i < halves->size; i++)
+    mxi_data(float, wide)[i] = mxi_float_from_f16(mxi_data(uint16_t, halves)[i]) * factor;
+  return wide;
+}
+
+static int widen(struct packed *p, const struct mxi_quant_format *format) {
+  mx_array biases = widened(p->scales, (float)format->bias_factor), scales = widened(p->scales, 1);
+  if (!biases || !scales) {
+    mxi_unref(biases);
+    mxi_unref(scales);
+    return -1;
+  }
+  mxi_unref(p->biases);
+  mxi_unref(p->scales);
+  p->biases = biases;
+  p->scales = scales;
+  return 0;
+}
+
+/* Packs piece by piece and hands the file's pages back, so that a load never holds the tensors twice. */
+static int pack(struct mxi_gguf *g, const struct mxi_quant_format *f, size_t begin, struct packed *p) {
+  enum { PIECE = 1 << 16 }; // blocks: about 1 to 2 MiB
+  size_t nblocks = (size_t)p->scales->size;
+  for (size_t i = 0; i < nblocks; i += PIECE) {
+    size_t n = nblocks - i < PIECE ? nblocks - i : PIECE, at = begin + i * f->block_bytes;
+    f->pack(g->map->data + at, n, mxi_data(uint32_t, p->words) + i * (size_t)f->bits,
+            mxi_data(uint16_t, p->scales) + i, mxi_data(uint16_t, p->biases) + i);
+    mxi_mapping_drop(g->map, at, at + n * f->block_bytes);
+  }
+  return f->bias_factor && biases_overflow(p) ? widen(p, f) : 0;
+}
+
+/* Adds name, STEM.scales and STEM.biases, where name is STEM.weight or STEM. Takes over the arrays. */
+static int add_packed(struct mxi_gguf *g, const struct info *t, const char *name, struct packed *p) {
+  static const char weight[] = ".weight";
+  size_t stem = t->name_length, tail = sizeof weight - 1;
+  if (stem >= tail && !memcmp(name + stem - tail, weight, tail)) stem -= tail;
+  char *part = mxi_malloc(stem + sizeof ".scales");
+  int status = mxi_file_add(g->file, name, t->name_length, p->words);
+  p->words = NULL;
+  if (!part) return -1;
+  memcpy(part, name, stem);
+  memcpy(part + stem, ".scales", 7);
+  if (!status) {
+    status = mxi_file_add(g->file, part, stem + 7, p->scales);
+    p->scales = NULL;
+  }
+  memcpy(part + stem, ".biases", 7);
+  if (!status) {
+    status = mxi_file_add(g->file, part, stem + 7, p->biases);
+    p->biases = NULL;
+  }
+  mxi_free(part);
+  return status;
+}
+
+static int add_quantized(struct mxi_gguf *g, const struct info *t, const struct mxi_quant_format *f,
+                         const char *name) {
+  int64_t shape[MXI_MAX_NDIM], blocks[MXI_MAX_NDIM];
+  size_t begin = 0;
+  int last = t->ndim - 1;
+  if (last < 0 || t->shape[last] % MXI_QUANT_BLOCK)
+    return mxi_bad_file(&g->place, "expected rows of whole blocks of %d, got a last dimension of %lld",
+                        MXI_QUANT_BLOCK, (long long)(last < 0 ? 1 : t->shape[last]));
+  memcpy(shape, t->shape, sizeof shape);
+  memcpy(blocks, t->shape, sizeof blocks);
+  blocks[last] = t->shape[last] / MXI_QUANT_BLOCK;
+  shape[last] = blocks[last] * f->bits;
+  int64_t nblocks = mxi_tensor_bytes(MX_UINT8, (mx_ints){blocks, t->ndim}), bytes = -1;
+  if (nblocks < 0 || __builtin_mul_overflow(nblocks, (int64_t)f->block_bytes, &bytes)) bytes = -1;
+  MXI_TRY(claim(g, t, bytes, name, &begin));
+  struct packed p = {mxi_array_alloc(MX_UINT32, (mx_ints){shape, t->ndim}),
+                     mxi_array_alloc(MX_FLOAT16, (mx_ints){blocks, t->ndim}),
+                     mxi_array_alloc(MX_FLOAT16, (mx_ints){blocks, t->ndim})};
+  int status = p.words && p.scales && p.biases ? pack(g, f, begin, &p) : -1;
+  if (!status) status = add_packed(g, t, name, &p);
+  mxi_unref(p.words);
+  mxi_unref(p.scales);
+  mxi_unref(p.biases);
+  return status;
+}
+
+static int add_tensor(struct mxi_gguf *g, const struct info *t) {
+  place_tensor(g, t);
+  const char *name = keep_name(g, t);
+  if (!name) return -1;
+  const struct mxi_quant_format *format = mxi_quant_format_of(t->type);
+  if (format) return add_quantized(g, t, format, name);
+  for (int i = 0; i < NTYPES; i++) {
+    if (types[i].type != t->type) continue;
+    if (types[i].dtype >= 0) return add_plain(g, t, (mx_dtype)types[i].dtype, name);
+    return mxi_bad_file(&g->place, "expected a type F32 F16 BF16 F64 I8..I64 Q4_0 Q4_1 Q8_0, got %s",
+                        types[i].name);
+  }
+  return mxi_bad_file(&g->place, "expected a known tensor type, got %u", t->type);
+}
+
+/* ---- The file ---- */
+static int read_counts(struct mxi_gguf *g, uint64_t *ntensors, uint64_t *nmeta) {
+  char magic[4];
+  uint32_t version = 0;
+  mxi_place_at(&g->place, "the header");
+  MXI_TRY(mxi_gguf_take(g, magic, sizeof magic));
+  if (memcmp(magic, "GGUF", 4)) return mxi_bad_file(&g->place, "expected the magic 'GGUF', got other bytes");
+  MXI_TRY(mxi_gguf_take(g, &version, sizeof version));
+  if (version != 2 && version != 3)
+    return mxi_bad_file(&g->place, "expected version 2 or 3, little-endian, got %u", version);
+  MXI_TRY(mxi_gguf_take(g, ntensors, sizeof *ntensors));
+  MXI_TRY(mxi_gguf_take(g, nmeta, sizeof *nmeta));
+  // the least a tensor info and a metadata entry take: their fixed fields
+  if (*ntensors > g->map->size / 24 || *ntensors > INT_MAX / 4)
+    return mxi_bad_file(&g->place, "expected a tensor count that fits the file, got %llu",
+                        (unsigned long long)*ntensors);
+  if (*nmeta > g->map->size / 13 || *nmeta > INT_MAX / 4)
+    return mxi_bad_file(&g->place, "expected a metadata count that fits the file, got %llu",
+                        (unsigned long long)*nmeta);
+  return 0;
+}
+
+static int read_tensors(struct mxi_gguf *g, struct info *infos, uint64_t n) {
+  for (uint64_t i = 0; i < n; i++) {
+    mxi_place_at(&g->place, "tensor info %llu", (unsigned long long)i);
+    MXI_TRY(read_info(g, &infos[i]));
+  }
+  size_t gap = (g->alignment - g->at % g->alignment) % g->alignment;
+  g->data =
+      gap > g->map->size - g->at ? g->map->size : g->at + gap; // padding is left out when nothing follows
+  for (uint64_t i = 0; i < n; i++) MXI_TRY(add_tensor(g, &infos[i]));
+  MXI_TRY(mxi_check_overlaps(&g->spans, &g->place));
+  return mxi_file_finish(g->file, &g->place);
+}
+
+static int read_file(struct mxi_gguf *g) {
+  uint64_t ntensors = 0, nmeta = 0;
+  MXI_TRY(read_counts(g, &ntensors, &nmeta));
+  MXI_TRY(mxi_gguf_read_meta(g, nmeta));
+  struct info *infos = mxi_calloc((size_t)ntensors, sizeof *infos);
+  if (!infos) return -1;
+  int status = read_tensors(g, infos, ntensors);
+  mxi_free(infos);
+  return status;
+}
+
+mx_file mx_load_gguf(const char *path) {
+  struct mxi_gguf g = {.place = {.op = "load_gguf", .path = path}, .alignment = 32};
+  g.map = mxi_mapping_open(g.place.op, path);
+  if (!g.map) return NULL;
+  g.file = mxi_file_new();
+  int status = g.file ? read_file(&g) : -1;
+  for (size_t i = 0; i < g.names.n; i++) mxi_free(g.names.v[i]);
+  mxi_vec_free(&g.names);
+  mxi_vec_free(&g.spans);
+  mxi_mapping_unref(g.map);
+  if (!status) return g.file;
+  mx_file_free(g.file);
+  return NULL;
+}

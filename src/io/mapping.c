@@ -1,0 +1,110 @@
+#include "io/mapping.h"
+#include "base/alloc.h"
+#include "base/checked.h"
+#include "io/place.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "files are read in place: a big-endian machine needs byte swaps here"
+#endif
+
+/* Maps fd, a regular file of `size` bytes. An empty file has no mapping and data NULL. */
+static int map(struct mxi_mapping *m, const char *op, const char *path, int fd) {
+  struct stat info;
+  if (fstat(fd, &info) < 0) return mxi_io_fail(op, "read", path, errno);
+  if (!S_ISREG(info.st_mode)) return mxi_io_fail(op, "read", path, S_ISDIR(info.st_mode) ? EISDIR : EINVAL);
+  m->size = (size_t)info.st_size;
+  if (!m->size) return 0;
+  void *data = mmap(NULL, m->size, PROT_READ, MAP_PRIVATE, fd, 0);
+  if (data == MAP_FAILED)
+    return errno == ENOMEM ? mxi_fail_memory(m->size) : mxi_io_fail(op, "map", path, errno);
+  m->data = data;
+  return 0;
+}
+
+struct mxi_mapping *mxi_mapping_open(const char *op, const char *path) {
+  struct mxi_mapping *m = mxi_calloc(1, sizeof *m);
+  if (!m) return NULL;
+  atomic_init(&m->refs, 1);
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); // a pipe without a writer must not block
+  if (fd < 0) mxi_io_fail(op, "open", path, errno);
+  int status = fd < 0 ? -1 : map(m, op, path, fd);
+  if (fd >= 0) close(fd);
+  if (!status) return m;
+  mxi_free(m);
+  return NULL;
+}
+
+void mxi_mapping_unref(struct mxi_mapping *m) {
+  if (!m || atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) != 1) return;
+  if (m->data) munmap((void *)m->data, m->size);
+  mxi_free(m);
+}
+
+static void release(void *mapping) { mxi_mapping_unref(mapping); }
+
+void mxi_mapping_drop(struct mxi_mapping *m, size_t begin, size_t end) {
+  size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  size_t first = (begin + page - 1) / page * page, last = end / page * page;
+  if (first < last) madvise((void *)(m->data + first), last - first, MADV_DONTNEED);
+}
+
+int64_t mxi_tensor_bytes(mx_dtype t, mx_ints shape) {
+  int64_t bytes = (int64_t)mx_dtype_size(t), empty = 0;
+  for (int i = 0; i < shape.n; i++) {
+    if (shape.v[i] < 0) return -1;
+    if (!shape.v[i])
+      empty = 1; // the product of the others must not overflow all the same
+    else if (!mxi_mul(bytes, shape.v[i], &bytes))
+      return -1;
+  }
+  return empty ? 0 : bytes;
+}
+
+static bool bools_valid(const uint8_t *p, int64_t n) {
+  uint8_t all = 0;
+  for (int64_t i = 0; i < n; i++) all |= p[i];
+  return all <= 1;
+}
+
+/* A copy in fresh memory, in the same order of elements. */
+static mx_array copy(const uint8_t *bytes, int64_t n, mx_dtype t, mx_ints shape, const int64_t *strides) {
+  mx_array a = mxi_array_new(t, shape);
+  if (!a) return NULL;
+  mx_buffer *b = mxi_buffer_new((size_t)n);
+  if (!b) {
+    mxi_unref(a);
+    return NULL;
+  }
+  if (n) memcpy(b->data, bytes, (size_t)n);
+  if (t == MX_BOOL)
+    for (int64_t i = 0; i < n; i++) ((uint8_t *)b->data)[i] = bytes[i] != 0;
+  mxi_set_data(a, b, 0, strides);
+  mxi_publish(a);
+  return a;
+}
+
+mx_array mxi_mapping_array(struct mxi_mapping *m, size_t offset, mx_dtype t, mx_ints shape,
+                           const int64_t *strides) {
+  int64_t n = mxi_tensor_bytes(t, shape);
+  const uint8_t *bytes = n ? m->data + offset : NULL;
+  if (!n || (uintptr_t)bytes % mx_dtype_size(t) || (t == MX_BOOL && !bools_valid(bytes, n)))
+    return copy(bytes, n, t, shape, strides);
+  mx_array a = mxi_array_new(t, shape);
+  if (!a) return NULL;
+  mx_buffer *b =
+      mxi_buffer_foreign((void *)bytes, (size_t)n, MXI_BUFFER_FOREIGN | MXI_BUFFER_READ_ONLY, release, m);
+  if (!b) {
+    mxi_unref(a);
+    return NULL;
+  }
+  atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
+  mxi_set_data(a, b, 0, strides);
+  mxi_publish(a);
+  return a;
+}

@@ -1,0 +1,25 @@
+/* A file's bytes, mapped private and read-only. References are counted: each array over the bytes holds one.
+ */
+#ifndef MXI_IO_MAPPING_H
+#define MXI_IO_MAPPING_H
+#include "core/array.h"
+
+struct mxi_mapping {
+  atomic_int refs;
+  const uint8_t *data;
+  size_t size;
+};
+/* Maps a regular file; the caller owns one reference. NULL with the error set. */
+struct mxi_mapping *mxi_mapping_open(const char *op, const char *path);
+void mxi_mapping_unref(struct mxi_mapping *m);
+/* Lets the system take back the whole pages inside [begin, end); they are read again if touched. */
+void mxi_mapping_drop(struct mxi_mapping *m, size_t begin, size_t end);
+
+/* The bytes of a tensor, or -1 when the product overflows or a dim is negative. */
+int64_t mxi_tensor_bytes(mx_dtype t, mx_ints shape);
+/* A ready array over the bytes at offset, which the caller has checked to lie in the file. strides NULL =
+   row-major. Bytes that are not aligned for t, and bools that are neither 0 nor 1, are copied instead. Owned
+   by the caller. */
+mx_array mxi_mapping_array(struct mxi_mapping *m, size_t offset, mx_dtype t, mx_ints shape,
+                           const int64_t *strides);
+#endif

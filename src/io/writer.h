@@ -1,0 +1,19 @@
+/* A file written whole or not at all: a temporary file beside the target, synced, renamed over it. */
+#ifndef MXI_IO_WRITER_H
+#define MXI_IO_WRITER_H
+#include "mlx/array.h"
+
+struct mxi_writer {
+  const char *op;
+  char *target,
+      *temporary; /* target with symbolic links followed; temporary NULL = target is written in place */
+  int fd;
+};
+int mxi_writer_open(struct mxi_writer *w, const char *op, const char *path);
+int mxi_writer_write(struct mxi_writer *w, const void *data, size_t n);
+/* Evaluates the array and writes its elements in row-major order. */
+int mxi_writer_array(struct mxi_writer *w, mx_array a);
+/* With status 0 syncs and renames; else removes the temporary file, and the target stays as it was. Frees
+   what w holds. Returns 0, or -1 with the error set. */
+int mxi_writer_close(struct mxi_writer *w, int status);
+#endif

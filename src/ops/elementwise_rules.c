@@ -1,0 +1,167 @@
+/* Derivatives of elementwise ops. Each op y = f(x0, x1) states its partial derivatives; from them follow
+     vjp: the gradient of input i is g * conj(dy/dxi), summed over the axes along which the input was broadcast;
+     jvp: the tangent of y is the sum of ti * dy/dxi.
+   The conjugate makes a complex gradient the direction of steepest ascent. */
+#include "ops/common.h"
+#include "ops/rules.h"
+#include <math.h>
+
+/* The partials 1 and -1, which need no multiplication. */
+static struct mxi_array one_, minus_one_;
+#define ONE       (&one_)
+#define MINUS_ONE (&minus_one_)
+#define PARTIAL(name) static mx_array partial_##name(int i, const mx_array *in, mx_array out)
+
+static mx_array constant(mx_array like, double value) { return mx_like(like, value); }
+/* 1 - a^2 and 1 + a^2 */
+static mx_array one_minus_square(mx_array a) { return mx_subtract(constant(a, 1), mx_square(a)); }
+static mx_array one_plus_square(mx_array a) { return mx_add(constant(a, 1), mx_square(a)); }
+/* a as 0 or 1 in the dtype of `like` */
+static mx_array indicator(mx_array a, mx_array like) { return mx_astype(a, mxi_dtype(like)); }
+static bool is_complex(mx_array a) { return mxi_dtype(a) == MX_COMPLEX64; }
+
+/* ---- One input ---- */
+/* |z|: real part of conj(z) / |z| dz. */
+PARTIAL(abs) { return mx_conjugate(mx_sign(in[0])); }
+PARTIAL(negative) { return MINUS_ONE; }
+PARTIAL(square) { return mx_multiply(constant(in[0], 2), in[0]); }
+PARTIAL(sqrt) { return mx_divide(constant(out, 0.5), out); }
+PARTIAL(rsqrt) { return mx_multiply(constant(out, -0.5), mx_divide(out, in[0])); }
+PARTIAL(reciprocal) { return mx_negative(mx_square(out)); }
+PARTIAL(exp) { return out; }
+PARTIAL(expm1) { return mx_add(out, constant(out, 1)); }
+PARTIAL(log) { return mx_reciprocal(in[0]); }
+PARTIAL(log2) { return mx_divide(constant(out, M_LOG2E), in[0]); }
+PARTIAL(log10) { return mx_divide(constant(out, M_LOG10E), in[0]); }
+PARTIAL(log1p) { return mx_reciprocal(mx_add(in[0], constant(out, 1))); }
+PARTIAL(sin) { return mx_cos(in[0]); }
+PARTIAL(cos) { return mx_negative(mx_sin(in[0])); }
+PARTIAL(tan) { return one_plus_square(out); }
+PARTIAL(arcsin) { return mx_rsqrt(one_minus_square(in[0])); }
+PARTIAL(arccos) { return mx_negative(mx_rsqrt(one_minus_square(in[0]))); }
+PARTIAL(arctan) { return mx_reciprocal(one_plus_square(in[0])); }
+PARTIAL(sinh) { return mx_cosh(in[0]); }
+PARTIAL(cosh) { return mx_sinh(in[0]); }
+PARTIAL(tanh) { return one_minus_square(out); }
+PARTIAL(arcsinh) { return mx_rsqrt(one_plus_square(in[0])); }
+/* Two roots, so that the branch is right for complex numbers too. */
+PARTIAL(arccosh) {
+  mx_array unit = constant(in[0], 1);
+  return mx_multiply(mx_rsqrt(mx_subtract(in[0], unit)), mx_rsqrt(mx_add(in[0], unit)));
+}
+PARTIAL(arctanh) { return mx_reciprocal(one_minus_square(in[0])); }
+/* 2 / sqrt(pi) exp(-x^2) */
+PARTIAL(erf) { return mx_multiply(constant(out, M_2_SQRTPI), mx_exp(mx_negative(mx_square(in[0])))); }
+PARTIAL(erfinv) { return mx_multiply(constant(out, 1 / M_2_SQRTPI), mx_exp(mx_square(out))); }
+PARTIAL(sigmoid) { return mx_multiply(out, mx_subtract(constant(out, 1), out)); }
+PARTIAL(real) { return ONE; }
+/* The imaginary part is the real part of -i z. */
+PARTIAL(imag) { return mx_scalar_complex(0, -1); }
+
+/* ---- Two inputs ---- */
+PARTIAL(add) { return ONE; }
+PARTIAL(subtract) { return i == 0 ? ONE : MINUS_ONE; }
+PARTIAL(multiply) { return in[1 - i]; }
+PARTIAL(divide) { return i == 0 ? mx_reciprocal(in[1]) : mx_negative(mx_divide(out, in[1])); }
+/* x - floor(x / y) y */
+PARTIAL(remainder) { return i == 0 ? ONE : mx_negative(mx_floor_divide(in[0], in[1])); }
+/* y x^(y-1) and log(x) x^y, the latter 0 where x^y is: lim of log(x) x^y. At 0^0 it is -inf. */
+PARTIAL(power) {
+  mx_array x = in[0], y = in[1];
+  if (i == 0) return mx_multiply(y, mx_power(x, mx_subtract(y, constant(y, 1))));
+  return mx_where(mx_equal(out, constant(out, 0)), constant(out, 0), mx_multiply(out, mx_astype(mx_log(x), mxi_dtype(out))));
+}
+/* Ties belong to the second. */
+PARTIAL(maximum) { return indicator(i == 0 ? mx_greater(in[0], in[1]) : mx_less_equal(in[0], in[1]), out); }
+PARTIAL(minimum) { return indicator(i == 0 ? mx_less(in[0], in[1]) : mx_greater_equal(in[0], in[1]), out); }
+/* exp(x_i - out), at most 1. */
+PARTIAL(logaddexp) { return mx_exp(mx_subtract(in[i], out)); }
+PARTIAL(arctan2) {
+  mx_array squares = mx_add(mx_square(in[0]), mx_square(in[1]));
+  return i == 0 ? mx_divide(in[1], squares) : mx_negative(mx_divide(in[0], squares));
+}
+
+typedef mx_array (*partial_fn)(int i, const mx_array *in, mx_array out);
+/* An empty row is a derivative of zero: tests, comparisons, bits, steps. */
+static const partial_fn partials[] = {
+#define ROW(ID, name) [MXI_##ID] = partial_##name
+    ROW(ABS, abs),         ROW(NEGATIVE, negative), ROW(SQUARE, square),       ROW(SQRT, sqrt),
+    ROW(RSQRT, rsqrt),     ROW(RECIPROCAL, reciprocal), ROW(EXP, exp),         ROW(EXPM1, expm1),
+    ROW(LOG, log),         ROW(LOG2, log2),         ROW(LOG10, log10),         ROW(LOG1P, log1p),
+    ROW(SIN, sin),         ROW(COS, cos),           ROW(TAN, tan),             ROW(ARCSIN, arcsin),
+    ROW(ARCCOS, arccos),   ROW(ARCTAN, arctan),     ROW(SINH, sinh),           ROW(COSH, cosh),
+    ROW(TANH, tanh),       ROW(ARCSINH, arcsinh),   ROW(ARCCOSH, arccosh),     ROW(ARCTANH, arctanh),
+    ROW(ERF, erf),         ROW(ERFINV, erfinv),     ROW(SIGMOID, sigmoid),     ROW(REAL, real),
+    ROW(IMAG, imag),       ROW(ADD, add),           ROW(SUBTRACT, subtract),   ROW(MULTIPLY, multiply),
+    ROW(DIVIDE, divide),   ROW(REMAINDER, remainder), ROW(POWER, power),       ROW(MAXIMUM, maximum),
+    ROW(MINIMUM, minimum), ROW(LOGADDEXP, logaddexp), ROW(ARCTAN2, arctan2),
+    [MXI_SELECT] = NULL,
+#undef ROW
+};
+_Static_assert(sizeof partials / sizeof *partials == MXI_SELECT + 1, "SELECT is the last elementwise primitive");
+
+/* partial * v, where v is a cotangent or a tangent. */
+static mx_array scale(mx_array partial, mx_array v) {
+  if (partial == ONE) return v;
+  if (partial == MINUS_ONE) return mx_negative(v);
+  return mx_multiply(v, partial);
+}
+static mx_array conjugated(mx_array partial) {
+  return partial == ONE || partial == MINUS_ONE || !mx_ok(partial) ? partial : mx_conjugate(partial);
+}
+
+/* ---- The ops that are not of that form ---- */
+/* where(c, x, y): each branch gets the cotangent where it was chosen. */
+static mx_array select_gradient(int i, const mx_array *in, mx_array g) {
+  mx_array zero = mx_like(g, 0);
+  return i == 0 ? NULL : i == 1 ? mx_where(in[0], g, zero) : mx_where(in[0], zero, g);
+}
+
+static mx_array gradient(const mx_node *n, int i, mx_array out, mx_array g) {
+  switch (n->prim->id) {
+  case MXI_ASTYPE: return g;
+  case MXI_CONJUGATE: return mx_conjugate(g);
+  case MXI_SELECT: return select_gradient(i, n->inputs, g);
+  default: {
+    partial_fn partial = partials[n->prim->id];
+    return partial ? scale(conjugated(partial(i, n->inputs, out)), g) : NULL;
+  }
+  }
+}
+
+static mx_array input_gradient(const mx_node *n, int i, mx_array out, mx_array g) {
+  mx_array gi = gradient(n, i, out, g);
+  return gi ? mxi_unbroadcast(gi, n->inputs[i]) : NULL;
+}
+
+int mxi_vjp_elementwise(const mx_node *n, const mx_array *outputs, const mx_array *cotangents, const bool *want,
+                        mx_array *grads) {
+  mxi_no_grads(n, grads);
+  for (int i = 0; i < n->ninputs; i++)
+    if (want[i]) grads[i] = MXI_COMPOSED(input_gradient(n, i, outputs[0], cotangents[0]));
+  return mxi_grads_done(n, grads);
+}
+
+static mx_array select_tangent(const mx_node *n, mx_array out, const mx_array *t) {
+  if (!t[1] && !t[2]) return NULL;
+  mx_array zero = mx_like(t[1] ? t[1] : t[2], 0);
+  return mx_broadcast_to(mx_where(n->inputs[0], t[1] ? t[1] : zero, t[2] ? t[2] : zero), mxi_shape_of(out));
+}
+
+static mx_array tangent_of(const mx_node *n, mx_array out, const mx_array *t) {
+  if (n->prim->id == MXI_ASTYPE) return t[0] ? mx_astype(t[0], mxi_dtype(out)) : NULL;
+  if (n->prim->id == MXI_CONJUGATE) return t[0] ? mx_conjugate(t[0]) : NULL;
+  if (n->prim->id == MXI_SELECT) return select_tangent(n, out, t);
+  partial_fn partial = partials[n->prim->id];
+  mx_array sum = NULL;
+  for (int i = 0; partial && i < n->ninputs; i++)
+    if (t[i]) sum = mxi_add_tangents(sum, scale(partial(i, n->inputs, out), t[i]));
+  if (!sum) return NULL;
+  if (is_complex(n->inputs[0]) && !is_complex(out)) sum = mx_real(sum);
+  return mx_broadcast_to(sum, mxi_shape_of(out));
+}
+
+int mxi_jvp_elementwise(const mx_node *n, const mx_array *outputs, const mx_array *tangents, mx_array *out) {
+  out[0] = MXI_COMPOSED(tangent_of(n, outputs[0], tangents));
+  return out[0] == MX_BAD ? -1 : 0;
+}

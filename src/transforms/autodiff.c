@@ -1,0 +1,268 @@
+#include "transforms/autodiff.h"
+#include "base/error.h"
+#include "base/map.h"
+#include "base/vec.h"
+#include "core/task.h"
+#include "mlx/ops.h"
+#include <string.h>
+
+/* ---- The tape: every array between the roots and the targets, inputs before outputs ---- */
+struct entry {
+  mx_array array;   /* alive through its consumers and the roots */
+  bool active;      /* depends on a target */
+  bool leaf;
+  mx_array tangent; /* cotangent (pulling) or tangent (pushing); owned by the scope; NULL = zero */
+};
+struct tape {
+  mxi_vec(struct entry) entries; /* in post-order */
+  struct mxi_map index;          /* array -> entry */
+  mxi_vec(struct visit { mx_array array; int next; }) stack;
+};
+
+static void tape_free(struct tape *t) {
+  mxi_vec_free(&t->entries);
+  mxi_vec_free(&t->stack);
+  mxi_map_free(&t->index);
+}
+
+static int tape_add(struct tape *t, mx_array a, bool active, bool leaf) {
+  struct entry e = {a, active, leaf, NULL};
+  return mxi_push(&t->entries, e) < 0 ? -1 : mxi_map_put(&t->index, a, (int32_t)t->entries.n - 1);
+}
+
+static struct entry *find(struct tape *t, mx_array a) {
+  int32_t i = mxi_map_get(&t->index, a);
+  return i < 0 ? NULL : &t->entries.v[i];
+}
+
+static int tape_build(struct tape *t, int nroots, const mx_array *roots, int ntargets, const mx_array *targets, int nstops,
+                      const mx_array *stops) {
+  for (int i = 0; i < ntargets; i++)
+    if (!find(t, targets[i])) MXI_TRY(tape_add(t, targets[i], true, true));
+  for (int i = 0; i < nstops; i++)
+    if (!find(t, stops[i])) MXI_TRY(tape_add(t, stops[i], false, true));
+  for (int r = 0; r < nroots; r++) {
+    if (find(t, roots[r])) continue;
+    struct visit v = {roots[r], 0};
+    MXI_TRY(mxi_push(&t->stack, v));
+    while (t->stack.n) {
+      struct visit *top = &t->stack.v[t->stack.n - 1];
+      mx_array a = top->array;
+      mx_node *n = a->node;
+      int ninputs = n && n->prim->id != MXI_STOP_GRADIENT ? n->ninputs : 0;
+      if (top->next < ninputs) {
+        mx_array in = n->inputs[top->next++];
+        struct visit deeper = {in, 0};
+        if (!find(t, in)) MXI_TRY(mxi_push(&t->stack, deeper));
+        continue;
+      }
+      t->stack.n--;
+      if (find(t, a)) continue; // reached twice before it was done
+      bool active = false;
+      for (int i = 0; i < ninputs && !active; i++) active = find(t, n->inputs[i])->active;
+      MXI_TRY(tape_add(t, a, active, !ninputs));
+    }
+  }
+  return 0;
+}
+
+static int add_cotangent(struct entry *e, mx_array c) {
+  if (!c) return 0;
+  e->tangent = e->tangent ? mx_add(e->tangent, c) : c;
+  return mx_ok(e->tangent) ? 0 : -1;
+}
+
+/* Buffers for one node's operands, on the stack for most. */
+enum { FEW = 16 };
+struct operands {
+  mx_array few[4 * FEW], *outputs, *cotangents, *grads;
+  bool few_want[FEW], *want;
+  void *many;
+};
+static int operands_init(struct operands *o, const mx_node *n) {
+  o->many = NULL;
+  size_t nin = (size_t)n->ninputs, nout = (size_t)n->noutputs;
+  mx_array *base = o->few;
+  o->want = o->few_want;
+  if (nin > FEW || nout > FEW) {
+    if (!(o->many = mxi_calloc(nin + 2 * nout, sizeof(mx_array) + sizeof(bool)))) return -1;
+    base = o->many;
+    o->want = (bool *)(base + nin + 2 * nout);
+  }
+  o->outputs = base;
+  o->cotangents = base + nout;
+  o->grads = base + 2 * nout;
+  return 0;
+}
+
+/* The node's outputs as arrays: `a` itself, and of its siblings those on the tape. Others stay NULL. */
+static void outputs_of(struct tape *t, mx_array a, mx_array *outputs, mx_array *tangents) {
+  mx_node *n = a->node;
+  for (int i = 0; i < n->noutputs; i++) {
+    mx_array out = n->noutputs == 1 || i == a->output_index ? a : n->outputs[i].array;
+    struct entry *e = out ? find(t, out) : NULL;
+    outputs[i] = e ? out : NULL;
+    tangents[i] = e ? e->tangent : NULL;
+  }
+}
+
+static int pull_node(struct tape *t, mx_array a) {
+  const mx_node *n = a->node;
+  struct operands o;
+  MXI_TRY(operands_init(&o, n));
+  outputs_of(t, a, o.outputs, o.cotangents);
+  int result = 0;
+  for (int i = 0; i < n->ninputs; i++) {
+    o.want[i] = find(t, n->inputs[i])->active && mxi_is_inexact((mx_dtype)n->inputs[i]->dtype);
+    o.grads[i] = NULL;
+  }
+  const mxi_vjp_fn vjp = mxi_rules[n->prim->id].vjp;
+  MX_ON(n->stream) {
+    result = vjp ? vjp(n, o.outputs, o.cotangents, o.want, o.grads)
+                 : mxi_fail(MX_NOT_SUPPORTED, "[vjp] expected a differentiable op, got %s", n->prim->name);
+    for (int i = 0; i < n->ninputs && result == 0; i++) {
+      if (o.grads[i] == MX_BAD) result = -1;
+      else if (o.want[i]) result = add_cotangent(find(t, n->inputs[i]), o.grads[i]);
+    }
+  }
+  mxi_free(o.many);
+  return result;
+}
+
+/* A node with several outputs runs once, at the output that the tape holds first: the consumers of every output come
+   later on the tape, and the node's inputs earlier. */
+static bool is_first_output(struct tape *t, mx_array a) {
+  mx_node *n = a->node;
+  int32_t mine = mxi_map_get(&t->index, a);
+  for (int i = 0; i < n->noutputs && n->noutputs > 1; i++) {
+    mx_array sibling = n->outputs[i].array;
+    int32_t other = sibling ? mxi_map_get(&t->index, sibling) : -1;
+    if (other >= 0 && other < mine) return false;
+  }
+  return true;
+}
+
+static bool any_cotangent(struct tape *t, mx_array a) {
+  mx_node *n = a->node;
+  if (n->noutputs == 1) return find(t, a)->tangent;
+  for (int i = 0; i < n->noutputs; i++) {
+    struct entry *e = n->outputs[i].array ? find(t, n->outputs[i].array) : NULL;
+    if (e && e->tangent) return true;
+  }
+  return false;
+}
+
+int mxi_pull_back(int nroots, const mx_array *roots, const mx_array *cotangents, int ntargets, const mx_array *targets,
+                  int nstops, const mx_array *stops, mx_array *grads) {
+  struct tape t = {0};
+  int result = tape_build(&t, nroots, roots, ntargets, targets, nstops, stops);
+  for (int r = 0; r < nroots && result == 0; r++) result = add_cotangent(find(&t, roots[r]), cotangents[r]);
+  for (size_t i = t.entries.n; i-- && result == 0;) {
+    struct entry *e = &t.entries.v[i];
+    if (e->leaf || !e->active || !is_first_output(&t, e->array) || !any_cotangent(&t, e->array)) continue;
+    result = pull_node(&t, e->array);
+  }
+  for (int i = 0; i < ntargets; i++) grads[i] = result == 0 ? find(&t, targets[i])->tangent : NULL;
+  tape_free(&t);
+  return result;
+}
+
+/* ---- Pushing forward ---- */
+
+/* Of a node linear in input 0 (or in all inputs): the node itself, applied to tangents. */
+static int push_linear(const mx_node *n, const mx_array *outputs, const mx_array *tangents, mx_array *out) {
+  mx_array few[FEW], *in = n->ninputs <= FEW ? few : mxi_malloc((size_t)n->ninputs * sizeof *in);
+  if (!in) return -1;
+  bool all = n->prim->flags & MXI_P_LINEAR_ALL, any = false;
+  int result = 0;
+  for (int i = 0; i < n->ninputs; i++) {
+    bool linear = all || i == 0;
+    any |= linear && tangents[i];
+    in[i] = !linear ? n->inputs[i] : tangents[i] ? tangents[i] : mx_zeros_like(n->inputs[i]);
+    if (!mx_ok(in[i])) result = -1;
+  }
+  if (!any) out[0] = NULL;
+  else if (result == 0) result = mxi_apply_like(n, outputs, in, out);
+  if (in != few) mxi_free(in);
+  return result;
+}
+
+/* By transposing the vjp rule: the map u -> vjp(u) . tangents is linear in u, and its own gradient is the jvp. */
+static int push_by_vjp(const mx_node *n, const mx_array *outputs, const mx_array *tangents, mx_array *out) {
+  const mxi_vjp_fn vjp = mxi_rules[n->prim->id].vjp;
+  if (!vjp) return mxi_fail(MX_NOT_SUPPORTED, "[jvp] expected a differentiable op, got %s", n->prim->name);
+  size_t nin = (size_t)n->ninputs, nout = (size_t)n->noutputs;
+  mx_array *u = mxi_calloc(2 * nin + 2 * nout, sizeof *u + sizeof(bool));
+  if (!u) return -1;
+  mx_array *stops = u + nout, *grads = stops + nin + nout;
+  bool *want = (bool *)(u + 2 * nin + 2 * nout);
+  int result = 0;
+  for (size_t j = 0; j < nout && result == 0; j++) {
+    mx_array zeros = mx_zeros_like(outputs[j]);
+    u[j] = mx_ok(zeros) ? mxi_apply(MXI_IDENTITY, NULL, 1, &zeros, (mx_dtype)zeros->dtype, mxi_shape_of(zeros)) : MX_BAD;
+    if (!mx_ok(u[j])) result = -1;
+    stops[nin + j] = outputs[j];
+  }
+  for (size_t i = 0; i < nin; i++) {
+    want[i] = tangents[i];
+    stops[i] = n->inputs[i];
+  }
+  if (result == 0) result = vjp(n, outputs, u, want, grads);
+  mx_array dot = NULL;
+  for (size_t i = 0; i < nin && result == 0; i++) {
+    if (!tangents[i] || !grads[i]) continue;
+    mx_array term = mx_sum(mx_multiply(grads[i], tangents[i]), MX_ALL_AXES, false);
+    dot = dot ? mx_add(dot, term) : term;
+    if (!mx_ok(dot)) result = -1;
+  }
+  for (size_t j = 0; j < nout; j++) out[j] = NULL;
+  if (result == 0 && dot) {
+    mx_array one = mx_ones_like(dot);
+    result = mx_ok(one) ? mxi_pull_back(1, &dot, &one, (int)nout, u, (int)(nin + nout), stops, out) : -1;
+  }
+  mxi_free(u);
+  return result;
+}
+
+static int push_node(struct tape *t, mx_array a) {
+  const mx_node *n = a->node;
+  struct operands o; // cotangents: of outputs; grads: tangents of inputs
+  MXI_TRY(operands_init(&o, n));
+  outputs_of(t, a, o.outputs, o.cotangents);
+  bool any = false;
+  for (int i = 0; i < n->ninputs; i++) any |= (o.grads[i] = find(t, n->inputs[i])->tangent) != NULL;
+  int result = 0;
+  MX_ON(n->stream) {
+    for (int i = 0; i < n->noutputs && any && result == 0; i++) {
+      if (o.outputs[i]) continue; // a sibling nobody reads: the rules need its shape alone
+      o.outputs[i] = mx_zeros(n->outputs[i].shape, n->outputs[i].dtype);
+      if (!mx_ok(o.outputs[i])) result = -1;
+    }
+    for (int i = 0; i < n->noutputs; i++) o.cotangents[i] = NULL;
+    if (!any || result < 0) {
+    } else if (mxi_rules[n->prim->id].jvp) result = mxi_rules[n->prim->id].jvp(n, o.outputs, o.grads, o.cotangents);
+    else if (n->prim->flags & (MXI_P_LINEAR | MXI_P_LINEAR_ALL)) result = push_linear(n, o.outputs, o.grads, o.cotangents);
+    else result = push_by_vjp(n, o.outputs, o.grads, o.cotangents);
+  }
+  for (int i = 0; i < n->noutputs && result == 0; i++) {
+    struct entry *e = o.outputs[i] ? find(t, o.outputs[i]) : NULL;
+    if (o.cotangents[i] == MX_BAD) result = -1;
+    else if (e) e->tangent = o.cotangents[i];
+  }
+  mxi_free(o.many);
+  return result;
+}
+
+int mxi_push_forward(int nroots, const mx_array *roots, int nsources, const mx_array *sources, const mx_array *tangents,
+                     mx_array *out) {
+  struct tape t = {0};
+  int result = tape_build(&t, nroots, roots, nsources, sources, 0, NULL);
+  for (int i = 0; i < nsources && result == 0; i++) result = add_cotangent(find(&t, sources[i]), tangents[i]);
+  for (size_t i = 0; i < t.entries.n && result == 0; i++) {
+    struct entry *e = &t.entries.v[i];
+    if (!e->leaf && e->active && is_first_output(&t, e->array)) result = push_node(&t, e->array);
+  }
+  for (int r = 0; r < nroots; r++) out[r] = result == 0 ? find(&t, roots[r])->tangent : NULL;
+  tape_free(&t);
+  return result;
+}

@@ -1,0 +1,211 @@
+/* compile: a function traced over placeholders, once for each kind of call, into a kept plan. A call makes one lazy
+   CALL node. Under another transform the traced graph is replayed, so compiled functions differentiate as plain ones. */
+#include "base/alloc.h"
+#include "base/env.h"
+#include "base/error.h"
+#include "base/map.h"
+#include "base/vec.h"
+#include "core/stream.h"
+#include "engine/call.h"
+#include "mlx/ops.h"
+#include "transforms/autodiff.h"
+#include "transforms/trace.h"
+#include <pthread.h>
+#include <string.h>
+
+/* One trace: what it is for, and the plan. */
+struct trace_entry {
+  uint64_t key;
+  mx_stream stream;
+  struct mxi_kept *kept;
+  struct trace_entry *next;
+};
+
+struct mxi_compiled {
+  mx_function f;
+  void *context;
+  void (*release)(void *context);
+  pthread_mutex_t lock;
+  struct trace_entry *entries;
+};
+
+static atomic_bool disabled;
+void mx_set_compile_enabled(bool enabled) { atomic_store(&disabled, !enabled); }
+
+mx_compiled mx_compile(mx_function f, void *context, bool shapeless, void (*release)(void *context)) {
+  (void)shapeless; // a trace is cheap enough to make one for each shape
+  mx_compiled c = mxi_malloc(sizeof *c);
+  if (!c) return NULL;
+  *c = (struct mxi_compiled){.f = f, .context = context, .release = release};
+  pthread_mutex_init(&c->lock, NULL);
+  return c;
+}
+
+void mx_compiled_free(mx_compiled c) {
+  if (!c) return;
+  while (c->entries) {
+    struct trace_entry *e = c->entries;
+    c->entries = e->next;
+    mxi_kept_unref(e->kept);
+    mxi_free(e);
+  }
+  pthread_mutex_destroy(&c->lock);
+  if (c->release) c->release(c->context);
+  mxi_free(c);
+}
+
+static bool fits(const struct trace_entry *e, uint64_t key, mx_stream stream, int n, const mx_array *in) {
+  if (e->key != key || e->stream != stream || e->kept->ninputs != n) return false;
+  for (int i = 0; i < n; i++) {
+    mx_array p = e->kept->inputs[i];
+    if (p->dtype != in[i]->dtype || p->ndim != in[i]->ndim || memcmp(p->dims, in[i]->dims, (size_t)p->ndim * sizeof(int64_t))) return false;
+  }
+  return true;
+}
+
+static struct mxi_kept *find(mx_compiled c, uint64_t key, mx_stream stream, int n, const mx_array *in) {
+  struct mxi_kept *kept = NULL;
+  pthread_mutex_lock(&c->lock);
+  for (struct trace_entry *e = c->entries; e && !kept; e = e->next)
+    if (fits(e, key, stream, n, in)) kept = e->kept;
+  if (kept) atomic_fetch_add(&kept->object.refs, 1);
+  pthread_mutex_unlock(&c->lock);
+  return kept;
+}
+
+/* ---- Constants: what a trace computes without its inputs is evaluated once. ---- */
+struct visit {
+  mx_array array;
+  int next;
+};
+
+/* Collects the arrays that don't depend on a placeholder, where they meet the rest or are outputs. */
+static int find_constants(int nout, const mx_array *outputs, void *found) {
+  mxi_vec(mx_array) *constants = found;
+  mxi_vec(struct visit) stack = {0};
+  struct mxi_map depends = {0}; // 1: on a placeholder, 0: a constant
+  int result = 0;
+  for (int r = 0; r < nout && result == 0; r++) {
+    struct visit v = {outputs[r], 0};
+    if (mxi_map_get(&depends, v.array) < 0) result = mxi_push(&stack, v);
+    while (stack.n && result == 0) {
+      struct visit *top = &stack.v[stack.n - 1];
+      mx_array a = top->array;
+      int state = mxi_state(a);
+      mx_node *n = state == MXI_LAZY ? a->node : NULL;
+      if (n && top->next < n->ninputs) {
+        struct visit deeper = {n->inputs[top->next++], 0};
+        if (mxi_map_get(&depends, deeper.array) < 0) result = mxi_push(&stack, deeper);
+        continue;
+      }
+      stack.n--;
+      bool on_placeholder = state == MXI_PLACEHOLDER;
+      for (int i = 0; n && i < n->ninputs; i++) on_placeholder |= mxi_map_get(&depends, n->inputs[i]) == 1;
+      for (int i = 0; n && i < n->ninputs && on_placeholder && result == 0; i++)
+        if (mxi_map_get(&depends, n->inputs[i]) == 0 && mxi_state(n->inputs[i]) != MXI_READY) result = mxi_push(constants, n->inputs[i]);
+      if (result == 0) result = mxi_map_put(&depends, a, on_placeholder);
+    }
+    if (result == 0 && mxi_map_get(&depends, outputs[r]) == 0 && mxi_state(outputs[r]) != MXI_READY) result = mxi_push(constants, outputs[r]);
+  }
+  mxi_vec_free(&stack);
+  mxi_map_free(&depends);
+  return result;
+}
+
+static int evaluate_constants(int nout, const mx_array *outputs) {
+  mxi_vec(mx_array) constants = {0};
+  int result = find_constants(nout, outputs, &constants);
+  if (result == 0) result = mx_eval_all((int)constants.n, constants.v);
+  mxi_vec_free(&constants);
+  return result;
+}
+
+/* Traces f for inputs like `in`. */
+static struct mxi_kept *trace(mx_compiled c, int n, const mx_array *in, int max_out) {
+  mx_array *arrays = mxi_calloc((size_t)n + (size_t)max_out + 1, sizeof *arrays), *outputs = arrays ? arrays + n : NULL;
+  if (!arrays) return NULL;
+  mx_scope scope = mx_scope_open();
+  int result = 0, nout = 0;
+  for (int i = 0; i < n && result == 0; i++) {
+    arrays[i] = mxi_array_new((mx_dtype)in[i]->dtype, mxi_shape_of(in[i]));
+    if (!arrays[i]) result = -1;
+    else atomic_store(&arrays[i]->state, MXI_PLACEHOLDER);
+  }
+  if (result == 0) result = nout = mxi_call_function("compile", c->f, c->context, n, arrays, max_out, outputs);
+  if (result >= 0) result = evaluate_constants(nout, outputs);
+  struct mxi_kept *kept = NULL;
+  if (result >= 0) {
+    for (int i = 0; i < nout; i++) mxi_ref(outputs[i]);
+    kept = mxi_kept_new(n, arrays, nout, outputs);
+  } else
+    for (int i = 0; i < n; i++) mxi_unref(arrays[i]);
+  mx_scope_close(&scope);
+  mxi_free(arrays);
+  return kept;
+}
+
+static struct mxi_kept *find_or_trace(mx_compiled c, uint64_t key, mx_stream stream, int n, const mx_array *in, int max_out) {
+  struct mxi_kept *kept = find(c, key, stream, n, in);
+  if (kept || !(kept = trace(c, n, in, max_out))) return kept;
+  struct trace_entry *e = mxi_malloc(sizeof *e);
+  if (!e) {
+    mxi_kept_unref(kept);
+    return NULL;
+  }
+  *e = (struct trace_entry){key, stream, kept, NULL};
+  atomic_fetch_add(&kept->object.refs, 1);
+  pthread_mutex_lock(&c->lock);
+  e->next = c->entries;
+  c->entries = e;
+  pthread_mutex_unlock(&c->lock);
+  return kept;
+}
+
+int mx_compiled_call(mx_compiled c, uint64_t key, int n, const mx_array *in, int max_out, mx_array *out) {
+  for (int i = 0; i < n; i++) {
+    if (!in[i]) return mxi_fail(MX_TYPE_ERROR, "[compile] expected %d input arrays, got NULL", n);
+    if (in[i] == MX_BAD) return -1;
+  }
+  if (atomic_load(&disabled) || mxi_env()->no_compile) return mxi_call_function("compile", c->f, c->context, n, in, max_out, out);
+  mx_stream stream = mxi_ambient_stream();
+  if (!stream) return mxi_fail(MX_DEVICE_ERROR, "[compile] expected an available device, got a stream of one that is absent");
+  struct mxi_kept *kept = find_or_trace(c, key, stream, n, in, max_out);
+  if (!kept) return -1;
+  int nout = kept->noutputs, result = 0;
+  if (nout > max_out) result = mxi_fail(MX_INVALID_ARGUMENT, "[compile] expected at most %d outputs, got %d", max_out, nout);
+  struct mxi_output few[16], *info = nout <= 16 ? few : mxi_malloc((size_t)nout * sizeof *info);
+  if (!info) result = -1;
+  for (int i = 0; i < nout && result == 0; i++)
+    info[i] = (struct mxi_output){mx_dtype_of(kept->outputs[i]), mx_shape_ints(kept->outputs[i])};
+  struct mxi_p_CALL p = {.plan = &kept->object};
+  if (result == 0 && nout) result = mxi_apply_multi(MXI_CALL, &p, n, in, nout, info, out);
+  if (info != few) mxi_free(info);
+  mxi_kept_unref(kept);
+  return result < 0 ? -1 : nout;
+}
+
+/* ---- Derivatives: of the replayed graph ---- */
+int mxi_vjp_call(const mx_node *n, const mx_array *outputs, const mx_array *cotangents, const bool *want, mx_array *grads) {
+  const struct mxi_kept *k = (const struct mxi_kept *)MXI_PARAMS(CALL, n)->plan;
+  mx_array *tracers = mxi_calloc((size_t)(2 * n->ninputs + n->noutputs), sizeof *tracers);
+  if (!tracers) return -1;
+  mx_array *replayed = tracers + n->ninputs, *made = replayed + n->noutputs;
+  int result = mxi_tracers(n->ninputs, n->inputs, tracers);
+  if (result == 0) result = mxi_kept_replay(k, tracers, replayed);
+  if (result == 0) result = mxi_pull_back(n->noutputs, replayed, cotangents, n->ninputs, tracers, 0, NULL, made);
+  for (int i = 0; i < n->ninputs && result == 0; i++) grads[i] = want[i] ? made[i] : NULL;
+  mxi_free(tracers);
+  return result;
+}
+
+int mxi_jvp_call(const mx_node *n, const mx_array *outputs, const mx_array *tangents, mx_array *out) {
+  const struct mxi_kept *k = (const struct mxi_kept *)MXI_PARAMS(CALL, n)->plan;
+  mx_array *tracers = mxi_calloc((size_t)(n->ninputs + n->noutputs), sizeof *tracers);
+  if (!tracers) return -1;
+  mx_array *replayed = tracers + n->ninputs;
+  int result = mxi_tracers(n->ninputs, n->inputs, tracers);
+  if (result == 0) result = mxi_kept_replay(k, tracers, replayed);
+  if (result == 0) result = mxi_push_forward(n->noutputs, replayed, n->ninputs, tracers, tangents, out);
+  mxi_free(tracers);
+  return result;
+}
