@@ -185,7 +185,8 @@ class Chat:
         order = mx.argsort(probabilities, axis=-1)
         ascending = mx.take_along_axis(probabilities, order, axis=-1)
         kept = mx.where(mx.cumsum(ascending, axis=-1) > 1 - self.top_p, ascending, 0.0)
-        return order[0, mx.random.categorical(mx.log(kept))].item()
+        place = mx.random.categorical(mx.log(kept))
+        return mx.take_along_axis(order, place[:, None], axis=-1).item()
 
     def say(self, text: str, max_tokens: int) -> None:
         prompt = self.turn(text)

@@ -35,6 +35,9 @@ MX_API const mx_meta *mx_file_meta_get(mx_file f, const char *key); /* NULL when
 
 MX_API int mx_save_safetensors(const char *path, int n, const char *const *names, const mx_array *arrays, int nmeta,
                                const char *const *keys, const char *const *values);
+/* F32 F16 BF16 F64 and I8..I64 tensors. A metadata entry with an array is a number or vector of its dtype. */
+MX_API int mx_save_gguf(const char *path, int n, const char *const *names, const mx_array *arrays, int nmeta,
+                        const mx_meta *meta);
 MX_API mx_array mx_load_npy(const char *path); /* owned by the scope */
 MX_API int mx_save_npy(const char *path, mx_array a);
 MX_END

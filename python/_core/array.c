@@ -541,6 +541,6 @@ int py_array_init(PyObject *module) {
   py_array_type = (PyTypeObject *)PyType_FromSpec(&spec);
   iterator_type = (PyTypeObject *)PyType_FromSpec(&iterator_spec);
   if (!py_array_type || !iterator_type) return -1;
-  if (py_add_object(module, "ArrayIterator", Py_NewRef(iterator_type)) < 0) return -1;
-  return py_add_object(module, "array", Py_NewRef(py_array_type));
+  if (py_add_type(module, "ArrayIterator", iterator_type) < 0) return -1;
+  return py_add_type(module, "array", py_array_type);
 }

@@ -6,6 +6,7 @@
 #define MLX_PYTHON_CORE_H
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <stdio.h>
 #include "mlx/mlx.h"
 
 /* ---- Objects ---- */
@@ -149,6 +150,15 @@ PyMethodDef *py_method_table(function *const *first, function *const *last, cons
   static function function_##alias = {#alias, NULL, (const char *)&function_##name, body_##name, call_##alias, NULL, \
                                       0, 0, 0, 0, -1, 0};                                                    \
   MXI_ROW(core, alias)
+/* A method whose function of the same name has another signature: its body is method_<name>_body. */
+#define METHOD_ROW(name, signature, doc)                                                                     \
+  static function function_method_##name;                                                                    \
+  static PyObject *call_method_##name(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names) { \
+    return py_call(&function_method_##name, self, args, n, names);                                           \
+  }                                                                                                          \
+  static function function_method_##name = {#name, signature, doc, method_##name##_body, NULL, call_method_##name, \
+                                            0, 0, 0, 0, -1, 0};                                              \
+  MXI_ROW(methods, method_##name)
 #define MXI_SECTION(name)                                                                                    \
   extern function *const __start_mx_##name[] __attribute__((visibility("hidden")));                          \
   extern function *const __stop_mx_##name[] __attribute__((visibility("hidden")))
@@ -234,6 +244,13 @@ int py_fast_init(PyObject *module);
 int py_print_init(PyObject *module);
 extern int py_print_precision; /* -1: six significant digits; else decimals */
 PyObject *py_repr(PyObject *self);
-/* Adds an object to the module and lets go of it. */
+/* Adds an object to the module and lets go of it; adds a type. */
 int py_add_object(PyObject *module, const char *name, PyObject *o);
+int py_add_type(PyObject *module, const char *name, PyTypeObject *type);
+/* Puts a new reference in a slot and lets go of the old one. */
+static inline void py_set(PyObject **slot, PyObject *o) {
+  PyObject *old = *slot;
+  *slot = o;
+  Py_XDECREF(old);
+}
 #endif

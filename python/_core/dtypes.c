@@ -263,9 +263,9 @@ int py_dtypes_init(PyObject *module) {
     dtypes[t] = (PyObject *)o;
     if (PyModule_AddObjectRef(module, attribute_name((mx_dtype)t), dtypes[t]) < 0) return -1;
   }
-  if (py_add_object(module, "Dtype", Py_NewRef(py_dtype_type)) < 0 ||
-      py_add_object(module, "finfo", Py_NewRef(finfo_type)) < 0 ||
-      py_add_object(module, "iinfo", Py_NewRef(iinfo_type)) < 0)
+  if (py_add_type(module, "Dtype", py_dtype_type) < 0 ||
+      py_add_type(module, "finfo", finfo_type) < 0 ||
+      py_add_type(module, "iinfo", iinfo_type) < 0)
     return -1;
   return add_categories(module);
 }

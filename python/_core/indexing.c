@@ -525,5 +525,5 @@ static PyType_Spec at_spec = {"mlx.core.ArrayAt", sizeof(at_object), 0,
 int py_indexing_init(PyObject *module) {
   at_type = (PyTypeObject *)PyType_FromSpec(&at_spec);
   if (!at_type) return -1;
-  return py_add_object(module, "ArrayAt", Py_NewRef(at_type));
+  return py_add_type(module, "ArrayAt", at_type);
 }

@@ -321,10 +321,10 @@ int py_streams_init(PyObject *module) {
   thread_stream_type = (PyTypeObject *)PyType_FromSpec(&thread_stream_spec);
   context_type = (PyTypeObject *)PyType_FromSpec(&context_spec);
   if (!device_type || !py_stream_type || !thread_stream_type || !context_type) return -1;
-  if (py_add_object(module, "Device", Py_NewRef(device_type)) < 0 ||
-      py_add_object(module, "Stream", Py_NewRef(py_stream_type)) < 0 ||
-      py_add_object(module, "ThreadLocalStream", Py_NewRef(thread_stream_type)) < 0 ||
-      py_add_object(module, "StreamContext", Py_NewRef(context_type)) < 0)
+  if (py_add_type(module, "Device", device_type) < 0 ||
+      py_add_type(module, "Stream", py_stream_type) < 0 ||
+      py_add_type(module, "ThreadLocalStream", thread_stream_type) < 0 ||
+      py_add_type(module, "StreamContext", context_type) < 0)
     return -1;
   return add_device_kinds(module);
 }

@@ -1,12 +1,14 @@
-/* The packed, blocked matrix product (K. Goto, R. van de Geijn, Anatomy of high-performance matrix multiplication,
-   ACM TOMS 34(3), 2008), with both operands packed by all threads into shared memory.
+/* The packed, blocked matrix product (K. Goto, R. van de Geijn, Anatomy of high-performance matrix
+   multiplication, ACM TOMS 34(3), 2008), with both operands packed by all threads into shared memory.
 
-   C is cut into blocks of at most BLOCK x BLOCK; a block takes its sums over k in steps of kc: pack a strip of A into
-   slivers and a strip of B into panels, then add the product of the strips, tile by tile. The sums of a step stay in
-   registers; between steps they rest in C itself, or, for halves, in float32 beside it, so C is rounded once.
+   C is cut into blocks of at most BLOCK x BLOCK; a block takes its sums over k in steps of kc: pack a strip
+   of A into slivers and a strip of B into panels, then add the product of the strips, tile by tile. The sums
+   of a step stay in registers; between steps they rest in C itself, or, for halves, in float32 beside it, so
+   C is rounded once.
 
-   How C is cut never shows in a result: each element is a sum in the same order in any tile, and only the steps of k,
-   a function of k alone, set that order. So the cuts of m and n may suit the number of threads. */
+   How C is cut never shows in a result: each element is a sum in the same order in any tile, and only the
+   steps of k, a function of k alone, set that order. So the cuts of m and n may suit the number of threads.
+ */
 #include "cpu/gemm.h"
 #include "cpu/gemm_parts.h"
 #include "cpu/kernels/gemm_kernels.h"
@@ -19,14 +21,14 @@ enum { BLOCK = 2048, STACK_WORKSPACE = 16384 };
 struct plan {
   const struct mxi_gemm *g;
   const struct mxi_gemm_kernels *kern;
-  mxi_gemm_pack_fn pack;  /* of A, and of B where there is no callback */
-  int64_t item;           /* bytes of an element of A, B and C */
-  int64_t mb, nb, kb;     /* largest block of rows and columns, largest step of k */
-  bool direct;            /* sums rest in C */
-  bool plain;             /* and are the result as they are */
+  mxi_gemm_pack_fn pack;                /* of A, and of B where there is no callback */
+  int64_t item;                         /* bytes of an element of A, B and C */
+  int64_t mb, nb, kb;                   /* largest block of rows and columns, largest step of k */
+  bool direct;                          /* sums rest in C */
+  bool plain;                           /* and are the result as they are */
   int64_t a_bytes, b_bytes, sums_bytes; /* parts of a workspace */
   int64_t workspace_bytes;
-  bool parallel;          /* loops inside a product go over the pool */
+  bool parallel; /* loops inside a product go over the pool */
 };
 
 /* One step: rows [m0, m0 + mc) and columns [n0, n0 + nc) of C over k in [k0, k0 + kc). */
@@ -36,9 +38,9 @@ struct step {
   char *c;
   int64_t m0, mc, n0, nc, k0, kc, units;
   bool first, last;
-  int64_t height, slivers, panels;             /* rows of a sliver; how many slivers and panels */
-  int64_t group;                               /* slivers packed by one task */
-  int64_t task_slivers, task_panels, across;   /* a task of tiles; tasks side by side */
+  int64_t height, slivers, panels;           /* rows of a sliver; how many slivers and panels */
+  int64_t group;                             /* slivers packed by one task */
+  int64_t task_slivers, task_panels, across; /* a task of tiles; tasks side by side */
   char *packed_a, *packed_b, *sums;
   int64_t sums_row;
 };
@@ -48,7 +50,7 @@ static int64_t even_cut(int64_t total, int64_t largest, int64_t unit) {
   return mxi_round_up(mxi_ceil_div(total, mxi_ceil_div(total, largest)), unit);
 }
 
-static int loop(bool parallel, int64_t n, void (*fn)(void *, int64_t), void *ctx) {
+int mxi_gemm_loop(bool parallel, int64_t n, void (*fn)(void *, int64_t), void *ctx) {
   if (parallel) return mxi_parallel_for(n, fn, ctx);
   for (int64_t i = 0; i < n; i++) fn(ctx, i);
   return 0;
@@ -59,17 +61,19 @@ static void pack_a_sliver(const struct step *s, int64_t sliver) {
   const struct mxi_gemm *g = s->plan->g;
   int64_t row = sliver * s->height, rows = mxi_min(s->height, s->mc - row);
   s->plan->pack(s->packed_a + row * s->units * s->plan->kern->size,
-                s->a + ((s->m0 + row) * g->a_row + s->k0 * g->a_col) * s->plan->item, g->a_row, g->a_col, rows, rows, s->kc);
+                s->a + ((s->m0 + row) * g->a_row + s->k0 * g->a_col) * s->plan->item, g->a_row, g->a_col,
+                rows, rows, s->kc);
 }
 
 static void pack_b_panel(const struct step *s, int64_t panel) {
   const struct mxi_gemm *g = s->plan->g;
   int64_t nr = s->plan->kern->nr, col = panel * nr, cols = mxi_min(nr, s->nc - col);
   char *dst = s->packed_b + col * s->units * s->plan->kern->size;
-  if (g->pack_b) g->pack_b(g->pack_ctx, (float *)dst, s->k0, s->kc, s->n0 + col, cols, nr);
+  if (g->pack_b)
+    g->pack_b(g->pack_ctx, (float *)dst, s->k0, s->kc, s->n0 + col, cols, nr);
   else
-    s->plan->pack(dst, s->b + ((s->n0 + col) * g->b_col + s->k0 * g->b_row) * s->plan->item, g->b_col, g->b_row, cols,
-                  nr, s->kc);
+    s->plan->pack(dst, s->b + ((s->n0 + col) * g->b_col + s->k0 * g->b_row) * s->plan->item, g->b_col,
+                  g->b_row, cols, nr, s->kc);
 }
 
 /* Tasks are the panels of B, then groups of slivers of A. */
@@ -84,21 +88,30 @@ static void pack_task(void *ctx, int64_t i) {
 }
 
 /* ---- Tiles ---- */
-static void copy_rows(char *dst, int64_t dst_bytes, const char *src, int64_t src_bytes, int64_t rows, int64_t bytes) {
+static void copy_rows(char *dst, int64_t dst_bytes, const char *src, int64_t src_bytes, int64_t rows,
+                      int64_t bytes) {
   for (int64_t i = 0; i < rows; i++) memcpy(dst + i * dst_bytes, src + i * src_bytes, (size_t)bytes);
 }
 
-static void finish_tile(const struct step *s, const void *tile, int64_t row, int64_t col, int64_t rows, int64_t cols) {
+static void finish_tile(const struct step *s, const void *tile, int64_t row, int64_t col, int64_t rows,
+                        int64_t cols) {
   const struct mxi_gemm *g = s->plan->g;
   int64_t i = s->m0 + row, j = s->n0 + col, item = s->plan->item;
-  struct mxi_gemm_finish f = {.dtype = g->dtype, .rows = rows, .cols = cols, .c = s->c + (i * g->c_row + j) * item,
-                              .c_row = g->c_row, .c0 = s->c0 ? s->c0 + (i * g->c0_row + j * g->c0_col) * item : NULL,
-                              .c0_row = g->c0_row, .c0_col = g->c0_col, .alpha = g->alpha, .beta = g->beta};
+  struct mxi_gemm_finish f = {.dtype = g->dtype,
+                              .rows = rows,
+                              .cols = cols,
+                              .c = s->c + (i * g->c_row + j) * item,
+                              .c_row = g->c_row,
+                              .c0 = s->c0 ? s->c0 + (i * g->c0_row + j * g->c0_col) * item : NULL,
+                              .c0_row = g->c0_row,
+                              .c0_col = g->c0_col,
+                              .alpha = g->alpha,
+                              .beta = g->beta};
   s->plan->kern->finish(tile, s->plan->kern->nr, &f);
 }
 
-/* Sums between steps are read and written in place where a whole tile fits, else through a copy; a result that is
-   more than its sums goes through a copy to `finish`. */
+/* Sums between steps are read and written in place where a whole tile fits, else through a copy; a result
+   that is more than its sums goes through a copy to `finish`. */
 static void compute_tile(const struct step *s, int64_t sliver, int64_t panel) {
   const struct mxi_gemm_kernels *kern = s->plan->kern;
   int64_t row = sliver * s->height, rows = mxi_min(s->height, s->mc - row);
@@ -115,8 +128,10 @@ static void compute_tile(const struct step *s, int64_t sliver, int64_t panel) {
   const void *in = s->first ? NULL : whole ? sums : t;
   if (in == t) copy_rows(t, kern->nr * size, sums, s->sums_row * size, rows, cols * size);
   tile(s->units, a, b, in, in == t ? kern->nr : s->sums_row, t, kern->nr);
-  if (finish) finish_tile(s, t, row, col, rows, cols);
-  else copy_rows(sums, s->sums_row * size, t, kern->nr * size, rows, cols * size);
+  if (finish)
+    finish_tile(s, t, row, col, rows, cols);
+  else
+    copy_rows(sums, s->sums_row * size, t, kern->nr * size, rows, cols * size);
 }
 
 /* A panel of B stays in the nearest cache while the task's slivers of A pass by. */
@@ -129,8 +144,8 @@ static void tile_task(void *ctx, int64_t i) {
 }
 
 /* ---- Blocks ---- */
-/* Cuts a block into slivers, panels and tasks. Tasks are about 6 slivers x 8 panels, fewer where that would leave
-   threads idle. */
+/* Cuts a block into slivers, panels and tasks. Tasks are about 6 slivers x 8 panels, fewer where that would
+   leave threads idle. */
 static void cut_tasks(struct step *s) {
   const struct mxi_gemm_kernels *kern = s->plan->kern;
   s->height = mxi_ceil_div(s->mc, mxi_ceil_div(s->mc, kern->mr));
@@ -139,10 +154,13 @@ static void cut_tasks(struct step *s) {
   s->task_slivers = even_cut(s->slivers, 6, 1);
   s->task_panels = even_cut(s->panels, 8, 1);
   int64_t threads = s->plan->parallel ? mxi_pool_size() : 1;
-  while (threads > 1 && mxi_ceil_div(s->slivers, s->task_slivers) * mxi_ceil_div(s->panels, s->task_panels) < 4 * threads &&
+  while (threads > 1 &&
+         mxi_ceil_div(s->slivers, s->task_slivers) * mxi_ceil_div(s->panels, s->task_panels) < 4 * threads &&
          s->task_slivers * s->task_panels > 4) {
-    if (s->task_panels >= s->task_slivers) s->task_panels = (s->task_panels + 1) / 2;
-    else s->task_slivers = (s->task_slivers + 1) / 2;
+    if (s->task_panels >= s->task_slivers)
+      s->task_panels = (s->task_panels + 1) / 2;
+    else
+      s->task_slivers = (s->task_slivers + 1) / 2;
   }
   s->across = mxi_ceil_div(s->panels, s->task_panels);
   s->group = 4;
@@ -162,8 +180,10 @@ static int run_block(struct step *s) {
     s->units = mxi_ceil_div(s->kc, p->kern->unit);
     s->first = s->k0 == 0;
     s->last = s->k0 + s->kc == g->k;
-    if (loop(p->parallel, s->panels + mxi_ceil_div(s->slivers, s->group), pack_task, s) < 0) return -1;
-    if (loop(p->parallel, mxi_ceil_div(s->slivers, s->task_slivers) * s->across, tile_task, s) < 0) return -1;
+    if (mxi_gemm_loop(p->parallel, s->panels + mxi_ceil_div(s->slivers, s->group), pack_task, s) < 0)
+      return -1;
+    if (mxi_gemm_loop(p->parallel, mxi_ceil_div(s->slivers, s->task_slivers) * s->across, tile_task, s) < 0)
+      return -1;
   }
   return 0;
 }
@@ -205,7 +225,8 @@ static int run_batch(struct plan *p, double work) {
   p->parallel = false;
   char *workspaces = mxi_gemm_workspace_take((size_t)(threads * p->workspace_bytes));
   if (!workspaces) return -1;
-  struct batch b = {p, workspaces, work < MXI_GEMM_INLINE_WORK ? (int64_t)(MXI_GEMM_INLINE_WORK / (work + 1)) + 1 : 1};
+  struct batch b = {p, workspaces,
+                    work < MXI_GEMM_INLINE_WORK ? (int64_t)(MXI_GEMM_INLINE_WORK / (work + 1)) + 1 : 1};
   int failed = mxi_parallel_for_slots(mxi_ceil_div(p->g->batch, b.group), run_group, &b);
   mxi_gemm_workspace_give(workspaces);
   return failed;
@@ -214,7 +235,8 @@ static int run_batch(struct plan *p, double work) {
 static int run_in_turn(struct plan *p, double work) {
   _Alignas(64) char small[STACK_WORKSPACE];
   p->parallel = work >= MXI_GEMM_INLINE_WORK;
-  char *workspace = p->workspace_bytes <= STACK_WORKSPACE ? small : mxi_gemm_workspace_take((size_t)p->workspace_bytes);
+  char *workspace =
+      p->workspace_bytes <= STACK_WORKSPACE ? small : mxi_gemm_workspace_take((size_t)p->workspace_bytes);
   if (!workspace) return -1;
   int failed = 0;
   for (int64_t i = 0; i < p->g->batch && !failed; i++) failed = run_product(p, i, workspace);
@@ -231,13 +253,15 @@ static const struct mxi_gemm_kernels *choose_kernels(const struct mxi_gemm *g) {
 
 static struct plan make_plan(const struct mxi_gemm *g) {
   const struct mxi_gemm_kernels *kern = choose_kernels(g);
-  struct plan p = {.g = g, .kern = kern, .pack = kern->pack[g->dtype], .item = (int64_t)mx_dtype_size(g->dtype)};
+  struct plan p = {
+      .g = g, .kern = kern, .pack = kern->pack[g->dtype], .item = (int64_t)mx_dtype_size(g->dtype)};
   p.mb = even_cut(g->m, BLOCK, 1);
   p.nb = even_cut(g->n, BLOCK, kern->nr);
   p.kb = even_cut(g->k, kern->kc, 2);
   p.direct = !mxi_is_half(g->dtype);
   p.plain = p.direct && g->alpha == 1 && !(g->c0 && g->beta != 0);
-  int64_t units = mxi_ceil_div(mxi_min(p.kb, g->k), kern->unit), nb = mxi_min(p.nb, mxi_round_up(g->n, kern->nr));
+  int64_t units = mxi_ceil_div(mxi_min(p.kb, g->k), kern->unit),
+          nb = mxi_min(p.nb, mxi_round_up(g->n, kern->nr));
   p.a_bytes = mxi_round_up(mxi_min(p.mb, g->m) * units * kern->size, 64);
   p.b_bytes = mxi_round_up(nb * units * kern->size, 64);
   p.sums_bytes = !p.direct && g->k > p.kb ? mxi_round_up(mxi_min(p.mb, g->m) * nb * kern->size, 64) : 0;
@@ -265,7 +289,8 @@ int mxi_gemm_run(const struct mxi_gemm *g) {
   struct plan p = make_plan(g);
   if (g->k <= 0) return run_empty(&p);
   double work = (double)g->m * (double)g->n * (double)g->k;
-  bool many = g->batch >= 4 * (int64_t)mxi_pool_size(), few_but_small = g->batch > 1 && work < 64 * MXI_GEMM_INLINE_WORK;
+  bool many = g->batch >= 4 * (int64_t)mxi_pool_size(),
+       few_but_small = g->batch > 1 && work < 64 * MXI_GEMM_INLINE_WORK;
   if ((many || few_but_small) && work * (double)g->batch >= MXI_GEMM_INLINE_WORK) return run_batch(&p, work);
   return run_in_turn(&p, work);
 }

@@ -4,8 +4,8 @@
 #include "cpu/gemm.h"
 #include <stddef.h>
 
-/* Memory for one call, aligned to 64, kept between calls: fresh pages cost more than packing into them. Several users
-   at a time are fine. NULL with the error set. */
+/* Memory for one call, aligned to 64, kept between calls: fresh pages cost more than packing into them.
+   Several users at a time are fine. NULL with the error set. */
 void *mxi_gemm_workspace_take(size_t bytes);
 void mxi_gemm_workspace_give(void *data);
 
@@ -13,6 +13,8 @@ void mxi_gemm_workspace_give(void *data);
 bool mxi_gemm_is_thin(const struct mxi_gemm *g);
 int mxi_gemm_thin(const struct mxi_gemm *g);
 
+/* A loop over the pool, or one on the caller. 0, or -1 when interrupted. */
+int mxi_gemm_loop(bool parallel, int64_t n, void (*fn)(void *ctx, int64_t i), void *ctx);
 /* Products below this many multiply-adds run on the caller: a parallel loop costs microseconds. */
 #define MXI_GEMM_INLINE_WORK 400000.0
 #endif

@@ -1,13 +1,21 @@
-/* Thin products: a vector times a matrix, a matrix times a vector, or a few rows times a matrix. B is streamed once.
-   The columns are cut into chunks, and where those are few, k into pieces, whose sums are added in order: both cuts
-   are functions of the shape alone. */
+/* Thin products: a vector times a matrix, a matrix times a vector, or a few rows times a matrix. B is
+   streamed once. The columns are cut into chunks, and where those are few, k into pieces, whose sums are
+   added in order: both cuts are functions of the shape alone. */
 #include "cpu/gemm_parts.h"
 #include "cpu/kernels/gemm_kernels.h"
 #include "cpu/pool.h"
 #include "base/checked.h"
 #include <string.h>
 
-enum { MAX_COLS = 2048, MAX_SUMS = 4096, CHUNK_WORK = 131072, FEW_CHUNKS = 64, MIN_PIECE = 64, STACK_FLOATS = 4096 };
+enum {
+  DOT_COLS = 512, /* most columns of a chunk where B's columns are contiguous: their sums lie on the stack */
+  ROW_SUMS = 16384,     /* most sums of a chunk where B's rows are: they stay in the second cache */
+  NEAR_ROW_SUMS = 4096, /* with several rows of A they are used more often, and stay in the first */
+  CHUNK_WORK = 131072,  /* elements of B in a chunk, about */
+  FEW_CHUNKS = 32,      /* fewer chunks than this are cut along k */
+  REDUCE_COLS = 1024,
+  STACK_FLOATS = 4096
+};
 
 struct thin {
   struct mxi_gemm g;
@@ -15,10 +23,10 @@ struct thin {
   void (*finish)(const void *tile, int64_t tile_row, const struct mxi_gemm_finish *f);
   bool along_k;
   int64_t item, stride;
-  int64_t cols, chunks;   /* columns of a chunk, chunks of a product */
-  int64_t piece, pieces;  /* elements of k in a piece */
-  const float *wide;      /* A of all products as float32, (batch, m, k), or NULL: A itself serves */
-  float *partial;         /* (batch, pieces, m, n) where pieces > 1 */
+  int64_t cols, chunks;  /* columns of a chunk, chunks of a product */
+  int64_t piece, pieces; /* elements of k in a piece */
+  const float *wide;     /* A of all products as float32, (batch, m, k), or NULL: A itself serves */
+  float *partial;        /* (batch, pieces, m, n) or NULL: a chunk's sums are whole */
 };
 
 /* A product of one column is the transposed product of one row. */
@@ -41,14 +49,13 @@ bool mxi_gemm_is_thin(const struct mxi_gemm *g) {
 
 static void plan_cuts(struct thin *t) {
   const struct mxi_gemm *g = &t->g;
-  int64_t most = mxi_min(MAX_COLS, MAX_SUMS / g->m);
-  int64_t cols = t->along_k ? mxi_round_up(mxi_ceil_div(CHUNK_WORK, g->k), 4) : most;
-  t->cols = mxi_min(mxi_min(cols, most), g->n);
+  int64_t cols = t->along_k ? mxi_min(mxi_round_up(mxi_ceil_div(CHUNK_WORK, g->k), 4), DOT_COLS)
+                            : (g->m <= 2 ? ROW_SUMS : NEAR_ROW_SUMS) / g->m;
+  t->cols = mxi_min(cols, g->n);
   t->chunks = mxi_ceil_div(g->n, t->cols);
   t->piece = g->k;
   if (t->chunks * g->batch < FEW_CHUNKS) {
-    int64_t pieces = FEW_CHUNKS / (t->chunks * g->batch);
-    int64_t least = mxi_max(MIN_PIECE, CHUNK_WORK / 2 / t->cols);
+    int64_t pieces = FEW_CHUNKS / (t->chunks * g->batch), least = CHUNK_WORK / 2 / t->cols + 1;
     t->piece = mxi_min(g->k, mxi_round_up(mxi_max(mxi_ceil_div(g->k, pieces), least), 64));
   }
   t->pieces = mxi_ceil_div(g->k, t->piece);
@@ -59,10 +66,17 @@ static const float *rows_of_a(const struct thin *t, int64_t product) {
   return (const float *)t->g.a + (t->g.a_batch ? t->g.a_batch[product] : 0);
 }
 
-static void finish(const struct thin *t, int64_t product, int64_t col, int64_t cols, const float *sums, int64_t sums_row) {
+static void finish(const struct thin *t, int64_t product, int64_t col, int64_t cols, const float *sums,
+                   int64_t sums_row) {
   const struct mxi_gemm *g = &t->g;
-  struct mxi_gemm_finish f = {.dtype = g->dtype, .rows = g->m, .cols = cols, .c_row = g->c_row, .c0_row = g->c0_row,
-                              .c0_col = g->c0_col, .alpha = g->alpha, .beta = g->beta};
+  struct mxi_gemm_finish f = {.dtype = g->dtype,
+                              .rows = g->m,
+                              .cols = cols,
+                              .c_row = g->c_row,
+                              .c0_row = g->c0_row,
+                              .c0_col = g->c0_col,
+                              .alpha = g->alpha,
+                              .beta = g->beta};
   f.c = (char *)g->c + (product * g->m * g->c_row + col) * t->item;
   if (g->c0 && g->beta != 0)
     f.c0 = (const char *)g->c0 + ((g->c0_batch ? g->c0_batch[product] : 0) + col * g->c0_col) * t->item;
@@ -72,9 +86,11 @@ static void finish(const struct thin *t, int64_t product, int64_t col, int64_t c
 static void chunk(void *ctx, int64_t i) {
   const struct thin *t = ctx;
   const struct mxi_gemm *g = &t->g;
-  int64_t piece = i % t->pieces, product = i / t->pieces / t->chunks, col = i / t->pieces % t->chunks * t->cols;
+  int64_t piece = i % t->pieces, product = i / t->pieces / t->chunks,
+          col = i / t->pieces % t->chunks * t->cols;
   int64_t cols = mxi_min(t->cols, g->n - col), k0 = piece * t->piece, kc = mxi_min(t->piece, g->k - k0);
-  const char *b = (const char *)g->b + ((g->b_batch ? g->b_batch[product] : 0) + k0 * g->b_row + col * g->b_col) * t->item;
+  const char *b = (const char *)g->b +
+                  ((g->b_batch ? g->b_batch[product] : 0) + k0 * g->b_row + col * g->b_col) * t->item;
   const float *a = rows_of_a(t, product) + k0;
   int64_t a_row = t->wide ? g->k : g->a_row;
   if (t->partial) {
@@ -82,19 +98,23 @@ static void chunk(void *ctx, int64_t i) {
     t->sum(a, a_row, b, t->stride, g->m, cols, kc, sums, g->n);
     return;
   }
-  float sums[MAX_SUMS];
+  float sums[MXI_THIN_ROWS * DOT_COLS];
   t->sum(a, a_row, b, t->stride, g->m, cols, kc, sums, cols);
   finish(t, product, col, cols, sums, cols);
 }
 
-static void add_pieces(const struct thin *t) {
-  int64_t size = t->g.m * t->g.n;
-  for (int64_t product = 0; product < t->g.batch; product++) {
-    float *sums = t->partial + product * t->pieces * size;
-    for (int64_t piece = 1; piece < t->pieces; piece++)
-      for (int64_t i = 0; i < size; i++) sums[i] += sums[piece * size + i];
-    finish(t, product, 0, t->g.n, sums, t->g.n);
-  }
+/* Adds the pieces of some columns in order. */
+static void reduce(void *ctx, int64_t chunk) {
+  const struct thin *t = ctx;
+  const struct mxi_gemm *g = &t->g;
+  int64_t across = mxi_ceil_div(g->n, REDUCE_COLS), product = chunk / across,
+          col = chunk % across * REDUCE_COLS;
+  int64_t cols = mxi_min(REDUCE_COLS, g->n - col);
+  float *sums = t->partial + product * t->pieces * g->m * g->n + col;
+  for (int64_t piece = 1; piece < t->pieces; piece++)
+    for (int64_t i = 0; i < g->m; i++)
+      for (int64_t j = 0; j < cols; j++) sums[i * g->n + j] += sums[(piece * g->m + i) * g->n + j];
+  finish(t, product, col, cols, sums, g->n);
 }
 
 static void widen_a(const struct thin *t, float *wide) {
@@ -102,8 +122,10 @@ static void widen_a(const struct thin *t, float *wide) {
   void (*contiguous)(float *, const void *, int64_t) = MXI_DISPATCH(mxi_thin)()->widen[g->dtype];
   for (int64_t product = 0; product < g->batch; product++)
     for (int64_t i = 0; i < g->m; i++, wide += g->k) {
-      const char *row = (const char *)g->a + ((g->a_batch ? g->a_batch[product] : 0) + i * g->a_row) * t->item;
-      if (g->a_col == 1) contiguous(wide, row, g->k);
+      const char *row =
+          (const char *)g->a + ((g->a_batch ? g->a_batch[product] : 0) + i * g->a_row) * t->item;
+      if (g->a_col == 1)
+        contiguous(wide, row, g->k);
       else
         for (int64_t k = 0; k < g->k; k++) contiguous(wide + k, row + k * g->a_col * t->item, 1);
     }
@@ -122,7 +144,8 @@ int mxi_gemm_thin(const struct mxi_gemm *original) {
 
   bool widened = mxi_is_half(g->dtype) || g->a_col != 1;
   int64_t wide_floats = widened ? g->batch * g->m * g->k : 0;
-  int64_t floats = wide_floats + (t.pieces > 1 ? g->batch * t.pieces * g->m * g->n : 0);
+  bool partial = t.pieces > 1 || g->m * t.cols > MXI_THIN_ROWS * DOT_COLS;
+  int64_t floats = wide_floats + (partial ? g->batch * t.pieces * g->m * g->n : 0);
   float small[STACK_FLOATS];
   float *workspace = floats <= STACK_FLOATS ? small : mxi_gemm_workspace_take((size_t)floats * sizeof(float));
   if (!workspace) return -1;
@@ -130,15 +153,13 @@ int mxi_gemm_thin(const struct mxi_gemm *original) {
     widen_a(&t, workspace);
     t.wide = workspace;
   }
-  if (t.pieces > 1) t.partial = workspace + wide_floats;
+  if (partial) t.partial = workspace + wide_floats;
 
-  int failed = 0;
   int64_t chunks = g->batch * t.chunks * t.pieces;
-  double work = (double)g->batch * (double)g->m * (double)g->n * (double)g->k;
-  if (work >= MXI_GEMM_INLINE_WORK / 4) failed = mxi_parallel_for(chunks, chunk, &t);
-  else
-    for (int64_t i = 0; i < chunks; i++) chunk(&t, i);
-  if (t.partial && !failed) add_pieces(&t);
+  bool parallel = (double)g->batch * (double)g->m * (double)g->n * (double)g->k >= MXI_GEMM_INLINE_WORK / 4;
+  int failed = mxi_gemm_loop(parallel, chunks, chunk, &t);
+  if (t.partial && !failed)
+    failed = mxi_gemm_loop(parallel, g->batch * mxi_ceil_div(g->n, REDUCE_COLS), reduce, &t);
   if (workspace != small) mxi_gemm_workspace_give(workspace);
   return failed;
 }

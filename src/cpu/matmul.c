@@ -1,16 +1,16 @@
-/* matmul and addmm: arrays to the matrix product of gemm.h. No operand is copied: any strides feed the packers, and
-   batch dims that broadcast have stride 0. */
+/* matmul and addmm: arrays to the matrix product of gemm.h. No operand is copied: any strides feed the
+   packers, and batch dims that broadcast have stride 0. */
 #include "cpu/cpu.h"
 #include "cpu/gemm.h"
 #include <string.h>
 
 enum { A, B, C0, OPERANDS };
 
-/* The operands as matrices. Where B is shared by all products and the rows of A follow one another across them,
-   (batch, M) is one tall matrix. */
+/* The operands as matrices. Where B is shared by all products and the rows of A follow one another across
+   them, (batch, M) is one tall matrix. */
 struct operands {
   mx_array out;
-  mx_array array[OPERANDS];              /* C0 NULL for matmul */
+  mx_array array[OPERANDS];               /* C0 NULL for matmul */
   int64_t stride[OPERANDS][MXI_MAX_NDIM]; /* by the result's axes; 0 where the operand broadcasts */
   int64_t row[OPERANDS], col[OPERANDS];
   int64_t m, n, k, batch;
@@ -31,9 +31,12 @@ static bool collapsed_stride(const int64_t *shape, const int64_t *strides, int l
   *stride = 0;
   for (int d = last; d >= 0; d--) {
     if (shape[d] == 1) continue;
-    if (extent == 0) *stride = strides[d], extent = shape[d];
-    else if (strides[d] != *stride * extent) return false;
-    else extent *= shape[d];
+    if (extent == 0)
+      *stride = strides[d], extent = shape[d];
+    else if (strides[d] != *stride * extent)
+      return false;
+    else
+      extent *= shape[d];
   }
   return true;
 }
@@ -58,7 +61,8 @@ static void fold_batches_into_rows(struct operands *o) {
 
 /* Offsets of every product, counting through the batch axes. */
 static int find_offsets(struct operands *o) {
-  int64_t *all = mxi_calloc((size_t)o->batch, OPERANDS * sizeof *all), at[MXI_MAX_NDIM] = {0}, now[OPERANDS] = {0};
+  int64_t *all = mxi_calloc((size_t)o->batch, OPERANDS * sizeof *all), at[MXI_MAX_NDIM] = {0},
+          now[OPERANDS] = {0};
   if (!all) return -1;
   for (int w = 0; w < OPERANDS; w++) o->offset[w] = all + w * o->batch;
   for (int64_t i = 0; i < o->batch; i++) {
@@ -94,13 +98,26 @@ static int find_operands(struct operands *o) {
 }
 
 static struct mxi_gemm product_of(const struct operands *o) {
-  return (struct mxi_gemm){.dtype = (mx_dtype)o->out->dtype, .m = o->m, .n = o->n, .k = o->k, .batch = o->batch,
-                           .a = o->array[A]->data, .a_row = o->row[A], .a_col = o->col[A], .a_batch = o->offset[A],
-                           .b = o->array[B]->data, .b_row = o->row[B], .b_col = o->col[B], .b_batch = o->offset[B],
-                           .c = o->out->data, .c_row = o->n, .alpha = 1};
+  return (struct mxi_gemm){.dtype = (mx_dtype)o->out->dtype,
+                           .m = o->m,
+                           .n = o->n,
+                           .k = o->k,
+                           .batch = o->batch,
+                           .a = o->array[A]->data,
+                           .a_row = o->row[A],
+                           .a_col = o->col[A],
+                           .a_batch = o->offset[A],
+                           .b = o->array[B]->data,
+                           .b_row = o->row[B],
+                           .b_col = o->col[B],
+                           .b_batch = o->offset[B],
+                           .c = o->out->data,
+                           .c_row = o->n,
+                           .alpha = 1};
 }
 
-/* ---- complex64: (a + bi)(c + di) by four real products over the parts, which are strided float32 matrices. ---- */
+/* ---- complex64: (a + bi)(c + di) by four real products over the parts, which are strided float32 matrices.
+ * ---- */
 struct combine {
   const struct operands *o;
   const float *ac, *bd, *ad, *bc;
@@ -152,12 +169,14 @@ static int run(struct mxi_call *c, double alpha, double beta) {
   struct operands o = {.out = c->out[0], .array = {c->in[0], c->in[1], c->ninputs > 2 ? c->in[2] : NULL}};
   mx_dtype t = (mx_dtype)o.out->dtype;
   if (!mxi_is_inexact(t))
-    return mxi_fail(MX_TYPE_ERROR, "[%s] expected a floating-point or complex dtype, got %s", c->prim->name, mx_dtype_name(t));
+    return mxi_fail(MX_TYPE_ERROR, "[%s] expected a floating-point or complex dtype, got %s", c->prim->name,
+                    mx_dtype_name(t));
   MXI_TRY(mxi_alloc(o.out));
   if (o.out->size == 0) return 0;
   MXI_TRY(find_operands(&o));
   int failed;
-  if (t == MX_COMPLEX64) failed = run_complex(&o, alpha, beta);
+  if (t == MX_COMPLEX64)
+    failed = run_complex(&o, alpha, beta);
   else {
     struct mxi_gemm g = product_of(&o);
     g.alpha = alpha;
@@ -171,9 +190,8 @@ static int run(struct mxi_call *c, double alpha, double beta) {
   return failed;
 }
 
-int mxi_cpu_MATMUL(struct mxi_call *c);
 int mxi_cpu_MATMUL(struct mxi_call *c) { return run(c, 1, 0); }
-int mxi_cpu_ADDMM(struct mxi_call *c);
+
 int mxi_cpu_ADDMM(struct mxi_call *c) {
   const struct mxi_p_ADDMM *p = MXI_CALL_PARAMS(ADDMM, c);
   return run(c, p->alpha, p->beta);

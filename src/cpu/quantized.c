@@ -2,13 +2,19 @@
 #include "cpu/cpu.h"
 #include "cpu/quantized.h"
 
-/* The matrix or stack of matrices held by packed (..., rows, cols * bits / 32), scales and biases, as one tall
-   matrix of all their rows. */
-static struct mxi_quantized stacked(mx_array packed, mx_array scales, mx_array biases, int64_t group_size, int64_t bits) {
+/* The matrix or stack of matrices held by packed (..., rows, cols * bits / 32), scales and biases, as one
+   tall matrix of all their rows. */
+static struct mxi_quantized stacked(mx_array packed, mx_array scales, mx_array biases, int64_t group_size,
+                                    int64_t bits) {
   int64_t cols = mxi_shape(scales)[scales->ndim - 1] * group_size;
-  return (struct mxi_quantized){.packed = packed->data, .scales = scales->data, .biases = biases->data,
-                                .dtype = (mx_dtype)scales->dtype, .bits = (int)bits, .group_size = (int)group_size,
-                                .rows = cols ? scales->size / (cols / group_size) : 0, .cols = cols};
+  return (struct mxi_quantized){.packed = packed->data,
+                                .scales = scales->data,
+                                .biases = biases->data,
+                                .dtype = (mx_dtype)scales->dtype,
+                                .bits = (int)bits,
+                                .group_size = (int)group_size,
+                                .rows = cols ? scales->size / (cols / group_size) : 0,
+                                .cols = cols};
 }
 
 int mxi_cpu_QUANTIZE(struct mxi_call *c) {
@@ -50,8 +56,8 @@ static bool batch_is_one(const struct mxi_array *a) {
   return true;
 }
 
-/* Which matrix of a the batch index `batch` of the result (shape[ndim - 2] batch dims) reads, where a's batch dims
-   align from the right and those of size 1 repeat. */
+/* Which matrix of a the batch index `batch` of the result (shape[ndim - 2] batch dims) reads, where a's batch
+   dims align from the right and those of size 1 repeat. */
 static int64_t matrix_of(const struct mxi_array *a, const struct mxi_array *result, int64_t batch) {
   int64_t matrix = 0, stride = 1;
   for (int back = 3; back <= result->ndim; back++) {
@@ -66,7 +72,8 @@ static int64_t matrix_of(const struct mxi_array *a, const struct mxi_array *resu
 }
 
 /* y[i] = x[i] W[i] over the result's batch, on row-major inputs. */
-static int multiply_batches(mx_array y, mx_array x, mx_array scales, const struct mxi_quantized *all, bool transpose) {
+static int multiply_batches(mx_array y, mx_array x, mx_array scales, const struct mxi_quantized *all,
+                            bool transpose) {
   int64_t m = x->ndim > 1 ? mxi_shape(x)[x->ndim - 2] : 1, k = mxi_shape(x)[x->ndim - 1];
   int64_t n = mxi_shape(y)[y->ndim - 1], rows = mxi_shape(scales)[scales->ndim - 2];
   int64_t groups = rows * mxi_shape(scales)[scales->ndim - 1], words = rows * (all->cols / 32) * all->bits;
@@ -93,8 +100,10 @@ int mxi_cpu_QUANTIZED_MATMUL(struct mxi_call *c) {
     struct mxi_quantized w = stacked(in[1], in[2], in[3], p->group_size, p->bits);
     int64_t n = mxi_shape(y)[y->ndim - 1];
     if (batch_is_one(in[2]))
-      status = mxi_quantized_matmul(y->data, in[0]->data, (mx_dtype)in[0]->dtype, y->size / n, &w, p->transpose);
-    else status = multiply_batches(y, in[0], in[2], &w, p->transpose);
+      status =
+          mxi_quantized_matmul(y->data, in[0]->data, (mx_dtype)in[0]->dtype, y->size / n, &w, p->transpose);
+    else
+      status = multiply_batches(y, in[0], in[2], &w, p->transpose);
   }
   release_all(4, in);
   return status;

@@ -1,9 +1,9 @@
 /* Quantised matrices, free of arrays: the affine format, its products, and the kernels behind them.
 
-   A matrix of `rows` x `cols` is stored row by row. Every group of `group_size` neighbours in a row shares a scale s
-   and a bias b; an element is an unsigned integer q of `bits` bits and stands for q * s + b. The integers of a row
-   form one little-endian bit stream, so 32 of them fill `bits` 32-bit words, and 8 of them `bits` bytes. cols is a
-   multiple of group_size. */
+   A matrix of `rows` x `cols` is stored row by row. Every group of `group_size` neighbours in a row shares a
+   scale s and a bias b; an element is an unsigned integer q of `bits` bits and stands for q * s + b. The
+   integers of a row form one little-endian bit stream, so 32 of them fill `bits` 32-bit words, and 8 of them
+   `bits` bytes. cols is a multiple of group_size. */
 #ifndef MXI_CPU_QUANTIZED_H
 #define MXI_CPU_QUANTIZED_H
 #include "cpu/isa.h"
@@ -18,17 +18,19 @@ struct mxi_quantized {
   int64_t rows, cols;
 };
 
-/* y (m, rows) = x (m, cols) W^T if transpose, else y (m, cols) = x (m, rows) W. x and y are row-major, of dtype t.
-   Sums run in float32 and are rounded once. 0, or -1 with the error set (memory, interrupted). */
-int mxi_quantized_matmul(void *y, const void *x, mx_dtype t, int64_t m, const struct mxi_quantized *w, bool transpose);
-/* Fills packed, scales and biases from w (rows, cols) of dtype q->dtype; the pointers in q are written through. */
+/* y (m, rows) = x (m, cols) W^T if transpose, else y (m, cols) = x (m, rows) W. x and y are row-major, of
+   dtype t. Sums run in float32 and are rounded once. 0, or -1 with the error set (memory, interrupted). */
+int mxi_quantized_matmul(void *y, const void *x, mx_dtype t, int64_t m, const struct mxi_quantized *w,
+                         bool transpose);
+/* Fills packed, scales and biases from w (rows, cols) of dtype q->dtype; the pointers in q are written
+ * through. */
 int mxi_quantize(const struct mxi_quantized *q, const void *w);
 /* out (rows, cols) of dtype q->dtype; the product and the sum are each rounded to it. */
 int mxi_dequantize(void *out, const struct mxi_quantized *q);
 
 /* ---- Kernels ---- */
-/* y = x W^T for few rows of x. x and its group sums are prepared once a call, in the order in which the kernel meets
-   the weights; see kernels/quantized_matvec.c. */
+/* y = x W^T for few rows of x. x and its group sums are prepared once a call, in the order in which the
+   kernel meets the weights; see kernels/quantized_matvec.c. */
 struct mxi_matvec {
   struct mxi_quantized w;
   mx_dtype dtype; /* of x and y */
@@ -44,9 +46,10 @@ MXI_DECLARE_KERNEL(void, mxi_matvec_layout, (struct mxi_matvec * job));
 MXI_DECLARE_KERNEL(void, mxi_matvec_prepare, (const struct mxi_matvec *job, int64_t i));
 /* Rows [begin, end) of W against all rows of x. */
 MXI_DECLARE_KERNEL(void, mxi_matvec_rows, (const struct mxi_matvec *job, int64_t begin, int64_t end));
-/* y = x W: columns [begin, end), a multiple of the group size and at most MXI_VECMAT_COLUMNS, of row i. */
-enum { MXI_VECMAT_COLUMNS = 512 };
-MXI_DECLARE_KERNEL(void, mxi_vecmat_columns, (const struct mxi_matvec *job, int64_t i, int64_t begin, int64_t end));
+/* y = x W for at most MXI_VECMAT_ROWS rows of x: columns [begin, end), both multiples of the group size, at
+   most MXI_VECMAT_COLUMNS of them. */
+enum { MXI_VECMAT_ROWS = 8, MXI_VECMAT_COLUMNS = 512 };
+MXI_DECLARE_KERNEL(void, mxi_vecmat_columns, (const struct mxi_matvec *job, int64_t begin, int64_t end));
 
 /* Packers for the matrix product, of type mxi_pack_b_fn, on a struct mxi_quantized: B = W^T and B = W. */
 MXI_DECLARE_KERNEL(void, mxi_pack_quantized_transposed,

@@ -1,5 +1,6 @@
-/* Products with quantised matrices, and the conversions, over raw memory: which kernel, and how the pool shares it.
-   Rows of W (columns, for y = x W) never meet in a sum, so how they are cut leaves every result as it is. */
+/* Products with quantised matrices, and the conversions, over raw memory: which kernel, and how the pool
+   shares it. Rows of W (columns, for y = x W) never meet in a sum, so how they are cut leaves every result as
+   it is. */
 #include "cpu/quantized.h"
 #include "base/checked.h"
 #include "base/error.h"
@@ -8,12 +9,11 @@
 #include <string.h>
 
 enum {
-  MATVEC_MAX_ROWS = 24,      /* from here on packing W once and the blocked product win */
-  VECMAT_MAX_ROWS = 3,       /* the same for y = x W, where each row of x unpacks W anew */
-  CHUNK_PRODUCTS = 1 << 17,  /* about 5 us: what a chunk is worth at least */
-  CHUNKS_PER_THREAD = 16,    /* at most: enough to even out threads that were held up */
-  PREPARE_INLINE = 1 << 16,  /* elements of x that the caller prepares alone */
-  CONVERT_CHUNK = 1 << 15    /* elements a chunk in quantize and dequantize */
+  MATVEC_MAX_ROWS = 40,     /* with more rows of x, packing W once and the blocked product win */
+  CHUNK_PRODUCTS = 1 << 17, /* about 5 us: what a chunk is worth at least */
+  CHUNKS_PER_THREAD = 16,   /* at most: enough to even out threads that were held up */
+  PREPARE_INLINE = 1 << 16, /* elements of x that the caller prepares alone */
+  CONVERT_CHUNK = 1 << 15   /* elements a chunk in quantize and dequantize */
 };
 
 struct cut {
@@ -59,28 +59,42 @@ static int matvec(struct mxi_matvec *job) {
 
 static void columns_task(void *ctx, int64_t i) {
   const struct cut *c = ctx;
-  int64_t pieces = mxi_ceil_div(c->job->w.cols, c->step), begin = i % pieces * c->step;
-  MXI_DISPATCH(mxi_vecmat_columns)(c->job, i / pieces, begin, mxi_min(begin + c->step, c->job->w.cols));
+  MXI_DISPATCH(mxi_vecmat_columns)(c->job, i * c->step, mxi_min((i + 1) * c->step, c->job->w.cols));
 }
 
+/* Wide strips read W in longer runs; narrow ones keep every thread busy. */
 static int vecmat(const struct mxi_matvec *job) {
   int64_t wide = MXI_VECMAT_COLUMNS;
-  struct cut c = {job, job->w.cols >= 4 * wide * mxi_pool_size() ? wide : wide / 4};
-  return mxi_parallel_for(job->m * mxi_ceil_div(job->w.cols, c.step), columns_task, &c);
+  struct cut c = {job, job->w.cols >= 2 * wide * mxi_pool_size() ? wide : wide / 4};
+  return mxi_parallel_for(mxi_ceil_div(job->w.cols, c.step), columns_task, &c);
 }
 
-static int blocked_product(void *y, const void *x, mx_dtype t, int64_t m, const struct mxi_quantized *w, bool transpose) {
+static int blocked_product(void *y, const void *x, mx_dtype t, int64_t m, const struct mxi_quantized *w,
+                           bool transpose) {
   static const int64_t no_offset[1] = {0};
   int64_t n = transpose ? w->rows : w->cols, k = transpose ? w->cols : w->rows;
-  struct mxi_gemm g = {.dtype = t, .m = m, .n = n, .k = k, .batch = 1, .alpha = 1, .pack_ctx = w,
-                       .a = x, .a_row = k, .a_col = 1, .a_batch = no_offset, .b_batch = no_offset,
-                       .c = y, .c_row = n, .c0_batch = no_offset,
+  struct mxi_gemm g = {.dtype = t,
+                       .m = m,
+                       .n = n,
+                       .k = k,
+                       .batch = 1,
+                       .alpha = 1,
+                       .pack_ctx = w,
+                       .a = x,
+                       .a_row = k,
+                       .a_col = 1,
+                       .a_batch = no_offset,
+                       .b_batch = no_offset,
+                       .c = y,
+                       .c_row = n,
+                       .c0_batch = no_offset,
                        .pack_b = transpose ? MXI_DISPATCH(mxi_pack_quantized_transposed)
                                            : MXI_DISPATCH(mxi_pack_quantized)};
   return mxi_gemm_run(&g);
 }
 
-int mxi_quantized_matmul(void *y, const void *x, mx_dtype t, int64_t m, const struct mxi_quantized *w, bool transpose) {
+int mxi_quantized_matmul(void *y, const void *x, mx_dtype t, int64_t m, const struct mxi_quantized *w,
+                         bool transpose) {
   struct mxi_matvec job = {.w = *w, .dtype = t, .m = m, .x = x, .y = y};
   int64_t n = transpose ? w->rows : w->cols, k = transpose ? w->cols : w->rows;
   if (m == 0 || n == 0) return 0;
@@ -89,7 +103,7 @@ int mxi_quantized_matmul(void *y, const void *x, mx_dtype t, int64_t m, const st
     return 0;
   }
   if (transpose && m <= MATVEC_MAX_ROWS) return matvec(&job);
-  if (!transpose && m <= VECMAT_MAX_ROWS) return vecmat(&job);
+  if (!transpose && m <= MXI_VECMAT_ROWS) return vecmat(&job);
   return blocked_product(y, x, t, m, w, transpose);
 }
 

@@ -7,8 +7,7 @@
 enum {
   CHUNK = 32768,    /* elements a chunk of rows aims at: about 10 us */
   LONG_ROW = 65536, /* longer rows are cut */
-  BLOCK = 16384,
-  STREAM_BYTES = 1 << 25 /* results beyond this leave the caches before anyone reads them */
+  BLOCK = 16384
 };
 
 struct rows {
@@ -138,7 +137,6 @@ int mxi_cpu_SOFTMAX(struct mxi_call *c) {
   int status = mxi_row_contiguous(c->in[0]) ? mxi_reuse_or_alloc(c, 0, 0) : mxi_alloc(out);
   if (status == 0 && out->size > 0) {
     struct rows r = rows_of(x, out->data, mxi_shape(x)[x->ndim - 1]);
-    r.job.stream = out->data != x->data && out->size * (int64_t)mxi_itemsize(out) >= STREAM_BYTES;
     status = run_softmax(&r);
   }
   mxi_unref(x);

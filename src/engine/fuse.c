@@ -170,7 +170,7 @@ static int emit_program(struct mxi_plan *p, struct group *g, int32_t root, const
   if (!program) return -1;
   for (int i = 0; i < g->nmembers; i++) {
     struct mxi_slot *s = &p->slots.v[g->members[i]];
-    s->vanishes = reduce >= 0 ? g->members[i] != root : can_vanish(p, s);
+    s->vanishes = g->members[i] != root && can_vanish(p, s); // the root's value goes on to other steps
   }
   if (!allocate(p, g, program)) { // too many values alive at once: a smaller group
     mxi_free(program);

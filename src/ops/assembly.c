@@ -1,11 +1,14 @@
-/* Arrays put together from others, or taken apart: concatenate, stack, split, repeat, tile, roll, pad, meshgrid. */
+/* Arrays put together from others, or taken apart: concatenate, stack, split, repeat, tile, roll, pad,
+ * meshgrid. */
 #include "base/alloc.h"
 #include "ops/common.h"
 #include "ops/rules.h"
 
 /* Room for n handles: the caller's small array when it serves, else memory to free with free_handles. */
 enum { FEW = 16 };
-static mx_array *handles(int n, mx_array *few) { return n <= FEW ? few : mxi_malloc((size_t)n * sizeof *few); }
+static mx_array *handles(int n, mx_array *few) {
+  return n <= FEW ? few : mxi_malloc((size_t)n * sizeof *few);
+}
 static void free_handles(mx_array *handles, mx_array *few) {
   if (handles != few) mxi_free(handles);
 }
@@ -19,7 +22,8 @@ static int concatenated_shape(int n, const mx_array *arrays, int axis, int64_t *
     mxi_copy_ints(expected, mxi_shape_of(arrays[0]));
     if (arrays[i]->ndim == arrays[0]->ndim) expected[axis] = arrays[i]->dims[axis];
     if (!mxi_ints_equal((mx_ints){expected, arrays[0]->ndim}, mxi_shape_of(arrays[i])))
-      return mxi_fail(MX_INVALID_ARGUMENT, "[concatenate] expected shapes that differ along axis %d only, got %s and %s", axis,
+      return mxi_fail(MX_INVALID_ARGUMENT,
+                      "[concatenate] expected shapes that differ along axis %d only, got %s and %s", axis,
                       MXI_SHAPE_TEXT(arrays[0]), MXI_SHAPE_TEXT(arrays[i]));
     if (!mxi_add(shape[axis], arrays[i]->dims[axis], &shape[axis]))
       return mxi_fail(MX_INVALID_ARGUMENT, "[concatenate] expected an axis below 2^63 elements, got more");
@@ -74,8 +78,8 @@ MXI_VJP(CONCATENATE) {
 static mx_array stacked(int n, const mx_array *arrays, int axis, mx_array *expanded) {
   for (int i = 0; i < n; i++) {
     if (!mxi_same_shape(arrays[i], arrays[0]))
-      return mxi_bad(MX_INVALID_ARGUMENT, "[stack] expected arrays of one shape, got %s and %s", MXI_SHAPE_TEXT(arrays[0]),
-                     MXI_SHAPE_TEXT(arrays[i]));
+      return mxi_bad(MX_INVALID_ARGUMENT, "[stack] expected arrays of one shape, got %s and %s",
+                     MXI_SHAPE_TEXT(arrays[0]), MXI_SHAPE_TEXT(arrays[i]));
     expanded[i] = mx_expand_dims(arrays[i], MX_AXES(axis));
   }
   return mx_concatenate(n, expanded, axis);
@@ -115,8 +119,8 @@ int mx_split(mx_array a, int parts, int axis, mx_array *out) {
   if (parts < 1) return mxi_fail(MX_INVALID_ARGUMENT, "[split] expected at least one part, got %d", parts);
   if (!mxi_usable1("split", a) || (axis = mxi_axis("split", axis, a->ndim)) < 0) return fail_all(parts, out);
   if (a->dims[axis] % parts) {
-    mxi_fail(MX_INVALID_ARGUMENT, "[split] expected axis %d to divide into %d equal parts, got shape %s", axis, parts,
-             MXI_SHAPE_TEXT(a));
+    mxi_fail(MX_INVALID_ARGUMENT, "[split] expected axis %d to divide into %d equal parts, got shape %s",
+             axis, parts, MXI_SHAPE_TEXT(a));
     return fail_all(parts, out);
   }
   int64_t each = a->dims[axis] / parts;
@@ -145,7 +149,8 @@ mx_array mx_repeat(mx_array a, int64_t repeats, int axis) {
   if (!mxi_usable1("repeat", a)) return MX_BAD;
   axis = mxi_axis("repeat", axis, a->ndim);
   if (axis < 0) return MX_BAD;
-  if (repeats < 0) return mxi_bad(MX_INVALID_ARGUMENT, "[repeat] expected repeats >= 0, got %lld", (long long)repeats);
+  if (repeats < 0)
+    return mxi_bad(MX_INVALID_ARGUMENT, "[repeat] expected repeats >= 0, got %lld", (long long)repeats);
   return repeats == 1 ? mxi_itself(a) : MXI_COMPOSED(repeated(a, repeats, axis));
 }
 
@@ -162,7 +167,8 @@ static mx_array tiled(mx_array a, mx_ints reps, int ndim) {
     with_ones[n] = wide[n] = size;
     n++;
   }
-  return mx_reshape(mx_broadcast_to(mx_reshape(a, (mx_ints){with_ones, n}), (mx_ints){wide, n}), (mx_ints){shape, ndim});
+  return mx_reshape(mx_broadcast_to(mx_reshape(a, (mx_ints){with_ones, n}), (mx_ints){wide, n}),
+                    (mx_ints){shape, ndim});
 }
 
 mx_array mx_tile(mx_array a, mx_ints reps) {
@@ -192,9 +198,11 @@ mx_array mx_roll(mx_array a, mx_ints shifts, mx_ints axes) {
   if (!mxi_usable1("roll", a)) return MX_BAD;
   int64_t total = 0;
   for (int i = 0; i < shifts.n; i++)
-    if (!mxi_add(total, shifts.v[i], &total)) return mxi_bad(MX_INVALID_ARGUMENT, "[roll] expected shifts below 2^63, got more");
+    if (!mxi_add(total, shifts.v[i], &total))
+      return mxi_bad(MX_INVALID_ARGUMENT, "[roll] expected shifts below 2^63, got more");
   if (axes.n > 1 && shifts.n > 1 && shifts.n != axes.n)
-    return mxi_bad(MX_INVALID_ARGUMENT, "[roll] expected as many shifts as axes, got %d and %d", shifts.n, axes.n);
+    return mxi_bad(MX_INVALID_ARGUMENT, "[roll] expected as many shifts as axes, got %d and %d", shifts.n,
+                   axes.n);
   if (shifts.n < 1) return mxi_itself(a);
   if (axes.n >= 0) return MXI_COMPOSED(rolled_along(a, shifts, axes, total));
   return MXI_COMPOSED(mx_reshape(rolled(mx_reshape(a, MX_SHAPE(a->size)), total, 0), mxi_shape_of(a)));
@@ -242,7 +250,9 @@ static int64_t mirrored(int64_t i, int64_t n, mx_pad_mode mode) {
 static mx_array padded_axis(mx_array a, int axis, int64_t low, int64_t high, mx_pad_mode mode) {
   int64_t n = a->dims[axis], length = 0;
   if (low == 0 && high == 0) return a;
-  if (n == 0) return mxi_bad(MX_INVALID_ARGUMENT, "[pad] expected a non-empty axis to repeat, got shape %s", MXI_SHAPE_TEXT(a));
+  if (n == 0)
+    return mxi_bad(MX_INVALID_ARGUMENT, "[pad] expected a non-empty axis to repeat, got shape %s",
+                   MXI_SHAPE_TEXT(a));
   if (!mxi_add(low, n, &length) || !mxi_add(length, high, &length))
     return mxi_bad(MX_INVALID_ARGUMENT, "[pad] expected axes below 2^63 elements, got more");
   mx_array indices = mxi_own(mxi_array_alloc(MX_INT64, MX_SHAPE(length)));
@@ -259,15 +269,17 @@ static mx_array mirrored_pad(mx_array a, mx_ints low, mx_ints high, mx_pad_mode 
 mx_array mx_pad(mx_array a, mx_ints low, mx_ints high, mx_pad_mode mode, mx_array value) {
   if (!mxi_usable1("pad", a) || value == MX_BAD) return MX_BAD;
   if (low.n != a->ndim || high.n != a->ndim)
-    return mxi_bad(MX_INVALID_ARGUMENT, "[pad] expected %d sizes before and after for shape %s, got %d and %d", a->ndim,
+    return mxi_bad(MX_INVALID_ARGUMENT,
+                   "[pad] expected %d sizes before and after for shape %s, got %d and %d", a->ndim,
                    MXI_SHAPE_TEXT(a), low.n, high.n);
   for (int i = 0; i < a->ndim; i++)
     if (low.v[i] < 0 || high.v[i] < 0)
-      return mxi_bad(MX_INVALID_ARGUMENT, "[pad] expected sizes >= 0, got (%lld,%lld) for axis %d", (long long)low.v[i],
-                     (long long)high.v[i], i);
+      return mxi_bad(MX_INVALID_ARGUMENT, "[pad] expected sizes >= 0, got (%lld,%lld) for axis %d",
+                     (long long)low.v[i], (long long)high.v[i], i);
   if (mode != MX_PAD_CONSTANT) return MXI_COMPOSED(mirrored_pad(a, low, high, mode));
   if (value && value->size != 1)
-    return mxi_bad(MX_INVALID_ARGUMENT, "[pad] expected one value to pad with, got shape %s", MXI_SHAPE_TEXT(value));
+    return mxi_bad(MX_INVALID_ARGUMENT, "[pad] expected one value to pad with, got shape %s",
+                   MXI_SHAPE_TEXT(value));
   return constant_pad(a, low, high, value);
 }
 
@@ -282,7 +294,8 @@ static mx_array grid_axis(mx_array a, int axis, int n) {
 int mx_meshgrid(int n, const mx_array *arrays, bool sparse, bool ij, mx_array *out) {
   fail_all(n, out);
   if (!mxi_usable("meshgrid", n, arrays)) return -1;
-  if (n > MX_MAX_NDIM) return mxi_fail(MX_INVALID_ARGUMENT, "[meshgrid] expected at most %d arrays, got %d", MX_MAX_NDIM, n);
+  if (n > MX_MAX_NDIM)
+    return mxi_fail(MX_INVALID_ARGUMENT, "[meshgrid] expected at most %d arrays, got %d", MX_MAX_NDIM, n);
   mx_array axes[MX_MAX_NDIM];
   for (int i = 0; i < n; i++) axes[i] = grid_axis(arrays[i], !ij && n > 1 && i < 2 ? 1 - i : i, n);
   if (!sparse) return mxi_broadcast_all("meshgrid", n, axes, out);
@@ -301,10 +314,12 @@ static mx_array after(mx_array a, int n, const mx_array *dependencies) {
   return out;
 }
 
-int mx_depends(int n, const mx_array *inputs, int ndependencies, const mx_array *dependencies, mx_array *out) {
+int mx_depends(int n, const mx_array *inputs, int ndependencies, const mx_array *dependencies,
+               mx_array *out) {
   fail_all(n, out);
   if (!mxi_usable("depends", n, inputs) || !mxi_usable("depends", ndependencies, dependencies)) return -1;
-  for (int i = 0; i < n; i++) out[i] = ndependencies > 0 ? after(inputs[i], ndependencies, dependencies) : mxi_itself(inputs[i]);
+  for (int i = 0; i < n; i++)
+    out[i] = ndependencies > 0 ? after(inputs[i], ndependencies, dependencies) : mxi_itself(inputs[i]);
   return all_ok(n, out);
 }
 MXI_VJP(DEPENDS) { return mxi_only_grad(n, cotangents[0], grads); }

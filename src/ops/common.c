@@ -26,7 +26,8 @@ struct mxi_text mxi_shape_text(mx_ints shape) {
 int mxi_axis(const char *op, int64_t axis, int ndim) {
   int64_t positive = axis < 0 ? axis + ndim : axis;
   if (positive >= 0 && positive < ndim) return (int)positive;
-  return mxi_fail(MX_AXIS_ERROR, "[%s] expected an axis of an array with %d dimensions, got %lld", op, ndim, (long long)axis);
+  return mxi_fail(MX_AXIS_ERROR, "[%s] expected an axis of an array with %d dimensions, got %lld", op, ndim,
+                  (long long)axis);
 }
 
 int mxi_axes(const char *op, mx_ints axes, int ndim, int64_t *out) {
@@ -34,7 +35,8 @@ int mxi_axes(const char *op, mx_ints axes, int ndim, int64_t *out) {
   for (int i = 0; i < axes.n; i++) {
     int axis = mxi_axis(op, axes.v[i], ndim);
     if (axis < 0) return -1;
-    if (seen >> axis & 1) return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected distinct axes, got axis %d twice", op, axis);
+    if (seen >> axis & 1)
+      return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected distinct axes, got axis %d twice", op, axis);
     seen |= 1u << axis;
   }
   int n = 0;
@@ -45,24 +47,30 @@ int mxi_axes(const char *op, mx_ints axes, int ndim, int64_t *out) {
 
 int mxi_check_shape(const char *op, mx_ints shape, int64_t *size) {
   if (shape.n < 0 || shape.n > MX_MAX_NDIM)
-    return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected at most %d dimensions, got %d", op, MX_MAX_NDIM, shape.n);
+    return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected at most %d dimensions, got %d", op, MX_MAX_NDIM,
+                    shape.n);
   int64_t product = 1;
   bool empty = false, overflow = false;
   for (int i = 0; i < shape.n; i++) {
     if (shape.v[i] < 0)
-      return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected non-negative dimensions, got shape %s", op, mxi_shape_text(shape).s);
-    if (shape.v[i] == 0) empty = true;
-    else if (!overflow) overflow = !mxi_mul(product, shape.v[i], &product);
+      return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected non-negative dimensions, got shape %s", op,
+                      mxi_shape_text(shape).s);
+    if (shape.v[i] == 0)
+      empty = true;
+    else if (!overflow)
+      overflow = !mxi_mul(product, shape.v[i], &product);
   }
   if (overflow)
-    return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected fewer than 2^63 elements, got shape %s", op, mxi_shape_text(shape).s);
+    return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected fewer than 2^63 elements, got shape %s", op,
+                    mxi_shape_text(shape).s);
   if (size) *size = empty ? 0 : product;
   return 0;
 }
 
 int mxi_check_indices(const char *op, mx_array indices) {
   if (mxi_is_integer(mxi_dtype(indices))) return 0;
-  return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected integer indices, got %s", op, mx_dtype_name(mxi_dtype(indices)));
+  return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected integer indices, got %s", op,
+                  mx_dtype_name(mxi_dtype(indices)));
 }
 
 bool mxi_update_mode_ok(const char *op, mx_update_mode mode) {
@@ -73,13 +81,14 @@ bool mxi_update_mode_ok(const char *op, mx_update_mode mode) {
 
 int mxi_broadcast_shape(const char *op, mx_ints a, mx_ints b, int64_t *out) {
   int n = a.n > b.n ? a.n : b.n;
-  if (n > MX_MAX_NDIM) return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected at most %d dimensions, got %d", op, MX_MAX_NDIM, n);
+  if (n > MX_MAX_NDIM)
+    return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected at most %d dimensions, got %d", op, MX_MAX_NDIM, n);
   for (int i = n - 1; i >= 0; i--) {
     int ia = i - (n - a.n), ib = i - (n - b.n);
     int64_t da = ia < 0 ? 1 : a.v[ia], db = ib < 0 ? 1 : b.v[ib];
     if (da != db && da != 1 && db != 1)
-      return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected broadcastable shapes, got %s and %s", op, mxi_shape_text(a).s,
-                      mxi_shape_text(b).s);
+      return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected broadcastable shapes, got %s and %s", op,
+                      mxi_shape_text(a).s, mxi_shape_text(b).s);
     out[i] = da == 1 ? db : da;
   }
   return n;
@@ -100,7 +109,8 @@ int mxi_broadcast_all(const char *op, int n, const mx_array *arrays, mx_array *o
   if (!mxi_usable(op, n, arrays)) return -1;
   int64_t shape[MX_MAX_NDIM];
   mx_ints common = {shape, 0};
-  for (int i = 0; i < n; i++) MXI_TRY(common.n = mxi_broadcast_shape(op, common, mxi_shape_of(arrays[i]), shape));
+  for (int i = 0; i < n; i++)
+    MXI_TRY(common.n = mxi_broadcast_shape(op, common, mxi_shape_of(arrays[i]), shape));
   int result = 0;
   for (int i = 0; i < n; i++)
     if ((out[i] = mx_broadcast_to(arrays[i], common)) == MX_BAD) result = -1;

@@ -28,14 +28,17 @@ static inline mx_dtype mxi_dtype(mx_array a) { return (mx_dtype)a->dtype; }
 static inline bool mxi_ints_equal(mx_ints a, mx_ints b) {
   return a.n == b.n && (a.n <= 0 || memcmp(a.v, b.v, (size_t)a.n * sizeof(int64_t)) == 0);
 }
-static inline bool mxi_same_shape(mx_array a, mx_array b) { return mxi_ints_equal(mxi_shape_of(a), mxi_shape_of(b)); }
+static inline bool mxi_same_shape(mx_array a, mx_array b) {
+  return mxi_ints_equal(mxi_shape_of(a), mxi_shape_of(b));
+}
 /* The result is the input itself. */
 static inline mx_array mxi_itself(mx_array a) { return mxi_own(mxi_ref(a)); }
 
 /* ---- Axes and shapes ---- */
 /* axis in [0, ndim), or -1 with MX_AXIS_ERROR. */
 int mxi_axis(const char *op, int64_t axis, int ndim);
-/* Axes normalised, sorted and distinct, in out[MX_MAX_NDIM]; MX_ALL_AXES gives them all. Their number, or -1. */
+/* Axes normalised, sorted and distinct, in out[MX_MAX_NDIM]; MX_ALL_AXES gives them all. Their number, or -1.
+ */
 int mxi_axes(const char *op, mx_ints axes, int ndim, int64_t *out);
 /* Dims non-negative, product in range: its size in *size. */
 int mxi_check_shape(const char *op, mx_ints shape, int64_t *size);
@@ -60,23 +63,25 @@ static inline mx_ints mxi_copy_ints(int64_t *out, mx_ints from) {
 /* ---- Values ---- */
 /* A ready array that is one element, repeated: it can be recast or reshaped at once, without a node. */
 static inline bool mxi_is_constant(mx_array a) {
-  return !a->buffer && !a->node && !(a->flags & MXI_TRACER) && mxi_state(a) == MXI_READY && a->data == &a->inline_value;
+  return !a->buffer && !a->node && !(a->flags & MXI_TRACER) && mxi_state(a) == MXI_READY &&
+         a->data == &a->inline_value;
 }
 /* `value` in every element. */
 mx_array mxi_constant(double value, mx_dtype t, mx_ints shape);
 static inline mx_array mxi_zeros_like(mx_array a) { return mxi_constant(0, mxi_dtype(a), mxi_shape_of(a)); }
-/* The gradient of a broadcast: g summed over the axes along which `like` was repeated, with like's shape and dtype. */
+/* The gradient of a broadcast: g summed over the axes along which `like` was repeated, with like's shape and
+ * dtype. */
 mx_array mxi_unbroadcast(mx_array g, mx_array like);
 /* a moved so that `axes` (sorted) come last, in their order. `order` receives the permutation. */
 mx_array mxi_axes_last(mx_array a, int n, const int64_t *axes, int64_t *order);
 
-/* The value of an expression of many ops, computed in a scope of its own so that its intermediates die with it and
-   the engine is free to fuse them away. */
-#define MXI_COMPOSED(expression)                                                                             \
-  __extension__({                                                                                            \
-    mx_scope scope_ = mx_scope_open();                                                                       \
-    mx_array result_ = mx_pass(expression);                                                                  \
-    mx_scope_close(&scope_);                                                                                 \
-    result_;                                                                                                 \
+/* The value of an expression of many ops, computed in a scope of its own so that its intermediates die with
+   it and the engine is free to fuse them away. */
+#define MXI_COMPOSED(expression)            \
+  __extension__({                           \
+    mx_scope scope_ = mx_scope_open();      \
+    mx_array result_ = mx_pass(expression); \
+    mx_scope_close(&scope_);                \
+    result_;                                \
   })
 #endif

@@ -15,7 +15,8 @@ mx_array mx_zeros(mx_ints shape, mx_dtype t) { return filled("zeros", shape, 0, 
 mx_array mx_ones(mx_ints shape, mx_dtype t) { return filled("ones", shape, 1, t); }
 
 mx_array mx_full(mx_ints shape, mx_array value, mx_dtype t) {
-  if (!mxi_usable1("full", value) || check_dtype("full", t) < 0 || mxi_check_shape("full", shape, NULL) < 0) return MX_BAD;
+  if (!mxi_usable1("full", value) || check_dtype("full", t) < 0 || mxi_check_shape("full", shape, NULL) < 0)
+    return MX_BAD;
   return MXI_COMPOSED(mx_broadcast_to(mx_astype(value, t), shape));
 }
 
@@ -38,7 +39,8 @@ mx_array mx_arange(double start, double stop, double step, mx_dtype t) {
   if (step == 0) return mxi_bad(MX_INVALID_ARGUMENT, "[arange] expected a step other than 0, got 0");
   double length = ceil((stop - start) / step);
   if (!(fabs(length) < 0x1p53) || isnan(start) || isinf(start) || isnan(step))
-    return mxi_bad(MX_INVALID_ARGUMENT, "[arange] expected a finite length, got start %g, stop %g, step %g", start, stop, step);
+    return mxi_bad(MX_INVALID_ARGUMENT, "[arange] expected a finite length, got start %g, stop %g, step %g",
+                   start, stop, step);
   int64_t n = length > 0 ? (int64_t)length : 0;
   struct mxi_p_ARANGE p = {.start = rounded(start, t), .step = rounded(step, t)};
   return mxi_apply(MXI_ARANGE, &p, 0, NULL, t, MX_SHAPE(n));
@@ -55,7 +57,9 @@ static mx_array linear_steps(double start, double stop, int64_t num, int64_t int
 
 mx_array mx_linspace(double start, double stop, int64_t num, bool endpoint, mx_dtype t) {
   if (check_dtype("linspace", t) < 0) return MX_BAD;
-  if (num < 0) return mxi_bad(MX_INVALID_ARGUMENT, "[linspace] expected a number of samples >= 0, got %lld", (long long)num);
+  if (num < 0)
+    return mxi_bad(MX_INVALID_ARGUMENT, "[linspace] expected a number of samples >= 0, got %lld",
+                   (long long)num);
   if (num <= 1) return filled("linspace", MX_SHAPE(num), start, t);
   return MXI_COMPOSED(linear_steps(start, stop, num, endpoint ? num - 1 : num, t));
 }
@@ -86,7 +90,8 @@ mx_array mx_tri(int64_t n, int64_t m, int64_t k, mx_dtype t) {
 static int check_at_least_matrix(const char *op, mx_array a) {
   if (!mxi_usable1(op, a)) return -1;
   if (a->ndim >= 2) return 0;
-  return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected at least 2 dimensions, got shape %s", op, MXI_SHAPE_TEXT(a));
+  return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected at least 2 dimensions, got shape %s", op,
+                  MXI_SHAPE_TEXT(a));
 }
 
 mx_array mx_tril(mx_array a, int64_t k) {

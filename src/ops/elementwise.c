@@ -1,5 +1,5 @@
-/* Elementwise ops: one row of elementwise.def each, with the shape rule "inputs broadcast" and one dtype rule.
-   Inputs of other shapes enter the node as they are: the engine broadcasts. */
+/* Elementwise ops: one row of elementwise.def each, with the shape rule "inputs broadcast" and one dtype
+   rule. Inputs of other shapes enter the node as they are: the engine broadcasts. */
 #include "ops/common.h"
 #include <float.h>
 #include <math.h>
@@ -23,7 +23,8 @@ static mx_array recast(mx_array a, mx_dtype t) {
 mx_array mx_astype(mx_array a, mx_dtype t) {
   if (!mxi_usable1("astype", a)) return MX_BAD;
   if (mxi_dtype(a) == t) return mxi_itself(a);
-  if ((unsigned)t >= MX_DTYPE_COUNT) return mxi_bad(MX_INVALID_ARGUMENT, "[astype] expected a dtype, got %d", (int)t);
+  if ((unsigned)t >= MX_DTYPE_COUNT)
+    return mxi_bad(MX_INVALID_ARGUMENT, "[astype] expected a dtype, got %d", (int)t);
   if (mxi_is_constant(a)) return recast(a, t);
   return mxi_apply(MXI_ASTYPE, NULL, 1, &a, t, mxi_shape_of(a));
 }
@@ -46,8 +47,8 @@ static inline mx_dtype result_dtype(enum rule rule, mx_dtype t) {
 static inline bool has_kernel(enum rule rule, int prim, mx_dtype t) {
   if (rule == BITS) return !mxi_is_inexact(t);
   if (prim == MXI_NEGATIVE) return t != MX_BOOL;
-  bool real_only = rule == REAL || prim == MXI_FLOOR || prim == MXI_CEIL || prim == MXI_TRUNC || prim == MXI_SIGMOID ||
-                   prim == MXI_REMAINDER;
+  bool real_only = rule == REAL || prim == MXI_FLOOR || prim == MXI_CEIL || prim == MXI_TRUNC ||
+                   prim == MXI_SIGMOID || prim == MXI_REMAINDER;
   return t != MX_COMPLEX64 || !real_only;
 }
 /* Does the op return its input, for this dtype? */
@@ -97,7 +98,8 @@ static __attribute__((noinline)) mx_array promoted_binary(int prim, enum rule ru
 static inline mx_array binary(int prim, enum rule rule, const char *name, mx_array a, mx_array b) {
   if (!mxi_usable2(name, a, b)) return MX_BAD;
   mx_dtype t = mxi_dtype(a);
-  if (t == mxi_dtype(b) && mxi_same_shape(a, b) && operand_dtype(rule, prim, t) == t && has_kernel(rule, prim, t))
+  if (t == mxi_dtype(b) && mxi_same_shape(a, b) && operand_dtype(rule, prim, t) == t &&
+      has_kernel(rule, prim, t))
     return mxi_apply(prim, NULL, 2, (mx_array[]){a, b}, result_dtype(rule, t), mxi_shape_of(a));
   return promoted_binary(prim, rule, a, b);
 }
@@ -105,20 +107,20 @@ static inline mx_array binary(int prim, enum rule rule, const char *name, mx_arr
 /* rint has no public name: mx_round is what users call. */
 mx_array mx_rint(mx_array a);
 
-#define DEFINE_1(ID, name, rule)                                                                             \
+#define DEFINE_1(ID, name, rule) \
   mx_array mx_##name(mx_array a) { return unary(MXI_##ID, rule, #name, a); }
-#define DEFINE_2(ID, name, rule)                                                                             \
+#define DEFINE_2(ID, name, rule) \
   mx_array mx_##name(mx_array a, mx_array b) { return binary(MXI_##ID, rule, #name, a, b); }
-#define BUILD_SAME(ID, name, arity)    DEFINE_##arity(ID, name, SAME)
-#define BUILD_FLOAT(ID, name, arity)   DEFINE_##arity(ID, name, FLOAT)
-#define BUILD_REAL(ID, name, arity)    DEFINE_##arity(ID, name, REAL)
-#define BUILD_COMPARE(ID, name, arity) DEFINE_##arity(ID, name, COMPARE)
-#define BUILD_LOGIC(ID, name, arity)   DEFINE_##arity(ID, name, LOGIC)
-#define BUILD_BITS(ID, name, arity)    DEFINE_##arity(ID, name, BITS)
-#define BUILD_TEST(ID, name, arity)    DEFINE_##arity(ID, name, TEST)
-#define BUILD_PART(ID, name, arity)    DEFINE_##arity(ID, name, PART)
-#define BUILD_CAST(ID, name, arity)   /* mx_astype, above */
-#define BUILD_SELECT(ID, name, arity) /* mx_where, below */
+#define BUILD_SAME(ID, name, arity)           DEFINE_##arity(ID, name, SAME)
+#define BUILD_FLOAT(ID, name, arity)          DEFINE_##arity(ID, name, FLOAT)
+#define BUILD_REAL(ID, name, arity)           DEFINE_##arity(ID, name, REAL)
+#define BUILD_COMPARE(ID, name, arity)        DEFINE_##arity(ID, name, COMPARE)
+#define BUILD_LOGIC(ID, name, arity)          DEFINE_##arity(ID, name, LOGIC)
+#define BUILD_BITS(ID, name, arity)           DEFINE_##arity(ID, name, BITS)
+#define BUILD_TEST(ID, name, arity)           DEFINE_##arity(ID, name, TEST)
+#define BUILD_PART(ID, name, arity)           DEFINE_##arity(ID, name, PART)
+#define BUILD_CAST(ID, name, arity)           /* mx_astype, above */
+#define BUILD_SELECT(ID, name, arity)         /* mx_where, below */
 #define MX_ELEMENTWISE(ID, name, arity, rule) BUILD_##rule(ID, name, arity)
 #include "core/elementwise.def"
 #undef MX_ELEMENTWISE
@@ -160,7 +162,8 @@ mx_array mx_round(mx_array a, int decimals) {
   double factor = pow(10, decimals > 0 ? decimals : -(double)decimals);
   if (decimals > 0)
     return MXI_COMPOSED(mx_divide(mx_rint(mx_multiply(a, mx_scalar(factor, t))), mx_scalar(factor, t)));
-  return MXI_COMPOSED(mx_astype(mx_multiply(mx_rint(mx_divide(a, mx_scalar(factor, wide))), mx_scalar(factor, wide)), t));
+  return MXI_COMPOSED(
+      mx_astype(mx_multiply(mx_rint(mx_divide(a, mx_scalar(factor, wide))), mx_scalar(factor, wide)), t));
 }
 
 /* The largest finite value of a float dtype. */
@@ -174,10 +177,12 @@ mx_array mx_nan_to_num(mx_array a, double nan, const double *posinf, const doubl
   if (!mxi_usable1("nan_to_num", a)) return MX_BAD;
   mx_dtype t = mxi_dtype(a);
   if (!mxi_is_inexact(t)) return mxi_itself(a);
-  if (t == MX_COMPLEX64) return mxi_bad(MX_INVALID_ARGUMENT, "[nan_to_num] expected a real dtype, got complex64");
+  if (t == MX_COMPLEX64)
+    return mxi_bad(MX_INVALID_ARGUMENT, "[nan_to_num] expected a real dtype, got complex64");
   double high = posinf ? *posinf : largest(t), low = neginf ? *neginf : -largest(t);
-  return MXI_COMPOSED(mx_where(mx_isnan(a), mx_scalar(nan, t),
-                               mx_where(mx_isposinf(a), mx_scalar(high, t), mx_where(mx_isneginf(a), mx_scalar(low, t), a))));
+  return MXI_COMPOSED(
+      mx_where(mx_isnan(a), mx_scalar(nan, t),
+               mx_where(mx_isposinf(a), mx_scalar(high, t), mx_where(mx_isneginf(a), mx_scalar(low, t), a))));
 }
 
 mx_array mx_clip(mx_array a, mx_array low, mx_array high) {
@@ -192,8 +197,8 @@ int mx_divmod(mx_array a, mx_array b, mx_array *quotient, mx_array *remainder) {
   *quotient = *remainder = MX_BAD;
   if (!mxi_usable2("divmod", a, b)) return -1;
   if (mxi_dtype(a) == MX_COMPLEX64 || mxi_dtype(b) == MX_COMPLEX64)
-    return mxi_fail(MX_INVALID_ARGUMENT, "[divmod] expected real dtypes, got %s and %s", mx_dtype_name(mxi_dtype(a)),
-                    mx_dtype_name(mxi_dtype(b)));
+    return mxi_fail(MX_INVALID_ARGUMENT, "[divmod] expected real dtypes, got %s and %s",
+                    mx_dtype_name(mxi_dtype(a)), mx_dtype_name(mxi_dtype(b)));
   *quotient = mx_floor_divide(a, b);
   *remainder = mx_remainder(a, b);
   return mx_ok(*quotient) && mx_ok(*remainder) ? 0 : -1;
@@ -203,7 +208,8 @@ int mx_divmod(mx_array a, mx_array b, mx_array *quotient, mx_array *remainder) {
 static mx_array close_values(mx_array a, mx_array b, double rtol, double atol, bool equal_nan) {
   mx_dtype t = mxi_dtype(b) == MX_COMPLEX64 ? MX_FLOAT32 : mxi_dtype(b);
   mx_array distance = mx_abs(mx_subtract(a, b));
-  mx_array near = mx_less_equal(distance, mx_add(mx_scalar(atol, t), mx_multiply(mx_scalar(rtol, t), mx_abs(b))));
+  mx_array near =
+      mx_less_equal(distance, mx_add(mx_scalar(atol, t), mx_multiply(mx_scalar(rtol, t), mx_abs(b))));
   mx_array close = mx_where(mx_logical_or(mx_isinf(a), mx_isinf(b)), mx_equal(a, b), near);
   return equal_nan ? mx_logical_or(close, mx_logical_and(mx_isnan(a), mx_isnan(b))) : close;
 }

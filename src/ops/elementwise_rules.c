@@ -1,15 +1,15 @@
 /* Derivatives of elementwise ops. Each op y = f(x0, x1) states its partial derivatives; from them follow
-     vjp: the gradient of input i is g * conj(dy/dxi), summed over the axes along which the input was broadcast;
-     jvp: the tangent of y is the sum of ti * dy/dxi.
-   The conjugate makes a complex gradient the direction of steepest ascent. */
+     vjp: the gradient of input i is g * conj(dy/dxi), summed over the axes along which the input was
+   broadcast; jvp: the tangent of y is the sum of ti * dy/dxi. The conjugate makes a complex gradient the
+   direction of steepest ascent. */
 #include "ops/common.h"
 #include "ops/rules.h"
 #include <math.h>
 
 /* The partials 1 and -1, which need no multiplication. */
 static struct mxi_array one_, minus_one_;
-#define ONE       (&one_)
-#define MINUS_ONE (&minus_one_)
+#define ONE           (&one_)
+#define MINUS_ONE     (&minus_one_)
 #define PARTIAL(name) static mx_array partial_##name(int i, const mx_array *in, mx_array out)
 
 static mx_array constant(mx_array like, double value) { return mx_like(like, value); }
@@ -69,7 +69,8 @@ PARTIAL(remainder) { return i == 0 ? ONE : mx_negative(mx_floor_divide(in[0], in
 PARTIAL(power) {
   mx_array x = in[0], y = in[1];
   if (i == 0) return mx_multiply(y, mx_power(x, mx_subtract(y, constant(y, 1))));
-  return mx_where(mx_equal(out, constant(out, 0)), constant(out, 0), mx_multiply(out, mx_astype(mx_log(x), mxi_dtype(out))));
+  return mx_where(mx_equal(out, constant(out, 0)), constant(out, 0),
+                  mx_multiply(out, mx_astype(mx_log(x), mxi_dtype(out))));
 }
 /* Ties belong to the second. */
 PARTIAL(maximum) { return indicator(i == 0 ? mx_greater(in[0], in[1]) : mx_less_equal(in[0], in[1]), out); }
@@ -85,20 +86,30 @@ typedef mx_array (*partial_fn)(int i, const mx_array *in, mx_array out);
 /* An empty row is a derivative of zero: tests, comparisons, bits, steps. */
 static const partial_fn partials[] = {
 #define ROW(ID, name) [MXI_##ID] = partial_##name
-    ROW(ABS, abs),         ROW(NEGATIVE, negative), ROW(SQUARE, square),       ROW(SQRT, sqrt),
-    ROW(RSQRT, rsqrt),     ROW(RECIPROCAL, reciprocal), ROW(EXP, exp),         ROW(EXPM1, expm1),
-    ROW(LOG, log),         ROW(LOG2, log2),         ROW(LOG10, log10),         ROW(LOG1P, log1p),
-    ROW(SIN, sin),         ROW(COS, cos),           ROW(TAN, tan),             ROW(ARCSIN, arcsin),
-    ROW(ARCCOS, arccos),   ROW(ARCTAN, arctan),     ROW(SINH, sinh),           ROW(COSH, cosh),
-    ROW(TANH, tanh),       ROW(ARCSINH, arcsinh),   ROW(ARCCOSH, arccosh),     ROW(ARCTANH, arctanh),
-    ROW(ERF, erf),         ROW(ERFINV, erfinv),     ROW(SIGMOID, sigmoid),     ROW(REAL, real),
-    ROW(IMAG, imag),       ROW(ADD, add),           ROW(SUBTRACT, subtract),   ROW(MULTIPLY, multiply),
-    ROW(DIVIDE, divide),   ROW(REMAINDER, remainder), ROW(POWER, power),       ROW(MAXIMUM, maximum),
-    ROW(MINIMUM, minimum), ROW(LOGADDEXP, logaddexp), ROW(ARCTAN2, arctan2),
-    [MXI_SELECT] = NULL,
+    ROW(ABS, abs),           ROW(NEGATIVE, negative),
+    ROW(SQUARE, square),     ROW(SQRT, sqrt),
+    ROW(RSQRT, rsqrt),       ROW(RECIPROCAL, reciprocal),
+    ROW(EXP, exp),           ROW(EXPM1, expm1),
+    ROW(LOG, log),           ROW(LOG2, log2),
+    ROW(LOG10, log10),       ROW(LOG1P, log1p),
+    ROW(SIN, sin),           ROW(COS, cos),
+    ROW(TAN, tan),           ROW(ARCSIN, arcsin),
+    ROW(ARCCOS, arccos),     ROW(ARCTAN, arctan),
+    ROW(SINH, sinh),         ROW(COSH, cosh),
+    ROW(TANH, tanh),         ROW(ARCSINH, arcsinh),
+    ROW(ARCCOSH, arccosh),   ROW(ARCTANH, arctanh),
+    ROW(ERF, erf),           ROW(ERFINV, erfinv),
+    ROW(SIGMOID, sigmoid),   ROW(REAL, real),
+    ROW(IMAG, imag),         ROW(ADD, add),
+    ROW(SUBTRACT, subtract), ROW(MULTIPLY, multiply),
+    ROW(DIVIDE, divide),     ROW(REMAINDER, remainder),
+    ROW(POWER, power),       ROW(MAXIMUM, maximum),
+    ROW(MINIMUM, minimum),   ROW(LOGADDEXP, logaddexp),
+    ROW(ARCTAN2, arctan2),   [MXI_SELECT] = NULL,
 #undef ROW
 };
-_Static_assert(sizeof partials / sizeof *partials == MXI_SELECT + 1, "SELECT is the last elementwise primitive");
+_Static_assert(sizeof partials / sizeof *partials == MXI_SELECT + 1,
+               "SELECT is the last elementwise primitive");
 
 /* partial * v, where v is a cotangent or a tangent. */
 static mx_array scale(mx_array partial, mx_array v) {
@@ -134,8 +145,8 @@ static mx_array input_gradient(const mx_node *n, int i, mx_array out, mx_array g
   return gi ? mxi_unbroadcast(gi, n->inputs[i]) : NULL;
 }
 
-int mxi_vjp_elementwise(const mx_node *n, const mx_array *outputs, const mx_array *cotangents, const bool *want,
-                        mx_array *grads) {
+int mxi_vjp_elementwise(const mx_node *n, const mx_array *outputs, const mx_array *cotangents,
+                        const bool *want, mx_array *grads) {
   mxi_no_grads(n, grads);
   for (int i = 0; i < n->ninputs; i++)
     if (want[i]) grads[i] = MXI_COMPOSED(input_gradient(n, i, outputs[0], cotangents[0]));

@@ -1,5 +1,5 @@
-/* Parts of arrays by index arrays: take, gather, scatter, and the forms along one axis. Indices are data, so their
-   range is checked at eval. */
+/* Parts of arrays by index arrays: take, gather, scatter, and the forms along one axis. Indices are data, so
+   their range is checked at eval. */
 #include "core/reduce.h"
 #include "ops/common.h"
 #include "ops/rules.h"
@@ -8,11 +8,12 @@ enum { MAX_INDICES = MX_MAX_NDIM };
 
 /* ---- Gather and scatter ---- */
 /* Indices of one dtype and one shape I in out; axes in [0, ndim) and distinct. */
-static int index_operands(const char *op, mx_array a, int n, const mx_array *indices, mx_ints axes, mx_array *out, int64_t *order) {
+static int index_operands(const char *op, mx_array a, int n, const mx_array *indices, mx_ints axes,
+                          mx_array *out, int64_t *order) {
   if (!mxi_usable(op, n, indices)) return -1;
   if (n != axes.n || n > a->ndim)
-    return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected one axis of shape %s for each of %d indices, got %d", op,
-                    MXI_SHAPE_TEXT(a), n, axes.n);
+    return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected one axis of shape %s for each of %d indices, got %d",
+                    op, MXI_SHAPE_TEXT(a), n, axes.n);
   int64_t sorted[MX_MAX_NDIM];
   MXI_TRY(mxi_axes(op, axes, a->ndim, sorted));
   bool same = true;
@@ -29,12 +30,16 @@ static int index_operands(const char *op, mx_array a, int n, const mx_array *ind
 /* The shape I + slice in out; its ndim, or -1. */
 static int indexed_shape(const char *op, mx_ints index_shape, mx_ints slice, int64_t *out) {
   int ndim = index_shape.n + slice.n;
-  if (ndim > MX_MAX_NDIM) return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected at most %d dimensions, got %d", op, MX_MAX_NDIM, ndim);
+  if (ndim > MX_MAX_NDIM)
+    return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected at most %d dimensions, got %d", op, MX_MAX_NDIM,
+                    ndim);
   mxi_copy_ints(out, index_shape);
   mxi_copy_ints(out + index_shape.n, slice);
   return ndim;
 }
-static mx_ints index_shape_of(int n, const mx_array *indices) { return n ? mxi_shape_of(indices[0]) : MX_NO_SHAPE; }
+static mx_ints index_shape_of(int n, const mx_array *indices) {
+  return n ? mxi_shape_of(indices[0]) : MX_NO_SHAPE;
+}
 
 mx_array mx_gather(mx_array a, int n, const mx_array *indices, mx_ints axes, mx_ints slice_sizes) {
   if (!mxi_usable1("gather", a)) return MX_BAD;
@@ -52,7 +57,8 @@ mx_array mx_gather(mx_array a, int n, const mx_array *indices, mx_ints axes, mx_
   return mxi_apply(MXI_GATHER, &p, 1 + n, in, mxi_dtype(a), (mx_ints){shape, ndim});
 }
 
-mx_array mx_scatter(mx_array a, int n, const mx_array *indices, mx_array updates, mx_ints axes, mx_update_mode mode) {
+mx_array mx_scatter(mx_array a, int n, const mx_array *indices, mx_array updates, mx_ints axes,
+                    mx_update_mode mode) {
   if (!mxi_usable2("scatter", a, updates) || !mxi_update_mode_ok("scatter", mode)) return MX_BAD;
   mx_array in[2 + MAX_INDICES] = {a};
   int64_t order[MX_MAX_NDIM], shape[MX_MAX_NDIM];
@@ -61,7 +67,8 @@ mx_array mx_scatter(mx_array a, int n, const mx_array *indices, mx_array updates
   bool fits = updates->ndim == index_shape.n + a->ndim;
   for (int i = 0; fits && i < a->ndim; i++) fits = updates->dims[index_shape.n + i] <= a->dims[i];
   if (!fits)
-    return mxi_bad(MX_INVALID_ARGUMENT, "[scatter] expected updates of shape %s and a slice within %s, got %s",
+    return mxi_bad(MX_INVALID_ARGUMENT,
+                   "[scatter] expected updates of shape %s and a slice within %s, got %s",
                    mxi_shape_text(index_shape).s, MXI_SHAPE_TEXT(a), MXI_SHAPE_TEXT(updates));
   int ndim = indexed_shape("scatter", index_shape, (mx_ints){updates->dims + index_shape.n, a->ndim}, shape);
   in[1] = mx_broadcast_to(mx_astype(updates, mxi_dtype(a)), (mx_ints){shape, ndim});
@@ -72,17 +79,19 @@ mx_array mx_scatter(mx_array a, int n, const mx_array *indices, mx_array updates
 MXI_VJP(GATHER) {
   mx_array zeros = mxi_zeros_like(n->inputs[0]);
   mx_ints axes = MXI_PARAMS(GATHER, n)->axes;
-  return mxi_only_grad(n, mx_scatter(zeros, axes.n, n->inputs + 1, cotangents[0], axes, MX_UPDATE_ADD), grads);
+  return mxi_only_grad(n, mx_scatter(zeros, axes.n, n->inputs + 1, cotangents[0], axes, MX_UPDATE_ADD),
+                       grads);
 }
 
 static int no_update_rule(const char *op, int64_t mode) {
   static const char *const names[] = {"set", "add", "multiply", "maximum", "minimum"};
-  return mxi_fail(MX_NOT_SUPPORTED, "[%s] expected an update mode with a derivative (set, add, maximum, minimum), got %s", op,
+  return mxi_fail(MX_NOT_SUPPORTED,
+                  "[%s] expected an update mode with a derivative (set, add, maximum, minimum), got %s", op,
                   names[mode]);
 }
 
-/* Gradients of out = scatter(a, updates): set and add are linear; under maximum and minimum the cotangent goes to
-   those that equal the result. `pick` gathers what the updates see. */
+/* Gradients of out = scatter(a, updates): set and add are linear; under maximum and minimum the cotangent
+   goes to those that equal the result. `pick` gathers what the updates see. */
 MXI_VJP(SCATTER) {
   const struct mxi_p_SCATTER *p = MXI_PARAMS(SCATTER, n);
   mx_array a = n->inputs[0], updates = n->inputs[1], g = cotangents[0];
@@ -94,13 +103,15 @@ MXI_VJP(SCATTER) {
   bool chosen = p->mode != MXI_UPDATE_SET && p->mode != MXI_UPDATE_ADD;
   if (want[0]) {
     grads[0] = g;
-    if (p->mode == MXI_UPDATE_SET) grads[0] = mx_scatter(g, count, indices, mxi_zeros_like(updates), p->axes, MX_UPDATE_SET);
+    if (p->mode == MXI_UPDATE_SET)
+      grads[0] = mx_scatter(g, count, indices, mxi_zeros_like(updates), p->axes, MX_UPDATE_SET);
     if (chosen) grads[0] = mx_where(mx_equal(a, outputs[0]), g, mx_like(g, 0));
   }
   if (want[1]) {
     grads[1] = mx_gather(g, count, indices, p->axes, slice);
     if (chosen)
-      grads[1] = mx_where(mx_equal(updates, mx_gather(outputs[0], count, indices, p->axes, slice)), grads[1], mx_like(g, 0));
+      grads[1] = mx_where(mx_equal(updates, mx_gather(outputs[0], count, indices, p->axes, slice)), grads[1],
+                          mx_like(g, 0));
   }
   return mxi_grads_done(n, grads);
 }
@@ -124,7 +135,8 @@ mx_array mx_take(mx_array a, mx_array indices, int axis) {
   axis = mxi_axis("take", axis, a->ndim);
   if (axis < 0) return MX_BAD;
   if (a->dims[axis] == 0 && indices->size != 0)
-    return mxi_bad(MX_INVALID_ARGUMENT, "[take] expected a non-empty axis to take from, got shape %s", MXI_SHAPE_TEXT(a));
+    return mxi_bad(MX_INVALID_ARGUMENT, "[take] expected a non-empty axis to take from, got shape %s",
+                   MXI_SHAPE_TEXT(a));
   if (indices->size == 0 && a->dims[axis] == 0) { /* no slice of size 1 exists, and none is needed */
     int64_t shape[MX_MAX_NDIM], at = 0;
     if (indices->ndim + a->ndim - 1 > MX_MAX_NDIM)
@@ -159,8 +171,8 @@ static int check_along(const char *op, mx_array a, mx_array *indices, int axis) 
   if (mxi_dtype(*indices) == MX_BOOL) *indices = mx_astype(*indices, MX_UINT32);
   MXI_TRY(mxi_check_indices(op, *indices));
   if ((*indices)->ndim != a->ndim)
-    return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected indices of %d dimensions, as shape %s, got shape %s", op, a->ndim,
-                    MXI_SHAPE_TEXT(a), MXI_SHAPE_TEXT(*indices));
+    return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected indices of %d dimensions, as shape %s, got shape %s",
+                    op, a->ndim, MXI_SHAPE_TEXT(a), MXI_SHAPE_TEXT(*indices));
   return axis;
 }
 
@@ -194,8 +206,8 @@ mx_array mx_put_along_axis(mx_array a, mx_array indices, mx_array values, int ax
   mx_array matched = a;
   if (axis < 0 || match_but_axis(op, &matched, &indices, axis) < 0) return MX_BAD;
   if (matched->size != a->size)
-    return mxi_bad(MX_INVALID_ARGUMENT, "[%s] expected indices that broadcast to shape %s, got shape %s", op, MXI_SHAPE_TEXT(a),
-                   MXI_SHAPE_TEXT(indices));
+    return mxi_bad(MX_INVALID_ARGUMENT, "[%s] expected indices that broadcast to shape %s, got shape %s", op,
+                   MXI_SHAPE_TEXT(a), MXI_SHAPE_TEXT(indices));
   values = mx_broadcast_to(mx_astype(values, mxi_dtype(a)), mxi_shape_of(indices));
   if (values == MX_BAD) return MX_BAD;
   return indices->size ? scatter_axis(a, indices, values, axis, (int64_t)mode) : mxi_itself(a);
@@ -216,12 +228,14 @@ MXI_VJP(SCATTER_AXIS) {
   bool chosen = p->mode != MXI_UPDATE_SET && p->mode != MXI_UPDATE_ADD;
   if (want[0]) {
     grads[0] = g;
-    if (p->mode == MXI_UPDATE_SET) grads[0] = scatter_axis(g, indices, mxi_zeros_like(updates), axis, MXI_UPDATE_SET);
+    if (p->mode == MXI_UPDATE_SET)
+      grads[0] = scatter_axis(g, indices, mxi_zeros_like(updates), axis, MXI_UPDATE_SET);
     if (chosen) grads[0] = mx_where(mx_equal(a, outputs[0]), g, mx_like(g, 0));
   }
   if (want[1]) {
     grads[1] = gather_axis(g, indices, axis);
-    if (chosen) grads[1] = mx_where(mx_equal(updates, gather_axis(outputs[0], indices, axis)), grads[1], mx_like(g, 0));
+    if (chosen)
+      grads[1] = mx_where(mx_equal(updates, gather_axis(outputs[0], indices, axis)), grads[1], mx_like(g, 0));
   }
   return mxi_grads_done(n, grads);
 }

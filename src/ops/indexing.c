@@ -1,10 +1,11 @@
-/* Parts of arrays by position: slices, gathers, and their updates. A gather's transpose is a scatter that adds, a
-   slice's is padding. */
+/* Parts of arrays by position: slices, gathers, and their updates. A gather's transpose is a scatter that
+   adds, a slice's is padding. */
 #include "core/reduce.h"
 #include "ops/common.h"
 #include "ops/rules.h"
 
-_Static_assert((int)MX_UPDATE_MINIMUM == (int)MXI_UPDATE_MINIMUM, "public and core update modes are numbered alike");
+_Static_assert((int)MX_UPDATE_MINIMUM == (int)MXI_UPDATE_MINIMUM,
+               "public and core update modes are numbered alike");
 
 /* ---- Slices ---- */
 /* NumPy's rules for one axis of size n: start and step as walked, the number of elements. */
@@ -30,12 +31,14 @@ struct box {
 };
 static int make_box(const char *op, mx_array a, mx_ints start, mx_ints stop, mx_ints step, struct box *b) {
   if (start.n != a->ndim || stop.n != a->ndim || step.n != a->ndim)
-    return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected %d starts, stops and steps for shape %s, got %d, %d and %d", op,
-                    a->ndim, MXI_SHAPE_TEXT(a), start.n, stop.n, step.n);
+    return mxi_fail(MX_INVALID_ARGUMENT,
+                    "[%s] expected %d starts, stops and steps for shape %s, got %d, %d and %d", op, a->ndim,
+                    MXI_SHAPE_TEXT(a), start.n, stop.n, step.n);
   b->ndim = a->ndim;
   b->whole = b->plain = true;
   for (int i = 0; i < a->ndim; i++) {
-    if (step.v[i] == 0) return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected steps other than 0, got 0 for axis %d", op, i);
+    if (step.v[i] == 0)
+      return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected steps other than 0, got 0 for axis %d", op, i);
     struct range r = clipped(a->dims[i], start.v[i], stop.v[i], step.v[i]);
     b->start[i] = r.start;
     b->step[i] = r.step;
@@ -94,7 +97,8 @@ static mx_array update_box(mx_array a, mx_array update, const struct box *b, int
   return mxi_apply(MXI_SLICE_UPDATE, &p, 2, in, mxi_dtype(a), mxi_shape_of(a));
 }
 
-mx_array mx_slice_update(mx_array a, mx_array update, mx_ints start, mx_ints stop, mx_ints step, mx_update_mode mode) {
+mx_array mx_slice_update(mx_array a, mx_array update, mx_ints start, mx_ints stop, mx_ints step,
+                         mx_update_mode mode) {
   struct box b;
   if (!mxi_usable2("slice_update", a, update) || !mxi_update_mode_ok("slice_update", mode)) return MX_BAD;
   if (make_box("slice_update", a, start, stop, step, &b) < 0) return MX_BAD;
@@ -121,13 +125,17 @@ static mx_array slice_gradient(const mx_node *n, mx_array g) {
 MXI_VJP(SLICE) { return mxi_only_grad(n, slice_gradient(n, cotangents[0]), grads); }
 
 /* ---- The derivative of an update ---- the part `old` of a became mode(old, new) ----
-   *ga: what replaces the cotangent g of that part to make a's gradient, NULL where it stays; *gu: the update's. */
-static void update_gradients(int64_t mode, mx_array g, mx_array old, mx_array new, mx_array *ga, mx_array *gu) {
+ *ga: what replaces the cotangent g of that part to make a's gradient, NULL where it stays; *gu: the update's.
+*/
+static void update_gradients(int64_t mode, mx_array g, mx_array old, mx_array new, mx_array *ga,
+                             mx_array *gu) {
   mx_array zero = mx_like(g, 0);
   *ga = NULL;
   *gu = g;
-  if (mode == MXI_UPDATE_SET) *ga = zero;
-  else if (mode == MXI_UPDATE_MULTIPLY) *ga = mx_multiply(g, mx_conjugate(new)), *gu = mx_multiply(g, mx_conjugate(old));
+  if (mode == MXI_UPDATE_SET)
+    *ga = zero;
+  else if (mode == MXI_UPDATE_MULTIPLY)
+    *ga = mx_multiply(g, mx_conjugate(new)), *gu = mx_multiply(g, mx_conjugate(old));
   else if (mode != MXI_UPDATE_ADD) {
     mx_array kept = mode == MXI_UPDATE_MAXIMUM ? mx_greater(old, new) : mx_less(old, new);
     *ga = mx_where(kept, g, zero);
@@ -160,23 +168,27 @@ static int axes_in_order(const char *op, mx_ints axes, int ndim, int64_t *out) {
 static int check_start(const char *op, mx_array start, mx_ints axes) {
   MXI_TRY(mxi_check_indices(op, start));
   if (start->ndim <= 1 && start->size == axes.n) return 0;
-  return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected a start for each of %d axes, got shape %s", op, axes.n, MXI_SHAPE_TEXT(start));
+  return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected a start for each of %d axes, got shape %s", op, axes.n,
+                  MXI_SHAPE_TEXT(start));
 }
 
 static mx_array dynamic_slice(mx_array a, mx_array start, mx_ints axes, mx_ints size) {
   struct mxi_p_DYNAMIC_SLICE p = {.axes = axes};
-  return mxi_apply(MXI_DYNAMIC_SLICE, &p, 2, (mx_array[]){a, mx_reshape(start, MX_SHAPE(axes.n))}, mxi_dtype(a), size);
+  return mxi_apply(MXI_DYNAMIC_SLICE, &p, 2, (mx_array[]){a, mx_reshape(start, MX_SHAPE(axes.n))},
+                   mxi_dtype(a), size);
 }
 
 mx_array mx_dynamic_slice(mx_array a, mx_array start, mx_ints axes, mx_ints slice_size) {
   if (!mxi_usable2("dynamic_slice", a, start)) return MX_BAD;
   int64_t order[MX_MAX_NDIM];
-  if (axes_in_order("dynamic_slice", axes, a->ndim, order) < 0 || check_start("dynamic_slice", start, axes) < 0) return MX_BAD;
+  if (axes_in_order("dynamic_slice", axes, a->ndim, order) < 0 ||
+      check_start("dynamic_slice", start, axes) < 0)
+    return MX_BAD;
   bool fits = slice_size.n == a->ndim;
   for (int i = 0; fits && i < a->ndim; i++) fits = slice_size.v[i] >= 0 && slice_size.v[i] <= a->dims[i];
   if (!fits)
-    return mxi_bad(MX_INVALID_ARGUMENT, "[dynamic_slice] expected a slice within shape %s, got %s", MXI_SHAPE_TEXT(a),
-                   mxi_shape_text(slice_size).s);
+    return mxi_bad(MX_INVALID_ARGUMENT, "[dynamic_slice] expected a slice within shape %s, got %s",
+                   MXI_SHAPE_TEXT(a), mxi_shape_text(slice_size).s);
   return dynamic_slice(a, start, (mx_ints){order, axes.n}, slice_size);
 }
 
@@ -200,14 +212,16 @@ mx_array mx_dynamic_slice_update(mx_array a, mx_array update, mx_array start, mx
     fits = dims[at] <= a->dims[at];
   }
   if (!fits)
-    return mxi_bad(MX_INVALID_ARGUMENT, "[%s] expected an update within shape %s, got %s", op, MXI_SHAPE_TEXT(a), MXI_SHAPE_TEXT(update));
+    return mxi_bad(MX_INVALID_ARGUMENT, "[%s] expected an update within shape %s, got %s", op,
+                   MXI_SHAPE_TEXT(a), MXI_SHAPE_TEXT(update));
   update = mx_reshape(mx_astype(update, mxi_dtype(a)), (mx_ints){dims, a->ndim});
   return dynamic_update(a, update, start, (mx_ints){order, axes.n});
 }
 
 MXI_VJP(DYNAMIC_SLICE) {
   mx_array zeros = mxi_zeros_like(n->inputs[0]);
-  return mxi_only_grad(n, dynamic_update(zeros, cotangents[0], n->inputs[1], MXI_PARAMS(DYNAMIC_SLICE, n)->axes), grads);
+  return mxi_only_grad(
+      n, dynamic_update(zeros, cotangents[0], n->inputs[1], MXI_PARAMS(DYNAMIC_SLICE, n)->axes), grads);
 }
 MXI_VJP(DYNAMIC_SLICE_UPDATE) {
   mx_ints axes = MXI_PARAMS(DYNAMIC_SLICE_UPDATE, n)->axes;

@@ -1,24 +1,26 @@
-/* Products of matrices. A MATMUL node has operands of one ndim >= 2 whose batch dims are equal or 1; vectors, missing
-   batch dims and batches that share one right-hand matrix are brought to that form by reshapes. */
+/* Products of matrices. A MATMUL node has operands of one ndim >= 2 whose batch dims are equal or 1; vectors,
+   missing batch dims and batches that share one right-hand matrix are brought to that form by reshapes. */
 #include "ops/common.h"
 #include "ops/rules.h"
 
 /* Operands and result of one product. */
 struct product {
-  mx_array a, b;                /* (..., M, K), (..., K, N), of one ndim and dtype */
+  mx_array a, b; /* (..., M, K), (..., K, N), of one ndim and dtype */
   int ndim, result_ndim;
-  int64_t shape[MX_MAX_NDIM];   /* of the node: batch, M, N */
-  int64_t result[MX_MAX_NDIM];  /* of the op: without the axes that vectors were given */
-  bool folded;                  /* a's batch was merged into its rows */
+  int64_t shape[MX_MAX_NDIM];  /* of the node: batch, M, N */
+  int64_t result[MX_MAX_NDIM]; /* of the op: without the axes that vectors were given */
+  bool folded;                 /* a's batch was merged into its rows */
 };
 
 static int check_operands(const char *op, mx_array a, mx_array b) {
   if (a->ndim == 0 || b->ndim == 0)
-    return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected at least 1 dimension, got shapes %s and %s", op, MXI_SHAPE_TEXT(a),
-                    MXI_SHAPE_TEXT(b));
+    return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected at least 1 dimension, got shapes %s and %s", op,
+                    MXI_SHAPE_TEXT(a), MXI_SHAPE_TEXT(b));
   if (mx_dim(a, -1) != mx_dim(b, b->ndim == 1 ? 0 : -2))
-    return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected the last axis of the first to match the second last of the second, got %s and %s",
-                    op, MXI_SHAPE_TEXT(a), MXI_SHAPE_TEXT(b));
+    return mxi_fail(
+        MX_INVALID_ARGUMENT,
+        "[%s] expected the last axis of the first to match the second last of the second, got %s and %s", op,
+        MXI_SHAPE_TEXT(a), MXI_SHAPE_TEXT(b));
   return 0;
 }
 
@@ -30,14 +32,16 @@ static mx_array with_ndim(mx_array a, int ndim) {
   return mx_reshape(a, (mx_ints){shape, ndim});
 }
 
-static int plan_product(const char *op, mx_array a, mx_array b, mx_dtype t, bool may_fold, struct product *p) {
+static int plan_product(const char *op, mx_array a, mx_array b, mx_dtype t, bool may_fold,
+                        struct product *p) {
   MXI_TRY(check_operands(op, a, b));
   bool row = a->ndim == 1, column = b->ndim == 1;
   a = mx_astype(row ? mx_reshape(a, MX_SHAPE(1, a->dims[0])) : a, t);
   b = mx_astype(column ? mx_reshape(b, MX_SHAPE(b->dims[0], 1)) : b, t);
   if (a == MX_BAD || b == MX_BAD) return -1;
   int64_t batch[MX_MAX_NDIM], m = mx_dim(a, -2), k = mx_dim(a, -1), n = mx_dim(b, -1);
-  int nbatch = mxi_broadcast_shape(op, (mx_ints){a->dims, a->ndim - 2}, (mx_ints){b->dims, b->ndim - 2}, batch);
+  int nbatch =
+      mxi_broadcast_shape(op, (mx_ints){a->dims, a->ndim - 2}, (mx_ints){b->dims, b->ndim - 2}, batch);
   if (nbatch < 0) return -1;
   mxi_copy_ints(p->result, (mx_ints){batch, nbatch});
   p->result_ndim = nbatch;
@@ -65,7 +69,8 @@ static mx_array product(mx_array a, mx_array b, mx_dtype t) {
   struct product p;
   if (plan_product("matmul", a, b, t, true, &p) < 0) return MX_BAD;
   if (mx_dim(p.a, -1) == 0) return mx_zeros(result_shape(&p), t);
-  return mx_reshape(mxi_apply(MXI_MATMUL, NULL, 2, (mx_array[]){p.a, p.b}, t, node_shape(&p)), result_shape(&p));
+  return mx_reshape(mxi_apply(MXI_MATMUL, NULL, 2, (mx_array[]){p.a, p.b}, t, node_shape(&p)),
+                    result_shape(&p));
 }
 
 mx_array mx_matmul(mx_array a, mx_array b) {
@@ -91,19 +96,19 @@ static mx_array sum_and_product(mx_array c, mx_array a, mx_array b, double alpha
   c = mx_astype(c, t);
   if (mx_dim(p.a, -1) == 0) return mx_multiply(mx_scalar(beta, t), mx_broadcast_to(c, result_shape(&p)));
   if (a->ndim == 1 || b->ndim == 1) { /* the result has fewer axes than the node: c takes the node's */
-    int64_t whole[MX_MAX_NDIM];
-    mxi_copy_ints(whole, result_shape(&p));
     c = mx_reshape(mx_broadcast_to(c, result_shape(&p)), node_shape(&p));
   }
   struct mxi_p_ADDMM params = {.alpha = alpha, .beta = beta};
-  return mx_reshape(mxi_apply(MXI_ADDMM, &params, 3, (mx_array[]){p.a, p.b, c}, t, node_shape(&p)), result_shape(&p));
+  return mx_reshape(mxi_apply(MXI_ADDMM, &params, 3, (mx_array[]){p.a, p.b, c}, t, node_shape(&p)),
+                    result_shape(&p));
 }
 
 mx_array mx_addmm(mx_array c, mx_array a, mx_array b, double alpha, double beta) {
   if (!mxi_usable("addmm", 3, (mx_array[]){c, a, b})) return MX_BAD;
   mx_dtype t = mx_promote_types(mxi_dtype(c), mx_promote_types(mxi_dtype(a), mxi_dtype(b)));
   if (!mxi_is_inexact(t))
-    return mxi_bad(MX_INVALID_ARGUMENT, "[addmm] expected floating point or complex dtypes, got %s, %s and %s",
+    return mxi_bad(MX_INVALID_ARGUMENT,
+                   "[addmm] expected floating point or complex dtypes, got %s, %s and %s",
                    mx_dtype_name(mxi_dtype(c)), mx_dtype_name(mxi_dtype(a)), mx_dtype_name(mxi_dtype(b)));
   return MXI_COMPOSED(sum_and_product(c, a, b, alpha, beta, t));
 }
@@ -118,12 +123,13 @@ mx_array mx_inner(mx_array a, mx_array b) {
   if (!mxi_usable2("inner", a, b)) return MX_BAD;
   if (a->ndim == 0 || b->ndim == 0) return mx_multiply(a, b);
   if (mx_dim(a, -1) != mx_dim(b, -1))
-    return mxi_bad(MX_INVALID_ARGUMENT, "[inner] expected the same last dimension, got shapes %s and %s", MXI_SHAPE_TEXT(a),
-                   MXI_SHAPE_TEXT(b));
+    return mxi_bad(MX_INVALID_ARGUMENT, "[inner] expected the same last dimension, got shapes %s and %s",
+                   MXI_SHAPE_TEXT(a), MXI_SHAPE_TEXT(b));
   return mx_tensordot(a, b, MX_AXES(-1), MX_AXES(-1));
 }
 
-/* axes in [0, ndim) in the order given, and the other axes after or before them in `order`. Product of the named dims. */
+/* axes in [0, ndim) in the order given, and the other axes after or before them in `order`. Product of the
+ * named dims. */
 static int split_axes(mx_array a, mx_ints axes, bool named_first, int64_t *order, int64_t *named_size) {
   int64_t sorted[MX_MAX_NDIM];
   if (axes.n < 0) return mxi_fail(MX_INVALID_ARGUMENT, "[tensordot] expected a list of axes, got none");
@@ -131,8 +137,10 @@ static int split_axes(mx_array a, mx_ints axes, bool named_first, int64_t *order
   int named = named_first ? 0 : a->ndim - axes.n, free = named_first ? axes.n : 0;
   *named_size = 1;
   for (int i = 0, at = 0; i < a->ndim; i++) {
-    if (at < axes.n && sorted[at] == i) at++;
-    else order[free++] = i;
+    if (at < axes.n && sorted[at] == i)
+      at++;
+    else
+      order[free++] = i;
   }
   for (int i = 0; i < axes.n; i++) {
     order[named + i] = axes.v[i] < 0 ? axes.v[i] + a->ndim : axes.v[i];
@@ -142,7 +150,8 @@ static int split_axes(mx_array a, mx_ints axes, bool named_first, int64_t *order
 }
 
 /* a's free axes as rows, the contracted ones as columns, times the like of b. */
-static mx_array contraction(mx_array a, mx_array b, int n, const int64_t *order_a, const int64_t *order_b, int64_t k) {
+static mx_array contraction(mx_array a, mx_array b, int n, const int64_t *order_a, const int64_t *order_b,
+                            int64_t k) {
   int64_t shape[2 * MX_MAX_NDIM], rows = 1, columns = 1;
   int ndim = 0, na = a->ndim - n;
   for (int i = 0; i < na; i++) rows *= shape[ndim++] = a->dims[order_a[i]];
@@ -155,17 +164,22 @@ static mx_array contraction(mx_array a, mx_array b, int n, const int64_t *order_
 mx_array mx_tensordot(mx_array a, mx_array b, mx_ints axes_a, mx_ints axes_b) {
   if (!mxi_usable2("tensordot", a, b)) return MX_BAD;
   if (axes_a.n != axes_b.n)
-    return mxi_bad(MX_INVALID_ARGUMENT, "[tensordot] expected as many axes of one as of the other, got %d and %d", axes_a.n, axes_b.n);
+    return mxi_bad(MX_INVALID_ARGUMENT,
+                   "[tensordot] expected as many axes of one as of the other, got %d and %d", axes_a.n,
+                   axes_b.n);
   int64_t order_a[MX_MAX_NDIM], order_b[MX_MAX_NDIM], k, k_b;
-  if (split_axes(a, axes_a, false, order_a, &k) < 0 || split_axes(b, axes_b, true, order_b, &k_b) < 0) return MX_BAD;
+  if (split_axes(a, axes_a, false, order_a, &k) < 0 || split_axes(b, axes_b, true, order_b, &k_b) < 0)
+    return MX_BAD;
   for (int i = 0; i < axes_a.n; i++)
     if (a->dims[order_a[a->ndim - axes_a.n + i]] != b->dims[order_b[i]])
-      return mxi_bad(MX_INVALID_ARGUMENT, "[tensordot] expected equal sizes on the contracted axes, got shapes %s and %s",
+      return mxi_bad(MX_INVALID_ARGUMENT,
+                     "[tensordot] expected equal sizes on the contracted axes, got shapes %s and %s",
                      MXI_SHAPE_TEXT(a), MXI_SHAPE_TEXT(b));
   return MXI_COMPOSED(contraction(a, b, axes_a.n, order_a, order_b, k));
 }
 
-/* ---- Derivatives ---- d(a b) = da b + a db, so the gradients are g b* and a* g (* = conjugate transpose) ---- */
+/* ---- Derivatives ---- d(a b) = da b + a db, so the gradients are g b* and a* g (* = conjugate transpose)
+ * ---- */
 static mx_array adjoint(mx_array a) { return mx_conjugate(mx_swapaxes(a, -1, -2)); }
 
 static void factor_gradients(const mx_node *n, mx_array g, const bool *want, mx_array *grads) {
@@ -173,7 +187,9 @@ static void factor_gradients(const mx_node *n, mx_array g, const bool *want, mx_
   if (want[0]) grads[0] = MXI_COMPOSED(mxi_unbroadcast(mx_matmul(g, adjoint(b)), a));
   if (want[1]) grads[1] = MXI_COMPOSED(mxi_unbroadcast(mx_matmul(adjoint(a), g), b));
 }
-static mx_array scaled(mx_array g, double factor) { return factor == 1 || !g ? g : mx_multiply(g, mx_like(g, factor)); }
+static mx_array scaled(mx_array g, double factor) {
+  return factor == 1 || !g ? g : mx_multiply(g, mx_like(g, factor));
+}
 
 MXI_VJP(MATMUL) {
   mxi_no_grads(n, grads);

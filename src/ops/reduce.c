@@ -1,5 +1,5 @@
-/* Reductions. A REDUCE node keeps its axes with size 1; dropping them is a reshape. Small integers are widened before
-   sums and products; means and variances of half types are computed in float32. */
+/* Reductions. A REDUCE node keeps its axes with size 1; dropping them is a reshape. Small integers are
+   widened before sums and products; means and variances of half types are computed in float32. */
 #include "core/reduce.h"
 #include "ops/common.h"
 #include "ops/rules.h"
@@ -28,7 +28,8 @@ static mx_array reduced(const char *name, int64_t op, mx_array a, mx_dtype t, mx
   if (n == 0 && axes.n >= 0 && a->ndim > 0) return mxi_itself(a);
   for (int i = 0; i < n && (op == MXI_REDUCE_MIN || op == MXI_REDUCE_MAX); i++)
     if (a->dims[sorted[i]] == 0)
-      return mxi_bad(MX_INVALID_ARGUMENT, "[%s] expected a non-empty axis to reduce, got axis %lld of shape %s", name,
+      return mxi_bad(MX_INVALID_ARGUMENT,
+                     "[%s] expected a non-empty axis to reduce, got axis %lld of shape %s", name,
                      (long long)sorted[i], MXI_SHAPE_TEXT(a));
   a = mx_astype(a, t);
   if (n == 0 || a == MX_BAD) return a;
@@ -41,18 +42,20 @@ static mx_dtype accumulated(mx_dtype t) {
   return t == MX_UINT8 || t == MX_UINT16 ? MX_UINT32 : t;
 }
 
-#define DEFINE(name, OP, dtype)                                                                              \
-  mx_array mx_##name(mx_array a, mx_ints axes, bool keepdims) {                                              \
-    return mxi_usable1(#name, a) ? MXI_COMPOSED(reduced(#name, OP, a, dtype, axes, keepdims)) : MX_BAD;      \
+#define DEFINE(name, OP, dtype)                                                                         \
+  mx_array mx_##name(mx_array a, mx_ints axes, bool keepdims) {                                         \
+    return mxi_usable1(#name, a) ? MXI_COMPOSED(reduced(#name, OP, a, dtype, axes, keepdims)) : MX_BAD; \
   }
 DEFINE(sum, MXI_REDUCE_SUM, accumulated(mxi_dtype(a)))
 DEFINE(prod, MXI_REDUCE_PROD, accumulated(mxi_dtype(a)))
 DEFINE(min, MXI_REDUCE_MIN, mxi_dtype(a))
 DEFINE(max, MXI_REDUCE_MAX, mxi_dtype(a))
 #undef DEFINE
-#define DEFINE(name, OP)                                                                                     \
-  mx_array mx_##name(mx_array a, mx_ints axes, bool keepdims) {                                              \
-    return mxi_usable1(#name, a) ? MXI_COMPOSED(reduced(#name, OP, mx_astype(a, MX_BOOL), MX_BOOL, axes, keepdims)) : MX_BAD; \
+#define DEFINE(name, OP)                                                                          \
+  mx_array mx_##name(mx_array a, mx_ints axes, bool keepdims) {                                   \
+    return mxi_usable1(#name, a)                                                                  \
+               ? MXI_COMPOSED(reduced(#name, OP, mx_astype(a, MX_BOOL), MX_BOOL, axes, keepdims)) \
+               : MX_BAD;                                                                          \
   }
 DEFINE(all, MXI_REDUCE_AND)
 DEFINE(any, MXI_REDUCE_OR)
@@ -64,7 +67,8 @@ static mx_dtype wide(mx_dtype t) { return mxi_is_half(t) ? MX_FLOAT32 : mxi_at_l
 static int64_t reduced_count(const char *op, mx_array a, mx_ints axes) {
   int64_t sorted[MX_MAX_NDIM], count = 1;
   int n = mxi_axes(op, axes, a->ndim, sorted);
-  for (int i = 0; i < n; i++) count *= a->dims[sorted[i]]; // no overflow: a factor of a's size, or 0 is reached
+  for (int i = 0; i < n; i++)
+    count *= a->dims[sorted[i]]; // no overflow: a factor of a's size, or 0 is reached
   return n < 0 ? -1 : count;
 }
 /* sum(a) / count, a of a wide dtype. */
@@ -76,7 +80,8 @@ mx_array mx_mean(mx_array a, mx_ints axes, bool keepdims) {
   int64_t count = mxi_usable1("mean", a) ? reduced_count("mean", a, axes) : -1;
   if (count < 0) return MX_BAD;
   mx_dtype t = mxi_dtype(a);
-  return MXI_COMPOSED(mx_astype(average(mx_astype(a, wide(t)), axes, keepdims, (double)count), mxi_at_least_float(t)));
+  return MXI_COMPOSED(
+      mx_astype(average(mx_astype(a, wide(t)), axes, keepdims, (double)count), mxi_at_least_float(t)));
 }
 
 /* mean(|a - mean(a)|^2), with count - ddof in place of count; at least float32, real. */
@@ -106,17 +111,20 @@ static mx_array arg_reduced(const char *name, int64_t op, mx_array a, int axis, 
   axis = mxi_axis(name, axis, a->ndim);
   if (axis < 0) return MX_BAD;
   if (a->dims[axis] == 0)
-    return mxi_bad(MX_INVALID_ARGUMENT, "[%s] expected a non-empty axis, got axis %d of shape %s", name, axis, MXI_SHAPE_TEXT(a));
+    return mxi_bad(MX_INVALID_ARGUMENT, "[%s] expected a non-empty axis, got axis %d of shape %s", name, axis,
+                   MXI_SHAPE_TEXT(a));
   int64_t shape[MX_MAX_NDIM], axes[] = {axis};
   struct mxi_p_ARG_REDUCE p = {.op = op, .axis = axis};
   mx_array kept = mxi_apply(MXI_ARG_REDUCE, &p, 1, &a, MX_UINT32, kept_shape(a, 1, axes, shape));
   return without_axes(kept, 1, axes, keepdims);
 }
 mx_array mx_argmin(mx_array a, int axis, bool keepdims) {
-  return mxi_usable1("argmin", a) ? MXI_COMPOSED(arg_reduced("argmin", MXI_ARG_MIN, a, axis, keepdims)) : MX_BAD;
+  return mxi_usable1("argmin", a) ? MXI_COMPOSED(arg_reduced("argmin", MXI_ARG_MIN, a, axis, keepdims))
+                                  : MX_BAD;
 }
 mx_array mx_argmax(mx_array a, int axis, bool keepdims) {
-  return mxi_usable1("argmax", a) ? MXI_COMPOSED(arg_reduced("argmax", MXI_ARG_MAX, a, axis, keepdims)) : MX_BAD;
+  return mxi_usable1("argmax", a) ? MXI_COMPOSED(arg_reduced("argmax", MXI_ARG_MAX, a, axis, keepdims))
+                                  : MX_BAD;
 }
 
 /* ---- Derivatives ---- */
@@ -126,8 +134,8 @@ static mx_array extremum_gradient(mx_array x, mx_array out, mx_ints axes, mx_arr
   return mx_multiply(reached, mx_divide(g, mx_sum(reached, axes, true)));
 }
 
-/* Product of all other elements: of those before times of those after, so that zeros do no harm. The reduced axes are
-   moved last and merged, as one axis to scan. */
+/* Product of all other elements: of those before times of those after, so that zeros do no harm. The reduced
+   axes are moved last and merged, as one axis to scan. */
 static mx_array product_of_others(mx_array x, mx_ints axes) {
   int64_t order[MX_MAX_NDIM], back[MX_MAX_NDIM];
   mx_array rows = mxi_axes_last(x, axes.n, axes.v, order);
@@ -149,15 +157,20 @@ static mx_array reduce_gradient(const mx_node *n, mx_array out, mx_array g) {
   default: return NULL;
   }
 }
-MXI_VJP(REDUCE) { return mxi_only_grad(n, MXI_COMPOSED(reduce_gradient(n, outputs[0], cotangents[0])), grads); }
+MXI_VJP(REDUCE) {
+  return mxi_only_grad(n, MXI_COMPOSED(reduce_gradient(n, outputs[0], cotangents[0])), grads);
+}
 
 static mx_array reduce_tangent(const mx_node *n, mx_array out, mx_array t) {
   const struct mxi_p_REDUCE *p = MXI_PARAMS(REDUCE, n);
   mx_array x = n->inputs[0], weights;
   if (p->op == MXI_REDUCE_SUM) return mx_sum(t, p->axes, true);
-  if (p->op == MXI_REDUCE_PROD) weights = product_of_others(x, p->axes);
-  else if (p->op == MXI_REDUCE_MIN || p->op == MXI_REDUCE_MAX) weights = extremum_gradient(x, out, p->axes, mx_ones_like(out));
-  else return NULL;
+  if (p->op == MXI_REDUCE_PROD)
+    weights = product_of_others(x, p->axes);
+  else if (p->op == MXI_REDUCE_MIN || p->op == MXI_REDUCE_MAX)
+    weights = extremum_gradient(x, out, p->axes, mx_ones_like(out));
+  else
+    return NULL;
   return mx_sum(mx_multiply(weights, t), p->axes, true);
 }
 MXI_JVP(REDUCE) {

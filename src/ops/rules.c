@@ -1,7 +1,8 @@
 #include "ops/rules.h"
 #include "ops/common.h"
 
-static int zero_vjp(const mx_node *n, const mx_array *outputs, const mx_array *cotangents, const bool *want, mx_array *grads) {
+static int zero_vjp(const mx_node *n, const mx_array *outputs, const mx_array *cotangents, const bool *want,
+                    mx_array *grads) {
   mxi_no_grads(n, grads);
   return 0;
 }
@@ -29,9 +30,9 @@ const struct mxi_rules mxi_rules[MXI_PRIM_COUNT] = {
     MXI_VJP_LIST(ROW)
 #undef ROW
 #define ROW(ID) [MXI_##ID].vjp = zero_vjp,
-    MXI_ZERO_VJP_LIST(ROW)
+        MXI_ZERO_VJP_LIST(ROW)
 #undef ROW
 #define ROW(ID) [MXI_##ID].jvp = mxi_jvp_##ID,
-    MXI_JVP_LIST(ROW)
+            MXI_JVP_LIST(ROW)
 #undef ROW
 };

@@ -1,13 +1,15 @@
-/* Derivatives of primitives. rules.c ties one row to each primitive; src/transforms walks graphs with them. */
+/* Derivatives of primitives. rules.c ties one row to each primitive; src/transforms walks graphs with them.
+ */
 #ifndef MXI_OPS_RULES_H
 #define MXI_OPS_RULES_H
 #include "core/node.h"
 
-/* Cotangents of the node's inputs. cotangents[i] belongs to output i and may be NULL (zero). want[i] says which
-   gradients are asked for; store results (owned by the scope) in grads[i], NULL for zero. */
-typedef int (*mxi_vjp_fn)(const mx_node *n, const mx_array *outputs, const mx_array *cotangents, const bool *want, mx_array *grads);
-/* Tangents of the outputs, from tangents of the inputs (NULL = zero). Optional: without it the transpose of the
-   vjp rule serves. */
+/* Cotangents of the node's inputs. cotangents[i] belongs to output i and may be NULL (zero). want[i] says
+   which gradients are asked for; store results (owned by the scope) in grads[i], NULL for zero. */
+typedef int (*mxi_vjp_fn)(const mx_node *n, const mx_array *outputs, const mx_array *cotangents,
+                          const bool *want, mx_array *grads);
+/* Tangents of the outputs, from tangents of the inputs (NULL = zero). Optional: without it the transpose of
+   the vjp rule serves. */
 typedef int (*mxi_jvp_fn)(const mx_node *n, const mx_array *outputs, const mx_array *tangents, mx_array *out);
 
 struct mxi_rules {
@@ -16,13 +18,16 @@ struct mxi_rules {
 };
 extern const struct mxi_rules mxi_rules[MXI_PRIM_COUNT];
 
-/* ---- How the op files define them ---- a rule stands beside its builder and is named after its primitive ---- */
-#define MXI_VJP(ID)                                                                                          \
-  int mxi_vjp_##ID(const mx_node *n, const mx_array *outputs, const mx_array *cotangents, const bool *want, mx_array *grads)
-#define MXI_JVP(ID)                                                                                          \
+/* ---- How the op files define them ---- a rule stands beside its builder and is named after its primitive
+ * ---- */
+#define MXI_VJP(ID)                                                                                         \
+  int mxi_vjp_##ID(const mx_node *n, const mx_array *outputs, const mx_array *cotangents, const bool *want, \
+                   mx_array *grads)
+#define MXI_JVP(ID) \
   int mxi_jvp_##ID(const mx_node *n, const mx_array *outputs, const mx_array *tangents, mx_array *out)
 
 /* The primitives with a vjp of their own; elementwise ones derive theirs from a partial derivative. */
+// clang-format off
 #define MXI_VJP_LIST(R)                                                                                      \
   R(IDENTITY) R(DEPENDS) R(RESHAPE) R(TRANSPOSE) R(BROADCAST) R(SLICE) R(AS_STRIDED) R(CONTIGUOUS)           \
   R(CONCATENATE) R(PAD) R(SLICE_UPDATE) R(DYNAMIC_SLICE) R(DYNAMIC_SLICE_UPDATE)                             \
@@ -33,7 +38,9 @@ extern const struct mxi_rules mxi_rules[MXI_PRIM_COUNT];
 /* Their derivative is zero: a cotangent that reaches them ends there. */
 #define MXI_ZERO_VJP_LIST(R)                                                                                 \
   R(STOP_GRADIENT) R(ARANGE) R(ARG_REDUCE) R(ARGSORT) R(ARGPARTITION) R(RANDOM_BITS)
-#define MXI_JVP_LIST(R) R(DEPENDS) R(MATMUL) R(ADDMM) R(ROPE) R(REDUCE) R(SOFTMAX) R(LOGSUMEXP)
+#define MXI_JVP_LIST(R)                                                                                      \
+  R(DEPENDS) R(MATMUL) R(ADDMM) R(ROPE) R(REDUCE) R(SCAN) R(SOFTMAX) R(LOGSUMEXP) R(QUANTIZED_MATMUL)
+// clang-format on
 
 #define MXI_DECLARE(ID) MXI_VJP(ID);
 MXI_VJP_LIST(MXI_DECLARE)
@@ -43,7 +50,8 @@ MXI_JVP_LIST(MXI_DECLARE)
 #undef MXI_DECLARE
 
 /* Every elementwise primitive: from the partial derivatives of elementwise_rules.c. */
-int mxi_vjp_elementwise(const mx_node *n, const mx_array *outputs, const mx_array *cotangents, const bool *want, mx_array *grads);
+int mxi_vjp_elementwise(const mx_node *n, const mx_array *outputs, const mx_array *cotangents,
+                        const bool *want, mx_array *grads);
 int mxi_jvp_elementwise(const mx_node *n, const mx_array *outputs, const mx_array *tangents, mx_array *out);
 
 /* Ends a vjp rule: -1 if one of the gradients failed. */

@@ -1,5 +1,5 @@
-/* Views: other shapes, orders and parts of the same elements. Each is linear, so its vjp is its transpose: a view
-   back, or a sum where elements were repeated. An op whose result equals its input makes no node. */
+/* Views: other shapes, orders and parts of the same elements. Each is linear, so its vjp is its transpose: a
+   view back, or a sum where elements were repeated. An op whose result equals its input makes no node. */
 #include "ops/common.h"
 #include "ops/rules.h"
 
@@ -20,7 +20,8 @@ static mx_array reshape_to(mx_array a, mx_ints shape) {
 }
 
 static mx_array cannot_reshape(const char *op, mx_array a, mx_ints shape) {
-  return mxi_bad(MX_INVALID_ARGUMENT, "[%s] expected a shape of %lld elements for an array of shape %s, got %s", op,
+  return mxi_bad(MX_INVALID_ARGUMENT,
+                 "[%s] expected a shape of %lld elements for an array of shape %s, got %s", op,
                  (long long)a->size, MXI_SHAPE_TEXT(a), mxi_shape_text(shape).s);
 }
 
@@ -34,7 +35,8 @@ static int infer_shape(mx_ints shape, int64_t size, int64_t *out) {
     if (shape.v[i] == -1) {
       if (inferred >= 0) return -1;
       inferred = i;
-    } else if (shape.v[i] < 0 || !mxi_mul(known, shape.v[i], &known)) return -1;
+    } else if (shape.v[i] < 0 || !mxi_mul(known, shape.v[i], &known))
+      return -1;
   }
   if (inferred < 0) return known == size ? 0 : -1;
   if (known == 0 || size % known) return -1;
@@ -59,14 +61,17 @@ mx_array mx_flatten(mx_array a, int start_axis, int end_axis) {
   int start = (int)mxi_max(0, start_axis < 0 ? start_axis + a->ndim : start_axis);
   int end = (int)mxi_min(a->ndim - 1, end_axis < 0 ? end_axis + a->ndim : end_axis);
   if (start > end)
-    return mxi_bad(MX_INVALID_ARGUMENT, "[flatten] expected start_axis <= end_axis, got %d and %d", start_axis, end_axis);
+    return mxi_bad(MX_INVALID_ARGUMENT, "[flatten] expected start_axis <= end_axis, got %d and %d",
+                   start_axis, end_axis);
   int64_t dims[MX_MAX_NDIM], merged = 1;
   int ndim = 0;
   for (int i = 0; i < a->ndim; i++) {
     bool inside = i >= start && i <= end;
     merged = inside ? merged * a->dims[i] : merged;
-    if (!inside) dims[ndim++] = a->dims[i];
-    else if (i == end) dims[ndim++] = merged;
+    if (!inside)
+      dims[ndim++] = a->dims[i];
+    else if (i == end)
+      dims[ndim++] = merged;
   }
   return reshape_to(a, (mx_ints){dims, ndim});
 }
@@ -95,7 +100,8 @@ mx_array mx_squeeze(mx_array a, mx_ints axes) {
     at += named;
     if (named && a->dims[i] == 1) continue;
     if (named && axes.n >= 0)
-      return mxi_bad(MX_INVALID_ARGUMENT, "[squeeze] expected axis %d of size 1, got shape %s", i, MXI_SHAPE_TEXT(a));
+      return mxi_bad(MX_INVALID_ARGUMENT, "[squeeze] expected axis %d of size 1, got shape %s", i,
+                     MXI_SHAPE_TEXT(a));
     dims[ndim++] = a->dims[i];
   }
   return reshape_to(a, (mx_ints){dims, ndim});
@@ -104,7 +110,8 @@ mx_array mx_squeeze(mx_array a, mx_ints axes) {
 mx_array mx_expand_dims(mx_array a, mx_ints axes) {
   if (!mxi_usable1("expand_dims", a)) return MX_BAD;
   if (axes.n < 0 || a->ndim + axes.n > MX_MAX_NDIM)
-    return mxi_bad(MX_INVALID_ARGUMENT, "[expand_dims] expected at most %d dimensions, got %d", MX_MAX_NDIM, a->ndim + axes.n);
+    return mxi_bad(MX_INVALID_ARGUMENT, "[expand_dims] expected at most %d dimensions, got %d", MX_MAX_NDIM,
+                   a->ndim + axes.n);
   int64_t added[MX_MAX_NDIM], dims[MX_MAX_NDIM];
   int ndim = a->ndim + axes.n, n = mxi_axes("expand_dims", axes, ndim, added), at = 0;
   if (n < 0) return MX_BAD;
@@ -135,7 +142,8 @@ mx_array mx_transpose(mx_array a, mx_ints axes) {
   if (!mxi_usable1("transpose", a)) return MX_BAD;
   int64_t order[MX_MAX_NDIM];
   if (axes.n >= 0 && axes.n != a->ndim)
-    return mxi_bad(MX_INVALID_ARGUMENT, "[transpose] expected %d axes for shape %s, got %d", a->ndim, MXI_SHAPE_TEXT(a), axes.n);
+    return mxi_bad(MX_INVALID_ARGUMENT, "[transpose] expected %d axes for shape %s, got %d", a->ndim,
+                   MXI_SHAPE_TEXT(a), axes.n);
   if (axes.n >= 0 && mxi_axes("transpose", axes, a->ndim, order) < 0) return MX_BAD;
   for (int i = 0; i < a->ndim; i++) {
     int64_t axis = axes.n < 0 ? a->ndim - 1 - i : axes.v[i];
@@ -162,7 +170,8 @@ mx_array mx_swapaxes(mx_array a, int axis1, int axis2) {
 
 mx_array mx_moveaxis(mx_array a, int source, int destination) {
   if (!mxi_usable1("moveaxis", a)) return MX_BAD;
-  int from = mxi_axis("moveaxis", source, a->ndim), to = from < 0 ? -1 : mxi_axis("moveaxis", destination, a->ndim);
+  int from = mxi_axis("moveaxis", source, a->ndim),
+      to = from < 0 ? -1 : mxi_axis("moveaxis", destination, a->ndim);
   if (to < 0) return MX_BAD;
   int64_t order[MX_MAX_NDIM];
   for (int i = 0, next = 0; i < a->ndim; i++) {
@@ -180,8 +189,8 @@ mx_array mx_broadcast_to(mx_array a, mx_ints shape) {
   if (mxi_check_shape("broadcast_to", shape, NULL) < 0) return MX_BAD;
   if (shape.n < a->ndim || mxi_broadcast_shape("broadcast_to", mxi_shape_of(a), shape, common) < 0 ||
       !mxi_ints_equal((mx_ints){common, shape.n}, shape))
-    return mxi_bad(MX_INVALID_ARGUMENT, "[broadcast_to] expected a shape that %s broadcasts to, got %s", MXI_SHAPE_TEXT(a),
-                   mxi_shape_text(shape).s);
+    return mxi_bad(MX_INVALID_ARGUMENT, "[broadcast_to] expected a shape that %s broadcasts to, got %s",
+                   MXI_SHAPE_TEXT(a), mxi_shape_text(shape).s);
   if (mxi_is_constant(a)) return constant_of_shape(a, shape);
   return view_node(MXI_BROADCAST, NULL, a, shape);
 }
@@ -221,13 +230,17 @@ mx_array mx_as_strided(mx_array a, mx_ints shape, mx_ints strides, int64_t offse
     return mxi_bad(MX_INVALID_ARGUMENT, "[as_strided] expected %d strides for shape %s, got %d", shape.n,
                    mxi_shape_text(shape).s, strides.n);
   if (!strided_in_bounds(shape, strides, offset, a->size))
-    return mxi_bad(MX_INVALID_ARGUMENT, "[as_strided] expected elements within the %lld of shape %s, got shape %s, strides %s, offset %lld",
-                   (long long)a->size, MXI_SHAPE_TEXT(a), mxi_shape_text(shape).s, mxi_shape_text(strides).s, (long long)offset);
+    return mxi_bad(
+        MX_INVALID_ARGUMENT,
+        "[as_strided] expected elements within the %lld of shape %s, got shape %s, strides %s, offset %lld",
+        (long long)a->size, MXI_SHAPE_TEXT(a), mxi_shape_text(shape).s, mxi_shape_text(strides).s,
+        (long long)offset);
   struct mxi_p_AS_STRIDED p = {.strides = strides, .offset = offset};
   return view_node(MXI_AS_STRIDED, &p, a, shape);
 }
 
-/* Each output element's gradient is added to the input element it was read from: flat index offset + sum i_k stride_k. */
+/* Each output element's gradient is added to the input element it was read from: flat index offset + sum i_k
+ * stride_k. */
 static mx_array as_strided_gradient(const mx_node *n, mx_array g) {
   const struct mxi_p_AS_STRIDED *p = MXI_PARAMS(AS_STRIDED, n);
   mx_array a = n->inputs[0], place = mx_scalar_int(p->offset, MX_INT64);
@@ -247,13 +260,15 @@ MXI_VJP(AS_STRIDED) { return mxi_only_grad(n, MXI_COMPOSED(as_strided_gradient(n
 
 mx_array mx_view(mx_array a, mx_dtype t) {
   if (!mxi_usable1("view", a)) return MX_BAD;
-  if ((unsigned)t >= MX_DTYPE_COUNT) return mxi_bad(MX_INVALID_ARGUMENT, "[view] expected a dtype, got %d", (int)t);
+  if ((unsigned)t >= MX_DTYPE_COUNT)
+    return mxi_bad(MX_INVALID_ARGUMENT, "[view] expected a dtype, got %d", (int)t);
   if (t == mxi_dtype(a)) return mxi_itself(a);
   int64_t from = (int64_t)mxi_itemsize(a), to = (int64_t)mx_dtype_size(t), dims[MX_MAX_NDIM], bytes = from;
   mxi_copy_ints(dims, mxi_shape_of(a));
   if (from != to) {
     if (a->ndim == 0 || !mxi_mul(dims[a->ndim - 1], from, &bytes) || bytes % to)
-      return mxi_bad(MX_INVALID_ARGUMENT, "[view] expected a last axis of a multiple of %lld bytes, got %s of shape %s",
+      return mxi_bad(MX_INVALID_ARGUMENT,
+                     "[view] expected a last axis of a multiple of %lld bytes, got %s of shape %s",
                      (long long)to, mx_dtype_name(mxi_dtype(a)), MXI_SHAPE_TEXT(a));
     dims[a->ndim - 1] = bytes / to;
   }
@@ -261,8 +276,8 @@ mx_array mx_view(mx_array a, mx_dtype t) {
 }
 
 /* ---- Diagonals ---- */
-/* The diagonal of the last two axes (.., R, C), from row r and column c on, `length` elements: in the flattened (R * C)
-   its elements are C + 1 apart. */
+/* The diagonal of the last two axes (.., R, C), from row r and column c on, `length` elements: in the
+   flattened (R * C) its elements are C + 1 apart. */
 static mx_array last_axes_diagonal(mx_array a, int64_t r, int64_t c, int64_t length) {
   int64_t columns = mx_dim(a, -1), start[MX_MAX_NDIM], stop[MX_MAX_NDIM], step[MX_MAX_NDIM];
   mx_array flat = mx_flatten(a, -2, -1);
@@ -279,12 +294,14 @@ static mx_array last_axes_diagonal(mx_array a, int64_t r, int64_t c, int64_t len
 mx_array mx_diagonal(mx_array a, int64_t offset, int axis1, int axis2) {
   if (!mxi_usable1("diagonal", a)) return MX_BAD;
   if (a->ndim < 2)
-    return mxi_bad(MX_INVALID_ARGUMENT, "[diagonal] expected at least 2 dimensions, got shape %s", MXI_SHAPE_TEXT(a));
+    return mxi_bad(MX_INVALID_ARGUMENT, "[diagonal] expected at least 2 dimensions, got shape %s",
+                   MXI_SHAPE_TEXT(a));
   int i = mxi_axis("diagonal", axis1, a->ndim), j = i < 0 ? -1 : mxi_axis("diagonal", axis2, a->ndim);
   if (j < 0) return MX_BAD;
   if (i == j) return mxi_bad(MX_INVALID_ARGUMENT, "[diagonal] expected two axes, got axis %d twice", i);
   int64_t rows = a->dims[i], columns = a->dims[j], order[MX_MAX_NDIM];
-  int64_t r = offset < 0 ? (offset < -rows ? rows : -offset) : 0, c = offset > 0 ? mxi_min(offset, columns) : 0;
+  int64_t r = offset < 0 ? (offset < -rows ? rows : -offset) : 0,
+          c = offset > 0 ? mxi_min(offset, columns) : 0;
   int64_t length = mxi_max(0, mxi_min(rows - r, columns - c));
   return MXI_COMPOSED(last_axes_diagonal(mxi_axes_last(a, 2, (int64_t[]){i, j}, order), r, c, length));
 }
@@ -293,20 +310,24 @@ mx_array mx_diagonal(mx_array a, int64_t offset, int axis1, int axis2) {
 static mx_array diagonal_matrix(mx_array a, int64_t k) {
   int64_t n = a->size, side = n + (k < 0 ? -k : k), row = k < 0 ? -k : 0, column = k > 0 ? k : 0;
   if (n == 0) return mx_zeros(MX_SHAPE(side, side), mxi_dtype(a));
-  mx_array spread = mx_pad(mx_reshape(a, MX_SHAPE(n, 1)), MX_SHAPE(0, 0), MX_SHAPE(0, side), MX_PAD_CONSTANT, NULL);
+  mx_array spread =
+      mx_pad(mx_reshape(a, MX_SHAPE(n, 1)), MX_SHAPE(0, 0), MX_SHAPE(0, side), MX_PAD_CONSTANT, NULL);
   int64_t before = row * side + column, whole = side * side, have = n * (side + 1);
   mx_array flat = mx_reshape(spread, MX_SHAPE(have));
   int64_t keep = mxi_min(have, whole - before);
   flat = mx_slice(flat, MX_SHAPE(0), MX_SHAPE(keep), MX_SHAPE(1));
-  return mx_reshape(mx_pad(flat, MX_SHAPE(before), MX_SHAPE(whole - before - keep), MX_PAD_CONSTANT, NULL), MX_SHAPE(side, side));
+  return mx_reshape(mx_pad(flat, MX_SHAPE(before), MX_SHAPE(whole - before - keep), MX_PAD_CONSTANT, NULL),
+                    MX_SHAPE(side, side));
 }
 
 mx_array mx_diag(mx_array a, int64_t k) {
   if (!mxi_usable1("diag", a)) return MX_BAD;
   if (a->ndim == 2) return mx_diagonal(a, k, 0, 1);
-  if (a->ndim != 1) return mxi_bad(MX_INVALID_ARGUMENT, "[diag] expected 1 or 2 dimensions, got shape %s", MXI_SHAPE_TEXT(a));
+  if (a->ndim != 1)
+    return mxi_bad(MX_INVALID_ARGUMENT, "[diag] expected 1 or 2 dimensions, got shape %s", MXI_SHAPE_TEXT(a));
   int64_t side, whole;
   if (k == INT64_MIN || !mxi_add(a->size, k < 0 ? -k : k, &side) || !mxi_mul(side + 1, side + 1, &whole))
-    return mxi_bad(MX_INVALID_ARGUMENT, "[diag] expected a matrix below 2^63 elements, got diagonal %lld", (long long)k);
+    return mxi_bad(MX_INVALID_ARGUMENT, "[diag] expected a matrix below 2^63 elements, got diagonal %lld",
+                   (long long)k);
   return MXI_COMPOSED(diagonal_matrix(a, k));
 }

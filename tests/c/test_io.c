@@ -389,6 +389,45 @@ static void gguf_plain_tensors_keep_their_bytes(void **state) {
   mx_file_free(f);
 }
 
+static void a_saved_gguf_loads_the_same(void **state) {
+  static const mx_dtype saved[] = {MX_INT8,    MX_INT16,    MX_INT32,   MX_INT64,
+                                   MX_FLOAT16, MX_BFLOAT16, MX_FLOAT32, MX_FLOAT64};
+  enum { N = sizeof saved / sizeof *saved };
+  uint8_t ones[3 * 5 * 8];
+  memset(ones, 1, sizeof ones);
+  MX_SCOPE {
+    mx_array arrays[N];
+    const char *names[N];
+    for (int i = 0; i < N; i++) {
+      names[i] = mx_dtype_name(saved[i]);
+      arrays[i] = mx_array_from(ones, MX_SHAPE(3, 5), saved[i]);
+    }
+    const mx_meta meta[] = {
+        {.key = "text", .kind = MX_META_STRING, .string = "one"},
+        {.key = "texts", .kind = MX_META_STRINGS, .strings = (const char *[]){"a", ""}, .nstrings = 2},
+        {.key = "int", .kind = MX_META_INT, .integer = -5},
+        {.key = "scalar", .kind = MX_META_INT, .array = mx_int(7)},
+        {.key = "vector", .kind = MX_META_ARRAY, .array = mx_array_from(ones, MX_SHAPE(3), MX_BOOL)}};
+    assert_int_equal(mx_save_gguf(path_of("file"), N, names, arrays, 5, meta), 0);
+    mx_file f = mx_load_gguf(path_of("file"));
+    assert_non_null(f);
+    assert_int_equal(mx_file_count(f), N);
+    for (int i = 0; i < N; i++) {
+      mx_array a = mx_file_get(f, names[i]);
+      assert_true(mx_dtype_of(a) == saved[i] && mx_dim(a, 0) == 3 && mx_dim(a, 1) == 5);
+      assert_memory_equal(mx_data(a), ones, mx_nbytes(a));
+    }
+    assert_string_equal(mx_file_meta_get(f, "text")->string, "one");
+    assert_int_equal(mx_file_meta_get(f, "texts")->nstrings, 2);
+    assert_int_equal(mx_file_meta_get(f, "int")->integer, -5);
+    assert_int_equal(mx_dtype_of(mx_file_meta_get(f, "scalar")->array), MX_INT32);
+    assert_int_equal(mx_dim(mx_file_meta_get(f, "vector")->array, 0), 3);
+    mx_file_free(f);
+    arrays[0] = mx_array_from(ones, MX_SHAPE(3), MX_UINT32);
+    assert_int_equal(mx_save_gguf(path_of("file"), 1, names, arrays, 0, NULL), -1);
+  }
+}
+
 static void bad_gguf_is_refused(void **state) {
   static const struct {
     uint32_t ndim;
@@ -660,6 +699,7 @@ int main(void) {
       cmocka_unit_test(gguf_blocks_become_affine),
       cmocka_unit_test(gguf_biases_beyond_half_become_float32),
       cmocka_unit_test(gguf_plain_tensors_keep_their_bytes),
+      cmocka_unit_test(a_saved_gguf_loads_the_same),
       cmocka_unit_test(bad_gguf_is_refused),
       cmocka_unit_test(bad_gguf_metadata_is_refused),
       cmocka_unit_test(damaged_gguf_does_no_harm),

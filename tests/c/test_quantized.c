@@ -33,7 +33,9 @@ static double round_half_type(double x, int digits, int least_exponent) {
   return nearbyint(x / step) * step;
 }
 static double rounded(double x, mx_dtype t) {
-  return t == MX_FLOAT32 ? (double)(float)x : t == MX_FLOAT16 ? round_half_type(x, 10, -14) : round_half_type(x, 7, -126);
+  return t == MX_FLOAT32   ? (double)(float)x
+         : t == MX_FLOAT16 ? round_half_type(x, 10, -14)
+                           : round_half_type(x, 7, -126);
 }
 
 static void put(void *p, mx_dtype t, int64_t i, double x) {
@@ -41,9 +43,12 @@ static void put(void *p, mx_dtype t, int64_t i, double x) {
   float f = (float)x;
   uint32_t u;
   memcpy(&u, &f, 4);
-  if (t == MX_FLOAT32) ((float *)p)[i] = f;
-  else if (t == MX_BFLOAT16) ((uint16_t *)p)[i] = (uint16_t)(u >> 16);
-  else if (x == 0) ((uint16_t *)p)[i] = (uint16_t)(u >> 16);
+  if (t == MX_FLOAT32)
+    ((float *)p)[i] = f;
+  else if (t == MX_BFLOAT16)
+    ((uint16_t *)p)[i] = (uint16_t)(u >> 16);
+  else if (x == 0)
+    ((uint16_t *)p)[i] = (uint16_t)(u >> 16);
   else {
     int e = ilogb(x) < -14 ? -15 : ilogb(x); /* subnormals count in steps of 2^-24 */
     double magnitude = fabs(x);
@@ -76,7 +81,8 @@ struct matrix {
 static struct matrix matrix_new(mx_dtype t, int bits, int group_size, int64_t rows, int64_t cols) {
   size_t groups = (size_t)(rows * (cols / group_size));
   struct matrix a = {.packed = calloc((size_t)(rows * cols * bits / 32), 4),
-                     .scales = calloc(groups, bytes_of(t)), .biases = calloc(groups, bytes_of(t))};
+                     .scales = calloc(groups, bytes_of(t)),
+                     .biases = calloc(groups, bytes_of(t))};
   a.q = (struct mxi_quantized){a.packed, a.scales, a.biases, t, bits, group_size, rows, cols};
   return a;
 }
@@ -102,7 +108,8 @@ static double weight(const struct mxi_quantized *q, int64_t row, int64_t col) {
 /* Random integers, scales and biases; weights lie about in [-1, 1]. */
 static struct matrix random_matrix(mx_dtype t, int bits, int group_size, int64_t rows, int64_t cols) {
   struct matrix a = matrix_new(t, bits, group_size, rows, cols);
-  for (int64_t i = 0; i < rows * cols * bits / 8; i++) ((uint8_t *)a.packed)[i] = (uint8_t)(uniform() * 128 + 128);
+  for (int64_t i = 0; i < rows * cols * bits / 8; i++)
+    ((uint8_t *)a.packed)[i] = (uint8_t)(uniform() * 128 + 128);
   for (int64_t g = 0; g < rows * (cols / group_size); g++) {
     double step = (uniform() + 1.5) / (1 << bits);
     put(a.scales, t, g, g % 3 ? step : -step);
@@ -150,28 +157,28 @@ static void quantize_follows_the_rule_and_dequantize_rounds_each_step(void **sta
   (void)state;
   enum { ROWS = 5, COLS = 384 };
   for EACH(t, all_dtypes) for EACH(b, all_bits) for EACH(g, all_groups) {
-    mx_dtype t = all_dtypes[t_i];
-    struct matrix a = matrix_new(t, all_bits[b_i], all_groups[g_i], ROWS, COLS);
-    void *w = random_vector(t, ROWS * COLS), *back = calloc(ROWS * COLS, bytes_of(t));
-    for (int i = 0; i < COLS; i++) { /* row 0: zeros, row 1: a constant, row 2: far from zero */
-      put(w, t, i, 0);
-      put(w, t, COLS + i, 0.7);
-      put(w, t, 2 * COLS + i, 5 + uniform());
-    }
-    assert_int_equal(mxi_quantize(&a.q, w), 0);
-    assert_int_equal(mxi_dequantize(back, &a.q), 0);
-    for (int64_t row = 0; row < ROWS; row++)
-      for (int64_t col = 0; col < COLS; col++) {
-        if (col % a.q.group_size == 0) check_quantized_group(&a, w, row, col);
-        int64_t group = (row * COLS + col) / a.q.group_size;
-        double product = rounded(integer(&a.q, row, col) * get(a.scales, t, group), t);
-        double want = rounded(product + get(a.biases, t, group), t);
-        assert_true(get(back, t, row * COLS + col) == want);
+      mx_dtype t = all_dtypes[t_i];
+      struct matrix a = matrix_new(t, all_bits[b_i], all_groups[g_i], ROWS, COLS);
+      void *w = random_vector(t, ROWS * COLS), *back = calloc(ROWS * COLS, bytes_of(t));
+      for (int i = 0; i < COLS; i++) { /* row 0: zeros, row 1: a constant, row 2: far from zero */
+        put(w, t, i, 0);
+        put(w, t, COLS + i, 0.7);
+        put(w, t, 2 * COLS + i, 5 + uniform());
       }
-    free(w);
-    free(back);
-    matrix_free(&a);
-  }
+      assert_int_equal(mxi_quantize(&a.q, w), 0);
+      assert_int_equal(mxi_dequantize(back, &a.q), 0);
+      for (int64_t row = 0; row < ROWS; row++)
+        for (int64_t col = 0; col < COLS; col++) {
+          if (col % a.q.group_size == 0) check_quantized_group(&a, w, row, col);
+          int64_t group = (row * COLS + col) / a.q.group_size;
+          double product = rounded(integer(&a.q, row, col) * get(a.scales, t, group), t);
+          double want = rounded(product + get(a.biases, t, group), t);
+          assert_true(get(back, t, row * COLS + col) == want);
+        }
+      free(w);
+      free(back);
+      matrix_free(&a);
+    }
 }
 
 static void quantize_passes_over_nan(void **state) {
@@ -203,7 +210,8 @@ static void run_product(void *ctx, int64_t i) {
   if (mxi_quantized_matmul(p->y[i], p->x, p->t, p->m, p->w, p->transpose) < 0) memset(p->y[i], 0xff, 1);
 }
 
-/* Sums may err by a few roundings of f32 at the sum of the magnitudes that the kernels meet, then by one of t. */
+/* Sums may err by a few roundings of f32 at the sum of the magnitudes that the kernels meet, then by one of
+ * t. */
 static void check_product(const struct product *p) {
   int64_t n = p->transpose ? p->w->rows : p->w->cols, k = p->transpose ? p->w->cols : p->w->rows;
   double grid = p->t == MX_FLOAT32 ? 0 : p->t == MX_FLOAT16 ? 0x1p-11 : 0x1p-8;
@@ -215,16 +223,17 @@ static void check_product(const struct product *p) {
         sum += x * w;
         magnitude += fabs(x) * 3;
       }
-      double error = fabs(get(p->y[0], p->t, i * n + j) - sum), bound = magnitude * 0x1p-21 + fabs(sum) * grid + 1e-7;
+      double error = fabs(get(p->y[0], p->t, i * n + j) - sum),
+             bound = magnitude * 0x1p-21 + fabs(sum) * grid + 1e-7;
       if (error > bound)
         fail_msg("bits %d group %d dtype %d m %ld n %ld k %ld transpose %d: y[%ld][%ld] errs by %g, bound %g",
-                 p->w->bits, p->w->group_size, p->t, (long)p->m, (long)n, (long)k, p->transpose, (long)i, (long)j,
-                 error, bound);
+                 p->w->bits, p->w->group_size, p->t, (long)p->m, (long)n, (long)k, p->transpose, (long)i,
+                 (long)j, error, bound);
     }
 }
 
-static void try_product(mx_dtype t, mx_dtype wt, int bits, int group_size, int64_t m, int64_t rows, int64_t cols,
-                        bool transpose) {
+static void try_product(mx_dtype t, mx_dtype wt, int bits, int group_size, int64_t m, int64_t rows,
+                        int64_t cols, bool transpose) {
   struct matrix a = random_matrix(wt, bits, group_size, rows, cols);
   int64_t n = transpose ? rows : cols, k = transpose ? cols : rows;
   size_t bytes = (size_t)(m * n) * bytes_of(t);
@@ -254,23 +263,25 @@ static void products_match_the_reference(void **state) {
   const bool transpose = *(const bool *)*state;
   static const int64_t x_rows[] = {1, 2, 3, 5, 33}, short_sides[] = {1, 7, 37};
   for EACH(t, all_dtypes) for EACH(b, all_bits) for EACH(g, all_groups) for EACH(m, x_rows) {
-    int64_t group = all_groups[g_i], m = x_rows[m_i];
-    int64_t rows = short_sides[(m_i + g_i + b_i) % 3], cols = group * (1 + (int64_t)((m_i * 2 + b_i + t_i) % 5));
-    mx_dtype scales = all_dtypes[(t_i + (m_i == 2)) % 3]; /* mixed dtypes now and then */
-    try_product(all_dtypes[t_i], scales, all_bits[b_i], (int)group, m, rows, cols, transpose);
-  }
+      int64_t group = all_groups[g_i], m = x_rows[m_i];
+      int64_t rows = short_sides[(m_i + g_i + b_i) % 3],
+              cols = group * (1 + (int64_t)((m_i * 2 + b_i + t_i) % 5));
+      mx_dtype scales = all_dtypes[(t_i + (m_i == 2)) % 3]; /* mixed dtypes now and then */
+      try_product(all_dtypes[t_i], scales, all_bits[b_i], (int)group, m, rows, cols, transpose);
+    }
 }
 
 static void long_rows_and_many_rows_match_the_reference(void **state) {
   (void)state;
-  for EACH(b, all_bits) {
-    try_product(MX_FLOAT32, MX_FLOAT16, all_bits[b_i], 32, 1, 5, 4096 + 96, true);
-    try_product(MX_BFLOAT16, MX_BFLOAT16, all_bits[b_i], 64, 6, 6, 2048 + 64, true);
-    try_product(MX_FLOAT32, MX_FLOAT32, all_bits[b_i], 128, 1, 700, 640, true);
-    try_product(MX_FLOAT32, MX_BFLOAT16, all_bits[b_i], 64, 70, 203, 704, true);
-    try_product(MX_FLOAT32, MX_BFLOAT16, all_bits[b_i], 64, 70, 203, 704, false);
-    try_product(MX_FLOAT16, MX_FLOAT16, all_bits[b_i], 32, 1, 300, 608, false);
-  }
+  for
+    EACH(b, all_bits) {
+      try_product(MX_FLOAT32, MX_FLOAT16, all_bits[b_i], 32, 1, 5, 4096 + 96, true);
+      try_product(MX_BFLOAT16, MX_BFLOAT16, all_bits[b_i], 64, 6, 6, 2048 + 64, true);
+      try_product(MX_FLOAT32, MX_FLOAT32, all_bits[b_i], 128, 1, 700, 640, true);
+      try_product(MX_FLOAT32, MX_BFLOAT16, all_bits[b_i], 64, 70, 203, 704, true);
+      try_product(MX_FLOAT32, MX_BFLOAT16, all_bits[b_i], 64, 70, 203, 704, false);
+      try_product(MX_FLOAT16, MX_FLOAT16, all_bits[b_i], 32, 1, 300, 608, false);
+    }
 }
 
 static void empty_products_are_empty_or_zero(void **state) {

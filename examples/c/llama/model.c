@@ -207,15 +207,25 @@ static mx_array feed_forward(const struct layer *l, mx_array x) {
   return apply(&l->down, mx_multiply(silu(apply(&l->gate, x)), apply(&l->up, x)));
 }
 
-mx_array model_forward(const struct model *m, struct cache *c, int n, const int32_t *tokens) {
-  cache_reserve(c, m, n);
-  mx_array x = embed(&m->embedding, mx_array_from(tokens, MX_SHAPE(1, n), MX_INT32));
+static mx_array logits_of(const struct model *m, struct cache *c, mx_array tokens) {
+  mx_array x = embed(&m->embedding, tokens);
   for (int i = 0; i < m->layers; i++) {
     const struct layer *l = &m->layer[i];
     x = mx_add(x, attention(m, i, c, mx_fast_rms_norm(x, l->attention_norm, m->norm_epsilon)));
     x = mx_add(x, feed_forward(l, mx_fast_rms_norm(x, l->feed_forward_norm, m->norm_epsilon)));
   }
-  c->length += n;
-  mx_array last = mx_take(x, mx_int(n - 1), 1); // (1, C): only the last position is asked for
+  mx_array last = mx_take(x, mx_int(mx_dim(x, 1) - 1), 1); // (1, C): only the last position is asked for
   return apply(&m->head, mx_fast_rms_norm(last, m->norm, m->norm_epsilon));
+}
+
+/* The scope closes before anything is evaluated. From then on the graph alone holds what lies between tokens
+   and logits, so that evaluation fuses it, reuses its memory step by step, and updates the cache in place. */
+mx_array model_forward(const struct model *m, struct cache *c, int n, const int32_t *tokens) {
+  mx_array logits = MX_BAD;
+  MX_SCOPE {
+    cache_reserve(c, m, n);
+    logits = mx_pass(logits_of(m, c, mx_array_from(tokens, MX_SHAPE(1, n), MX_INT32)));
+  }
+  c->length += n;
+  return logits;
 }

@@ -32,7 +32,7 @@ enum {
   MXI_DECODE_KEYS = 256,     /* keys of one decode block */
   MXI_PREFILL_QUERIES = 240, /* query rows of one prefill item */
   MXI_PREFILL_SLAB = 48,     /* of them, those whose logits are in work at a time */
-  MXI_PREFILL_KEYS = 128     /* keys in work at a time */
+  MXI_PREFILL_KEYS = 256     /* keys in work at a time */
 };
 
 /* Decode: few queries. The rows are the group's heads times the queries, row = head_in_group * queries +

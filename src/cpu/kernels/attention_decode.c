@@ -5,34 +5,57 @@
 
 enum { ROWS = 4, COLUMNS = 4 /* vectors */ };
 
-/* The dot products of one query row (floats, `width` padded) with MXI_VL keys. k[j]: contiguous floats,
- * padded. */
-MXI_INLINE vf32 dot_keys(const float *q, const float *const k[MXI_VL], int64_t vectors) {
+/* Keeps the compiler from reading v from memory again at each use, where there are registers for it. */
+#if defined(__AVX512F__)
+#define IN_REGISTER(v) __asm__("" : "+v"(v))
+#else
+#define IN_REGISTER(v) ((void)0)
+#endif
+
+/* The dot products of one query row (vectors of floats) with MXI_VL keys, `stride` floats apart. Four vectors
+   of the query stay in registers while the keys pass. */
+MXI_INLINE vf32 dot_keys(const float *q, const float *k, int64_t stride, int64_t vectors) {
   vf32 sum[MXI_VL];
+  UNROLL
   for (int j = 0; j < MXI_VL; j++) sum[j] = (vf32){0};
-  for (int64_t d = 0; d < vectors; d++) {
-    vf32 x = mxi_load_f32(q + d * MXI_VL);
-    for (int j = 0; j < MXI_VL; j++) sum[j] = mad(mxi_load_f32(k[j] + d * MXI_VL), x, sum[j]);
+  int64_t d = 0;
+  for (; d + 4 <= vectors; d += 4) {
+    vf32 q0 = mxi_load_f32(q + d * MXI_VL), q1 = mxi_load_f32(q + (d + 1) * MXI_VL);
+    vf32 q2 = mxi_load_f32(q + (d + 2) * MXI_VL), q3 = mxi_load_f32(q + (d + 3) * MXI_VL);
+    const float *key = k + d * MXI_VL;
+    UNROLL
+    for (int j = 0; j < MXI_VL; j++, key += stride) {
+      sum[j] = mad(mxi_load_f32(key), q0, sum[j]);
+      sum[j] = mad(mxi_load_f32(key + MXI_VL), q1, sum[j]);
+      sum[j] = mad(mxi_load_f32(key + 2 * MXI_VL), q2, sum[j]);
+      sum[j] = mad(mxi_load_f32(key + 3 * MXI_VL), q3, sum[j]);
+    }
+  }
+  for (; d < vectors; d++) {
+    vf32 q0 = mxi_load_f32(q + d * MXI_VL);
+    const float *key = k + d * MXI_VL;
+    UNROLL
+    for (int j = 0; j < MXI_VL; j++, key += stride) sum[j] = mad(mxi_load_f32(key), q0, sum[j]);
   }
   return sum_each(sum);
 }
 
 /* Logits (rows, MXI_DECODE_KEYS) of n keys from k on. Keys are read in place where they are whole vectors of
-   floats, and else widened into `tile` (MXI_VL, padded(width)). */
+   floats, and else widened into `tile` (MXI_VL, padded(width)); the last key stands in for those beyond n. */
 MXI_INLINE void decode_logits(const struct mxi_attention *a, const char *k, int64_t n, int64_t rows,
                               const float *q, float *logits, float *tile, int type) {
   int64_t item = type == MX_FLOAT32 ? 4 : 2, width = padded(a->width);
-  bool in_place = type == MX_FLOAT32 && a->width % MXI_VL == 0;
   int64_t vectors = (a->width + MXI_VL - 1) / MXI_VL;
   for (int64_t first = 0; first < n; first += MXI_VL) {
-    const float *key[MXI_VL];
-    for (int j = 0; j < MXI_VL; j++) {
-      const char *row = k + (first + j < n ? first + j : n - 1) * a->k_strides[2] * item;
-      key[j] = in_place ? (const float *)(const void *)row : tile + j * width;
-      if (!in_place) widen_row(row, a->width, type, 1, tile + j * width);
-    }
+    const char *keys = k + first * a->k_strides[2] * item;
+    bool in_place = type == MX_FLOAT32 && a->width % MXI_VL == 0 && first + MXI_VL <= n;
+    for (int64_t j = 0; j < MXI_VL && !in_place; j++)
+      widen_row(keys + (first + j < n ? j : n - 1 - first) * a->k_strides[2] * item, a->width, type, 1,
+                tile + j * width);
+    const float *key = in_place ? (const float *)(const void *)keys : tile;
+    int64_t stride = in_place ? a->k_strides[2] : width;
     for (int64_t r = 0; r < rows; r++)
-      mxi_store_f32(logits + r * MXI_DECODE_KEYS + first, dot_keys(q + r * width, key, vectors));
+      mxi_store_f32(logits + r * MXI_DECODE_KEYS + first, dot_keys(q + r * width, key, stride, vectors));
   }
 }
 
@@ -41,23 +64,30 @@ MXI_INLINE void decode_logits(const struct mxi_attention *a, const char *k, int6
 MXI_INLINE void values_tile(const float *p, const char *v, int64_t v_bytes, int64_t n, int rows, int columns,
                             int64_t last, int type, float *out, int64_t stride) {
   vf32 sum[ROWS][COLUMNS];
-  for (int r = 0; r < rows; r++)
-    for (int c = 0; c < columns; c++) sum[r][c] = (vf32){0};
+  UNROLL
+  for (int r = 0; r < rows; r++) UNROLL
+  for (int c = 0; c < columns; c++) sum[r][c] = (vf32){0};
   for (int64_t j = 0; j < n; j++, v += v_bytes) {
     vf32 x[COLUMNS];
+    UNROLL
     for (int c = 0; c < columns; c++)
       x[c] = last < MXI_VL ? loadn_as_f32(v, c * MXI_VL, last, type) : load_as_f32(v, c * MXI_VL, type);
+    UNROLL
+    for (int c = 0; c < columns; c++) IN_REGISTER(x[c]);
+    UNROLL
     for (int r = 0; r < rows; r++) {
       vf32 weight = mxi_set_f32(p[r * MXI_DECODE_KEYS + j]);
+      UNROLL
       for (int c = 0; c < columns; c++) sum[r][c] = mad(weight, x[c], sum[r][c]);
     }
   }
-  for (int r = 0; r < rows; r++)
-    for (int c = 0; c < columns; c++)
-      if (last < MXI_VL)
-        mxi_storen_f32(out + r * stride + c * MXI_VL, sum[r][c], last);
-      else
-        mxi_store_f32(out + r * stride + c * MXI_VL, sum[r][c]);
+  UNROLL
+  for (int r = 0; r < rows; r++) UNROLL
+  for (int c = 0; c < columns; c++)
+    if (last < MXI_VL)
+      mxi_storen_f32(out + r * stride + c * MXI_VL, sum[r][c], last);
+    else
+      mxi_store_f32(out + r * stride + c * MXI_VL, sum[r][c]);
 }
 
 MXI_INLINE void values_columns(const float *p, const char *v, int64_t v_bytes, int64_t n, int rows,

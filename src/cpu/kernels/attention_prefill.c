@@ -150,8 +150,8 @@ static void values_tile(const float *p, const float *v, int64_t n, const float *
 static void slab(const struct mxi_attention *a, const struct work *w, int64_t b, int64_t head, int64_t query,
                  int64_t at, int64_t rows, int64_t first, int64_t n) {
   int64_t whole = (n + COLUMNS - 1) / COLUMNS * COLUMNS;
-  for (int64_t r = 0; r < rows; r += ROWS)
-    for (int64_t j = 0; j < n; j += COLUMNS)
+  for (int64_t j = 0; j < n; j += COLUMNS)
+    for (int64_t r = 0; r < rows; r += ROWS)
       logits_tile(w->q + (at + r) * w->width, w->k + j * w->width, w->width, w->logits + r * KEYS + j);
   for (int64_t r = 0; r < rows; r++) {
     float *row = w->logits + r * KEYS;

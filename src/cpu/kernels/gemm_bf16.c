@@ -1,5 +1,5 @@
-/* The packed product by bfloat16 dot products (AVX512_BF16): a lane of 32 bits holds two of k, multiplied and summed
-   in float32 by one instruction. It rounds each of the two sums and takes subnormals as zero. */
+/* The packed product by bfloat16 dot products (AVX512_BF16): a lane of 32 bits holds two of k, multiplied and
+   summed in float32 by one instruction. It rounds each of the two sums and takes subnormals as zero. */
 #include "cpu/kernels/gemm_kernels.h"
 #include "cpu/kernels/gemm_pack.h"
 #include "cpu/simd.h"
@@ -18,23 +18,27 @@ MXI_INLINE BF16_DOT vf32 dot(vf32 pair, vf32 b, vf32 c) {
   return (vf32)_mm512_dpbf16_ps((__m512)c, (__m512bh)pair, (__m512bh)b);
 }
 
-MXI_INLINE BF16_DOT void tile(int h, int64_t units, const float *a, const float *b, const float *in, int64_t in_row,
-                              float *out, int64_t out_row) {
+MXI_INLINE BF16_DOT void tile(int h, int64_t units, const float *a, const float *b, const float *in,
+                              int64_t in_row, float *out, int64_t out_row) {
   vf32 acc[MR][2];
-  _Pragma("GCC unroll 16") for (int i = 0; i < h; i++) {
+  _Pragma("GCC unroll 16")
+  for (int i = 0; i < h; i++) {
     acc[i][0] = acc[i][1] = (vf32){0};
     __builtin_prefetch(out + i * out_row);
     __builtin_prefetch(out + i * out_row + MXI_VL);
   }
-  _Pragma("GCC unroll 4") for (int64_t u = 0; u < units; u++, a += h, b += 2 * MXI_VL) {
+  _Pragma("GCC unroll 4")
+  for (int64_t u = 0; u < units; u++, a += h, b += 2 * MXI_VL) {
     vf32 b0 = mxi_load_f32(b), b1 = mxi_load_f32(b + MXI_VL);
-    _Pragma("GCC unroll 16") for (int i = 0; i < h; i++) {
+    _Pragma("GCC unroll 16")
+    for (int i = 0; i < h; i++) {
       vf32 pair = broadcast(a + i);
       acc[i][0] = dot(pair, b0, acc[i][0]);
       acc[i][1] = dot(pair, b1, acc[i][1]);
     }
   }
-  _Pragma("GCC unroll 16") for (int i = 0; i < h; i++) {
+  _Pragma("GCC unroll 16")
+  for (int i = 0; i < h; i++) {
     if (in) {
       acc[i][0] += mxi_load_f32(in + i * in_row);
       acc[i][1] += mxi_load_f32(in + i * in_row + MXI_VL);
@@ -55,8 +59,13 @@ EACH_HEIGHT(TILE_OF_HEIGHT)
 static const mxi_gemm_tile_fn tiles[MR] = {EACH_HEIGHT(TILE_ENTRY)};
 
 const struct mxi_gemm_kernels *MXI_ISA_NAME(mxi_gemm_bf16_dot)(void) {
-  static const struct mxi_gemm_kernels kernels = {.mr = MR, .nr = 2 * MXI_VL, .unit = 2, .size = 4, .kc = 1024,
-                                                  .tiles = tiles, .finish = mxi_gemm_finish_f32,
+  static const struct mxi_gemm_kernels kernels = {.mr = MR,
+                                                  .nr = 2 * MXI_VL,
+                                                  .unit = 2,
+                                                  .size = 4,
+                                                  .kc = 1024,
+                                                  .tiles = tiles,
+                                                  .finish = mxi_gemm_finish_f32,
                                                   .pack = {[MX_BFLOAT16] = mxi_pack_bf16_pairs}};
   return __builtin_cpu_supports("avx512bf16") ? &kernels : NULL;
 }

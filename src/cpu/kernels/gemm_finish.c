@@ -17,13 +17,17 @@ MXI_INLINE vf32 load_strided(mx_dtype t, const void *src, int64_t stride, int64_
 }
 MXI_INLINE void store_lanes(mx_dtype t, char *dst, vf32 x, int64_t n) {
   if (t == MX_FLOAT32) {
-    if (n >= MXI_VL) mxi_store_f32((float *)dst, x);
-    else mxi_storen_f32((float *)dst, x, n);
+    if (n >= MXI_VL)
+      mxi_store_f32((float *)dst, x);
+    else
+      mxi_storen_f32((float *)dst, x, n);
     return;
   }
   vu16h h = t == MX_FLOAT16 ? mxi_f16_from_f32(x) : mxi_bf16_from_f32(x);
-  if (n >= MXI_VL) mxi_store_u16h((uint16_t *)dst, h);
-  else mxi_storen_u16h((uint16_t *)dst, h, n);
+  if (n >= MXI_VL)
+    mxi_store_u16h((uint16_t *)dst, h);
+  else
+    mxi_storen_u16h((uint16_t *)dst, h, n);
 }
 
 MXI_INLINE void finish(mx_dtype t, const float *tile, int64_t tile_row, const struct mxi_gemm_finish *f) {
@@ -34,13 +38,18 @@ MXI_INLINE void finish(mx_dtype t, const float *tile, int64_t tile_row, const st
       const float *sums = tile + i * tile_row + j;
       int64_t n = f->cols - j;
       vf32 x = alpha * (n >= MXI_VL ? mxi_load_f32(sums) : mxi_loadn_f32(sums, n));
-      if (f->c0) x += beta * load_strided(t, (const char *)f->c0 + (i * f->c0_row + j * f->c0_col) * item, f->c0_col, n);
+      if (f->c0)
+        x += beta *
+             load_strided(t, (const char *)f->c0 + (i * f->c0_row + j * f->c0_col) * item, f->c0_col, n);
       store_lanes(t, (char *)f->c + (i * f->c_row + j) * item, x, n);
     }
 }
 
 void mxi_gemm_finish_f32(const void *tile, int64_t tile_row, const struct mxi_gemm_finish *f) {
-  if (f->dtype == MX_FLOAT32) finish(MX_FLOAT32, tile, tile_row, f);
-  else if (f->dtype == MX_FLOAT16) finish(MX_FLOAT16, tile, tile_row, f);
-  else finish(MX_BFLOAT16, tile, tile_row, f);
+  if (f->dtype == MX_FLOAT32)
+    finish(MX_FLOAT32, tile, tile_row, f);
+  else if (f->dtype == MX_FLOAT16)
+    finish(MX_FLOAT16, tile, tile_row, f);
+  else
+    finish(MX_BFLOAT16, tile, tile_row, f);
 }

@@ -1,8 +1,9 @@
 /* The instruction set's part of the matrix product: packers, tiles and the step that finishes a tile.
 
-   Both operands are packed in slivers: a sliver of width w holds, for each unit of k in turn, w values side by side.
-   A unit is one element of k, or, for the bfloat16 dot products, a pair of them in one 32-bit lane. Slivers of A are
-   1 .. mr rows wide, slivers of B (panels) are nr columns wide, columns beyond the matrix as zeros. */
+   Both operands are packed in slivers: a sliver of width w holds, for each unit of k in turn, w values side
+   by side. A unit is one element of k, or, for the bfloat16 dot products, a pair of them in one 32-bit lane.
+   Slivers of A are 1 .. mr rows wide, slivers of B (panels) are nr columns wide, columns beyond the matrix as
+   zeros. */
 #ifndef MXI_CPU_GEMM_KERNELS_H
 #define MXI_CPU_GEMM_KERNELS_H
 #include "core/dtype.h"
@@ -10,8 +11,8 @@
 #include <stddef.h>
 
 /* Packs src[r * r_stride + k * k_stride], r < valid <= width, k < kc, into dst[unit][width]. */
-typedef void (*mxi_gemm_pack_fn)(void *dst, const void *src, int64_t r_stride, int64_t k_stride, int64_t valid,
-                                 int64_t width, int64_t kc);
+typedef void (*mxi_gemm_pack_fn)(void *dst, const void *src, int64_t r_stride, int64_t k_stride,
+                                 int64_t valid, int64_t width, int64_t kc);
 /* out[h][nr] = in[h][nr] + a[units][h] * b[units][nr], in NULL = zeros, in and out may be the same. */
 typedef void (*mxi_gemm_tile_fn)(int64_t units, const void *a, const void *b, const void *in, int64_t in_row,
                                  void *out, int64_t out_row);
@@ -31,24 +32,27 @@ enum { MXI_GEMM_TILE_BYTES = 14 * 2 * 64 }; /* of the largest tile of accumulato
 
 struct mxi_gemm_kernels {
   int mr, nr;
-  int unit;                      /* elements of k in a unit */
-  int size;                      /* bytes of a packed unit, and of an accumulator */
-  int kc;                        /* elements of k that a tile covers at most: slivers stay in the nearest cache */
-  const mxi_gemm_tile_fn *tiles; /* tiles[h - 1]: a tile of h rows */
+  int unit; /* elements of k in a unit */
+  int size; /* bytes of a packed unit, and of an accumulator */
+  int kc;   /* elements of k that a tile covers at most: slivers stay in the nearest cache */
+  const mxi_gemm_tile_fn *tiles;         /* tiles[h - 1]: a tile of h rows */
   mxi_gemm_pack_fn pack[MX_DTYPE_COUNT]; /* by the dtype of the operand; NULL = not served */
   void (*finish)(const void *tile, int64_t tile_row, const struct mxi_gemm_finish *f);
 };
 
-/* Products summed in float32, in float64, and by bfloat16 dot products (NULL where the machine lacks them). */
+/* Products summed in float32, in float64, and by bfloat16 dot products (NULL where the machine lacks them).
+ */
 MXI_DECLARE_KERNEL(const struct mxi_gemm_kernels *, mxi_gemm_f32, (void));
 MXI_DECLARE_KERNEL(const struct mxi_gemm_kernels *, mxi_gemm_f64, (void));
 MXI_DECLARE_KERNEL(const struct mxi_gemm_kernels *, mxi_gemm_bf16_dot, (void));
 
-/* ---- Thin products: few rows of A, B read once where it lies. A is float32, a[m][a_row], k contiguous. ---- */
+/* ---- Thin products: few rows of A, B read once where it lies. A is float32, a[m][a_row], k contiguous. ----
+ */
 enum { MXI_THIN_ROWS = 8 };
-/* sums[m][n] (row stride sums_row) = A * B for n columns of B, m <= MXI_THIN_ROWS. `stride` is B's other one. */
-typedef void (*mxi_thin_fn)(const float *a, int64_t a_row, const void *b, int64_t stride, int64_t m, int64_t n,
-                            int64_t k, float *sums, int64_t sums_row);
+/* sums[m][n] (row stride sums_row) = A * B for n columns of B, m <= MXI_THIN_ROWS. `stride` is B's other one.
+ */
+typedef void (*mxi_thin_fn)(const float *a, int64_t a_row, const void *b, int64_t stride, int64_t m,
+                            int64_t n, int64_t k, float *sums, int64_t sums_row);
 struct mxi_thin_kernels {
   mxi_thin_fn along_k[MX_DTYPE_COUNT]; /* B's columns are contiguous (b_row == 1), stride = b_col */
   mxi_thin_fn along_n[MX_DTYPE_COUNT]; /* B's rows are contiguous (b_col == 1), stride = b_row */

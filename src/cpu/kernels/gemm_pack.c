@@ -1,6 +1,7 @@
-/* Packing: dst[unit][width] from src[r * r_stride + k * k_stride]. Where r is contiguous a unit is a copy; where k is
-   contiguous, blocks of MXI_VL x MXI_VL are transposed in registers; else element by element. Halves are widened on
-   the way. A width is at most one vector (slivers of A) or a whole number of vectors (panels of B). */
+/* Packing: dst[unit][width] from src[r * r_stride + k * k_stride]. Where r is contiguous a unit is a copy;
+   where k is contiguous, blocks of MXI_VL x MXI_VL are transposed in registers; else element by element.
+   Halves are widened on the way. A width is at most one vector (slivers of A) or a whole number of vectors
+   (panels of B). */
 #include "cpu/kernels/gemm_pack.h"
 #include "cpu/simd.h"
 #include <stdbool.h>
@@ -21,13 +22,16 @@ enum kind { F32, F16, BF16, BF16_PAIR };
 
 /* Transposes a square of lanes: log2(MXI_VL) perfect shuffles of the rows' halves. */
 MXI_INLINE void transpose(vf32 v[MXI_VL]) {
-  _Pragma("GCC unroll 4") for (int step = 1; step < MXI_VL; step *= 2) {
+  _Pragma("GCC unroll 4")
+  for (int step = 1; step < MXI_VL; step *= 2) {
     vf32 t[MXI_VL];
-    _Pragma("GCC unroll 8") for (int i = 0; i < MXI_VL / 2; i++) {
+    _Pragma("GCC unroll 8")
+    for (int i = 0; i < MXI_VL / 2; i++) {
       t[2 * i] = __builtin_shufflevector(v[i], v[i + MXI_VL / 2], LOW_HALVES);
       t[2 * i + 1] = __builtin_shufflevector(v[i], v[i + MXI_VL / 2], HIGH_HALVES);
     }
-    _Pragma("GCC unroll 16") for (int i = 0; i < MXI_VL; i++) v[i] = t[i];
+    _Pragma("GCC unroll 16")
+    for (int i = 0; i < MXI_VL; i++) v[i] = t[i];
   }
 }
 
@@ -37,7 +41,8 @@ MXI_INLINE vf32 load_lanes(enum kind kind, const void *p) {
   if (kind == BF16) return mxi_f32_from_bf16(mxi_load_u16h(p));
   return mxi_load_f32(p);
 }
-/* The first n lanes, the others zero; by masks where the set has them, for slivers of A are rarely whole vectors. */
+/* The first n lanes, the others zero; by masks where the set has them, for slivers of A are rarely whole
+ * vectors. */
 MXI_INLINE vf32 load_f32_n(const void *p, int64_t n) {
 #if defined(__AVX512F__)
   return (vf32)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
@@ -91,12 +96,13 @@ MXI_INLINE void pack_elements(enum kind kind, float *dst, struct source s, int64
   int64_t step = kind == BF16_PAIR ? 2 : 1;
   for (int64_t u = from; u < s.units; u++)
     for (int64_t r = 0; r < s.width; r++)
-      dst[u * s.width + r] =
-          r < s.valid ? load_lane(kind, s.p + r * s.r_bytes + u * step * s.k_bytes, s.k_bytes, u * step + 1 < s.kc) : 0;
+      dst[u * s.width + r] = r < s.valid ? load_lane(kind, s.p + r * s.r_bytes + u * step * s.k_bytes,
+                                                     s.k_bytes, u * step + 1 < s.kc)
+                                         : 0;
 }
 
-/* r is contiguous. A sliver narrower than a vector is stored a whole vector at a time: the excess falls on the next
-   unit, stored later, except in the sliver's last units. */
+/* r is contiguous. A sliver narrower than a vector is stored a whole vector at a time: the excess falls on
+   the next unit, stored later, except in the sliver's last units. */
 MXI_INLINE void pack_rows(enum kind kind, float *dst, struct source s) {
   int64_t item = kind == F32 ? 4 : 2, step = kind == BF16_PAIR ? 2 : 1;
   int64_t roomy = s.width < MXI_VL ? s.units - MXI_VL / s.width : s.units;
@@ -105,42 +111,47 @@ MXI_INLINE void pack_rows(enum kind kind, float *dst, struct source s) {
     for (int64_t r = 0; r < s.width; r += MXI_VL) {
       int64_t n = s.valid - r < MXI_VL ? s.valid - r : MXI_VL;
       vf32 lanes = n > 0 ? load_unit(kind, p + r * item, q ? q + r * item : NULL, n) : (vf32){0};
-      if (u < roomy) mxi_store_f32(dst + u * s.width + r, lanes);
-      else mxi_storen_f32(dst + u * s.width + r, lanes, s.width);
+      if (u < roomy)
+        mxi_store_f32(dst + u * s.width + r, lanes);
+      else
+        mxi_storen_f32(dst + u * s.width + r, lanes, s.width);
     }
   }
 }
 
-/* k is contiguous. A sliver narrower than a vector is stored a whole vector at a time: the excess falls on units that
-   are stored later, except in the sliver's last block. */
+/* k is contiguous. A sliver narrower than a vector is stored a whole vector at a time: the excess falls on
+   units that are stored later, except in the sliver's last block. */
 MXI_INLINE void pack_columns(enum kind kind, float *dst, struct source s) {
   int64_t item = kind == F32 || kind == BF16_PAIR ? 4 : 2, whole = s.kc / (kind == BF16_PAIR ? 2 : 1);
   int64_t u = 0;
   for (; u + MXI_VL <= whole; u += MXI_VL)
     for (int64_t r = 0; r < s.width; r += MXI_VL) {
       vf32 v[MXI_VL];
-      _Pragma("GCC unroll 16") for (int i = 0; i < MXI_VL; i++)
+      _Pragma("GCC unroll 16")
+      for (int i = 0; i < MXI_VL; i++)
         v[i] = r + i < s.valid ? load_lanes(kind, s.p + (r + i) * s.r_bytes + u * item) : (vf32){0};
       transpose(v);
       float *d = dst + u * s.width + r;
-      if (s.width >= MXI_VL || u + 2 * MXI_VL <= whole)
-        _Pragma("GCC unroll 16") for (int i = 0; i < MXI_VL; i++) mxi_store_f32(d + i * s.width, v[i]);
-      else
-        for (int i = 0; i < MXI_VL; i++) mxi_storen_f32(d + i * s.width, v[i], s.width);
+      if (s.width >= MXI_VL || u + 2 * MXI_VL <= whole) _Pragma("GCC unroll 16")
+      for (int i = 0; i < MXI_VL; i++) mxi_store_f32(d + i * s.width, v[i]);
+      else for (int i = 0; i < MXI_VL; i++) mxi_storen_f32(d + i * s.width, v[i], s.width);
     }
   pack_elements(kind, dst, s, u);
 }
 
-MXI_INLINE void pack(enum kind kind, void *dst, const void *src, int64_t r_stride, int64_t k_stride, int64_t valid,
-                     int64_t width, int64_t kc) {
+MXI_INLINE void pack(enum kind kind, void *dst, const void *src, int64_t r_stride, int64_t k_stride,
+                     int64_t valid, int64_t width, int64_t kc) {
   int64_t item = kind == F32 ? 4 : 2, units = kind == BF16_PAIR ? (kc + 1) / 2 : kc;
   struct source s = {src, r_stride * item, k_stride * item, valid, width, units, kc};
-  if (k_stride == 1 && valid > 1) pack_columns(kind, dst, s);
-  else if (r_stride == 1) pack_rows(kind, dst, s);
-  else pack_elements(kind, dst, s, 0);
+  if (k_stride == 1 && valid > 1)
+    pack_columns(kind, dst, s);
+  else if (r_stride == 1)
+    pack_rows(kind, dst, s);
+  else
+    pack_elements(kind, dst, s, 0);
 }
 
-#define PACKER(name, kind)                                                                                   \
+#define PACKER(name, kind) \
   MXI_PACKER(name) { pack(kind, dst, src, r_stride, k_stride, valid, width, kc); }
 PACKER(mxi_pack_f32, F32)
 PACKER(mxi_pack_f16, F16)

@@ -4,13 +4,15 @@
 #include "cpu/isa.h"
 #include <stdint.h>
 
-#define MXI_PACKER(name)                                                                                     \
-  void name(void *dst, const void *src, int64_t r_stride, int64_t k_stride, int64_t valid, int64_t width, int64_t kc)
-#define mxi_pack_f32        MXI_ISA_NAME(mxi_pack_f32)
-#define mxi_pack_f16        MXI_ISA_NAME(mxi_pack_f16)
-#define mxi_pack_bf16       MXI_ISA_NAME(mxi_pack_bf16)
-#define mxi_pack_bf16_pairs MXI_ISA_NAME(mxi_pack_bf16_pairs) /* two of k in a lane, the last padded by zero */
-#define mxi_pack_f64        MXI_ISA_NAME(mxi_pack_f64)
+#define MXI_PACKER(name)                                                                                  \
+  void name(void *dst, const void *src, int64_t r_stride, int64_t k_stride, int64_t valid, int64_t width, \
+            int64_t kc)
+#define mxi_pack_f32  MXI_ISA_NAME(mxi_pack_f32)
+#define mxi_pack_f16  MXI_ISA_NAME(mxi_pack_f16)
+#define mxi_pack_bf16 MXI_ISA_NAME(mxi_pack_bf16)
+#define mxi_pack_bf16_pairs \
+  MXI_ISA_NAME(mxi_pack_bf16_pairs) /* two of k in a lane, the last padded by zero */
+#define mxi_pack_f64 MXI_ISA_NAME(mxi_pack_f64)
 MXI_PACKER(mxi_pack_f32);
 MXI_PACKER(mxi_pack_f16);
 MXI_PACKER(mxi_pack_bf16);

@@ -1,5 +1,5 @@
-/* Thin products: at most MXI_THIN_ROWS rows of A, so each element of B is used a few times only, and the time is that
-   of reading B. It is read once, in its own order, and widened in registers. */
+/* Thin products: at most MXI_THIN_ROWS rows of A, so each element of B is used a few times only, and the time
+   is that of reading B. It is read once, in its own order, and widened in registers. */
 #include "cpu/kernels/gemm_kernels.h"
 #include "cpu/simd.h"
 
@@ -21,59 +21,69 @@ MXI_INLINE vf32 multiply_add(vf32 a, vf32 b, vf32 c) {
 #endif
 }
 
-/* ---- B's columns contiguous: dot products of m rows and a few columns at a time. ---- */
+/* ---- B's columns contiguous: dot products of all m rows and a few columns at a time. ---- */
 #if defined(__AVX512F__)
 enum { DOT_SUMS = 24 }; /* accumulators that registers hold */
 #else
 enum { DOT_SUMS = 10 };
 #endif
-enum { MAX_COLS = 4, LINE = 32, AHEAD = 1024 }; /* elements of a step; bytes that prefetching runs ahead */
+enum { MAX_COLS = 4 };
 
 /* Adds MXI_VL elements of k to the sums. */
-MXI_INLINE void dot_step(mx_dtype t, int m, int cols, const float *a, int64_t a_row, const char *b, int64_t b_bytes,
-                         vf32 acc[MXI_THIN_ROWS][MAX_COLS]) {
+MXI_INLINE void dot_step(mx_dtype t, int m, int cols, const float *a, int64_t a_row, const char *b,
+                         int64_t b_bytes, vf32 acc[MXI_THIN_ROWS][MAX_COLS]) {
   vf32 y[MAX_COLS];
-  _Pragma("GCC unroll 4") for (int j = 0; j < cols; j++) y[j] = load_lanes(t, b + j * b_bytes, 0);
-  _Pragma("GCC unroll 8") for (int i = 0; i < m; i++) {
+  _Pragma("GCC unroll 4")
+  for (int j = 0; j < cols; j++) y[j] = load_lanes(t, b + j * b_bytes, 0);
+  _Pragma("GCC unroll 8")
+  for (int i = 0; i < m; i++) {
     vf32 x = mxi_load_f32(a + i * a_row);
-    _Pragma("GCC unroll 4") for (int j = 0; j < cols; j++) acc[i][j] = multiply_add(x, y[j], acc[i][j]);
+    _Pragma("GCC unroll 4")
+    for (int j = 0; j < cols; j++) acc[i][j] = multiply_add(x, y[j], acc[i][j]);
+  }
+}
+MXI_INLINE void dot_end(mx_dtype t, int m, int cols, const float *a, int64_t a_row, const char *b,
+                        int64_t b_bytes, int64_t n, vf32 acc[MXI_THIN_ROWS][MAX_COLS]) {
+  _Pragma("GCC unroll 8")
+  for (int i = 0; i < m; i++) {
+    vf32 x = mxi_loadn_f32(a + i * a_row, n);
+    _Pragma("GCC unroll 4")
+    for (int j = 0; j < cols; j++)
+      acc[i][j] = multiply_add(x, load_lanes_n(t, b + j * b_bytes, 0, n), acc[i][j]);
   }
 }
 
-/* sums[i][j] for i < m, j < cols; m and cols are constants here. */
-MXI_INLINE void dots(mx_dtype t, int m, int cols, const float *a, int64_t a_row, const char *b, int64_t b_bytes, int64_t k,
-                     float *sums, int64_t sums_row) {
+/* sums[i][j] for i < m, j < cols, which are constants here. Meanwhile the columns that follow are fetched:
+   prefetchers in hardware lose a column's start. */
+MXI_INLINE void dots(mx_dtype t, int m, int cols, const float *a, int64_t a_row, const char *b,
+                     int64_t b_bytes, int64_t k, float *sums, int64_t sums_row) {
   vf32 acc[MXI_THIN_ROWS][MAX_COLS];
-  _Pragma("GCC unroll 8") for (int i = 0; i < m; i++)
-    _Pragma("GCC unroll 4") for (int j = 0; j < cols; j++) acc[i][j] = (vf32){0};
   int64_t p = 0, item = t == MX_FLOAT32 ? 4 : 2;
-  for (; p + LINE <= k; p += LINE) {
-    _Pragma("GCC unroll 4") for (int j = 0; j < cols; j++) __builtin_prefetch(b + j * b_bytes + p * item + AHEAD);
-    _Pragma("GCC unroll 4") for (int l = 0; l < LINE; l += MXI_VL) dot_step(t, m, cols, a + p + l, a_row, b + (p + l) * item, b_bytes, acc);
+  _Pragma("GCC unroll 8")
+  for (int i = 0; i < m; i++) _Pragma("GCC unroll 4")
+  for (int j = 0; j < cols; j++) acc[i][j] = (vf32){0};
+  for (; p + MXI_VL <= k; p += MXI_VL) {
+    _Pragma("GCC unroll 4")
+    for (int j = 0; j < cols; j++) __builtin_prefetch(b + (cols + j) * b_bytes + p * item, 0, 2);
+    dot_step(t, m, cols, a + p, a_row, b + p * item, b_bytes, acc);
   }
-  for (; p + MXI_VL <= k; p += MXI_VL) dot_step(t, m, cols, a + p, a_row, b + p * item, b_bytes, acc);
-  if (p < k) {
-    vf32 y[MAX_COLS];
-    _Pragma("GCC unroll 4") for (int j = 0; j < cols; j++) y[j] = load_lanes_n(t, b + j * b_bytes, p, k - p);
-    _Pragma("GCC unroll 8") for (int i = 0; i < m; i++) {
-      vf32 x = mxi_loadn_f32(a + i * a_row + p, k - p);
-      _Pragma("GCC unroll 4") for (int j = 0; j < cols; j++) acc[i][j] = multiply_add(x, y[j], acc[i][j]);
-    }
-  }
-  _Pragma("GCC unroll 8") for (int i = 0; i < m; i++)
-    _Pragma("GCC unroll 4") for (int j = 0; j < cols; j++) sums[i * sums_row + j] = mxi_hsum_f32(acc[i][j]);
+  if (p < k) dot_end(t, m, cols, a + p, a_row, b + p * item, b_bytes, k - p, acc);
+  _Pragma("GCC unroll 8")
+  for (int i = 0; i < m; i++) _Pragma("GCC unroll 4")
+  for (int j = 0; j < cols; j++) sums[i * sums_row + j] = mxi_hsum_f32(acc[i][j]);
 }
 
-MXI_INLINE void all_dots(mx_dtype t, int m, const float *a, int64_t a_row, const char *b, int64_t b_bytes, int64_t n,
-                         int64_t k, float *sums, int64_t sums_row) {
+MXI_INLINE void all_dots(mx_dtype t, int m, const float *a, int64_t a_row, const char *b, int64_t b_bytes,
+                         int64_t n, int64_t k, float *sums, int64_t sums_row) {
   int cols = DOT_SUMS / m < MAX_COLS ? DOT_SUMS / m : MAX_COLS;
   int64_t j = 0;
-  for (; j + cols <= n; j += cols) dots(t, m, cols, a, a_row, b + j * b_bytes, b_bytes, k, sums + j, sums_row);
+  for (; j + cols <= n; j += cols)
+    dots(t, m, cols, a, a_row, b + j * b_bytes, b_bytes, k, sums + j, sums_row);
   for (; j < n; j++) dots(t, m, 1, a, a_row, b + j * b_bytes, b_bytes, k, sums + j, sums_row);
 }
 
-MXI_INLINE void along_k(mx_dtype t, const float *a, int64_t a_row, const void *b, int64_t stride, int64_t m, int64_t n,
-                        int64_t k, float *sums, int64_t sums_row) {
+MXI_INLINE void along_k(mx_dtype t, const float *a, int64_t a_row, const void *b, int64_t stride, int64_t m,
+                        int64_t n, int64_t k, float *sums, int64_t sums_row) {
   int64_t b_bytes = stride * (t == MX_FLOAT32 ? 4 : 2);
   switch (m) {
   case 1: all_dots(t, 1, a, a_row, b, b_bytes, n, k, sums, sums_row); break;
@@ -87,36 +97,42 @@ MXI_INLINE void along_k(mx_dtype t, const float *a, int64_t a_row, const void *b
   }
 }
 
-/* ---- B's rows contiguous: four rows of B at a time are scaled and added to the sums, which stay in cache. ---- */
+/* ---- B's rows contiguous: four rows of B at a time are scaled and added to the sums, which stay in cache.
+ * ---- */
 enum { ROWS = 4 };
 
-/* `lanes` elements of sums from ROWS rows of B (b[0] .. ), or from `rows` fewer. */
-MXI_INLINE void add_rows(mx_dtype t, const float *a, int64_t a_row, const char *b, int64_t b_bytes, int64_t m, int64_t n,
-                         int rows, float *sums, int64_t sums_row) {
+/* Adds `rows` rows of B to the sums, and fetches the rows that follow. */
+MXI_INLINE void add_rows(mx_dtype t, const float *a, int64_t a_row, const char *b, int64_t b_bytes, int64_t m,
+                         int64_t n, int rows, float *sums, int64_t sums_row) {
   for (int64_t j = 0; j < n; j += MXI_VL) {
     int64_t left = n - j;
     vf32 y[ROWS];
-    _Pragma("GCC unroll 4") for (int r = 0; r < rows; r++) {
-      __builtin_prefetch(b + (ROWS + r) * b_bytes + j * (t == MX_FLOAT32 ? 4 : 2));
+    _Pragma("GCC unroll 4")
+    for (int r = 0; r < rows; r++) {
+      __builtin_prefetch(b + (ROWS + r) * b_bytes + j * (t == MX_FLOAT32 ? 4 : 2), 0, 2);
       y[r] = left >= MXI_VL ? load_lanes(t, b + r * b_bytes, j) : load_lanes_n(t, b + r * b_bytes, j, left);
     }
     for (int64_t i = 0; i < m; i++) {
       float *s = sums + i * sums_row + j;
       vf32 sum = left >= MXI_VL ? mxi_load_f32(s) : mxi_loadn_f32(s, left);
-      _Pragma("GCC unroll 4") for (int r = 0; r < rows; r++) sum = multiply_add(mxi_set_f32(a[i * a_row + r]), y[r], sum);
-      if (left >= MXI_VL) mxi_store_f32(s, sum);
-      else mxi_storen_f32(s, sum, left);
+      _Pragma("GCC unroll 4")
+      for (int r = 0; r < rows; r++) sum = multiply_add(mxi_set_f32(a[i * a_row + r]), y[r], sum);
+      if (left >= MXI_VL)
+        mxi_store_f32(s, sum);
+      else
+        mxi_storen_f32(s, sum, left);
     }
   }
 }
 
-MXI_INLINE void along_n(mx_dtype t, const float *a, int64_t a_row, const void *b, int64_t stride, int64_t m, int64_t n,
-                        int64_t k, float *sums, int64_t sums_row) {
+MXI_INLINE void along_n(mx_dtype t, const float *a, int64_t a_row, const void *b, int64_t stride, int64_t m,
+                        int64_t n, int64_t k, float *sums, int64_t sums_row) {
   int64_t b_bytes = stride * (t == MX_FLOAT32 ? 4 : 2), p = 0;
   for (int64_t i = 0; i < m; i++) memset(sums + i * sums_row, 0, (size_t)n * sizeof *sums);
   for (; p + ROWS <= k; p += ROWS)
     add_rows(t, a + p, a_row, (const char *)b + p * b_bytes, b_bytes, m, n, ROWS, sums, sums_row);
-  for (; p < k; p++) add_rows(t, a + p, a_row, (const char *)b + p * b_bytes, b_bytes, m, n, 1, sums, sums_row);
+  for (; p < k; p++)
+    add_rows(t, a + p, a_row, (const char *)b + p * b_bytes, b_bytes, m, n, 1, sums, sums_row);
 }
 
 MXI_INLINE void widen(mx_dtype t, float *dst, const void *src, int64_t n) {
@@ -125,15 +141,15 @@ MXI_INLINE void widen(mx_dtype t, float *dst, const void *src, int64_t n) {
   if (i < n) mxi_storen_f32(dst + i, load_lanes_n(t, src, i, n - i), n - i);
 }
 
-#define THIN(name, t)                                                                                        \
-  static void along_k_##name(const float *a, int64_t a_row, const void *b, int64_t stride, int64_t m, int64_t n, \
-                             int64_t k, float *sums, int64_t sums_row) {                                     \
-    along_k(t, a, a_row, b, stride, m, n, k, sums, sums_row);                                                \
-  }                                                                                                          \
-  static void along_n_##name(const float *a, int64_t a_row, const void *b, int64_t stride, int64_t m, int64_t n, \
-                             int64_t k, float *sums, int64_t sums_row) {                                     \
-    along_n(t, a, a_row, b, stride, m, n, k, sums, sums_row);                                                \
-  }                                                                                                          \
+#define THIN(name, t)                                                                                 \
+  static void along_k_##name(const float *a, int64_t a_row, const void *b, int64_t stride, int64_t m, \
+                             int64_t n, int64_t k, float *sums, int64_t sums_row) {                   \
+    along_k(t, a, a_row, b, stride, m, n, k, sums, sums_row);                                         \
+  }                                                                                                   \
+  static void along_n_##name(const float *a, int64_t a_row, const void *b, int64_t stride, int64_t m, \
+                             int64_t n, int64_t k, float *sums, int64_t sums_row) {                   \
+    along_n(t, a, a_row, b, stride, m, n, k, sums, sums_row);                                         \
+  }                                                                                                   \
   static void widen_##name(float *dst, const void *src, int64_t n) { widen(t, dst, src, n); }
 THIN(f32, MX_FLOAT32)
 THIN(f16, MX_FLOAT16)

@@ -1,5 +1,6 @@
-/* Tiles of the packed product in float32 and float64: an outer product per k, h x 2 vectors of accumulators in
-   registers. Every tile of any height sums k in the same order, so results don't depend on how C is cut. */
+/* Tiles of the packed product in float32 and float64: an outer product per k, h x 2 vectors of accumulators
+   in registers. Every tile of any height sums k in the same order, so results don't depend on how C is cut.
+ */
 #include "cpu/kernels/gemm_kernels.h"
 #include "cpu/kernels/gemm_pack.h"
 #include "cpu/simd.h"
@@ -29,44 +30,49 @@ MXI_INLINE vf64 multiply_add_f64(double a, vf64 b, vf64 c) {
 #endif
 }
 
-#define TILE(T, V, name)                                                                                     \
-  MXI_INLINE void tile_##name(int h, int64_t kc, const T *a, const T *b, const T *in, int64_t in_row, T *out, \
-                              int64_t out_row) {                                                             \
-    enum { L = sizeof(V) / sizeof(T) };                                                                      \
-    V acc[MR][2];                                                                                            \
-    _Pragma("GCC unroll 16") for (int i = 0; i < h; i++) {                                                   \
-      acc[i][0] = acc[i][1] = (V){0};                                                                        \
-      __builtin_prefetch(out + i * out_row);                                                                 \
-      __builtin_prefetch(out + i * out_row + L);                                                             \
-    }                                                                                                        \
-    _Pragma("GCC unroll 4") for (int64_t k = 0; k < kc; k++, a += h, b += 2 * L) {                           \
-      V b0 = mxi_load_##name(b), b1 = mxi_load_##name(b + L);                                                \
-      _Pragma("GCC unroll 16") for (int i = 0; i < h; i++) {                                                 \
-        acc[i][0] = multiply_add_##name(a[i], b0, acc[i][0]);                                                \
-        acc[i][1] = multiply_add_##name(a[i], b1, acc[i][1]);                                                \
-      }                                                                                                      \
-    }                                                                                                        \
-    _Pragma("GCC unroll 16") for (int i = 0; i < h; i++) {                                                   \
-      if (in) {                                                                                              \
-        acc[i][0] += mxi_load_##name(in + i * in_row);                                                       \
-        acc[i][1] += mxi_load_##name(in + i * in_row + L);                                                   \
-      }                                                                                                      \
-      mxi_store_##name(out + i * out_row, acc[i][0]);                                                        \
-      mxi_store_##name(out + i * out_row + L, acc[i][1]);                                                    \
-    }                                                                                                        \
+#define TILE(T, V, name)                                                                              \
+  MXI_INLINE void tile_##name(int h, int64_t kc, const T *a, const T *b, const T *in, int64_t in_row, \
+                              T *out, int64_t out_row) {                                              \
+    enum { L = sizeof(V) / sizeof(T) };                                                               \
+    V acc[MR][2];                                                                                     \
+    _Pragma("GCC unroll 16")                                                                          \
+    for (int i = 0; i < h; i++) {                                                                     \
+      acc[i][0] = acc[i][1] = (V){0};                                                                 \
+      __builtin_prefetch(out + i * out_row);                                                          \
+      __builtin_prefetch(out + i * out_row + L);                                                      \
+    }                                                                                                 \
+    _Pragma("GCC unroll 4")                                                                           \
+    for (int64_t k = 0; k < kc; k++, a += h, b += 2 * L) {                                            \
+      V b0 = mxi_load_##name(b), b1 = mxi_load_##name(b + L);                                         \
+      _Pragma("GCC unroll 16")                                                                        \
+      for (int i = 0; i < h; i++) {                                                                   \
+        acc[i][0] = multiply_add_##name(a[i], b0, acc[i][0]);                                         \
+        acc[i][1] = multiply_add_##name(a[i], b1, acc[i][1]);                                         \
+      }                                                                                               \
+    }                                                                                                 \
+    _Pragma("GCC unroll 16")                                                                          \
+    for (int i = 0; i < h; i++) {                                                                     \
+      if (in) {                                                                                       \
+        acc[i][0] += mxi_load_##name(in + i * in_row);                                                \
+        acc[i][1] += mxi_load_##name(in + i * in_row + L);                                            \
+      }                                                                                               \
+      mxi_store_##name(out + i * out_row, acc[i][0]);                                                 \
+      mxi_store_##name(out + i * out_row + L, acc[i][1]);                                             \
+    }                                                                                                 \
   }
 TILE(float, vf32, f32)
 TILE(double, vf64, f64)
 
-#define TILE_OF_HEIGHT(name, h)                                                                              \
-  static void tile_##name##_##h(int64_t kc, const void *a, const void *b, const void *in, int64_t in_row,    \
-                                void *out, int64_t out_row) {                                                \
-    tile_##name(h, kc, a, b, in, in_row, out, out_row);                                                      \
+#define TILE_OF_HEIGHT(name, h)                                                                           \
+  static void tile_##name##_##h(int64_t kc, const void *a, const void *b, const void *in, int64_t in_row, \
+                                void *out, int64_t out_row) {                                             \
+    tile_##name(h, kc, a, b, in, in_row, out, out_row);                                                   \
   }
-#define EACH_HEIGHT_TO_4(X, name)  X(name, 1) X(name, 2) X(name, 3) X(name, 4)
-#define EACH_HEIGHT_TO_6(X, name)  EACH_HEIGHT_TO_4(X, name) X(name, 5) X(name, 6)
-#define EACH_HEIGHT_TO_14(X, name)                                                                           \
-  EACH_HEIGHT_TO_6(X, name) X(name, 7) X(name, 8) X(name, 9) X(name, 10) X(name, 11) X(name, 12) X(name, 13) X(name, 14)
+#define EACH_HEIGHT_TO_4(X, name) X(name, 1) X(name, 2) X(name, 3) X(name, 4)
+#define EACH_HEIGHT_TO_6(X, name) EACH_HEIGHT_TO_4(X, name) X(name, 5) X(name, 6)
+#define EACH_HEIGHT_TO_14(X, name) \
+  EACH_HEIGHT_TO_6(X, name)        \
+  X(name, 7) X(name, 8) X(name, 9) X(name, 10) X(name, 11) X(name, 12) X(name, 13) X(name, 14)
 #if defined(__AVX512F__)
 #define EACH_HEIGHT EACH_HEIGHT_TO_14
 #elif defined(__AVX2__)
@@ -95,13 +101,24 @@ static void finish_f64(const void *tile, int64_t tile_row, const struct mxi_gemm
 
 const struct mxi_gemm_kernels *MXI_ISA_NAME(mxi_gemm_f32)(void) {
   static const struct mxi_gemm_kernels kernels = {
-      .mr = MR, .nr = 2 * MXI_VL, .unit = 1, .size = 4, .kc = 384, .tiles = tiles_f32, .finish = mxi_gemm_finish_f32,
+      .mr = MR,
+      .nr = 2 * MXI_VL,
+      .unit = 1,
+      .size = 4,
+      .kc = 384,
+      .tiles = tiles_f32,
+      .finish = mxi_gemm_finish_f32,
       .pack = {[MX_FLOAT32] = mxi_pack_f32, [MX_FLOAT16] = mxi_pack_f16, [MX_BFLOAT16] = mxi_pack_bf16}};
   return &kernels;
 }
 const struct mxi_gemm_kernels *MXI_ISA_NAME(mxi_gemm_f64)(void) {
-  static const struct mxi_gemm_kernels kernels = {
-      .mr = MR, .nr = 2 * MXI_VD, .unit = 1, .size = 8, .kc = 256, .tiles = tiles_f64, .finish = finish_f64,
-      .pack = {[MX_FLOAT64] = mxi_pack_f64}};
+  static const struct mxi_gemm_kernels kernels = {.mr = MR,
+                                                  .nr = 2 * MXI_VD,
+                                                  .unit = 1,
+                                                  .size = 8,
+                                                  .kc = 256,
+                                                  .tiles = tiles_f64,
+                                                  .finish = finish_f64,
+                                                  .pack = {[MX_FLOAT64] = mxi_pack_f64}};
   return &kernels;
 }

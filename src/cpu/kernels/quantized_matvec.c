@@ -1,21 +1,22 @@
 /* y = x W^T for few rows of x: W is streamed once, its integers widened to float32 in registers.
 
-   y[n] = sum_k (q[n,k] s[n,g(k)] + b[n,g(k)]) x[k] = sum_g s[n,g] (sum_{k in g} q[n,k] x[k]) + sum_g b[n,g] X[g]
-   with X[g] the sum of x over group g, made once a call.
+   y[n] = sum_k (q[n,k] s[n,g(k)] + b[n,g(k)]) x[k] = sum_g s[n,g] (sum_{k in g} q[n,k] x[k]) + sum_g b[n,g]
+   X[g] with X[g] the sum of x over group g, made once a call.
 
-   2, 4 and 8 bits divide a word. One vector holds MXI_VL neighbouring words of a row; its field i (mask, convert)
-   holds the weights at place i of each word, so x is permuted once a call to meet them: a block of MXI_VL words
-   meets permuted[place][lane]. Masking leaves the field where it lies, times 2^(bits * place), and x carries the
-   inverse power, which is exact; the word's upper half is shifted down first, so the powers stay within 2^14.
-   3, 5 and 6 bits are unpacked MXI_VL neighbours at a time and meet x in its own order.
+   2, 4 and 8 bits divide a word. One vector holds MXI_VL neighbouring words of a row; its field i (mask,
+   convert) holds the weights at place i of each word, so x is permuted once a call to meet them: a block of
+   MXI_VL words meets permuted[place][lane]. Masking leaves the field where it lies, times 2^(bits * place),
+   and x carries the inverse power, which is exact; the word's upper half is shifted down first, so the powers
+   stay within 2^14. 3, 5 and 6 bits are unpacked MXI_VL neighbours at a time and meet x in its own order.
 
-   A tile is a few rows of W by a few rows of x. Each of its sums has one accumulator a block, then one multiply_add
-   by the scale: the order never depends on the tile's shape, nor on threads. */
+   A tile is a few rows of W by a few rows of x. Each of its sums has one accumulator a block, then one
+   multiply_add by the scale: the order never depends on the tile's shape, nor on threads. */
 #include "quantized_unpack.h"
 
 enum {
   MAX_X_ROWS = 4,
-  PREFETCH_BYTES = 8000 /* the least distance, in whole tiles: rows are too short for the hardware to see ahead */
+  PREFETCH_BYTES =
+      8000 /* the least distance, in whole tiles: rows are too short for the hardware to see ahead */
 };
 
 MXI_INLINE bool bits_divide_word(int bits) { return 32 % bits == 0; }
@@ -41,8 +42,8 @@ void MXI_ISA_NAME(mxi_matvec_layout)(struct mxi_matvec *job) {
 #define ODD_LANES  1, 3, 5, 7
 #endif
 
-/* Splits a block into its places: out[i][lane] = x[lane * places + i], in place. Each round parts even from odd
-   elements within ever smaller runs of vectors, which leaves place i at i with its bits reversed. */
+/* Splits a block into its places: out[i][lane] = x[lane * places + i], in place. Each round parts even from
+   odd elements within ever smaller runs of vectors, which leaves place i at i with its bits reversed. */
 MXI_INLINE void permute_block(float *block, int bits) {
   const int places = 32 / bits, rounds = __builtin_ctz((unsigned)places);
   vf32 v[16], next[16];
@@ -75,7 +76,8 @@ MXI_INLINE __m128 fold_to_four(vf32 v) {
 
 /* The sums of four vectors' lanes. */
 MXI_INLINE __m128 sum_lanes(vf32 a, vf32 b, vf32 c, vf32 d) {
-  return _mm_hadd_ps(_mm_hadd_ps(fold_to_four(a), fold_to_four(b)), _mm_hadd_ps(fold_to_four(c), fold_to_four(d)));
+  return _mm_hadd_ps(_mm_hadd_ps(fold_to_four(a), fold_to_four(b)),
+                     _mm_hadd_ps(fold_to_four(c), fold_to_four(d)));
 }
 
 /* sums[g] of the widened row x, four groups a round; zeros past the last group, and x is zero there too. */
@@ -98,13 +100,17 @@ void MXI_ISA_NAME(mxi_matvec_prepare)(const struct mxi_matvec *job, int64_t row)
   const int64_t cols = job->w.cols;
   float *x = job->permuted + row * job->permuted_stride;
   const void *src = element_at(job->x, job->dtype, row * cols);
-  for (int64_t k = 0; k < cols; k += MXI_VL) mxi_store_f32(x + k, load_floats(element_at(src, job->dtype, k), job->dtype));
+  for (int64_t k = 0; k < cols; k += MXI_VL)
+    mxi_store_f32(x + k, load_floats(element_at(src, job->dtype, k), job->dtype));
   for (int64_t k = cols; k < job->permuted_stride; k += MXI_VL) mxi_store_f32(x + k, splat(0));
   sum_groups(job, x, job->sums + row * job->sums_stride);
   for (int64_t k = 0; bits_divide_word(bits) && k < job->permuted_stride; k += block_weights(bits)) {
-    if (bits == 2) permute_block(x + k, 2);
-    else if (bits == 4) permute_block(x + k, 4);
-    else permute_block(x + k, 8);
+    if (bits == 2)
+      permute_block(x + k, 2);
+    else if (bits == 4)
+      permute_block(x + k, 4);
+    else
+      permute_block(x + k, 8);
   }
 }
 
@@ -122,7 +128,8 @@ MXI_INLINE vu32 load_words(const uint8_t *p, int64_t n) {
 #if MXI_VL == 16
   return (vu32)_mm512_maskz_loadu_epi32((__mmask16)((1u << n) - 1), p);
 #elif MXI_VL == 8
-  return (vu32)_mm256_maskload_epi32((const int *)(const void *)p, (__m256i)(lane_numbers() < (vi32){0} + (int)n));
+  return (vu32)_mm256_maskload_epi32((const int *)(const void *)p,
+                                     (__m256i)(lane_numbers() < (vi32){0} + (int)n));
 #else
   return mxi_loadn_u32((const uint32_t *)(const void *)p, n);
 #endif
@@ -140,8 +147,8 @@ MXI_INLINE vf32 spread(vf32 scale, vi32 group) {
 }
 
 /* Adds weights [k, k + n) of the rows; scale[r] holds the scales of their groups, at most MXI_VL of them. */
-MXI_INLINE void add_words(const struct tile *t, vf32 total[4][MAX_X_ROWS], const vf32 *scale, int64_t k, int64_t n,
-                          int log_group, int bits, int rows, int x_rows) {
+MXI_INLINE void add_words(const struct tile *t, vf32 total[4][MAX_X_ROWS], const vf32 *scale, int64_t k,
+                          int64_t n, int log_group, int bits, int rows, int x_rows) {
   const int places = 32 / bits, block = MXI_VL * places;
   const int log_words = log_group - __builtin_ctz((unsigned)places); /* words a group */
   for (int64_t j = 0; j < n; j += block) {
@@ -172,8 +179,8 @@ MXI_INLINE void add_words(const struct tile *t, vf32 total[4][MAX_X_ROWS], const
   }
 }
 
-MXI_INLINE void add_stream(const struct tile *t, vf32 total[4][MAX_X_ROWS], const vf32 *scale, int64_t k, int64_t n,
-                           int log_group, int bits, int rows, int x_rows) {
+MXI_INLINE void add_stream(const struct tile *t, vf32 total[4][MAX_X_ROWS], const vf32 *scale, int64_t k,
+                           int64_t n, int log_group, int bits, int rows, int x_rows) {
   for (int64_t j = 0; j < n; j += 32) {
     vf32 sum[4][MAX_X_ROWS];
     UNROLL for (int r = 0; r < rows; r++) __builtin_prefetch(t->w[r] + (k + j) / 8 * bits + t->ahead);
@@ -194,8 +201,8 @@ MXI_INLINE void add_stream(const struct tile *t, vf32 total[4][MAX_X_ROWS], cons
 }
 
 /* Rows [n, n + rows) of W, of which `valid` exist, against rows [m, m + x_rows) of x. */
-MXI_INLINE void multiply_tile(const struct mxi_matvec *job, int64_t n, int64_t valid, int64_t m, int bits, int rows,
-                              int x_rows) {
+MXI_INLINE void multiply_tile(const struct mxi_matvec *job, int64_t n, int64_t valid, int64_t m, int bits,
+                              int rows, int x_rows) {
   const struct mxi_quantized *w = &job->w;
   const int64_t row_bytes = w->cols * bits / 8, groups = w->cols / w->group_size;
   const int log_group = __builtin_ctz((unsigned)w->group_size);
@@ -211,19 +218,21 @@ MXI_INLINE void multiply_tile(const struct mxi_matvec *job, int64_t n, int64_t v
     t.sums[i] = job->sums + (m + i) * job->sums_stride;
   }
   vf32 total[4][MAX_X_ROWS];
-  UNROLL for (int r = 0; r < rows; r++)
-    UNROLL for (int i = 0; i < x_rows; i++) total[r][i] = splat(0);
+  UNROLL for (int r = 0; r < rows; r++) UNROLL for (int i = 0; i < x_rows; i++) total[r][i] = splat(0);
   for (int64_t g = 0; g < groups; g += MXI_VL) {
     vf32 scale[4]; /* zero past the last group: a word past the row's end must not meet another row's scale */
     UNROLL for (int r = 0; r < rows; r++) {
       scale[r] = load_floats_n(element_at(t.scales[r], w->dtype, g), w->dtype, groups - g);
       vf32 bias = load_floats_n(element_at(t.biases[r], w->dtype, g), w->dtype, groups - g);
-      UNROLL for (int i = 0; i < x_rows; i++)
-        total[r][i] = multiply_add(bias, mxi_load_f32(t.sums[i] + g), total[r][i]);
+      UNROLL for (int i = 0; i < x_rows; i++) total[r][i] =
+          multiply_add(bias, mxi_load_f32(t.sums[i] + g), total[r][i]);
     }
-    int64_t count = groups - g < MXI_VL ? groups - g : MXI_VL, k = g << log_group, weights = count << log_group;
-    if (bits_divide_word(bits)) add_words(&t, total, scale, k, weights, log_group, bits, rows, x_rows);
-    else add_stream(&t, total, scale, k, weights, log_group, bits, rows, x_rows);
+    int64_t count = groups - g < MXI_VL ? groups - g : MXI_VL, k = g << log_group,
+            weights = count << log_group;
+    if (bits_divide_word(bits))
+      add_words(&t, total, scale, k, weights, log_group, bits, rows, x_rows);
+    else
+      add_stream(&t, total, scale, k, weights, log_group, bits, rows, x_rows);
   }
   UNROLL for (int i = 0; i < x_rows; i++) {
     void *y = (char *)element_at(job->y, job->dtype, (m + i) * w->rows + n);
@@ -242,12 +251,14 @@ MXI_INLINE void multiply_rows(const struct mxi_matvec *job, int64_t begin, int64
 }
 
 /* One function for each number of bits and of rows of x. */
-#define INSTANCE(bits, x_rows)                                                                               \
-  static void multiply_##bits##_##x_rows(const struct mxi_matvec *job, int64_t begin, int64_t end, int64_t m) {   \
-    multiply_rows(job, begin, end, m, bits, x_rows);                                                         \
+#define INSTANCE(bits, x_rows)                                                                     \
+  static void multiply_##bits##_##x_rows(const struct mxi_matvec *job, int64_t begin, int64_t end, \
+                                         int64_t m) {                                              \
+    multiply_rows(job, begin, end, m, bits, x_rows);                                               \
   }
 #define INSTANCES(bits) INSTANCE(bits, 1) INSTANCE(bits, 2) INSTANCE(bits, 3) INSTANCE(bits, 4)
-#define NAMES(bits)     {multiply_##bits##_1, multiply_##bits##_2, multiply_##bits##_3, multiply_##bits##_4}
+#define NAMES(bits) \
+  { multiply_##bits##_1, multiply_##bits##_2, multiply_##bits##_3, multiply_##bits##_4 }
 INSTANCES(2)
 INSTANCES(3)
 INSTANCES(4)

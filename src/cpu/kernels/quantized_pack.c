@@ -1,8 +1,8 @@
 /* Quantised weights to and from floats: the packers of the matrix product, y = x W, and the two conversions.
 
-   How quantize chooses: in a group, e is the end of [min, max] farther from zero, and the step s = (max - min) /
-   (2^bits - 1), at least 1e-7, points from e to the other end. s is then stretched so that zero falls on the grid: e
-   is a whole number of steps. The bias is e, or 0 where e rounds to no step at all. */
+   How quantize chooses: in a group, e is the end of [min, max] farther from zero, and the step s = (max -
+   min) / (2^bits - 1), at least 1e-7, points from e to the other end. s is then stretched so that zero falls
+   on the grid: e is a whole number of steps. The bias is e, or 0 where e rounds to no step at all. */
 #include "quantized_unpack.h"
 
 /* ---- Packers ---- */
@@ -11,7 +11,8 @@
 static float weight_at(const struct mxi_quantized *w, int64_t row, int64_t col) {
   const uint8_t *packed = (const uint8_t *)w->packed + row * (w->cols * w->bits / 8);
   int64_t group = row * (w->cols / w->group_size) + col / w->group_size;
-  return (float)integer_at(packed, col, w->bits) * load_float(element_at(w->scales, w->dtype, group), w->dtype) +
+  return (float)integer_at(packed, col, w->bits) *
+             load_float(element_at(w->scales, w->dtype, group), w->dtype) +
          load_float(element_at(w->biases, w->dtype, group), w->dtype);
 }
 
@@ -27,13 +28,15 @@ static vf32 load_column(const void *p, mx_dtype t, int64_t stride, int64_t n) {
   return widen(h, t);
 }
 
-/* 32 columns of MXI_VL rows, transposed: dst[32][ld]. A vector holds the same word of every row, so the shifts that
-   unpack it also transpose it. words is [bits][MXI_VL]. */
-MXI_INLINE void unpack_columns(float *dst, int64_t ld, const uint32_t *words, vf32 scale, vf32 bias, int bits) {
+/* 32 columns of MXI_VL rows, transposed: dst[32][ld]. A vector holds the same word of every row, so the
+   shifts that unpack it also transpose it. words is [bits][MXI_VL]. */
+MXI_INLINE void unpack_columns(float *dst, int64_t ld, const uint32_t *words, vf32 scale, vf32 bias,
+                               int bits) {
   const vu32 mask = (vu32){0} + ((1u << bits) - 1);
   vu32 word[8];
   UNROLL for (int i = 0; i < bits; i++) word[i] = mxi_load_u32(words + i * MXI_VL);
-  _Pragma("GCC unroll 32") for (int e = 0; e < 32; e++) {
+  _Pragma("GCC unroll 32")
+  for (int e = 0; e < 32; e++) {
     const int at = e * bits / 32, shift = e * bits % 32;
     vu32 v = word[at] >> shift;
     if (shift + bits > 32) v |= word[at + 1] << (32 - shift);
@@ -42,46 +45,49 @@ MXI_INLINE void unpack_columns(float *dst, int64_t ld, const uint32_t *words, vf
   }
 }
 
-/* MXI_VL rows from row n (`valid` of them exist), columns [k0, k0 + kc), both multiples of 32, into dst[kc][ld]. */
-MXI_INLINE void pack_rows(const struct mxi_quantized *w, float *dst, int64_t ld, int64_t k0, int64_t kc, int64_t n,
-                          int64_t valid, int bits) {
-  const int64_t row_words = w->cols * bits / 32, groups = w->cols / w->group_size;
+/* A panel's columns of one vector: rows n .. n + valid of W, columns [k0, k0 + kc), into dst[kc][ld], the
+   first `width` lanes, zeros from `valid` on. W is unpacked 32 columns at a time; those cut by an edge go by
+   way of `edge`. */
+MXI_INLINE void pack_rows(const struct mxi_quantized *w, float *dst, int64_t ld, int64_t width, int64_t k0,
+                          int64_t kc, int64_t n, int64_t valid, int bits) {
+  const int64_t row_words = w->cols / 32 * bits, groups = w->cols / w->group_size, end = k0 + kc;
   const uint32_t *packed = w->packed + n * row_words;
   uint32_t words[8 * MXI_VL] = {0};
+  float edge[32 * MXI_VL];
   vf32 scale = splat(0), bias = splat(0);
-  for (int64_t k = k0; k < k0 + kc; k += 32) {
-    if (k == k0 || k % w->group_size == 0) {
-      int64_t first = n * groups + k / w->group_size;
-      scale = load_column(element_at(w->scales, w->dtype, first), w->dtype, groups, valid);
-      bias = load_column(element_at(w->biases, w->dtype, first), w->dtype, groups, valid);
+  for (int64_t first = k0 / 32 * 32, k = first; k < end; k += 32) {
+    if (k == first || k % w->group_size == 0) {
+      int64_t group = n * groups + k / w->group_size;
+      scale = load_column(element_at(w->scales, w->dtype, group), w->dtype, groups, valid);
+      bias = load_column(element_at(w->biases, w->dtype, group), w->dtype, groups, valid);
     }
     for (int64_t r = 0; r < valid; r++)
-      UNROLL for (int i = 0; i < bits; i++) words[i * MXI_VL + r] = packed[r * row_words + k * bits / 32 + i];
-    unpack_columns(dst + (k - k0) * ld, ld, words, scale, bias, bits);
+      UNROLL for (int i = 0; i < bits; i++) words[i * MXI_VL + r] = packed[r * row_words + k / 32 * bits + i];
+    if (k >= k0 && k + 32 <= end && width == MXI_VL) {
+      unpack_columns(dst + (k - k0) * ld, ld, words, scale, bias, bits);
+      continue;
+    }
+    unpack_columns(edge, MXI_VL, words, scale, bias, bits);
+    for (int64_t e = k < k0 ? k0 - k : 0; e < 32 && k + e < end; e++)
+      memcpy(dst + (k + e - k0) * ld, edge + e * MXI_VL, (size_t)width * sizeof(float));
   }
 }
 
-void MXI_ISA_NAME(mxi_pack_quantized_transposed)(const void *ctx, float *dst, int64_t k0, int64_t kc, int64_t n0,
-                                                 int64_t nc, int64_t nr) {
+void MXI_ISA_NAME(mxi_pack_quantized_transposed)(const void *ctx, float *dst, int64_t k0, int64_t kc,
+                                                 int64_t n0, int64_t nc, int64_t nr) {
   const struct mxi_quantized *w = ctx;
-  bool whole = k0 % 32 == 0 && kc % 32 == 0;
   for (int64_t j = 0; j < nr; j += MXI_VL) {
-    int64_t valid = nc - j < MXI_VL ? nc - j : MXI_VL;
-    if (valid > 0 && whole && j + MXI_VL <= nr) {
-#define BODY(bits) pack_rows(w, dst + j, nr, k0, kc, n0 + j, valid, bits)
-      WITH_BITS(w->bits, BODY)
+    int64_t width = nr - j < MXI_VL ? nr - j : MXI_VL, valid = nc - j < width ? nc - j : width;
+    if (valid < 0) valid = 0;
+#define BODY(bits) pack_rows(w, dst + j, nr, width, k0, kc, n0 + j, valid, bits)
+    WITH_BITS(w->bits, BODY)
 #undef BODY
-      continue;
-    }
-    for (int64_t k = 0; k < kc; k++)
-      for (int64_t r = j; r < j + MXI_VL && r < nr; r++)
-        dst[k * nr + r] = r < nc ? weight_at(w, n0 + r, k0 + k) : 0;
   }
 }
 
 /* Columns [begin, begin + n), multiples of MXI_VL, of a row. */
-MXI_INLINE void dequantize_span(const struct mxi_quantized *w, float *dst, int64_t row, int64_t begin, int64_t n,
-                                int bits) {
+MXI_INLINE void dequantize_span(const struct mxi_quantized *w, float *dst, int64_t row, int64_t begin,
+                                int64_t n, int bits) {
   const uint8_t *packed = (const uint8_t *)w->packed + row * (w->cols * bits / 8);
   const int64_t groups = row * (w->cols / w->group_size);
   const int log_group = __builtin_ctz((unsigned)w->group_size);
@@ -97,8 +103,8 @@ MXI_INLINE void dequantize_span(const struct mxi_quantized *w, float *dst, int64
   }
 }
 
-void MXI_ISA_NAME(mxi_pack_quantized)(const void *ctx, float *dst, int64_t k0, int64_t kc, int64_t n0, int64_t nc,
-                                      int64_t nr) {
+void MXI_ISA_NAME(mxi_pack_quantized)(const void *ctx, float *dst, int64_t k0, int64_t kc, int64_t n0,
+                                      int64_t nc, int64_t nr) {
   const struct mxi_quantized *w = ctx;
   bool whole = n0 % MXI_VL == 0 && nc % MXI_VL == 0;
   for (int64_t k = 0; k < kc; k++, dst += nr) {
@@ -113,23 +119,59 @@ void MXI_ISA_NAME(mxi_pack_quantized)(const void *ctx, float *dst, int64_t k0, i
   }
 }
 
-/* ---- y = x W for one row of x: columns summed over all rows of W ---- */
+/* ---- y = x W for few rows of x: columns summed over the rows of W, four at a time ---- */
 
-void MXI_ISA_NAME(mxi_vecmat_columns)(const struct mxi_matvec *job, int64_t i, int64_t begin, int64_t end) {
+/* Adds rows [k, k + rows) of W's columns [begin, begin + n) times x's columns to sum[m][MXI_VECMAT_COLUMNS].
+ */
+MXI_INLINE void add_rows(const struct mxi_matvec *job, float (*sum)[MXI_VECMAT_COLUMNS], int64_t k, int rows,
+                         int64_t begin, int64_t n, int bits) {
   const struct mxi_quantized *w = &job->w;
-  const int64_t n = end - begin;
-  float sum[MXI_VECMAT_COLUMNS] = {0}, weights[MXI_VECMAT_COLUMNS];
-  for (int64_t k = 0; k < w->rows; k++) {
-    vf32 x = splat(load_float(element_at(job->x, job->dtype, i * w->rows + k), job->dtype));
-#define BODY(bits) dequantize_span(w, weights, k, begin, n, bits)
-    WITH_BITS(w->bits, BODY)
-#undef BODY
-    for (int64_t j = 0; j < n; j += MXI_VL)
-      mxi_store_f32(sum + j, multiply_add(x, mxi_load_f32(weights + j), mxi_load_f32(sum + j)));
+  const int64_t row_bytes = w->cols / 8 * bits, groups = w->cols / w->group_size;
+  const uint8_t *packed[4];
+  float x[MXI_VECMAT_ROWS][4];
+  for (int r = 0; r < rows; r++) {
+    packed[r] = (const uint8_t *)w->packed + (k + r) * row_bytes;
+    for (int64_t m = 0; m < job->m; m++)
+      x[m][r] = load_float(element_at(job->x, job->dtype, m * w->rows + k + r), job->dtype);
   }
-  for (int64_t j = 0; j < n; j += MXI_VL)
-    store_floats_n((char *)element_at(job->y, job->dtype, i * w->cols + begin + j), mxi_load_f32(sum + j), job->dtype,
-                   MXI_VL);
+  for (int64_t c = begin; c < begin + n; c += w->group_size) {
+    vf32 scale[4], bias[4];
+    UNROLL for (int r = 0; r < rows; r++) {
+      int64_t group = (k + r) * groups + c / w->group_size;
+      scale[r] = splat(load_float(element_at(w->scales, w->dtype, group), w->dtype));
+      bias[r] = splat(load_float(element_at(w->biases, w->dtype, group), w->dtype));
+      __builtin_prefetch(packed[r] + c / 8 * bits + 8 * row_bytes);
+    }
+    for (int64_t j = c; j < c + w->group_size; j += MXI_VL) {
+      vf32 weight[4];
+      UNROLL for (int r = 0; r < rows; r++) weight[r] =
+          multiply_add(unpack_run(packed[r], j, bits), scale[r], bias[r]);
+      for (int64_t m = 0; m < job->m; m++) {
+        vf32 v = mxi_load_f32(sum[m] + j - begin);
+        UNROLL for (int r = 0; r < rows; r++) v = multiply_add(splat(x[m][r]), weight[r], v);
+        mxi_store_f32(sum[m] + j - begin, v);
+      }
+    }
+  }
+}
+
+MXI_INLINE void sum_rows(const struct mxi_matvec *job, float (*sum)[MXI_VECMAT_COLUMNS], int64_t begin,
+                         int64_t n, int bits) {
+  int64_t k = 0;
+  for (; k + 4 <= job->w.rows; k += 4) add_rows(job, sum, k, 4, begin, n, bits);
+  for (; k < job->w.rows; k++) add_rows(job, sum, k, 1, begin, n, bits);
+}
+
+void MXI_ISA_NAME(mxi_vecmat_columns)(const struct mxi_matvec *job, int64_t begin, int64_t end) {
+  float sum[MXI_VECMAT_ROWS][MXI_VECMAT_COLUMNS];
+  memset(sum, 0, (size_t)job->m * sizeof *sum);
+#define BODY(bits) sum_rows(job, sum, begin, end - begin, bits)
+  WITH_BITS(job->w.bits, BODY)
+#undef BODY
+  for (int64_t m = 0; m < job->m; m++)
+    for (int64_t j = begin; j < end; j += MXI_VL)
+      store_floats_n((char *)element_at(job->y, job->dtype, m * job->w.cols + j),
+                     mxi_load_f32(sum[m] + j - begin), job->dtype, MXI_VL);
 }
 
 /* ---- quantize ---- */
@@ -167,13 +209,15 @@ static void pack_integers(uint8_t *dst, const uint32_t *q, int n, int bits) {
   }
 }
 
-void MXI_ISA_NAME(mxi_quantize_groups)(const struct mxi_quantized *q, const void *w, int64_t begin, int64_t end) {
+void MXI_ISA_NAME(mxi_quantize_groups)(const struct mxi_quantized *q, const void *w, int64_t begin,
+                                       int64_t end) {
   const int n = q->group_size;
   const vf32 most = splat((float)((1 << q->bits) - 1));
   for (int64_t g = begin; g < end; g++) {
     float x[128];
     uint32_t integers[128];
-    for (int i = 0; i < n; i += MXI_VL) mxi_store_f32(x + i, load_floats(element_at(w, q->dtype, g * n + i), q->dtype));
+    for (int i = 0; i < n; i += MXI_VL)
+      mxi_store_f32(x + i, load_floats(element_at(w, q->dtype, g * n + i), q->dtype));
     struct grid grid = choose_grid(x, n, q->bits);
     for (int i = 0; i < n; i += MXI_VL) {
       vf32 v = (mxi_load_f32(x + i) - splat(grid.bias)) / splat(grid.scale);
@@ -204,7 +248,8 @@ MXI_INLINE void dequantize(const struct mxi_quantized *q, void *out, int64_t beg
   }
 }
 
-void MXI_ISA_NAME(mxi_dequantize_groups)(const struct mxi_quantized *q, void *out, int64_t begin, int64_t end) {
+void MXI_ISA_NAME(mxi_dequantize_groups)(const struct mxi_quantized *q, void *out, int64_t begin,
+                                         int64_t end) {
 #define BODY(bits) dequantize(q, out, begin, end, bits)
   WITH_BITS(q->bits, BODY)
 #undef BODY

@@ -8,7 +8,8 @@
 
 MXI_INLINE vf32 splat(float x) { return mxi_set_f32(x); }
 
-/* Fused where the instruction set has it; elsewhere two roundings, since emulation would cost ten times as much. */
+/* Fused where the instruction set has it; elsewhere two roundings, since emulation would cost ten times as
+ * much. */
 MXI_INLINE vf32 multiply_add(vf32 a, vf32 b, vf32 c) {
 #if defined(__FMA__)
   return mxi_fma_f32(a, b, c);
@@ -61,13 +62,17 @@ MXI_INLINE vf32 round_to(vf32 x, mx_dtype t) {
 /* Stores the first n lanes, n <= MXI_VL, rounded to t. */
 MXI_INLINE void store_floats_n(void *p, vf32 x, mx_dtype t, int64_t n) {
   if (t == MX_FLOAT32) {
-    if (n == MXI_VL) mxi_store_f32(p, x);
-    else mxi_storen_f32(p, x, n);
+    if (n == MXI_VL)
+      mxi_store_f32(p, x);
+    else
+      mxi_storen_f32(p, x, n);
     return;
   }
   vu16h h = t == MX_FLOAT16 ? mxi_f16_from_f32(x) : mxi_bf16_from_f32(x);
-  if (n == MXI_VL) mxi_store_u16h(p, h);
-  else mxi_storen_u16h(p, h, n);
+  if (n == MXI_VL)
+    mxi_store_u16h(p, h);
+  else
+    mxi_storen_u16h(p, h, n);
 }
 
 /* Scalar of dtype t as float. */
@@ -82,14 +87,17 @@ MXI_INLINE unsigned integer_at(const uint8_t *row, int64_t e, int bits) {
   return (two >> shift) & ((1u << bits) - 1);
 }
 
-/* Where integer i of a run lies: its first byte in the two low bytes of a shuffle's lane (the high ones give zero),
-   and its bit within that byte. */
+/* Where integer i of a run lies: its first byte in the two low bytes of a shuffle's lane (the high ones give
+   zero), and its bit within that byte. */
 #define RUN_BYTES(i, bits) (0x80800000u | (i * bits / 8 + 1) << 8 | (i * bits / 8))
 #define RUN_SHIFT(i, bits) (i * bits % 8)
 #define RUN(f, bits)                                                                                         \
-  {f(0, bits), f(1, bits), f(2, bits),  f(3, bits),  f(4, bits),  f(5, bits),  f(6, bits),  f(7, bits),      \
-   f(8, bits), f(9, bits), f(10, bits), f(11, bits), f(12, bits), f(13, bits), f(14, bits), f(15, bits)}
-#define RUNS(f) {[2] = RUN(f, 2), [3] = RUN(f, 3), [4] = RUN(f, 4), [5] = RUN(f, 5), [6] = RUN(f, 6)}
+  {                                                                                                          \
+    f(0, bits), f(1, bits), f(2, bits), f(3, bits), f(4, bits), f(5, bits), f(6, bits), f(7, bits),          \
+        f(8, bits), f(9, bits), f(10, bits), f(11, bits), f(12, bits), f(13, bits), f(14, bits), f(15, bits) \
+  }
+#define RUNS(f) \
+  { [2] = RUN(f, 2), [3] = RUN(f, 3), [4] = RUN(f, 4), [5] = RUN(f, 5), [6] = RUN(f, 6) }
 static const uint32_t run_bytes[7][16] __attribute__((aligned(64), unused)) = RUNS(RUN_BYTES);
 static const uint32_t run_shifts[7][16] __attribute__((aligned(64), unused)) = RUNS(RUN_SHIFT);
 
@@ -103,8 +111,8 @@ MXI_INLINE uint64_t load_eight(const uint8_t *p, int bits) {
   return rest ? low | high << (8 * first) : low;
 }
 
-/* Integers e .. e + MXI_VL of a row's bit stream as floats; e is a multiple of 8 (of MXI_VL where that is less).
-   Reads no byte that holds none of them. */
+/* Integers e .. e + MXI_VL of a row's bit stream as floats; e is a multiple of 8 (of MXI_VL where that is
+   less). Reads no byte that holds none of them. */
 MXI_INLINE vf32 unpack_run(const uint8_t *row, int64_t e, int bits) {
 #if MXI_VL == 16
   __m128i bytes = _mm_maskz_loadu_epi8((__mmask16)((1u << (2 * bits)) - 1), row + (e >> 3) * bits);
@@ -129,13 +137,13 @@ MXI_INLINE vf32 unpack_run(const uint8_t *row, int64_t e, int bits) {
 }
 
 /* Calls body(bits) with bits a constant. */
-#define WITH_BITS(bits, body)                                                                                \
-  switch (bits) {                                                                                            \
-  case 2: body(2); break;                                                                                    \
-  case 3: body(3); break;                                                                                    \
-  case 4: body(4); break;                                                                                    \
-  case 5: body(5); break;                                                                                    \
-  case 6: body(6); break;                                                                                    \
-  default: body(8); break;                                                                                   \
+#define WITH_BITS(bits, body) \
+  switch (bits) {             \
+  case 2: body(2); break;     \
+  case 3: body(3); break;     \
+  case 4: body(4); break;     \
+  case 5: body(5); break;     \
+  case 6: body(6); break;     \
+  default: body(8); break;    \
   }
 #endif

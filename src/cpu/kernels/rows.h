@@ -12,9 +12,8 @@ struct mxi_softmax {
   const void *x;
   void *out;
   int64_t n;
-  bool stream; /* the result is far larger than the caches: write past them */
 };
-/* `row` is scratch for n floats, unused for float64. */
+/* `row` is scratch for n floats, used for halves alone. */
 MXI_DECLARE_KERNEL(void, mxi_softmax_rows,
                    (const struct mxi_softmax *job, int64_t first, int64_t rows, float *row));
 /* log(sum(exp(row))): out holds one element a row. */
@@ -40,7 +39,7 @@ struct mxi_norm {
   int64_t n, x_row;
   const void *weight, *bias;
   double eps;
-  bool stream;
+  bool stream; /* the result is far larger than the caches: write past them */
 };
 MXI_DECLARE_KERNEL(void, mxi_rms_norm_rows, (const struct mxi_norm *job, int64_t first, int64_t rows));
 MXI_DECLARE_KERNEL(void, mxi_layer_norm_rows, (const struct mxi_norm *job, int64_t first, int64_t rows));

@@ -38,19 +38,10 @@ MXI_INLINE float row_exp_sum(const void *x, int64_t n, int type, float max, bool
   return sum_lanes((sum[0] + sum[1]) + (sum[2] + sum[3]));
 }
 
-/* out = e * factor. With `stream` (rows of whole vectors, out aligned) the stores bypass the caches. */
-MXI_INLINE void row_scale(const float *e, void *out, int64_t n, int type, float factor, bool stream) {
+/* out = e * factor; out may be e. */
+MXI_INLINE void row_scale(const float *e, void *out, int64_t n, int type, float factor) {
   vf32 f = mxi_set_f32(factor);
   int64_t i = 0;
-#if defined(__AVX512F__)
-  if (type == MX_FLOAT32 && stream && (uintptr_t)out % MXI_VBYTES == 0)
-    for (; i + MXI_VL <= n; i += MXI_VL)
-      _mm512_stream_ps((float *)out + i, (__m512)(mxi_load_f32(e + i) * f));
-#elif defined(__AVX__)
-  if (type == MX_FLOAT32 && stream && (uintptr_t)out % MXI_VBYTES == 0)
-    for (; i + MXI_VL <= n; i += MXI_VL)
-      _mm256_stream_ps((float *)out + i, (__m256)(mxi_load_f32(e + i) * f));
-#endif
   for (; i + MXI_VL <= n; i += MXI_VL) store_from_f32(out, i, mxi_load_f32(e + i) * f, type);
   if (i < n) storen_from_f32(out, i, mxi_loadn_f32(e + i, n - i) * f, n - i, type);
 }
@@ -61,9 +52,9 @@ MXI_INLINE void softmax_rows(const struct mxi_softmax *job, int64_t first, int64
   for (int64_t r = first; r < first + rows; r++) {
     const char *x = (const char *)job->x + r * row_bytes;
     char *out = (char *)job->out + r * row_bytes;
-    float *e = type == MX_FLOAT32 && !job->stream ? (float *)(void *)out : row;
+    float *e = type == MX_FLOAT32 ? (float *)(void *)out : row;
     float sum = row_exp_sum(x, job->n, type, row_max(x, job->n, type), true, e);
-    row_scale(e, out, job->n, type, 1 / sum, job->stream);
+    row_scale(e, out, job->n, type, 1 / sum);
   }
 }
 

@@ -326,7 +326,9 @@ static inline __attribute__((always_inline)) void run_tiles(const struct mxi_til
     run_steps(&r, start, n);
     for (int o = 0; o < r.noutputs; o++) store_output(&r, o, start, n);
   }
-  _mm_sfence(); /* streaming stores come before whatever tells another thread that the tiles are done */
+  for (int o = 0; o < r.noutputs;
+       o++) /* streaming stores come before whatever says that the tiles are done */
+    if (r.store[o] == STORE_STREAM) _mm_sfence();
 }
 enum {
   SCRATCH = SLOTS * (8 * MXI_TILE + SLOT_PAD) + 2 * MXI_TILE,

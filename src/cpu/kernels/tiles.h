@@ -88,6 +88,7 @@ void MXI_ISA_NAME(mxi_tile_stream)(void *dst, const void *src, size_t bytes);
 /* The first m < MXI_VL floats of a vector; the other lanes read as zero and are not written. */
 MXI_INLINE vf32 mxi_load_part_f32(const float *p, int m) {
 #if defined(__AVX512F__)
+  if (m == 8) return (vf32)_mm512_zextps256_ps512(_mm256_loadu_ps(p)); /* masked stores are slow to forward */
   return (vf32)_mm512_maskz_loadu_ps((__mmask16)((1u << m) - 1), p);
 #elif defined(__AVX2__)
   const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
@@ -101,7 +102,10 @@ MXI_INLINE vf32 mxi_load_part_f32(const float *p, int m) {
 }
 MXI_INLINE void mxi_store_part_f32(float *p, vf32 v, int m) {
 #if defined(__AVX512F__)
-  _mm512_mask_storeu_ps(p, (__mmask16)((1u << m) - 1), (__m512)v);
+  if (m == 8)
+    _mm256_storeu_ps(p, _mm512_castps512_ps256((__m512)v));
+  else
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << m) - 1), (__m512)v);
 #elif defined(__AVX2__)
   const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
   _mm256_maskstore_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32(m), lane), (__m256)v);

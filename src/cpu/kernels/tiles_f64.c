@@ -76,26 +76,26 @@ static double log_add_exp(double x, double y) {
   OP(REAL, double, x)                       \
   OP(IMAG, double, 0)                       \
   OP(CONJUGATE, double, x)
-#define BINARY_OPS(OP)                            \
-  OP(ADD, double, x + y)                          \
-  OP(SUBTRACT, double, x - y)                     \
-  OP(MULTIPLY, double, x *y)                      \
-  OP(DIVIDE, double, x / y)                       \
-  OP(FLOOR_DIVIDE, double, floor(x / y))          \
-  OP(REMAINDER, double, python_remainder(x, y))   \
-  OP(POWER, double, pow(x, y))                    \
+#define BINARY_OPS(OP)                              \
+  OP(ADD, double, x + y)                            \
+  OP(SUBTRACT, double, x - y)                       \
+  OP(MULTIPLY, double, x *y)                        \
+  OP(DIVIDE, double, x / y)                         \
+  OP(FLOOR_DIVIDE, double, floor(x / y))            \
+  OP(REMAINDER, double, python_remainder(x, y))     \
+  OP(POWER, double, pow(x, y))                      \
   OP(MAXIMUM, double, ((x > y) | (x != x)) ? x : y) \
   OP(MINIMUM, double, ((x < y) | (x != x)) ? x : y) \
-  OP(LOGADDEXP, double, log_add_exp(x, y))        \
-  OP(ARCTAN2, double, atan2(x, y))                \
-  OP(EQUAL, uint8_t, x == y)                      \
-  OP(NOT_EQUAL, uint8_t, x != y)                  \
-  OP(LESS, uint8_t, x < y)                        \
-  OP(LESS_EQUAL, uint8_t, x <= y)                 \
-  OP(GREATER, uint8_t, x > y)                     \
-  OP(GREATER_EQUAL, uint8_t, x >= y)              \
-  OP(LOGICAL_AND, uint8_t, (x != 0) & (y != 0))   \
-  OP(LOGICAL_OR, uint8_t, (x != 0) | (y != 0))    \
+  OP(LOGADDEXP, double, log_add_exp(x, y))          \
+  OP(ARCTAN2, double, atan2(x, y))                  \
+  OP(EQUAL, uint8_t, x == y)                        \
+  OP(NOT_EQUAL, uint8_t, x != y)                    \
+  OP(LESS, uint8_t, x < y)                          \
+  OP(LESS_EQUAL, uint8_t, x <= y)                   \
+  OP(GREATER, uint8_t, x > y)                       \
+  OP(GREATER_EQUAL, uint8_t, x >= y)                \
+  OP(LOGICAL_AND, uint8_t, (x != 0) & (y != 0))     \
+  OP(LOGICAL_OR, uint8_t, (x != 0) | (y != 0))      \
   OP(LOGICAL_XOR, uint8_t, (x != 0) ^ (y != 0))
 
 #define DEFINE_UNARY(ID, R, expr)        \

@@ -35,10 +35,28 @@ MXI_INLINE vf32 mxi_abs_f32(vf32 x) { return (vf32)((vi32)x & mxi_set_i32(INT32_
 MXI_INLINE vf32 mxi_copysign_f32(vf32 magnitude, vf32 sign) {
   return (vf32)(((vi32)magnitude & mxi_set_i32(INT32_MAX)) | ((vi32)sign & mxi_set_i32(INT32_MIN)));
 }
-/* NaN stays NaN. */
+/* The lesser or greater of a bound and x; NaN where x is, as the instructions give their second operand then.
+ */
+MXI_INLINE vf32 mxi_least_f32(float bound, vf32 x) {
+#if defined(__AVX512F__)
+  return (vf32)_mm512_min_ps((__m512)F(bound), (__m512)x);
+#elif defined(__AVX2__)
+  return (vf32)_mm256_min_ps((__m256)F(bound), (__m256)x);
+#else
+  return (vf32)_mm_min_ps((__m128)F(bound), (__m128)x);
+#endif
+}
+MXI_INLINE vf32 mxi_greatest_f32(float bound, vf32 x) {
+#if defined(__AVX512F__)
+  return (vf32)_mm512_max_ps((__m512)F(bound), (__m512)x);
+#elif defined(__AVX2__)
+  return (vf32)_mm256_max_ps((__m256)F(bound), (__m256)x);
+#else
+  return (vf32)_mm_max_ps((__m128)F(bound), (__m128)x);
+#endif
+}
 MXI_INLINE vf32 mxi_clamp_f32(vf32 x, float low, float high) {
-  x = mxi_blend_f32(x < F(low), F(low), x);
-  return mxi_blend_f32(x > F(high), F(high), x);
+  return mxi_least_f32(high, mxi_greatest_f32(low, x));
 }
 MXI_INLINE int mxi_any(vi32 mask) {
 #if defined(__AVX512F__)
@@ -166,18 +184,159 @@ MXI_INLINE vf32 mxi_v_tanh(vf32 x) {
   vf32 near = mxi_mad_f32(x * z, p, x);
   return mxi_blend_f32(a < F(0.55f), near, mxi_copysign_f32(far, x));
 }
-/* Small |x|: x + x p(x^2); else 1 - e^q(|x|) with q = ln erfc, which falls so fast that its own error does
- * not matter. */
+/* ---- erf ---- */
+#if defined(__AVX512F__)
+/* Around each k/8, k < 32, erf is a polynomial of degree 5 in |x| - k/8, error 3e-10; around zero an odd one,
+   so that small results keep their digits. A register pair holds 32 coefficients and one permutation looks
+   them up. */
+static const float erf_table[6][32] = {
+    {0,
+     0x1.1f5e1ap-3f,
+     0x1.1af54ep-2f,
+     0x1.9dd0d2p-2f,
+     0x1.0a7ef6p-1f,
+     0x1.3f196ep-1f,
+     0x1.6c1c98p-1f,
+     0x1.91724ap-1f,
+     0x1.af767ap-1f,
+     0x1.c6dad2p-1f,
+     0x1.d8865ep-1f,
+     0x1.e5768cp-1f,
+     0x1.eea556p-1f,
+     0x1.f4f694p-1f,
+     0x1.f92d08p-1f,
+     0x1.fbe61ep-1f,
+     0x1.fd9ae2p-1f,
+     0x1.fea422p-1f,
+     0x1.ff4048p-1f,
+     0x1.ff9960p-1f,
+     0x1.ffcaa8p-1f,
+     0x1.ffe514p-1f,
+     0x1.fff2d0p-1f,
+     0x1.fff9bap-1f,
+     0x1.fffd1ap-1f,
+     0x1.fffeb4p-1f,
+     0x1.ffff70p-1f,
+     0x1.ffffc4p-1f,
+     0x1.ffffe8p-1f,
+     0x1.fffff6p-1f,
+     0x1.fffffcp-1f,
+     0x1.fffffep-1f},
+    {0x1.20dd76p+0f,  0x1.1c62fap+0f,  0x1.0f5d16p+0f,  0x1.f5f0cep-1f,  0x1.c1efcap-1f,  0x1.86e96ap-1f,
+     0x1.492e42p-1f,  0x1.0cab62p-1f,  0x1.a911f0p-2f,  0x1.45e99cp-2f,  0x1.e46530p-3f,  0x1.5ce596p-3f,
+     0x1.e72372p-4f,  0x1.499d48p-4f,  0x1.b05530p-5f,  0x1.12ceb4p-5f,  0x1.529b9ep-6f,  0x1.94624ep-7f,
+     0x1.d4143ap-8f,  0x1.06918cp-8f,  0x1.1d8318p-9f,  0x1.2ce898p-10f, 0x1.3360ccp-11f, 0x1.305390p-12f,
+     0x1.2408eap-13f, 0x1.0f9e1cp-14f, 0x1.e9b5eap-16f, 0x1.abe09ep-17f, 0x1.6a5972p-18f, 0x1.296a72p-19f,
+     0x1.d93720p-21f, 0x1.6ce1acp-22f},
+    {0,
+     -0x1.1c62e0p-3f,
+     -0x1.0f5cfep-2f,
+     -0x1.78747ep-2f,
+     -0x1.c1efaep-2f,
+     -0x1.e8a3acp-2f,
+     -0x1.edc554p-2f,
+     -0x1.d62be6p-2f,
+     -0x1.a911f4p-2f,
+     -0x1.6ea6d8p-2f,
+     -0x1.2ebf4ap-2f,
+     -0x1.dfbbc8p-3f,
+     -0x1.6d5aacp-3f,
+     -0x1.0bcfdap-3f,
+     -0x1.7a4a9ep-4f,
+     -0x1.01a1d2p-4f,
+     -0x1.529ba0p-5f,
+     -0x1.ada862p-6f,
+     -0x1.074b46p-6f,
+     -0x1.37cc9cp-7f,
+     -0x1.64e376p-8f,
+     -0x1.8af0a2p-9f,
+     -0x1.a6a426p-10f,
+     -0x1.b576cep-11f,
+     -0x1.b60baap-12f,
+     -0x1.a864f4p-13f,
+     -0x1.8de15ep-14f,
+     -0x1.6902d2p-15f,
+     -0x1.3d0b64p-16f,
+     -0x1.0d858ap-17f,
+     -0x1.bb9df8p-19f,
+     -0x1.617546p-20f},
+    {-0x1.812738p-2f, -0x1.6f5520p-2f, -0x1.3c973cp-2f, -0x1.e106bep-3f, -0x1.2bf538p-3f, -0x1.c81090p-5f,
+     0x1.b6e7b0p-6f,  0x1.7c9d4ap-4f,  0x1.1b613ap-3f,  0x1.4cb3c4p-3f,  0x1.571cfep-3f,  0x1.4374dap-3f,
+     0x1.1c2a08p-3f,  0x1.d6632cp-4f,  0x1.7148d2p-4f,  0x1.143d28p-4f,  0x1.8b0af4p-5f,  0x1.0ea47ep-5f,
+     0x1.63ef68p-6f,  0x1.c1ec0ep-7f,  0x1.119d96p-7f,  0x1.407fa4p-8f,  0x1.69cf16p-9f,  0x1.89e12ep-10f,
+     0x1.9db6d8p-11f, 0x1.a372e0p-12f, 0x1.9aa3c2p-13f, 0x1.84513ep-14f, 0x1.62cbd8p-15f, 0x1.3949f6p-16f,
+     0x1.0b6948p-17f, 0x1.b95d44p-19f},
+    {0,
+     0x1.18e186p-4f,
+     0x1.039228p-3f,
+     0x1.548fe6p-3f,
+     0x1.7658e6p-3f,
+     0x1.68e4dcp-3f,
+     0x1.3448dap-3f,
+     0x1.cc2096p-4f,
+     0x1.1b7d80p-4f,
+     0x1.cbcdb2p-6f,
+     -0x1.8b7e1ep-8f,
+     -0x1.f198a8p-6f,
+     -0x1.6c6d3cp-5f,
+     -0x1.969aeap-5f,
+     -0x1.899f78p-5f,
+     -0x1.59fee0p-5f,
+     -0x1.1a269ep-5f,
+     -0x1.b011f2p-6f,
+     -0x1.38f0c8p-6f,
+     -0x1.aef250p-7f,
+     -0x1.1b1338p-7f,
+     -0x1.63b1a2p-8f,
+     -0x1.ac5212p-9f,
+     -0x1.ef0b50p-10f,
+     -0x1.12eaccp-10f,
+     -0x1.25b868p-11f,
+     -0x1.2e1c6ep-12f,
+     -0x1.2b5ce0p-13f,
+     -0x1.1df184p-14f,
+     -0x1.07688cp-15f,
+     -0x1.d43bd6p-17f,
+     -0x1.91ae72p-18f},
+    {0x1.cd8a34p-4f,  0x1.aa2714p-4f,  0x1.478290p-4f,  0x1.7445a6p-5f,  0x1.e20120p-8f,  -0x1.bfceb8p-6f,
+     -0x1.b347c8p-5f, -0x1.12decap-4f, -0x1.1b043cp-4f, -0x1.f5e70ep-5f, -0x1.825534p-5f, -0x1.f5957ap-6f,
+     -0x1.e80c36p-7f, -0x1.1c92d8p-9f, 0x1.afcf22p-8f,  0x1.76a8f4p-7f,  0x1.ac412ap-7f,  0x1.9917c4p-7f,
+     0x1.5d1a10p-7f,  0x1.11e0e0p-7f,  0x1.911d4ap-8f,  0x1.14af28p-8f,  0x1.69b48ap-9f,  0x1.c1eef8p-10f,
+     0x1.0b14f0p-10f, 0x1.2f501ep-11f, 0x1.4a15dap-12f, 0x1.58b736p-13f, 0x1.59da3ap-14f, 0x1.4dacfep-15f,
+     0x1.35d0fep-16f, 0x1.15068ap-17f},
+};
 MXI_INLINE vf32 mxi_v_erf(vf32 x) {
-  vf32 a = mxi_clamp_f32(mxi_abs_f32(x), 0.0f, 3.95f), z = x * x;
-  /* erf(x) / x - 1 for |x| <= 1, error 1.2e-9 */
-  vf32 p = POLY_F32(z, 0x1.06eba8p-3f, -0x1.81273ep-2f, 0x1.ce2d10p-4f, -0x1.b7fabap-6f, 0x1.541270p-8f,
-                    -0x1.a45088p-11f, 0x1.4a5690p-14f);
-  /* ln erfc(x) for 1 <= x <= 3.95, error 1.4e-8 */
-  vf32 q = POLY_F32(a, 0x1.595b1ep-12f, -0x1.215982p+0f, -0x1.4375bap-1f, -0x1.c329b0p-4f, 0x1.b188f8p-6f,
-                    -0x1.38e1a2p-8f, 0x1.3a9a16p-11f, -0x1.85bbeep-15f, 0x1.bd26ecp-20f);
-  return mxi_blend_f32(a < F(1), mxi_mad_f32(x, p, x), mxi_copysign_f32(F(1) - mxi_v_exp(q), x));
+  vf32 a = mxi_abs_f32(x),
+       t = mxi_least_f32(3.92f, a) + F(0x1.8p20f); /* round(8 |x|) is in the low bits of t */
+  vf32 d = mxi_least_f32(3.92f, a) - (t - F(0x1.8p20f)), p = F(0);
+#pragma GCC unroll 6
+  for (int i = 5; i >= 0; i--) {
+    __m512 low = _mm512_loadu_ps(erf_table[i]), high = _mm512_loadu_ps(erf_table[i] + 16);
+    vf32 c = (vf32)_mm512_permutex2var_ps(low, (__m512i)t, high);
+    p = i == 5 ? c : mxi_mad_f32(p, d, c);
+  }
+  return mxi_copysign_f32(mxi_blend_f32(a > F(3.92f), F(1), p), x);
 }
+#else
+/* Small |x|: x + x p(x^2); else 1 - 2^q(|x|) with q = log2 erfc, which falls so fast that its own error, and
+   that of the short polynomial for 2^r, do not matter. */
+MXI_INLINE vf32 mxi_v_erf(vf32 x) {
+  vf32 a = mxi_least_f32(3.95f, mxi_abs_f32(x)), z = x * x;
+  /* erf(x) / x - 1 for |x| <= 0.9, error 1.2e-8 */
+  vf32 p = POLY_F32(z, 0x1.06eba6p-3f, -0x1.8126fcp-2f, 0x1.ce1e62p-4f, -0x1.b6c67ap-6f, 0x1.48a116p-8f,
+                    -0x1.3ff4e0p-11f);
+  /* log2 erfc(x) for 0.9 <= x <= 3.95, error 2.3e-8; it lies in [-25.7, -2.2] */
+  vf32 q = POLY_F32(a, 0x1.e8e842p-12f, -0x1.a16f96p+0f, -0x1.d2ac80p-1f, -0x1.45638ap-3f, 0x1.38a360p-5f,
+                    -0x1.c339f2p-8f, 0x1.c5b9fcp-11f, -0x1.191af8p-14f, 0x1.4138d0p-19f);
+  vf32 t = q + F(0x1.8p23f), r = q - (t - F(0x1.8p23f));
+  /* 2^r for |r| <= 1/2, error 8e-8 (times erfc <= 0.21) */
+  vf32 e = POLY_F32(r, 0x1.000002p+0f, 0x1.62e430p-1f, 0x1.ebf906p-3f, 0x1.c6af6cp-5f, 0x1.3d1070p-7f,
+                    0x1.5f0890p-10f);
+  vf32 far = F(1) - (vf32)((vu32)e + ((vu32)t << 23)); /* the low bits of t are round(q) */
+  far = (vf32)((vi32)far | ((vi32)x & mxi_set_i32(INT32_MIN)));
+  return mxi_blend_f32(a >= F(0.9f), far, mxi_mad_f32(x, p, x)); /* NaN is on the near side */
+}
+#endif
 
 /* ---- log ---- */
 /* x = 2^k (1 + f) with 1 + f in [sqrt 1/2, sqrt 2): ln x = k ln2 + f - f^2/2 + f^3 q(f). */

@@ -28,10 +28,15 @@ MXI_INLINE vf64 abs_f64(vf64 x) { return (vf64)((vi64)x & bits_i64(INT64_MAX)); 
 MXI_INLINE vf64 copysign_f64(vf64 magnitude, vf64 sign) {
   return (vf64)(((vi64)magnitude & bits_i64(INT64_MAX)) | ((vi64)sign & bits_i64(INT64_MIN)));
 }
-/* NaN stays NaN. */
+/* NaN stays NaN, as the instructions give their second operand then. */
 MXI_INLINE vf64 clamp_f64(vf64 x, double low, double high) {
-  x = mxi_blend_f64(x < D(low), D(low), x);
-  return mxi_blend_f64(x > D(high), D(high), x);
+#if defined(__AVX512F__)
+  return (vf64)_mm512_min_pd((__m512d)D(high), _mm512_max_pd((__m512d)D(low), (__m512d)x));
+#elif defined(__AVX2__)
+  return (vf64)_mm256_min_pd((__m256d)D(high), _mm256_max_pd((__m256d)D(low), (__m256d)x));
+#else
+  return (vf64)_mm_min_pd((__m128d)D(high), _mm_max_pd((__m128d)D(low), (__m128d)x));
+#endif
 }
 MXI_INLINE vf64 sqrt_f64(vf64 x) {
 #if defined(__AVX512F__)

@@ -1,0 +1,49 @@
+# make demo     set up, build, run the tour and the chat
+# make test     set up, build, run every test
+# make bench    the CPU benchmark against its peers (installs them when asked: make bench PEERS="torch llama")
+# make sanitize the C tests under AddressSanitizer and UndefinedBehaviorSanitizer
+BUILD := build
+VENV  := $(CURDIR)/.venv
+RUN   := env VIRTUAL_ENV=$(VENV) PATH=$(VENV)/bin:$$PATH
+JOBS  := $(shell nproc)
+
+.PHONY: all setup build demo test sanitize bench lint clean
+all: build
+
+setup:
+	@tools/setup.sh
+
+$(BUILD)/build.ninja:
+	@$(RUN) meson setup $(BUILD) -Dpython.install_env=venv > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+
+build: setup
+	@$(MAKE) -s $(BUILD)/build.ninja
+	@echo "building"
+	@$(RUN) ninja -C $(BUILD) -j $(JOBS) --quiet
+	@$(RUN) meson install -C $(BUILD) --no-rebuild --quiet
+
+demo: build
+	@$(RUN) python examples/python/tour.py
+	@$(RUN) tools/ask.sh $(BUILD)
+
+test: build
+	@$(RUN) meson test -C $(BUILD) --print-errorlogs --quiet
+	@$(RUN) python -m pytest -q -n $(JOBS)
+
+sanitize: setup
+	@[ -d $(BUILD)-asan ] || $(RUN) meson setup $(BUILD)-asan -Db_sanitize=address,undefined -Db_lundef=false \
+	  -Dbuildtype=debugoptimized -Dpython=disabled -Dexamples=disabled > $(BUILD)-asan.log 2>&1 || { cat $(BUILD)-asan.log; exit 1; }
+	@echo "building with sanitizers"
+	@$(RUN) ninja -C $(BUILD)-asan -j $(JOBS) --quiet
+	@UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_leaks=1 \
+	  $(RUN) meson test -C $(BUILD)-asan --print-errorlogs --quiet
+
+bench: build
+	@$(RUN) python bench/run.py $(if $(PEERS),--peers $(PEERS))
+
+lint:
+	@$(RUN) ruff check . && $(RUN) ruff format --check .
+	@git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror
+
+clean:
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD).log $(BUILD)-asan.log

@@ -1,0 +1,194 @@
+/* custom_function: derivatives of your own. checkpoint: intermediate values computed again instead of kept. */
+#include "transforms.h"
+#include <string.h>
+
+/* ---- custom_function, checkpoint ---- */
+typedef struct rule { /* what pulling back needs; lives as long as the graph node */
+  PyObject *function; /* checkpoint: the function itself; custom: its vjp */
+  PyObject *args, *outputs; /* shapes of the trees, without arrays of the graph */
+  int nin, nout;
+} rule;
+
+static int drop_rule(void *context) {
+  rule *r = context;
+  Py_XDECREF(r->function);
+  Py_XDECREF(r->args);
+  Py_XDECREF(r->outputs);
+  PyMem_Free(r);
+  return 0;
+}
+/* May come from any thread and with or without the lock. */
+static void release_rule(void *context) {
+  PyGILState_STATE state = PyGILState_Ensure();
+  drop_rule(context);
+  PyGILState_Release(state);
+}
+
+/* A tree with one placeholder for every array. */
+static PyObject *hollow(PyObject *tree, int n) {
+  PyObject *placeholder = py_wrap(mx_int(0)), **same = PyMem_Malloc(sizeof *same * (size_t)(n + 1)), *r = NULL;
+  int next = 0;
+  for (int i = 0; same && i < n; i++) same[i] = placeholder;
+  if (placeholder && same) r = py_tree_build(tree, same, &next);
+  else if (!PyErr_Occurred()) PyErr_NoMemory();
+  Py_XDECREF(placeholder);
+  PyMem_Free(same);
+  return r;
+}
+
+static PyObject *unwrap_single(PyObject *args) { /* the primals of a function of one argument are that argument */
+  if (!args || PyTuple_Size(args) != 1) return args;
+  PyObject *only = Py_NewRef(PyTuple_GetItem(args, 0));
+  Py_DECREF(args);
+  return only;
+}
+
+static int custom_pullback(void *context, int n, const mx_array *in, int max_out, mx_array *out) {
+  rule *r = context;
+  leaves l = {0}, grads = {0};
+  int count = -1, next = 0;
+  PyObject *primals = NULL, *cotangents = NULL, *outputs = NULL, *result = NULL;
+  if (n != r->nin + 2 * r->nout || py_wrap_all(n, in, &l) < 0) goto done;
+  primals = unwrap_single(py_tree_build(r->args, l.v, &next));
+  outputs = primals ? py_tree_build(r->outputs, l.v, &next) : NULL;
+  cotangents = outputs ? py_tree_build(r->outputs, l.v, &next) : NULL;
+  if (!cotangents) goto done;
+  result = PyObject_CallFunctionObjArgs(r->function, primals, cotangents, outputs, NULL);
+  if (!result || py_tree_leaves(result, &grads, false) < 0) goto done;
+  if (grads.n != r->nin)
+    PyErr_Format(PyExc_ValueError, "[custom_function] expected the vjp to return %d gradients, got %d", r->nin, grads.n);
+  else count = py_lend_all(&grads, max_out, out);
+done:
+  if (count < 0 && !PyErr_Occurred()) PyErr_SetString(PyExc_RuntimeError, "[custom_function] bad number of arrays");
+  Py_XDECREF(primals);
+  Py_XDECREF(cotangents);
+  Py_XDECREF(outputs);
+  Py_XDECREF(result);
+  py_leaves_free(&l);
+  py_leaves_free(&grads);
+  return count < 0 ? py_callback_failed() : count;
+}
+
+/* The checkpointed function again, for its derivative. */
+typedef struct replay {
+  rule *r;
+  PyObject *result;
+} replay;
+static int replay_callback(void *context, int n, const mx_array *in, int max_out, mx_array *out) {
+  replay *p = context;
+  leaves l = {0}, results = {0};
+  int count = -1, next = 0;
+  PyObject *args = py_wrap_all(n, in, &l) == 0 ? py_tree_build(p->r->args, l.v, &next) : NULL;
+  if (args && (p->result = PyObject_Call(p->r->function, args, NULL)) && py_tree_leaves(p->result, &results, false) == 0)
+    count = py_lend_all(&results, max_out, out);
+  Py_XDECREF(args);
+  py_leaves_free(&l);
+  py_leaves_free(&results);
+  return count < 0 ? py_callback_failed() : count;
+}
+static int checkpoint_pullback(void *context, int n, const mx_array *in, int max_out, mx_array *out) {
+  rule *r = context;
+  replay p = {r, NULL};
+  if (n != r->nin + 2 * r->nout || r->nin > max_out) return mx_error_set(MX_RUNTIME_ERROR, "[checkpoint] bad number of arrays");
+  int status = mx_vjp(replay_callback, &p, r->nin, in, r->nout, in + r->nin + r->nout, r->nout, NULL, out);
+  Py_XDECREF(p.result);
+  return status < 0 ? -1 : r->nin;
+}
+
+static PyObject *with_rule(PyObject *function, PyObject *rule_function, PyObject *args, mx_function pullback) {
+  leaves in = {0}, detached = {0}, results = {0};
+  mx_array *primals = NULL, *outs = NULL, *values = NULL;
+  rule *r = NULL;
+  PyObject *inner = NULL, *result = NULL, *final = NULL;
+  int next = 0;
+  if (py_tree_leaves(args, &in, false) < 0 || !(primals = py_leaves_handles(&in))) goto done;
+  /* The outputs come from values cut off from the tape: only the rule connects them to the inputs. */
+  outs = PyMem_Malloc(sizeof *outs * (size_t)(in.n + 1));
+  if (!outs) goto memory;
+  for (int i = 0; i < in.n; i++) outs[i] = mx_stop_gradient(primals[i]);
+  if (py_wrap_all(in.n, outs, &detached) < 0 || !(inner = py_tree_build(args, detached.v, &next))) goto done;
+  result = PyObject_Call(function, inner, NULL);
+  if (!result || py_tree_leaves(result, &results, false) < 0) goto done;
+  PyMem_Free(outs);
+  outs = py_leaves_handles(&results);
+  values = PyMem_Malloc(sizeof *values * (size_t)(results.n + 1));
+  r = PyMem_Calloc(1, sizeof *r);
+  if (!outs || !values || !r) goto memory;
+  *r = (rule){Py_NewRef(rule_function), hollow(args, in.n), hollow(result, results.n), in.n, results.n};
+  if (!r->args || !r->outputs) goto done;
+  if (mx_custom_vjp(in.n, primals, results.n, outs, pullback, r, release_rule, values) < 0) {
+    py_raise();
+    goto done;
+  }
+  r = NULL; /* the graph's now */
+  final = py_rebuild(result, results.n, values);
+  goto done;
+memory:
+  PyErr_NoMemory();
+done:
+  if (r) drop_rule(r);
+  PyMem_Free(primals);
+  PyMem_Free(outs);
+  PyMem_Free(values);
+  Py_XDECREF(inner);
+  Py_XDECREF(result);
+  py_leaves_free(&in);
+  py_leaves_free(&detached);
+  py_leaves_free(&results);
+  return final;
+}
+
+static PyObject *custom_invoke(callable_object *o, PyObject *args, PyObject *kwargs) {
+  if (!o->vjp) return PyObject_Call(o->function, args, kwargs);
+  if (kwargs && PyDict_Size(kwargs)) {
+    PyErr_SetString(PyExc_ValueError, "[custom_function] keyword arguments are not supported beside a vjp");
+    return NULL;
+  }
+  return with_rule(o->function, o->vjp, args, custom_pullback);
+}
+/* Keyword arguments are constants of the recomputed function, bound to it. */
+static PyObject *checkpoint_invoke(callable_object *o, PyObject *args, PyObject *kwargs) {
+  if (!kwargs || PyDict_Size(kwargs) == 0) return with_rule(o->function, o->function, args, checkpoint_pullback);
+  PyObject *functools = PyImport_ImportModule("functools"), *partial = functools ? PyObject_GetAttrString(functools, "partial") : NULL;
+  PyObject *only = partial ? PyTuple_Pack(1, o->function) : NULL, *bound = only ? PyObject_Call(partial, only, kwargs) : NULL;
+  PyObject *r = bound ? with_rule(bound, bound, args, checkpoint_pullback) : NULL;
+  Py_XDECREF(functools);
+  Py_XDECREF(partial);
+  Py_XDECREF(only);
+  Py_XDECREF(bound);
+  return r;
+}
+
+FUNCTION(checkpoint, "fun: object",
+         "A function equal to fun that keeps no intermediate values for the gradient: they are computed again.") {
+  if (py_need_callable(f, f->v[0].o) < 0) return NULL;
+  return (PyObject *)py_new_callable(py_callable_type, f->v[0].o, checkpoint_invoke);
+}
+
+PyObject *py_custom_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+  PyObject *function = PyTuple_Size(args) == 1 ? PyTuple_GetItem(args, 0) : kwargs ? PyDict_GetItemString(kwargs, "f") : NULL;
+  if (!function || !PyCallable_Check(function)) {
+    PyErr_SetString(PyExc_TypeError, "custom_function(): expected a function");
+    return NULL;
+  }
+  return (PyObject *)py_new_callable(type, function, custom_invoke);
+}
+static PyObject *set_rule(PyObject **slot, PyObject *function) {
+  if (!PyCallable_Check(function)) {
+    PyErr_SetString(PyExc_TypeError, "expected a function");
+    return NULL;
+  }
+  py_set(slot, Py_NewRef(function));
+  return Py_NewRef(function);
+}
+static PyObject *custom_vjp(PyObject *o, PyObject *function) { return set_rule(&((callable_object *)o)->vjp, function); }
+static PyObject *custom_jvp(PyObject *o, PyObject *function) { return set_rule(&((callable_object *)o)->jvp, function); }
+static PyObject *custom_vmap(PyObject *o, PyObject *function) { return set_rule(&((callable_object *)o)->vmap, function); }
+
+PyMethodDef py_custom_methods[] = {
+    {"vjp", custom_vjp, METH_O,
+     "vjp($self, f, /)\n--\n\nSets the reverse rule f(primals, cotangents, outputs) -> gradients of the primals."},
+    {"jvp", custom_jvp, METH_O, "jvp($self, f, /)\n--\n\nSets the forward rule f(primals, tangents)."},
+    {"vmap", custom_vmap, METH_O, "vmap($self, f, /)\n--\n\nSets the batching rule f(inputs, axes)."},
+    {NULL, NULL, 0, NULL}};
+

@@ -1,0 +1,104 @@
+/* repr of arrays, and the options of printing. */
+#include "core.h"
+#include <string.h>
+
+int py_print_precision = -1;
+
+PyObject *py_repr(PyObject *self) {
+  mx_array a = py_handle(self);
+  if (py_eval(1, &a) < 0) return NULL; /* with the lock released; what follows only reads */
+  mx_scope s = mx_scope_open();
+  char *text = mx_to_string(a, py_print_precision);
+  PyObject *r = text ? PyUnicode_FromString(text) : py_raise();
+  mx_free(text);
+  mx_scope_close(&s);
+  return r;
+}
+
+typedef struct options_object {
+  PyObject_HEAD
+  int precision, before; /* before: what the context restores */
+} options_object;
+static PyTypeObject *options_type, *context_type;
+
+static int read_precision(PyObject *o, int *precision) {
+  int64_t p;
+  if (py_int64(o, &p) < 0) return -1;
+  if (p < -1 || p > 64) {
+    PyErr_SetString(PyExc_ValueError, "expected a precision of -1 (the default) to 64 decimals");
+    return -1;
+  }
+  *precision = (int)p;
+  return 0;
+}
+static options_object *new_options(PyTypeObject *type, int precision) {
+  options_object *o = (options_object *)PyType_GenericAlloc(type, 0);
+  if (o) o->precision = precision;
+  return o;
+}
+static PyObject *options_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+  PyObject *p = PyTuple_Size(args) > 0 ? PyTuple_GetItem(args, 0) : kwargs ? PyDict_GetItemString(kwargs, "precision") : NULL;
+  int precision = -1;
+  if (p && Py_TYPE(p) == options_type) precision = ((options_object *)p)->precision;
+  else if (p && read_precision(p, &precision) < 0) return NULL;
+  return (PyObject *)new_options(type, precision);
+}
+static PyObject *get_precision(PyObject *o, void *unused) {
+  (void)unused;
+  return PyLong_FromLong(((options_object *)o)->precision);
+}
+static int set_precision(PyObject *o, PyObject *value, void *unused) {
+  (void)unused;
+  if (value) return read_precision(value, &((options_object *)o)->precision);
+  PyErr_SetString(PyExc_AttributeError, "precision can't be deleted");
+  return -1;
+}
+static PyObject *context_enter(PyObject *self, PyObject *unused) {
+  (void)unused;
+  ((options_object *)self)->before = py_print_precision;
+  py_print_precision = ((options_object *)self)->precision;
+  return Py_NewRef(self);
+}
+static PyObject *context_exit(PyObject *self, PyObject *args) {
+  (void)args;
+  py_print_precision = ((options_object *)self)->before;
+  Py_RETURN_NONE;
+}
+static PyGetSetDef options_properties[] = {
+    {"precision", get_precision, set_precision, "Decimals of printed floats; -1: six significant digits.", NULL},
+    {NULL, NULL, NULL, NULL, NULL}};
+static PyMethodDef context_methods[] = {{"__enter__", context_enter, METH_NOARGS, NULL},
+                                        {"__exit__", context_exit, METH_VARARGS, NULL},
+                                        {NULL, NULL, 0, NULL}};
+static PyType_Slot options_slots[] = {{Py_tp_new, options_new},
+                                      {Py_tp_getset, options_properties},
+                                      {Py_tp_doc, "PrintOptions(precision=-1)\n--\n\nHow arrays are printed."},
+                                      {0, NULL}};
+static PyType_Slot context_slots[] = {{Py_tp_new, options_new}, {Py_tp_methods, context_methods}, {0, NULL}};
+static PyType_Spec options_spec = {"mlx.core.PrintOptions", sizeof(options_object), 0, Py_TPFLAGS_DEFAULT, options_slots};
+static PyType_Spec context_spec = {"mlx.core._PrintOptionsContext", sizeof(options_object), 0, Py_TPFLAGS_DEFAULT,
+                                   context_slots};
+
+FUNCTION(set_printoptions, "precision: object = -1", "Sets the decimals of printed floats; -1: six significant digits.") {
+  int precision = -1;
+  if (py_given(f, 0) && read_precision(f->v[0].o, &precision) < 0) return NULL;
+  py_print_precision = precision;
+  Py_RETURN_NONE;
+}
+FUNCTION(get_printoptions, "", "The current options of printing.") {
+  (void)f;
+  return (PyObject *)new_options(options_type, py_print_precision);
+}
+FUNCTION(printoptions, "precision: object = -1", "A context in which floats are printed with that many decimals.") {
+  int precision = -1;
+  if (py_given(f, 0) && read_precision(f->v[0].o, &precision) < 0) return NULL;
+  return (PyObject *)new_options(context_type, precision);
+}
+
+int py_print_init(PyObject *module) {
+  options_type = (PyTypeObject *)PyType_FromSpec(&options_spec);
+  context_type = (PyTypeObject *)PyType_FromSpec(&context_spec);
+  if (!options_type || !context_type) return -1;
+  if (py_add_type(module, "PrintOptions", options_type) < 0) return -1;
+  return py_add_type(module, "_PrintOptionsContext", context_type);
+}

@@ -1,0 +1,245 @@
+#include "cpu/kernels/reduce.h"
+#include "cpu/kernels/copy.h"
+#include "cpu/simd.h"
+
+/* ---- The four operations on one pair of accumulators ---- */
+#define SUM(a, b)  ((a) + (b))
+#define PROD(a, b) ((a) * (b))
+#define MIN(a, b)  ((b) < (a) ? (b) : (a))
+#define MAX(a, b)  ((b) > (a) ? (b) : (a))
+/* NaN, once met, stays. */
+#define FMIN(a, b) ((b) < (a) || (b) != (b) ? (b) : (a))
+#define FMAX(a, b) ((b) > (a) || (b) != (b) ? (b) : (a))
+
+typedef struct {
+  float re, im;
+} complex_pair;
+MXI_INLINE bool has_nan(complex_pair a) { return a.re != a.re || a.im != a.im; }
+MXI_INLINE bool precedes(complex_pair a, complex_pair b) { return a.re < b.re || (a.re == b.re && a.im < b.im); }
+MXI_INLINE complex_pair complex_sum(complex_pair a, complex_pair b) {
+  return (complex_pair){a.re + b.re, a.im + b.im};
+}
+MXI_INLINE complex_pair complex_prod(complex_pair a, complex_pair b) {
+  return (complex_pair){a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
+}
+MXI_INLINE complex_pair complex_min(complex_pair a, complex_pair b) {
+  return !has_nan(a) && (has_nan(b) || precedes(b, a)) ? b : a;
+}
+MXI_INLINE complex_pair complex_max(complex_pair a, complex_pair b) {
+  return !has_nan(a) && (has_nan(b) || precedes(a, b)) ? b : a;
+}
+
+/* ---- What one operation on one dtype needs ---- */
+struct kernels {
+  void (*identity)(void *values, int64_t n);
+  void (*tile)(void *state, const void *tile, int64_t n);
+  void (*finish)(void *state, void *value);
+  void (*pairs)(void *values, int64_t n);
+  void (*short_rows)(const void *rows, int64_t stride, int64_t n, int64_t count, void *values);
+  void (*combine)(void *a, const void *b, int64_t n);
+  void (*combine4)(void *a, const void *const rows[4], int64_t n);
+};
+
+#define KERNELS(T, name, OP, IDENTITY)                                                                       \
+  static void identity_##name(void *values, int64_t n) {                                                     \
+    for (int64_t i = 0; i < n; i++) ((T *)values)[i] = IDENTITY;                                             \
+  }                                                                                                          \
+  static void tile_##name(void *state, const void *tile, int64_t n) {                                        \
+    enum { LANES = 256 / sizeof(T) };                                                                        \
+    T *restrict s = state;                                                                                   \
+    const T *restrict x = tile;                                                                              \
+    int64_t i = 0;                                                                                           \
+    for (; i + LANES <= n; i += LANES)                                                                       \
+      for (int l = 0; l < LANES; l++) s[l] = (T)OP(s[l], x[i + l]);                                          \
+    if (i == n) return;                                                                                      \
+    T rest[LANES];                                                                                           \
+    identity_##name(rest, LANES);                                                                            \
+    memcpy(rest, x + i, (size_t)(n - i) * sizeof(T));                                                        \
+    for (int l = 0; l < LANES; l++) s[l] = (T)OP(s[l], rest[l]);                                             \
+  }                                                                                                          \
+  static void finish_##name(void *state, void *value) {                                                      \
+    T *s = state;                                                                                            \
+    for (int w = 128 / sizeof(T); w; w /= 2)                                                                 \
+      for (int l = 0; l < w; l++) s[l] = (T)OP(s[l], s[l + w]);                                              \
+    *(T *)value = s[0];                                                                                      \
+  }                                                                                                          \
+  static void pairs_##name(void *values, int64_t n) {                                                        \
+    T *v = values;                                                                                           \
+    for (int64_t w = 1; w < n; w *= 2)                                                                       \
+      for (int64_t i = 0; i + w < n; i += 2 * w) v[i] = (T)OP(v[i], v[i + w]);                               \
+  }                                                                                                          \
+  static void short_rows_##name(const void *rows, int64_t stride, int64_t n, int64_t count, void *values) {  \
+    const T *x = rows;                                                                                       \
+    for (int64_t k = 0; k < count; k++, x += stride) {                                                       \
+      int64_t i = 0;                                                                                         \
+      T sum = IDENTITY;                                                                                      \
+      if (n >= 4) {                                                                                          \
+        T s0 = x[0], s1 = x[1], s2 = x[2], s3 = x[3];                                                        \
+        for (i = 4; i + 4 <= n; i += 4) {                                                                    \
+          s0 = (T)OP(s0, x[i]), s1 = (T)OP(s1, x[i + 1]);                                                    \
+          s2 = (T)OP(s2, x[i + 2]), s3 = (T)OP(s3, x[i + 3]);                                                \
+        }                                                                                                    \
+        s0 = (T)OP(s0, s1), s2 = (T)OP(s2, s3), sum = (T)OP(s0, s2);                                         \
+      }                                                                                                      \
+      for (; i < n; i++) sum = (T)OP(sum, x[i]);                                                             \
+      ((T *)values)[k] = sum;                                                                                \
+    }                                                                                                        \
+  }                                                                                                          \
+  static void combine_##name(void *to, const void *with, int64_t n) {                                        \
+    T *restrict a = to;                                                                                      \
+    const T *restrict b = with;                                                                              \
+    for (int64_t i = 0; i < n; i++) a[i] = (T)OP(a[i], b[i]);                                                \
+  }                                                                                                          \
+  static void combine4_##name(void *to, const void *const rows[4], int64_t n) {                              \
+    T *restrict a = to;                                                                                      \
+    const T *restrict b = rows[0], *restrict c = rows[1], *restrict d = rows[2], *restrict e = rows[3];      \
+    for (int64_t i = 0; i < n; i++) {                                                                        \
+      T low = (T)OP(b[i], c[i]), high = (T)OP(d[i], e[i]), both = (T)OP(low, high);                          \
+      a[i] = (T)OP(a[i], both);                                                                              \
+    }                                                                                                        \
+  }
+
+#define ONE_COMPLEX ((complex_pair){1, 0})
+#define ALL_COMPLEX(x) ((complex_pair){x, x})
+KERNELS(uint32_t, sum_u32, SUM, 0)
+KERNELS(uint64_t, sum_u64, SUM, 0)
+KERNELS(float, sum_f32, SUM, 0)
+KERNELS(double, sum_f64, SUM, 0)
+KERNELS(complex_pair, sum_c64, complex_sum, ALL_COMPLEX(0))
+KERNELS(uint32_t, prod_u32, PROD, 1)
+KERNELS(uint64_t, prod_u64, PROD, 1)
+KERNELS(float, prod_f32, PROD, 1)
+KERNELS(double, prod_f64, PROD, 1)
+KERNELS(complex_pair, prod_c64, complex_prod, ONE_COMPLEX)
+#define EXTREMES(T, name, lowest, highest)                                                                   \
+  KERNELS(T, min_##name, MIN, highest)                                                                       \
+  KERNELS(T, max_##name, MAX, lowest)
+EXTREMES(uint8_t, u8, 0, UINT8_MAX)
+EXTREMES(uint16_t, u16, 0, UINT16_MAX)
+EXTREMES(uint32_t, u32, 0, UINT32_MAX)
+EXTREMES(uint64_t, u64, 0, UINT64_MAX)
+EXTREMES(int8_t, i8, INT8_MIN, INT8_MAX)
+EXTREMES(int16_t, i16, INT16_MIN, INT16_MAX)
+EXTREMES(int32_t, i32, INT32_MIN, INT32_MAX)
+EXTREMES(int64_t, i64, INT64_MIN, INT64_MAX)
+KERNELS(float, min_f32, FMIN, __builtin_inff())
+KERNELS(float, max_f32, FMAX, -__builtin_inff())
+KERNELS(double, min_f64, FMIN, __builtin_inf())
+KERNELS(double, max_f64, FMAX, -__builtin_inf())
+KERNELS(complex_pair, min_c64, complex_min, ALL_COMPLEX(__builtin_inff()))
+KERNELS(complex_pair, max_c64, complex_max, ALL_COMPLEX(-__builtin_inff()))
+
+#define ENTRY(name)                                                                                          \
+  {identity_##name, tile_##name, finish_##name, pairs_##name, short_rows_##name, combine_##name, combine4_##name}
+#define ARITHMETIC(op)                                                                                       \
+  {[MX_UINT32] = ENTRY(op##_u32),  [MX_UINT64] = ENTRY(op##_u64),   [MX_INT32] = ENTRY(op##_u32),            \
+   [MX_INT64] = ENTRY(op##_u64),   [MX_FLOAT32] = ENTRY(op##_f32),  [MX_FLOAT64] = ENTRY(op##_f64),          \
+   [MX_COMPLEX64] = ENTRY(op##_c64)}
+#define ORDER(op)                                                                                            \
+  {[MX_BOOL] = ENTRY(op##_u8),     [MX_UINT8] = ENTRY(op##_u8),     [MX_UINT16] = ENTRY(op##_u16),           \
+   [MX_UINT32] = ENTRY(op##_u32),  [MX_UINT64] = ENTRY(op##_u64),   [MX_INT8] = ENTRY(op##_i8),              \
+   [MX_INT16] = ENTRY(op##_i16),   [MX_INT32] = ENTRY(op##_i32),    [MX_INT64] = ENTRY(op##_i64),            \
+   [MX_FLOAT32] = ENTRY(op##_f32), [MX_FLOAT64] = ENTRY(op##_f64),  [MX_COMPLEX64] = ENTRY(op##_c64)}
+static const struct kernels table[4][MX_DTYPE_COUNT] = {ARITHMETIC(sum), ARITHMETIC(prod), ORDER(min), ORDER(max)};
+
+static const struct kernels *kernels_of(const struct mxi_reduce_kind *r) { return &table[r->op][r->acc]; }
+
+/* ---- Loading and storing ---- */
+static bool same_bits(mx_dtype a, mx_dtype b) {
+  if (a == b) return true;
+  if (a == MX_BOOL) return b == MX_UINT8;
+  if (a == MX_INT32) return b == MX_UINT32;
+  return a == MX_INT64 && b == MX_UINT64;
+}
+
+const void *MXI_ISA_NAME(mxi_reduce_load)(const struct mxi_reduce_kind *r, const void *src, int64_t stride, int64_t n,
+                                          void *scratch) {
+  bool same = same_bits(r->from, r->acc);
+  if (same && stride == 1) return src;
+  struct mxi_panel p = {1, n, 0, 1, 0, stride};
+  if (same) MXI_ISA_NAME(mxi_copy_panel)((int)mx_dtype_size(r->acc), &p, scratch, src, 0);
+  else MXI_ISA_NAME(mxi_cast_panel)(r->acc, r->from, &p, scratch, src);
+  return scratch;
+}
+
+void MXI_ISA_NAME(mxi_reduce_store)(const struct mxi_reduce_kind *r, const void *values, int64_t n, void *out,
+                                    int64_t stride) {
+  struct mxi_panel p = {1, n, 0, stride, 0, 1};
+  MXI_ISA_NAME(mxi_cast_panel)(r->to, r->acc, &p, out, values);
+}
+
+/* ---- Entry points ---- */
+void MXI_ISA_NAME(mxi_reduce_begin)(const struct mxi_reduce_kind *r, mxi_reduce_state *s) {
+  kernels_of(r)->identity(s, 256 / (int64_t)mx_dtype_size(r->acc));
+}
+void MXI_ISA_NAME(mxi_reduce_tile)(const struct mxi_reduce_kind *r, mxi_reduce_state *s, const void *tile, int64_t n) {
+  kernels_of(r)->tile(s, tile, n);
+}
+void MXI_ISA_NAME(mxi_reduce_finish)(const struct mxi_reduce_kind *r, mxi_reduce_state *s, void *value) {
+  kernels_of(r)->finish(s, value);
+}
+void MXI_ISA_NAME(mxi_reduce_pairs)(const struct mxi_reduce_kind *r, void *values, int64_t n) {
+  kernels_of(r)->pairs(values, n);
+}
+void MXI_ISA_NAME(mxi_reduce_combine)(const struct mxi_reduce_kind *r, void *a, const void *b, int64_t n) {
+  kernels_of(r)->combine(a, b, n);
+}
+void MXI_ISA_NAME(mxi_reduce_identity)(const struct mxi_reduce_kind *r, void *values, int64_t n) {
+  kernels_of(r)->identity(values, n);
+}
+
+/* Short rows: as many as fit a tile are loaded at once when they lie one after the other. */
+static void short_rows(const struct mxi_reduce_kind *r, const char *src, int64_t row_stride, int64_t n, int64_t rows,
+                       char *values) {
+  const struct kernels *k = kernels_of(r);
+  int64_t from_size = (int64_t)mx_dtype_size(r->from), acc_size = (int64_t)mx_dtype_size(r->acc);
+  if (same_bits(r->from, r->acc)) {
+    k->short_rows(src, row_stride, n, rows, values);
+    return;
+  }
+  double scratch[MXI_REDUCE_TILE];
+  int64_t batch = row_stride == n ? MXI_REDUCE_TILE / n : 1;
+  for (int64_t i = 0; i < rows; i += batch) {
+    int64_t count = rows - i < batch ? rows - i : batch;
+    const void *tile = MXI_ISA_NAME(mxi_reduce_load)(r, src + i * row_stride * from_size, 1, count * n, scratch);
+    k->short_rows(tile, n, n, count, values + i * acc_size);
+  }
+}
+
+void MXI_ISA_NAME(mxi_reduce_rows)(const struct mxi_reduce_kind *r, const void *src, int64_t row_stride, int64_t n,
+                                   int64_t rows, void *values) {
+  if (n < MXI_REDUCE_SHORT) {
+    short_rows(r, src, row_stride, n, rows, values);
+    return;
+  }
+  const struct kernels *k = kernels_of(r);
+  int64_t from_size = (int64_t)mx_dtype_size(r->from), acc_size = (int64_t)mx_dtype_size(r->acc);
+  double scratch[MXI_REDUCE_TILE];
+  for (int64_t i = 0; i < rows; i++) {
+    const char *row = (const char *)src + i * row_stride * from_size;
+    mxi_reduce_state s;
+    k->identity(&s, 256 / acc_size);
+    for (int64_t j = 0; j < n; j += MXI_REDUCE_TILE) {
+      int64_t count = n - j < MXI_REDUCE_TILE ? n - j : MXI_REDUCE_TILE;
+      k->tile(&s, MXI_ISA_NAME(mxi_reduce_load)(r, row + j * from_size, 1, count, scratch), count);
+    }
+    k->finish(&s, (char *)values + i * acc_size);
+  }
+}
+
+void MXI_ISA_NAME(mxi_reduce_columns)(const struct mxi_reduce_kind *r, const void *src, int64_t row_stride, int64_t rows,
+                                      int64_t columns, void *values) {
+  const struct kernels *k = kernels_of(r);
+  int64_t row_bytes = row_stride * (int64_t)mx_dtype_size(r->from);
+  const char *row = src;
+  double scratch[4][MXI_REDUCE_TILE];
+  int64_t i = 0;
+  for (; i + 4 <= rows; i += 4) {
+    const void *four[4];
+    for (int j = 0; j < 4; j++, row += row_bytes)
+      four[j] = MXI_ISA_NAME(mxi_reduce_load)(r, row, 1, columns, scratch[j]);
+    k->combine4(values, four, columns);
+  }
+  for (; i < rows; i++, row += row_bytes)
+    k->combine(values, MXI_ISA_NAME(mxi_reduce_load)(r, row, 1, columns, scratch[0]), columns);
+}

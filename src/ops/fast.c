@@ -1,0 +1,287 @@
+/* The layers of language models: norms, rotary position embedding, attention. One node each; their
+   derivatives are ordinary ops, computed in float32 for half types. */
+#include "mlx/fast.h"
+#include "ops/common.h"
+#include "ops/rules.h"
+
+static mx_dtype wide(mx_dtype t) { return mxi_is_half(t) ? MX_FLOAT32 : t; }
+static mx_array widened(mx_array a) { return mx_ok(a) ? mx_astype(a, wide(mxi_dtype(a))) : a; }
+
+/* ---- Norms ---- */
+/* weight and bias are NULL or of the size of the last axis; the common dtype, or -1. */
+static int norm_dtype(const char *op, mx_array x, mx_array weight, mx_array bias) {
+  if (!mxi_usable1(op, x) || weight == MX_BAD || bias == MX_BAD) return -1;
+  if (x->ndim == 0)
+    return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected at least 1 dimension, got shape ()", op);
+  mx_dtype t = mxi_dtype(x);
+  mx_array optional[] = {weight, bias};
+  for (int i = 0; i < 2; i++) {
+    mx_array v = optional[i];
+    if (!v) continue;
+    if (v->ndim != 1 || v->size != mx_dim(x, -1))
+      return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected a %s of shape (%lld), got %s", op,
+                      i ? "bias" : "weight", (long long)mx_dim(x, -1), MXI_SHAPE_TEXT(v));
+    t = mx_promote_types(t, mxi_dtype(v));
+  }
+  if (!mxi_is_float(t))
+    return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected a real floating point dtype, got %s", op,
+                    mx_dtype_name(t));
+  return (int)t;
+}
+
+static mx_array rms_norm(mx_array x, mx_array weight, double eps, mx_dtype t) {
+  mx_array in[] = {mx_astype(x, t), weight ? mx_astype(weight, t) : NULL};
+  struct mxi_p_RMS_NORM p = {.eps = eps};
+  return mxi_apply(MXI_RMS_NORM, &p, weight ? 2 : 1, in, t, mxi_shape_of(x));
+}
+mx_array mx_fast_rms_norm(mx_array x, mx_array weight, double eps) {
+  int t = norm_dtype("rms_norm", x, weight, NULL);
+  return t < 0 ? MX_BAD : MXI_COMPOSED(rms_norm(x, weight, eps, (mx_dtype)t));
+}
+
+static mx_array layer_norm(mx_array x, mx_array weight, mx_array bias, double eps, mx_dtype t) {
+  mx_array in[3] = {mx_astype(x, t)};
+  int n = 1;
+  if (weight) in[n++] = mx_astype(weight, t);
+  if (bias) in[n++] = mx_astype(bias, t);
+  struct mxi_p_LAYER_NORM p = {.eps = eps, .has_weight = weight != NULL, .has_bias = bias != NULL};
+  return mxi_apply(MXI_LAYER_NORM, &p, n, in, t, mxi_shape_of(x));
+}
+mx_array mx_fast_layer_norm(mx_array x, mx_array weight, mx_array bias, double eps) {
+  int t = norm_dtype("layer_norm", x, weight, bias);
+  return t < 0 ? MX_BAD : MXI_COMPOSED(layer_norm(x, weight, bias, eps, (mx_dtype)t));
+}
+
+static mx_array row_mean(mx_array a) { return mx_mean(a, MX_AXES(-1), true); }
+
+/* y = u w + b, where u = r (x - mean) (layer) or r x (rms) and r = 1 / sqrt(mean square + eps). With v = g w,
+     dx = r (v - u mean(v u) [- mean(v) for layer]),  dw = sum of g u,  db = sum of g. */
+static int norm_gradients(const mx_node *n, mx_array g, double eps, bool centred, int weight_at, int bias_at,
+                          const bool *want, mx_array *grads) {
+  mx_array input = n->inputs[0], x = widened(input), wide_g = widened(g);
+  if (centred) x = mx_subtract(x, row_mean(x));
+  mx_array r = mx_rsqrt(mx_add(row_mean(mx_square(x)), mx_like(x, eps))), u = mx_multiply(x, r);
+  mxi_no_grads(n, grads);
+  if (want[0]) {
+    mx_array v = weight_at ? mx_multiply(wide_g, widened(n->inputs[weight_at])) : wide_g;
+    mx_array rest = mx_subtract(v, mx_multiply(u, row_mean(mx_multiply(v, u))));
+    if (centred) rest = mx_subtract(rest, row_mean(v));
+    grads[0] = mx_astype(mx_multiply(r, rest), mxi_dtype(input));
+  }
+  if (weight_at && want[weight_at])
+    grads[weight_at] = mxi_unbroadcast(mx_multiply(wide_g, u), n->inputs[weight_at]);
+  if (bias_at && want[bias_at]) grads[bias_at] = mxi_unbroadcast(wide_g, n->inputs[bias_at]);
+  return mxi_grads_done(n, grads);
+}
+
+MXI_VJP(RMS_NORM) {
+  return norm_gradients(n, cotangents[0], MXI_PARAMS(RMS_NORM, n)->eps, false, n->ninputs - 1, 0, want,
+                        grads);
+}
+MXI_VJP(LAYER_NORM) {
+  const struct mxi_p_LAYER_NORM *p = MXI_PARAMS(LAYER_NORM, n);
+  int weight_at = p->has_weight ? 1 : 0, bias_at = p->has_bias ? n->ninputs - 1 : 0;
+  return norm_gradients(n, cotangents[0], p->eps, true, weight_at, bias_at, want, grads);
+}
+
+/* ---- Rotary position embedding ---- */
+static int check_rope(mx_array x, const mx_rope_opts *o, mx_array offset, mx_array freqs) {
+  mx_array in[] = {x, offset};
+  if (!mxi_usable("rope", 2, in) || freqs == MX_BAD) return -1;
+  if (x->ndim < 3)
+    return mxi_fail(MX_INVALID_ARGUMENT, "[rope] expected at least 3 dimensions, got shape %s",
+                    MXI_SHAPE_TEXT(x));
+  if (!mxi_is_float(mxi_dtype(x)))
+    return mxi_fail(MX_INVALID_ARGUMENT, "[rope] expected a real floating point dtype, got %s",
+                    mx_dtype_name(mxi_dtype(x)));
+  if (o->dims <= 0 || o->dims % 2 || o->dims > mx_dim(x, -1))
+    return mxi_fail(MX_INVALID_ARGUMENT, "[rope] expected dims even, positive and at most %lld, got %d",
+                    (long long)mx_dim(x, -1), o->dims);
+  if (!mxi_is_integer(mxi_dtype(offset)))
+    return mxi_fail(MX_INVALID_ARGUMENT, "[rope] expected an integer offset, got %s",
+                    mx_dtype_name(mxi_dtype(offset)));
+  if (offset->ndim > 1 || (offset->size != 1 && offset->size != x->dims[0]))
+    return mxi_fail(MX_INVALID_ARGUMENT, "[rope] expected a scalar offset or one of shape (%lld), got %s",
+                    (long long)x->dims[0], MXI_SHAPE_TEXT(offset));
+  if (freqs && o->base != 0) return mxi_fail(MX_INVALID_ARGUMENT, "[rope] expected base or freqs, got both");
+  if (!freqs && o->base == 0)
+    return mxi_fail(MX_INVALID_ARGUMENT, "[rope] expected base or freqs, got neither");
+  if (freqs && (freqs->ndim != 1 || freqs->size != o->dims / 2))
+    return mxi_fail(MX_INVALID_ARGUMENT, "[rope] expected freqs of shape (%d), got %s", o->dims / 2,
+                    MXI_SHAPE_TEXT(freqs));
+  return 0;
+}
+
+static mx_array rope(mx_array x, mx_rope_opts o, mx_array offset, mx_array freqs) {
+  mx_array in[] = {x, offset, freqs ? mx_astype(freqs, MX_FLOAT32) : NULL};
+  struct mxi_p_ROPE p = {.dims = o.dims, .traditional = o.traditional, .base = o.base, .scale = o.scale};
+  return mxi_apply(MXI_ROPE, &p, freqs ? 3 : 2, in, mxi_dtype(x), mxi_shape_of(x));
+}
+mx_array mx_fast_rope(mx_array x, mx_rope_opts opts, mx_array offset, mx_array freqs) {
+  return check_rope(x, &opts, offset, freqs) < 0 ? MX_BAD : MXI_COMPOSED(rope(x, opts, offset, freqs));
+}
+
+/* The same rotation of v, or its inverse: a rotation's transpose. */
+static mx_array rotated(const mx_node *n, mx_array v, bool inverse) {
+  struct mxi_p_ROPE p = *MXI_PARAMS(ROPE, n);
+  p.inverse = (p.inverse != 0) != inverse;
+  mx_array in[3] = {v};
+  for (int i = 1; i < n->ninputs; i++) in[i] = n->inputs[i];
+  return mxi_apply(MXI_ROPE, &p, n->ninputs, in, mxi_dtype(v), mxi_shape_of(v));
+}
+MXI_VJP(ROPE) { return mxi_only_grad(n, rotated(n, cotangents[0], true), grads); }
+MXI_JVP(ROPE) {
+  out[0] = tangents[0] ? rotated(n, tangents[0], false) : NULL;
+  return out[0] == MX_BAD ? -1 : 0;
+}
+
+/* ---- Attention ---- */
+static const char attention[] = "scaled_dot_product_attention";
+
+static int check_heads(mx_array q, mx_array k, mx_array v) {
+  mx_array in[] = {q, k, v};
+  for (int i = 0; i < 3; i++)
+    if (in[i]->ndim != 4)
+      return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected 4 dimensions, got shape %s", attention,
+                      MXI_SHAPE_TEXT(in[i]));
+  const int64_t *dq = q->dims, *dk = k->dims, *dv = v->dims;
+  bool match = dq[0] == dk[0] && dq[0] == dv[0] && dk[1] == dv[1] && dk[2] == dv[2] && dq[3] == dk[3];
+  if (!match || (dk[1] ? dq[1] % dk[1] : dq[1]))
+    return mxi_fail(MX_INVALID_ARGUMENT,
+                    "[%s] expected q (B, H, Tq, D), k (B, Hkv, Tk, D), v (B, Hkv, Tk, Dv), H a multiple of "
+                    "Hkv, got %s, %s and %s",
+                    attention, MXI_SHAPE_TEXT(q), MXI_SHAPE_TEXT(k), MXI_SHAPE_TEXT(v));
+  return 0;
+}
+
+static int check_mask(mx_array mask, mx_array q, mx_array k, mx_dtype t) {
+  int64_t scores[] = {q->dims[0], q->dims[1], q->dims[2], k->dims[2]}, common[MX_MAX_NDIM];
+  if (mx_promote_types(mxi_dtype(mask), t) != t)
+    return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected a mask whose dtype promotes to %s, got %s", attention,
+                    mx_dtype_name(t), mx_dtype_name(mxi_dtype(mask)));
+  int ndim =
+      mask->ndim > 4 ? 0 : mxi_broadcast_shape(attention, mxi_shape_of(mask), (mx_ints){scores, 4}, common);
+  if (ndim < 0) return -1;
+  if (!mxi_ints_equal((mx_ints){common, ndim}, (mx_ints){scores, 4}))
+    return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected a mask that broadcasts to %s, got shape %s",
+                    attention, mxi_shape_text((mx_ints){scores, 4}).s, MXI_SHAPE_TEXT(mask));
+  return 0;
+}
+
+static mx_array attend(mx_array q, mx_array k, mx_array v, const struct mxi_p_SDPA *p, mx_array mask,
+                       mx_array sinks, mx_dtype t) {
+  mx_array in[5] = {mx_astype(q, t), mx_astype(k, t), mx_astype(v, t)};
+  int n = 3;
+  if (mask) in[n++] = mxi_dtype(mask) == MX_BOOL ? mask : mx_astype(mask, t);
+  if (sinks) in[n++] = mx_astype(sinks, t);
+  return mxi_apply(MXI_SDPA, p, n, in, t, MX_SHAPE(q->dims[0], q->dims[1], q->dims[2], v->dims[3]));
+}
+
+mx_array mx_fast_scaled_dot_product_attention(mx_array q, mx_array k, mx_array v, double scale, bool causal,
+                                              mx_array mask, mx_array sinks) {
+  mx_array in[] = {q, k, v};
+  if (!mxi_usable(attention, 3, in) || mask == MX_BAD || sinks == MX_BAD || check_heads(q, k, v) < 0)
+    return MX_BAD;
+  mx_dtype t = mx_promote_types(mxi_dtype(q), mx_promote_types(mxi_dtype(k), mxi_dtype(v)));
+  if (!mxi_is_float(t))
+    return mxi_bad(MX_INVALID_ARGUMENT, "[%s] expected a real floating point dtype, got %s", attention,
+                   mx_dtype_name(t));
+  if (mask && check_mask(mask, q, k, t) < 0) return MX_BAD;
+  if (sinks && (sinks->ndim != 1 || sinks->size != q->dims[1]))
+    return mxi_bad(MX_INVALID_ARGUMENT, "[%s] expected sinks of shape (%lld), got %s", attention,
+                   (long long)q->dims[1], MXI_SHAPE_TEXT(sinks));
+  struct mxi_p_SDPA p = {
+      .scale = scale, .causal = causal, .has_mask = mask != NULL, .has_sinks = sinks != NULL};
+  return MXI_COMPOSED(attend(q, k, v, &p, mask, sinks, t));
+}
+
+/* ---- Attention's derivative ---- the plain form, heads in groups that share a key: q (B, G, R, Tq, D)
+   against k and v (B, G, 1, Tk, D), H = G R. With s = scale q k^T + mask, p = softmax(s) (a sink is one more
+   column), y = p v: dv = p^T g,  dp = g v^T,  ds = p (dp - rowsum(p dp)),  dq = scale ds k,  dk = scale ds^T
+   q,  dmask = ds. */
+struct grouped {
+  mx_array q, k, v, g; /* grouped, widened */
+  int64_t groups, repeats;
+};
+static mx_array by_group(mx_array a, int64_t groups) {
+  return mx_unflatten(widened(a), 1, MX_SHAPE(groups, groups ? a->dims[1] / groups : 0));
+}
+static mx_array transposed(mx_array a) { return mx_swapaxes(a, -1, -2); }
+
+/* mask, broadcastable to (B, H, Tq, Tk), as one broadcastable to (B, G, R, Tq, Tk). */
+static mx_array grouped_mask(mx_array mask, const struct grouped *d) {
+  int64_t shape[] = {1, 1, 1, 1}, split[5];
+  mxi_copy_ints(shape + 4 - mask->ndim, mxi_shape_of(mask));
+  bool shared = shape[1] == 1;
+  split[0] = shape[0];
+  split[1] = shared ? 1 : d->groups;
+  split[2] = shared ? 1 : d->repeats;
+  split[3] = shape[2];
+  split[4] = shape[3];
+  return mx_reshape(mask, (mx_ints){split, 5});
+}
+
+/* Scores of pairs that may not attend become the lowest finite number, as in the kernel: a row without any
+   key attends to all equally. */
+static mx_array masked_scores(const mx_node *n, const struct grouped *d) {
+  const struct mxi_p_SDPA *p = MXI_PARAMS(SDPA, n);
+  mx_array s = mx_multiply(mx_matmul(d->q, transposed(d->k)), mx_like(d->q, p->scale));
+  mx_array lowest = mx_like(s, -3.4028234663852886e38);
+  if (p->causal) {
+    int64_t tq = mx_dim(d->q, -2), tk = mx_dim(d->k, -2);
+    s = mx_where(mx_tri(tq, tk, tk - tq, MX_BOOL), s, lowest);
+  }
+  if (!p->has_mask) return s;
+  mx_array mask = grouped_mask(n->inputs[3], d);
+  if (!mx_ok(mask)) return MX_BAD;
+  return mxi_dtype(mask) == MX_BOOL ? mx_where(mask, s, lowest) : mx_add(s, widened(mask));
+}
+
+/* One column more, the sink of each head; the sinks as (1, G, R, 1, 1). */
+static mx_array with_sink(mx_array s, mx_array sinks, const struct grouped *d) {
+  if (!mx_ok(s)) return MX_BAD;
+  int64_t shape[] = {s->dims[0], s->dims[1], s->dims[2], s->dims[3], 1};
+  mx_array column = mx_reshape(widened(sinks), MX_SHAPE(1, d->groups, d->repeats, 1, 1));
+  return mx_concatenate(2, (mx_array[]){s, mx_broadcast_to(column, (mx_ints){shape, 5})}, -1);
+}
+
+static mx_array flat_heads(mx_array a, mx_array like) {
+  return mx_astype(mx_flatten(a, 1, 2), mxi_dtype(like));
+}
+static mx_array key_gradient(mx_array a, mx_array like) {
+  return mx_astype(mx_sum(a, MX_AXES(2), false), mxi_dtype(like));
+}
+
+static void attention_gradients(const mx_node *n, mx_array g, const bool *want, mx_array *grads) {
+  const struct mxi_p_SDPA *params = MXI_PARAMS(SDPA, n);
+  mx_array const *in = n->inputs;
+  int sink_at = params->has_sinks ? n->ninputs - 1 : 0, mask_at = params->has_mask ? 3 : 0;
+  int64_t groups = in[1]->dims[1], tk = in[1]->dims[2];
+  struct grouped d = {by_group(in[0], groups),
+                      by_group(in[1], groups),
+                      by_group(in[2], groups),
+                      by_group(g, groups),
+                      groups,
+                      groups ? in[0]->dims[1] / groups : 0};
+  mx_array s = masked_scores(n, &d),
+           all = mx_softmax(sink_at ? with_sink(s, in[sink_at], &d) : s, MX_AXES(-1), true), p = all;
+  mx_array sink_part[2] = {NULL, NULL};
+  if (sink_at && mx_split_at(all, MX_SHAPE(tk), -1, sink_part) == 0) p = sink_part[0];
+  mx_array dp = mx_matmul(d.g, transposed(d.v)), row = mx_sum(mx_multiply(p, dp), MX_AXES(-1), true);
+  mx_array ds = mx_multiply(p, mx_subtract(dp, row)), scaled = mx_multiply(ds, mx_like(ds, params->scale));
+  if (want[0]) grads[0] = flat_heads(mx_matmul(scaled, d.k), in[0]);
+  if (want[1]) grads[1] = key_gradient(mx_matmul(transposed(scaled), d.q), in[1]);
+  if (want[2]) grads[2] = key_gradient(mx_matmul(transposed(p), d.g), in[2]);
+  if (mask_at && want[mask_at] && mxi_dtype(in[mask_at]) != MX_BOOL)
+    grads[mask_at] = mxi_unbroadcast(mx_flatten(ds, 1, 2), in[mask_at]);
+  if (sink_at && want[sink_at]) {
+    mx_array dsink =
+        mx_negative(mx_sum(mx_multiply(sink_part[1] ? sink_part[1] : MX_BAD, row), MX_AXES(0, 3, 4), false));
+    grads[sink_at] = mx_astype(mx_flatten(dsink, 0, -1), mxi_dtype(in[sink_at]));
+  }
+}
+MXI_VJP(SDPA) {
+  mxi_no_grads(n, grads);
+  attention_gradients(n, cotangents[0], want, grads);
+  return mxi_grads_done(n, grads);
+}

@@ -1,0 +1,209 @@
+/* Affine quantisation: groups of `group_size` neighbours along the last axis share a scale s and a bias b; an
+   element is an integer q of `bits` bits and stands for q s + b. Packed: 32 integers in `bits` 32-bit words.
+   Kernels know float32, float16 and bfloat16; float64 goes through float32. */
+#include "ops/common.h"
+#include "ops/rules.h"
+
+static int options(const char *op, mx_quant *q) {
+  if (q->group_size == 0) q->group_size = 64;
+  if (q->bits == 0) q->bits = 4;
+  if (q->group_size != 32 && q->group_size != 64 && q->group_size != 128)
+    return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected a group size of 32, 64 or 128, got %d", op,
+                    q->group_size);
+  if (q->bits < 2 || q->bits > 8 || q->bits == 7)
+    return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected 2, 3, 4, 5, 6 or 8 bits, got %d", op, q->bits);
+  return 0;
+}
+/* The dtype that kernels compute in for results of dtype t. */
+static mx_dtype kernel_dtype(mx_dtype t) { return t == MX_FLOAT64 ? MX_FLOAT32 : t; }
+
+static int quantized_rows(mx_array w, mx_quant q, mx_array *out) {
+  int64_t packed[MX_MAX_NDIM], groups[MX_MAX_NDIM];
+  int last = w->ndim - 1;
+  mxi_copy_ints(packed, mxi_shape_of(w));
+  mxi_copy_ints(groups, mxi_shape_of(w));
+  packed[last] = w->dims[last] / 32 * q.bits;
+  groups[last] = w->dims[last] / q.group_size;
+  mx_dtype t = mxi_dtype(w), inner = kernel_dtype(t);
+  mx_array in = mx_astype(w, inner);
+  struct mxi_output outputs[] = {
+      {MX_UINT32, {packed, w->ndim}}, {inner, {groups, w->ndim}}, {inner, {groups, w->ndim}}};
+  struct mxi_p_QUANTIZE p = {.group_size = q.group_size, .bits = q.bits};
+  MXI_TRY(mxi_apply_multi(MXI_QUANTIZE, &p, 1, &in, 3, outputs, out));
+  out[1] = mx_astype(out[1], t);
+  out[2] = mx_astype(out[2], t);
+  return mx_ok(out[1]) && mx_ok(out[2]) ? 0 : -1;
+}
+
+int mx_quantize(mx_array w, mx_quant q, mx_array *packed, mx_array *scales, mx_array *biases) {
+  *packed = *scales = *biases = MX_BAD;
+  if (!mxi_usable1("quantize", w) || options("quantize", &q) < 0) return -1;
+  if (!mxi_is_float(mxi_dtype(w)))
+    return mxi_fail(MX_INVALID_ARGUMENT, "[quantize] expected a real floating point dtype, got %s",
+                    mx_dtype_name(mxi_dtype(w)));
+  if (w->ndim < 2 || mx_dim(w, -1) % q.group_size)
+    return mxi_fail(MX_INVALID_ARGUMENT,
+                    "[quantize] expected at least 2 dimensions and a last one divisible by the group size "
+                    "%d, got shape %s",
+                    q.group_size, MXI_SHAPE_TEXT(w));
+  mx_array out[3];
+  MXI_TRY(quantized_rows(w, q, out));
+  *packed = out[0];
+  *scales = out[1];
+  *biases = out[2];
+  return 0;
+}
+
+/* packed (..., N, K bits / 32) with scales and biases (..., N, K / group_size); K, or -1. */
+static int64_t check_packed(const char *op, mx_array packed, mx_array scales, mx_array biases, mx_quant *q) {
+  MXI_TRY(options(op, q));
+  if (mxi_dtype(packed) != MX_UINT32)
+    return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected the packed matrix as uint32, got %s", op,
+                    mx_dtype_name(mxi_dtype(packed)));
+  if (!mxi_is_float(mxi_dtype(scales)) || !mxi_is_float(mxi_dtype(biases)))
+    return mxi_fail(MX_INVALID_ARGUMENT,
+                    "[%s] expected scales and biases of a real floating point dtype, got %s and %s", op,
+                    mx_dtype_name(mxi_dtype(scales)), mx_dtype_name(mxi_dtype(biases)));
+  bool match = packed->ndim >= 2 && scales->ndim == packed->ndim && mxi_same_shape(scales, biases);
+  for (int i = 0; match && i < packed->ndim - 1; i++) match = packed->dims[i] == scales->dims[i];
+  int64_t bits = 0, columns = 0;
+  match =
+      match && mxi_mul(mx_dim(packed, -1), 32, &bits) && mxi_mul(mx_dim(scales, -1), q->group_size, &columns);
+  if (!match || bits / q->bits != columns || bits % q->bits)
+    return mxi_fail(MX_INVALID_ARGUMENT,
+                    "[%s] expected packed (..., N, K * %d / 32), scales and biases (..., N, K / %d), got "
+                    "shapes %s, %s and %s",
+                    op, q->bits, q->group_size, MXI_SHAPE_TEXT(packed), MXI_SHAPE_TEXT(scales),
+                    MXI_SHAPE_TEXT(biases));
+  return columns;
+}
+
+static mx_array dequantized(mx_array packed, mx_array scales, mx_array biases, mx_quant q, int64_t columns) {
+  mx_dtype t = mx_promote_types(mxi_dtype(scales), mxi_dtype(biases)), inner = kernel_dtype(t);
+  int64_t shape[MX_MAX_NDIM];
+  mxi_copy_ints(shape, mxi_shape_of(packed));
+  shape[packed->ndim - 1] = columns;
+  mx_array in[] = {packed, mx_astype(scales, inner), mx_astype(biases, inner)};
+  struct mxi_p_DEQUANTIZE p = {.group_size = q.group_size, .bits = q.bits};
+  return mx_astype(mxi_apply(MXI_DEQUANTIZE, &p, 3, in, inner, (mx_ints){shape, packed->ndim}), t);
+}
+
+mx_array mx_dequantize(mx_array packed, mx_array scales, mx_array biases, mx_quant q) {
+  if (!mxi_usable("dequantize", 3, (mx_array[]){packed, scales, biases})) return MX_BAD;
+  int64_t columns = check_packed("dequantize", packed, scales, biases, &q);
+  return columns < 0 ? MX_BAD : MXI_COMPOSED(dequantized(packed, scales, biases, q, columns));
+}
+
+/* ---- Product ---- */
+/* The batch dims of a followed by its last two, broadcast to `batch`. */
+static mx_array in_batch(mx_array a, mx_ints batch) {
+  int64_t shape[MX_MAX_NDIM];
+  mxi_copy_ints(shape, batch);
+  mxi_copy_ints(shape + batch.n, (mx_ints){a->dims + a->ndim - 2, 2});
+  return mx_broadcast_to(a, (mx_ints){shape, batch.n + 2});
+}
+
+static mx_array quantized_product(mx_array x, mx_array packed, mx_array scales, mx_array biases,
+                                  bool transpose, mx_quant q, int64_t columns) {
+  mx_dtype affine = mx_promote_types(mxi_dtype(scales), mxi_dtype(biases)),
+           t = mx_promote_types(mxi_dtype(x), affine);
+  mx_array in[] = {x, packed, mx_astype(scales, kernel_dtype(affine)),
+                   mx_astype(biases, kernel_dtype(affine))};
+  bool vector = x->ndim == 1;
+  in[0] = mx_astype(vector ? mx_reshape(x, MX_SHAPE(1, x->size)) : x, kernel_dtype(t));
+  int64_t shape[MX_MAX_NDIM];
+  int nbatch = mxi_broadcast_shape("quantized_matmul", (mx_ints){in[0]->dims, in[0]->ndim - 2},
+                                   (mx_ints){packed->dims, packed->ndim - 2}, shape);
+  if (nbatch < 0 || in[0] == MX_BAD) return MX_BAD;
+  for (int i = 0; packed->ndim > 2 && i < 4; i++) in[i] = in_batch(in[i], (mx_ints){shape, nbatch});
+  shape[nbatch] = vector ? 1 : mx_dim(x, -2);
+  shape[nbatch + 1] = transpose ? mx_dim(packed, -2) : columns;
+  struct mxi_p_QUANTIZED_MATMUL p = {.group_size = q.group_size, .bits = q.bits, .transpose = transpose};
+  mx_array y =
+      mx_astype(mxi_apply(MXI_QUANTIZED_MATMUL, &p, 4, in, kernel_dtype(t), (mx_ints){shape, nbatch + 2}), t);
+  return vector ? mx_squeeze(y, MX_AXES(-2)) : y;
+}
+
+mx_array mx_quantized_matmul(mx_array x, mx_array packed, mx_array scales, mx_array biases, bool transpose,
+                             mx_quant q) {
+  if (!mxi_usable("quantized_matmul", 4, (mx_array[]){x, packed, scales, biases})) return MX_BAD;
+  int64_t columns = check_packed("quantized_matmul", packed, scales, biases, &q);
+  if (columns < 0) return MX_BAD;
+  if (mxi_dtype(x) == MX_COMPLEX64)
+    return mxi_bad(MX_INVALID_ARGUMENT, "[quantized_matmul] expected a real dtype, got complex64");
+  int64_t contracted = transpose ? columns : mx_dim(packed, -2);
+  if (x->ndim == 0 || mx_dim(x, -1) != contracted)
+    return mxi_bad(
+        MX_INVALID_ARGUMENT,
+        "[quantized_matmul] expected a last dimension of %lld for the matrix (%lld,%lld)%s, got shape %s",
+        (long long)contracted, (long long)mx_dim(packed, -2), (long long)columns,
+        transpose ? " transposed" : "", MXI_SHAPE_TEXT(x));
+  return MXI_COMPOSED(quantized_product(x, packed, scales, biases, transpose, q, columns));
+}
+
+/* ---- Derivatives ---- W = q s + b: dW/ds sums g q, and dW/db sums g, over each group ---- */
+static mx_array group_sums(mx_array g, int group_size, mx_array like) {
+  return mxi_unbroadcast(mx_sum(mx_unflatten(g, -1, MX_SHAPE(-1, group_size)), MX_AXES(-1), false), like);
+}
+/* The integers q, as floats. */
+static mx_array integers(mx_array packed, mx_array scales, mx_quant q) {
+  return mx_dequantize(packed, mx_ones_like(scales), mxi_zeros_like(scales), q);
+}
+static mx_array scale_gradient(mx_array g, mx_array packed, mx_array scales, mx_quant q) {
+  return group_sums(mx_multiply(g, integers(packed, scales, q)), q.group_size, scales);
+}
+
+MXI_VJP(DEQUANTIZE) {
+  mx_quant q = {(int)MXI_PARAMS(DEQUANTIZE, n)->group_size, (int)MXI_PARAMS(DEQUANTIZE, n)->bits};
+  mx_array g = cotangents[0];
+  mxi_no_grads(n, grads);
+  if (want[1]) grads[1] = MXI_COMPOSED(scale_gradient(g, n->inputs[0], n->inputs[1], q));
+  if (want[2]) grads[2] = MXI_COMPOSED(group_sums(g, q.group_size, n->inputs[2]));
+  return mxi_grads_done(n, grads);
+}
+
+/* The gradient of the matrix itself: of y = x W^T it is g^T x, of y = x W it is x^T g. Batches that share a
+   2-D matrix are its rows. */
+static mx_array matrix_gradient(mx_array x, mx_array g, mx_array packed, bool transpose) {
+  if (packed->ndim == 2) {
+    x = mx_flatten(x, 0, -2);
+    g = mx_flatten(g, 0, -2);
+  }
+  return transpose ? mx_matmul(mx_swapaxes(g, -1, -2), x) : mx_matmul(mx_swapaxes(x, -1, -2), g);
+}
+
+static void affine_gradients(const mx_node *n, mx_array g, bool transpose, mx_quant q, const bool *want,
+                             mx_array *grads) {
+  mx_array dw = matrix_gradient(n->inputs[0], g, n->inputs[1], transpose);
+  if (want[2]) grads[2] = scale_gradient(dw, n->inputs[1], n->inputs[2], q);
+  if (want[3]) grads[3] = group_sums(dw, q.group_size, n->inputs[3]);
+}
+
+MXI_VJP(QUANTIZED_MATMUL) {
+  const struct mxi_p_QUANTIZED_MATMUL *p = MXI_PARAMS(QUANTIZED_MATMUL, n);
+  mx_quant q = {(int)p->group_size, (int)p->bits};
+  mx_array const *in = n->inputs;
+  mxi_no_grads(n, grads);
+  if (want[0])
+    grads[0] = MXI_COMPOSED(mx_astype(
+        mx_quantized_matmul(cotangents[0], in[1], in[2], in[3], !p->transpose, q), mxi_dtype(in[0])));
+  if (want[2] || want[3]) affine_gradients(n, cotangents[0], p->transpose, q, want, grads);
+  return mxi_grads_done(n, grads);
+}
+
+/* Linear in x, and in scales and biases together. */
+static mx_array product_tangent(const mx_node *n, mx_array out, const mx_array *t) {
+  const struct mxi_p_QUANTIZED_MATMUL *p = MXI_PARAMS(QUANTIZED_MATMUL, n);
+  mx_quant q = {(int)p->group_size, (int)p->bits};
+  mx_array const *in = n->inputs;
+  mx_array of_x = t[0] ? mx_quantized_matmul(t[0], in[1], in[2], in[3], p->transpose, q) : NULL, of_w = NULL;
+  if (t[2] || t[3])
+    of_w = mx_quantized_matmul(in[0], in[1], t[2] ? t[2] : mxi_zeros_like(in[2]),
+                               t[3] ? t[3] : mxi_zeros_like(in[3]), p->transpose, q);
+  mx_array sum = mxi_add_tangents(of_x, of_w);
+  return sum ? mx_astype(sum, mxi_dtype(out)) : NULL;
+}
+MXI_JVP(QUANTIZED_MATMUL) {
+  out[0] = MXI_COMPOSED(product_tangent(n, outputs[0], tangents));
+  return out[0] == MX_BAD ? -1 : 0;
+}

