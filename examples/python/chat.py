@@ -112,7 +112,8 @@ def load(path: str) -> tuple[Llama, dict]:
     weights, meta = mx.load(path, format="gguf", return_metadata=True)
     if meta.get("general.architecture") != "llama":
         raise ValueError(f"expected the architecture 'llama' in {path}, got {meta.get('general.architecture')}")
-    sizes = {k.removeprefix("llama."): v.item() for k, v in meta.items() if k.startswith("llama.") and isinstance(v, mx.array)}
+    numbers = {k: v.item() for k, v in meta.items() if isinstance(v, mx.array) and v.size == 1}
+    sizes = {k.removeprefix("llama."): v for k, v in numbers.items() if k.startswith("llama.")}
     model = Llama(sizes, weights["token_embd.weight"].shape[0], tied="output.weight" not in weights)
 
     def format_of(name: str, module: nn.Module) -> bool | dict:
@@ -244,8 +245,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.threads:
         os.environ["MLX_NUM_THREADS"] = str(options.threads)  # read when the first array is evaluated
-    mx.random.seed(options.seed)
     chat = Chat(options.model, options.temp, options.top_p, options.system)
+    mx.random.seed(options.seed)  # after the layers, whose first weights are random
     if options.bench:
         bench(chat.model, chat.tokenizer.get_vocab_size(), *options.bench)
     elif options.prompt is not None:

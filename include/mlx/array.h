@@ -95,6 +95,8 @@ MX_API void mx_interrupt_clear(void);
    mx_contiguous(a). */
 MX_API const void *mx_data(mx_array a);
 MX_API const int64_t *mx_strides(mx_array a); /* in elements */
+/* May a view of mx_data be written to? False for constants, mapped files, read-only foreign memory, and lazy arrays. */
+MX_API bool mx_is_writable(mx_array a);
 /* One element as double or int64; the array must have one element. */
 MX_API int mx_item(mx_array a, double *value);
 MX_API int mx_item_int(mx_array a, int64_t *value);

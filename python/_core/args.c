@@ -1,4 +1,5 @@
-/* The one argument parser. Signatures are text, read once when the module starts; a call fills a frame of typed values. */
+/* The one argument parser. Signatures are text, read once when the module starts; a call fills a frame of
+ * typed values. */
 #include "core.h"
 #include <ctype.h>
 #include <stdlib.h>
@@ -201,8 +202,8 @@ int py_add_functions(PyObject *module, function *const *first, function *const *
   if (!table) return PyErr_NoMemory(), -1;
   for (PyMethodDef *m = table; first < last; first++, m++) {
     if (read_signature(*first) < 0) return -1;
-    *m = (PyMethodDef){(*first)->name, (PyCFunction)(void (*)(void))(*first)->call, METH_FASTCALL | METH_KEYWORDS,
-                       make_doc(*first, false)};
+    *m = (PyMethodDef){(*first)->name, (PyCFunction)(void (*)(void))(*first)->call,
+                       METH_FASTCALL | METH_KEYWORDS, make_doc(*first, false)};
   }
   return PyModule_AddFunctions(module, table);
 }
@@ -224,8 +225,10 @@ PyObject *py_shape_tuple(mx_ints shape) {
   PyObject *t = PyTuple_New(shape.n);
   for (int i = 0; t && i < shape.n; i++) {
     PyObject *v = PyLong_FromLongLong(shape.v[i]);
-    if (!v) Py_CLEAR(t);
-    else PyTuple_SetItem(t, i, v);
+    if (!v)
+      Py_CLEAR(t);
+    else
+      PyTuple_SetItem(t, i, v);
   }
   return t;
 }
@@ -285,8 +288,8 @@ static bool wrong_type(const function *f, const param *p, PyObject *got) {
   Py_XDECREF(cause);
   Py_XDECREF(trace);
   PyObject *type = PyType_GetName(Py_TYPE(got));
-  PyErr_Format(PyExc_TypeError, "%s(): expected %s%s for argument '%s', got %U", f->name, p->none_ok ? "None or " : "",
-               kinds[p->kind].expected, param_name(p), type ? type : p->name);
+  PyErr_Format(PyExc_TypeError, "%s(): expected %s%s for argument '%s', got %U", f->name,
+               p->none_ok ? "None or " : "", kinds[p->kind].expected, param_name(p), type ? type : p->name);
   Py_XDECREF(type);
   return false;
 }
@@ -324,15 +327,13 @@ static bool read_value(frame *fr, const param *p, value *v, PyObject *o) {
     if (o == Py_None) return wrong_type(fr->f, p, o);
     if (!py_is_operand(o)) {
       PyObject *type = PyType_GetName(Py_TYPE(o));
-      PyErr_Format(PyExc_ValueError, "%s(): expected an array or a scalar for argument '%s', got %U", fr->f->name,
-                   param_name(p), type ? type : p->name);
+      PyErr_Format(PyExc_ValueError, "%s(): expected an array or a scalar for argument '%s', got %U",
+                   fr->f->name, param_name(p), type ? type : p->name);
       Py_XDECREF(type);
       return false;
     }
     return (v->a = py_to_array(o, -1)) != NULL;
-  case KIND_OPERAND:
-    v->o = o;
-    return o != Py_None || wrong_type(fr->f, p, o);
+  case KIND_OPERAND: v->o = o; return o != Py_None || wrong_type(fr->f, p, o);
   case KIND_OBJECT: v->o = o; return true;
   case KIND_INT: return (is_integer(o) && py_int64(o, &v->i) == 0) || wrong_type(fr->f, p, o);
   case KIND_INTS: return read_ints(fr, p, &v->ints, o);
@@ -345,7 +346,8 @@ static bool read_value(frame *fr, const param *p, value *v, PyObject *o) {
     if (!py_is_dtype(o)) return wrong_type(fr->f, p, o);
     v->t = py_dtype_value(o);
     return true;
-  case KIND_STR: return (PyUnicode_Check(o) && (v->s = PyUnicode_AsUTF8AndSize(o, NULL))) || wrong_type(fr->f, p, o);
+  case KIND_STR:
+    return (PyUnicode_Check(o) && (v->s = PyUnicode_AsUTF8AndSize(o, NULL))) || wrong_type(fr->f, p, o);
   case KIND_STREAM: v->o = o; return true;
   }
   return false;
@@ -366,8 +368,10 @@ static bool read_absent(frame *fr, const param *p, value *v, PyObject *o) {
   case KIND_DTYPE: v->t = (mx_dtype)p->integer; break;
   case KIND_STR: v->s = p->text; break;
   case KIND_INTS: /* None is all axes; an integer default is one integer */
-    if (p->text) v->ints = MX_NO_SHAPE;
-    else if (p->integer < 0 || (o && p->none_ok)) v->ints = MX_ALL_AXES;
+    if (p->text)
+      v->ints = MX_NO_SHAPE;
+    else if (p->integer < 0 || (o && p->none_ok))
+      v->ints = MX_ALL_AXES;
     else {
       fr->ints[fr->nints] = p->integer;
       v->ints = (mx_ints){&fr->ints[fr->nints++], 1};
@@ -410,7 +414,8 @@ static bool sort_arguments(frame *fr, PyObject *self, PyObject *const *args, Py_
     PyObject *name = PyTuple_GetItem(names, i);
     int p = find_param(f, name);
     if (p < 0 || slots[p]) {
-      PyErr_Format(PyExc_TypeError, p < 0 ? "%s(): unexpected argument '%U'" : "%s(): argument '%U' given twice", f->name,
+      PyErr_Format(PyExc_TypeError,
+                   p < 0 ? "%s(): unexpected argument '%U'" : "%s(): argument '%U' given twice", f->name,
                    name);
       return false;
     }
@@ -431,8 +436,10 @@ PyObject *py_call(const function *f, PyObject *self, PyObject *const *args, Py_s
   PyObject *result = NULL;
   for (int i = 0; i < f->n; i++) {
     bool present = slots[i] && !(slots[i] == Py_None && f->params[i].none_ok);
-    if (present) fr.given |= 1u << i;
-    else if (slots[i]) fr.none |= 1u << i;
+    if (present)
+      fr.given |= 1u << i;
+    else if (slots[i])
+      fr.none |= 1u << i;
     if (!(present ? read_value : read_absent)(&fr, &f->params[i], &fr.v[i], slots[i])) goto done;
   }
   if (f->stream >= 0 && py_given(&fr, f->stream)) {

@@ -1,5 +1,6 @@
-/* The type mlx.core.array: a handle, its operators, conversions and properties. Methods that are also functions stand
-   with the functions (ops_*.c). The type needs no garbage collection: a handle holds no Python object. */
+/* The type mlx.core.array: a handle, its operators, conversions and properties. Methods that are also
+   functions stand with the functions (ops_*.c). The type needs no garbage collection: a handle holds no
+   Python object. */
 #include "core.h"
 #include <stddef.h>
 #include <string.h>
@@ -27,8 +28,10 @@ PyObject *py_wrap_tuple(int n, const mx_array *arrays) {
   PyObject *t = PyTuple_New(n);
   for (int i = 0; t && i < n; i++) {
     PyObject *a = py_wrap(arrays[i]);
-    if (!a) Py_CLEAR(t);
-    else PyTuple_SetItem(t, i, a);
+    if (!a)
+      Py_CLEAR(t);
+    else
+      PyTuple_SetItem(t, i, a);
   }
   return t;
 }
@@ -37,8 +40,10 @@ PyObject *py_wrap_list(int n, const mx_array *arrays) {
   PyObject *l = PyList_New(n);
   for (int i = 0; l && i < n; i++) {
     PyObject *a = py_wrap(arrays[i]);
-    if (!a) Py_CLEAR(l);
-    else PyList_SetItem(l, i, a);
+    if (!a)
+      Py_CLEAR(l);
+    else
+      PyList_SetItem(l, i, a);
   }
   return l;
 }
@@ -77,8 +82,10 @@ static int array_init(PyObject *self, PyObject *args, PyObject *kwargs) {
     if (v && n < 1) value = v, named++;
     if (d && n < 2) dtype = d, named++;
   }
-  if (!value || n > 2 || (kwargs && named != PyDict_Size(kwargs)) || (dtype != Py_None && !py_is_dtype(dtype))) {
-    PyErr_SetString(PyExc_TypeError, "array(): expected a value and an optional Dtype: array(val, dtype=None)");
+  if (!value || n > 2 || (kwargs && named != PyDict_Size(kwargs)) ||
+      (dtype != Py_None && !py_is_dtype(dtype))) {
+    PyErr_SetString(PyExc_TypeError,
+                    "array(): expected a value and an optional Dtype: array(val, dtype=None)");
     return -1;
   }
   mx_scope s = mx_scope_open();
@@ -92,8 +99,10 @@ static void array_dealloc(PyObject *self) {
   PyTypeObject *type = Py_TYPE(self);
   if (((array_object *)self)->weak) PyObject_ClearWeakRefs(self);
   mx_release(py_handle(self));
-  if (type == py_array_type) PyObject_Free(self);
-  else ((freefunc)PyType_GetSlot(type, Py_tp_free))(self);
+  if (type == py_array_type)
+    PyObject_Free(self);
+  else
+    ((freefunc)PyType_GetSlot(type, Py_tp_free))(self);
   Py_DECREF(type);
 }
 
@@ -107,7 +116,8 @@ static PyObject *not_operand(PyObject *x, PyObject *y, const char *what) {
   if (!PyList_Check(other) && !PyTuple_Check(other) && !PyDict_Check(other) && !PyUnicode_Check(other))
     Py_RETURN_NOTIMPLEMENTED;
   PyObject *name = PyType_GetName(Py_TYPE(other));
-  PyErr_Format(PyExc_ValueError, "Cannot perform %s on an mlx.core.array and %U", what, name ? name : Py_None);
+  PyErr_Format(PyExc_ValueError, "Cannot perform %s on an mlx.core.array and %U", what,
+               name ? name : Py_None);
   Py_XDECREF(name);
   return NULL;
 }
@@ -116,9 +126,12 @@ static PyObject *binary(binary_op op, PyObject *x, PyObject *y, const char *what
   mx_scope s = mx_scope_open();
   mx_array a, b;
   PyObject *r = NULL;
-  if (Py_TYPE(x) == py_array_type && Py_TYPE(y) == py_array_type) r = py_wrap(op(py_handle(x), py_handle(y)));
-  else if (!py_is_operand(x) || !py_is_operand(y)) r = not_operand(x, y, what);
-  else if (py_operands(x, y, &a, &b) == 0) r = py_wrap(op(a, b));
+  if (Py_TYPE(x) == py_array_type && Py_TYPE(y) == py_array_type)
+    r = py_wrap(op(py_handle(x), py_handle(y)));
+  else if (!py_is_operand(x) || !py_is_operand(y))
+    r = not_operand(x, y, what);
+  else if (py_operands(x, y, &a, &b) == 0)
+    r = py_wrap(op(a, b));
   mx_scope_close(&s);
   return r;
 }
@@ -140,20 +153,20 @@ static PyObject *unary(unary_op op, PyObject *x) {
   return r;
 }
 
-#define BINARY_OPERATORS(X)                                                                                  \
-  X(add, "addition")                                                                                         \
-  X(subtract, "subtraction")                                                                                 \
-  X(multiply, "multiplication")                                                                              \
-  X(divide, "division")                                                                                      \
-  X(floor_divide, "floor division")                                                                          \
-  X(remainder, "modulus")                                                                                    \
-  X(bitwise_and, "bitwise and")                                                                              \
-  X(bitwise_or, "bitwise or")                                                                                \
-  X(bitwise_xor, "bitwise xor")                                                                              \
-  X(left_shift, "left shift")                                                                                \
+#define BINARY_OPERATORS(X)         \
+  X(add, "addition")                \
+  X(subtract, "subtraction")        \
+  X(multiply, "multiplication")     \
+  X(divide, "division")             \
+  X(floor_divide, "floor division") \
+  X(remainder, "modulus")           \
+  X(bitwise_and, "bitwise and")     \
+  X(bitwise_or, "bitwise or")       \
+  X(bitwise_xor, "bitwise xor")     \
+  X(left_shift, "left shift")       \
   X(right_shift, "right shift")
-#define X(name, what)                                                                                        \
-  static PyObject *array_##name(PyObject *x, PyObject *y) { return binary(mx_##name, x, y, what); }          \
+#define X(name, what)                                                                               \
+  static PyObject *array_##name(PyObject *x, PyObject *y) { return binary(mx_##name, x, y, what); } \
   static PyObject *array_inplace_##name(PyObject *x, PyObject *y) { return in_place(mx_##name, x, y, what); }
 BINARY_OPERATORS(X)
 #undef X
@@ -176,17 +189,16 @@ static PyObject *array_inplace_matmul(PyObject *x, PyObject *y) {
 }
 static PyObject *array_negative(PyObject *x) { return unary(mx_negative, x); }
 static PyObject *array_absolute(PyObject *x) { return unary(mx_abs, x); }
-static PyObject *array_positive(PyObject *x) {
-  return py_wrap(py_handle(x));
-}
+static PyObject *array_positive(PyObject *x) { return py_wrap(py_handle(x)); }
 static PyObject *array_invert(PyObject *x) { return unary(mx_bitwise_invert, x); }
 
 static PyObject *array_compare(PyObject *x, PyObject *y, int op) {
-  static const binary_op ops[] = {[Py_LT] = mx_less,      [Py_LE] = mx_less_equal, [Py_EQ] = mx_equal,
-                                  [Py_NE] = mx_not_equal, [Py_GT] = mx_greater,    [Py_GE] = mx_greater_equal};
-  static const char *const names[] = {[Py_LT] = "less than", [Py_LE] = "less than or equal", [Py_EQ] = "equality",
-                                      [Py_NE] = "inequality", [Py_GT] = "greater than",
-                                      [Py_GE] = "greater than or equal"};
+  static const binary_op ops[] = {
+      [Py_LT] = mx_less,      [Py_LE] = mx_less_equal, [Py_EQ] = mx_equal,
+      [Py_NE] = mx_not_equal, [Py_GT] = mx_greater,    [Py_GE] = mx_greater_equal};
+  static const char *const names[] = {
+      [Py_LT] = "less than",  [Py_LE] = "less than or equal", [Py_EQ] = "equality",
+      [Py_NE] = "inequality", [Py_GT] = "greater than",       [Py_GE] = "greater than or equal"};
   if (py_is_operand(y)) return binary(ops[op], x, y, names[op]);
   if (op == Py_EQ || op == Py_NE) return PyBool_FromLong(op == Py_NE);
   return not_operand(x, y, names[op]);
@@ -280,8 +292,7 @@ static int array_assign_subscript(PyObject *self, PyObject *key, PyObject *value
 }
 
 typedef struct iterator_object {
-  PyObject_HEAD
-  PyObject *array;
+  PyObject_HEAD PyObject *array;
   int64_t next;
 } iterator_object;
 
@@ -364,22 +375,22 @@ static PyObject *get_imag(PyObject *self, void *unused) {
   (void)unused;
   return unary(mx_imag, self);
 }
-static PyGetSetDef properties[] = {
-    {"shape", get_shape, NULL, "The length of each axis, a tuple.", NULL},
-    {"ndim", get_ndim, NULL, "The number of axes.", NULL},
-    {"size", get_size, NULL, "The number of elements.", NULL},
-    {"itemsize", get_itemsize, NULL, "Bytes of one element.", NULL},
-    {"nbytes", get_nbytes, NULL, "Bytes of all elements.", NULL},
-    {"dtype", get_dtype, NULL, "The type of the elements.", NULL},
-    {"T", get_T, NULL, "The array with its axes reversed.", NULL},
-    {"mT", get_mT, NULL, "The array with its last two axes swapped.", NULL},
-    {"real", get_real, NULL, "The real part.", NULL},
-    {"imag", get_imag, NULL, "The imaginary part.", NULL},
-    {"at", py_array_at, NULL,
-     "x.at[index].add(values): a copy of x with values applied at the index, once for every time an element is named. "
-     "Also subtract, multiply, divide, maximum, minimum.",
-     NULL},
-    {NULL, NULL, NULL, NULL, NULL}};
+static PyGetSetDef properties[] = {{"shape", get_shape, NULL, "The length of each axis, a tuple.", NULL},
+                                   {"ndim", get_ndim, NULL, "The number of axes.", NULL},
+                                   {"size", get_size, NULL, "The number of elements.", NULL},
+                                   {"itemsize", get_itemsize, NULL, "Bytes of one element.", NULL},
+                                   {"nbytes", get_nbytes, NULL, "Bytes of all elements.", NULL},
+                                   {"dtype", get_dtype, NULL, "The type of the elements.", NULL},
+                                   {"T", get_T, NULL, "The array with its axes reversed.", NULL},
+                                   {"mT", get_mT, NULL, "The array with its last two axes swapped.", NULL},
+                                   {"real", get_real, NULL, "The real part.", NULL},
+                                   {"imag", get_imag, NULL, "The imaginary part.", NULL},
+                                   {"at", py_array_at, NULL,
+                                    "x.at[index].add(values): a copy of x with values applied at the index, "
+                                    "once for every time an element is named. "
+                                    "Also subtract, multiply, divide, maximum, minimum.",
+                                    NULL},
+                                   {NULL, NULL, NULL, NULL, NULL}};
 
 /* ---- Copies, pickles, namespaces ---- */
 static PyObject *array_copy(PyObject *self, PyObject *unused) {
@@ -392,7 +403,8 @@ static PyObject *array_bytes(PyObject *self, PyObject *unused) {
   mx_scope s = mx_scope_open();
   mx_array a = mx_contiguous(py_handle(self), false);
   PyObject *r = NULL;
-  if (!mx_ok(a)) py_raise();
+  if (!mx_ok(a))
+    py_raise();
   else if (py_eval(1, &a) == 0) {
     const void *data = mx_data(a);
     r = data || !mx_nbytes(a) ? PyBytes_FromStringAndSize(data, (Py_ssize_t)mx_nbytes(a)) : py_raise();
@@ -422,9 +434,12 @@ static PyObject *array_setstate(PyObject *self, PyObject *state) {
     dtype = PyTuple_GetItem(state, 2);
     n = py_int_list(PyTuple_GetItem(state, 1), &shape);
   }
-  bool good = n >= 0 && n <= MX_MAX_NDIM && py_is_dtype(dtype) && PyBytes_AsStringAndSize(bytes, &data, &size) == 0;
-  for (int i = 0; good && i < n; i++) good = shape[i] >= 0 && !__builtin_mul_overflow(count, shape[i], &count);
-  good = good && !__builtin_mul_overflow(count, (int64_t)mx_dtype_size(py_dtype_value(dtype)), &count) && count == size;
+  bool good =
+      n >= 0 && n <= MX_MAX_NDIM && py_is_dtype(dtype) && PyBytes_AsStringAndSize(bytes, &data, &size) == 0;
+  for (int i = 0; good && i < n; i++)
+    good = shape[i] >= 0 && !__builtin_mul_overflow(count, shape[i], &count);
+  good = good && !__builtin_mul_overflow(count, (int64_t)mx_dtype_size(py_dtype_value(dtype)), &count) &&
+         count == size;
   int r = -1;
   if (good) {
     mx_scope s = mx_scope_open();
@@ -454,7 +469,8 @@ PyObject *py_array_dlpack_device(PyObject *self, PyObject *unused);
 
 #define FAST(f) (PyCFunction)(void (*)(void))(f), METH_FASTCALL | METH_KEYWORDS
 static const PyMethodDef special_methods[] = {
-    {"item", array_item, METH_NOARGS, "item($self, /)\n--\n\nThe only element, as a Python number. Evaluates."},
+    {"item", array_item, METH_NOARGS,
+     "item($self, /)\n--\n\nThe only element, as a Python number. Evaluates."},
     {"tolist", array_tolist, METH_NOARGS,
      "tolist($self, /)\n--\n\nNested lists of Python numbers (a number when there are no axes). Evaluates."},
     {"__complex__", array_complex, METH_NOARGS, NULL},
@@ -469,75 +485,80 @@ static const PyMethodDef special_methods[] = {
     {"__array_namespace__", FAST(array_namespace),
      "__array_namespace__($self, /, api_version=None)\n--\n\nThe module mlx.core."},
     {"__array__", FAST(py_array_numpy),
-     "__array__($self, /, dtype=None, copy=None)\n--\n\nA numpy.ndarray; without a copy where it can. Evaluates."},
+     "__array__($self, /, dtype=None, copy=None)\n--\n\nA numpy.ndarray; without a copy where it can. "
+     "Evaluates."},
     {"__dlpack__", FAST(py_array_dlpack),
-     "__dlpack__($self, /, *, stream=None, max_version=None, dl_device=None, copy=None)\n--\n\nA DLPack capsule."},
+     "__dlpack__($self, /, *, stream=None, max_version=None, dl_device=None, copy=None)\n--\n\nA DLPack "
+     "capsule."},
     {"__dlpack_device__", py_array_dlpack_device, METH_NOARGS, "(1, 0): the CPU."},
     {NULL, NULL, 0, NULL}};
 
 static PyMemberDef members[] = {
-    {"__weaklistoffset__", Py_T_PYSSIZET, offsetof(array_object, weak), Py_READONLY, NULL}, {NULL, 0, 0, 0, NULL}};
+    {"__weaklistoffset__", Py_T_PYSSIZET, offsetof(array_object, weak), Py_READONLY, NULL},
+    {NULL, 0, 0, 0, NULL}};
 
 int py_array_init(PyObject *module) {
   PyMethodDef *methods = py_method_table(__start_mx_methods, __stop_mx_methods, special_methods);
   if (!methods) return -1;
-  PyType_Slot slots[] = {{Py_tp_new, array_new},
-                         {Py_tp_init, array_init},
-                         {Py_tp_dealloc, array_dealloc},
-                         {Py_tp_repr, py_repr},
-                         {Py_tp_hash, array_hash},
-                         {Py_tp_richcompare, array_compare},
-                         {Py_tp_iter, array_iter},
-                         {Py_tp_methods, methods},
-                         {Py_tp_getset, properties},
-                         {Py_tp_members, members},
-                         {Py_mp_length, array_length},
-                         {Py_mp_subscript, py_array_getitem},
-                         {Py_mp_ass_subscript, array_assign_subscript},
-                         {Py_sq_contains, array_contains},
-                         {Py_nb_add, array_add},
-                         {Py_nb_subtract, array_subtract},
-                         {Py_nb_multiply, array_multiply},
-                         {Py_nb_true_divide, array_divide},
-                         {Py_nb_floor_divide, array_floor_divide},
-                         {Py_nb_remainder, array_remainder},
-                         {Py_nb_power, array_power},
-                         {Py_nb_matrix_multiply, array_matmul},
-                         {Py_nb_and, array_bitwise_and},
-                         {Py_nb_or, array_bitwise_or},
-                         {Py_nb_xor, array_bitwise_xor},
-                         {Py_nb_lshift, array_left_shift},
-                         {Py_nb_rshift, array_right_shift},
-                         {Py_nb_inplace_add, array_inplace_add},
-                         {Py_nb_inplace_subtract, array_inplace_subtract},
-                         {Py_nb_inplace_multiply, array_inplace_multiply},
-                         {Py_nb_inplace_true_divide, array_inplace_divide},
-                         {Py_nb_inplace_floor_divide, array_inplace_floor_divide},
-                         {Py_nb_inplace_remainder, array_inplace_remainder},
-                         {Py_nb_inplace_power, array_inplace_power},
-                         {Py_nb_inplace_matrix_multiply, array_inplace_matmul},
-                         {Py_nb_inplace_and, array_inplace_bitwise_and},
-                         {Py_nb_inplace_or, array_inplace_bitwise_or},
-                         {Py_nb_inplace_xor, array_inplace_bitwise_xor},
-                         {Py_nb_inplace_lshift, array_inplace_left_shift},
-                         {Py_nb_inplace_rshift, array_inplace_right_shift},
-                         {Py_nb_negative, array_negative},
-                         {Py_nb_positive, array_positive},
-                         {Py_nb_absolute, array_absolute},
-                         {Py_nb_invert, array_invert},
-                         {Py_nb_bool, array_bool},
-                         {Py_nb_int, array_int},
-                         {Py_nb_float, array_float},
-                         {Py_nb_index, array_index},
-                         {Py_bf_getbuffer, py_array_getbuffer},
-                         {Py_bf_releasebuffer, py_array_releasebuffer},
-                         {Py_tp_doc, "array(val, dtype=None)\n--\n\n"
-                                     "A lazy n-dimensional array. val: a scalar, (nested) lists, an array, or any object "
-                                     "with a buffer or DLPack; its elements are copied. dtype: what to convert to; by "
-                                     "default int32 (int64 where needed), float32, bool or complex64 for Python numbers "
-                                     "and the object's own dtype otherwise (float64 becomes float32)."},
-                         {0, NULL}};
-  PyType_Spec spec = {"mlx.core.array", sizeof(array_object), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots};
+  PyType_Slot slots[] = {
+      {Py_tp_new, array_new},
+      {Py_tp_init, array_init},
+      {Py_tp_dealloc, array_dealloc},
+      {Py_tp_repr, py_repr},
+      {Py_tp_hash, array_hash},
+      {Py_tp_richcompare, array_compare},
+      {Py_tp_iter, array_iter},
+      {Py_tp_methods, methods},
+      {Py_tp_getset, properties},
+      {Py_tp_members, members},
+      {Py_mp_length, array_length},
+      {Py_mp_subscript, py_array_getitem},
+      {Py_mp_ass_subscript, array_assign_subscript},
+      {Py_sq_contains, array_contains},
+      {Py_nb_add, array_add},
+      {Py_nb_subtract, array_subtract},
+      {Py_nb_multiply, array_multiply},
+      {Py_nb_true_divide, array_divide},
+      {Py_nb_floor_divide, array_floor_divide},
+      {Py_nb_remainder, array_remainder},
+      {Py_nb_power, array_power},
+      {Py_nb_matrix_multiply, array_matmul},
+      {Py_nb_and, array_bitwise_and},
+      {Py_nb_or, array_bitwise_or},
+      {Py_nb_xor, array_bitwise_xor},
+      {Py_nb_lshift, array_left_shift},
+      {Py_nb_rshift, array_right_shift},
+      {Py_nb_inplace_add, array_inplace_add},
+      {Py_nb_inplace_subtract, array_inplace_subtract},
+      {Py_nb_inplace_multiply, array_inplace_multiply},
+      {Py_nb_inplace_true_divide, array_inplace_divide},
+      {Py_nb_inplace_floor_divide, array_inplace_floor_divide},
+      {Py_nb_inplace_remainder, array_inplace_remainder},
+      {Py_nb_inplace_power, array_inplace_power},
+      {Py_nb_inplace_matrix_multiply, array_inplace_matmul},
+      {Py_nb_inplace_and, array_inplace_bitwise_and},
+      {Py_nb_inplace_or, array_inplace_bitwise_or},
+      {Py_nb_inplace_xor, array_inplace_bitwise_xor},
+      {Py_nb_inplace_lshift, array_inplace_left_shift},
+      {Py_nb_inplace_rshift, array_inplace_right_shift},
+      {Py_nb_negative, array_negative},
+      {Py_nb_positive, array_positive},
+      {Py_nb_absolute, array_absolute},
+      {Py_nb_invert, array_invert},
+      {Py_nb_bool, array_bool},
+      {Py_nb_int, array_int},
+      {Py_nb_float, array_float},
+      {Py_nb_index, array_index},
+      {Py_bf_getbuffer, py_array_getbuffer},
+      {Py_bf_releasebuffer, py_array_releasebuffer},
+      {Py_tp_doc, "array(val, dtype=None)\n--\n\n"
+                  "A lazy n-dimensional array. val: a scalar, (nested) lists, an array, or any object "
+                  "with a buffer or DLPack; its elements are copied. dtype: what to convert to; by "
+                  "default int32 (int64 where needed), float32, bool or complex64 for Python numbers "
+                  "and the object's own dtype otherwise (float64 becomes float32)."},
+      {0, NULL}};
+  PyType_Spec spec = {"mlx.core.array", sizeof(array_object), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+                      slots};
   py_array_type = (PyTypeObject *)PyType_FromSpec(&spec);
   iterator_type = (PyTypeObject *)PyType_FromSpec(&iterator_spec);
   if (!py_array_type || !iterator_type) return -1;

@@ -7,7 +7,9 @@
 PyTypeObject *py_callable_type, *py_custom_type;
 
 /* ---- Calling Python from a callback ---- */
-int py_callback_failed(void) { return mx_error_set(MX_CALLBACK_ERROR, "[callback] a Python function raised"); }
+int py_callback_failed(void) {
+  return mx_error_set(MX_CALLBACK_ERROR, "[callback] a Python function raised");
+}
 
 int py_wrap_all(int n, const mx_array *in, leaves *l) {
   l->v = PyMem_Calloc((size_t)(n ? n : 1), sizeof *l->v);
@@ -72,7 +74,10 @@ static int callable_clear(PyObject *self) {
   Py_CLEAR(o->vjp);
   Py_CLEAR(o->jvp);
   Py_CLEAR(o->vmap);
-  while (o->ntraces) Py_CLEAR(o->traces[--o->ntraces].result);
+  while (o->ntraces) {
+    o->ntraces--;
+    Py_CLEAR(o->traces[o->ntraces].result);
+  }
   return 0;
 }
 static void callable_dealloc(PyObject *self) {
@@ -136,20 +141,21 @@ static PyMemberDef callable_members[] = {
     {"__dictoffset__", T_PYSSIZET, offsetof(callable_object, dict), READONLY, NULL},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(callable_object, weak), READONLY, NULL},
     {NULL, 0, 0, 0, NULL}};
-#define CALLABLE_SLOTS                                                                                       \
-  {Py_tp_dealloc, callable_dealloc}, {Py_tp_traverse, callable_traverse}, {Py_tp_clear, callable_clear},     \
-      {Py_tp_call, callable_call}, {Py_tp_descr_get, callable_bind}, {Py_tp_getattro, callable_getattr},     \
-      {Py_tp_members, callable_members}
+#define CALLABLE_SLOTS                                                                                     \
+  {Py_tp_dealloc, callable_dealloc}, {Py_tp_traverse, callable_traverse}, {Py_tp_clear, callable_clear},   \
+      {Py_tp_call, callable_call}, {Py_tp_descr_get, callable_bind}, {Py_tp_getattro, callable_getattr}, { \
+    Py_tp_members, callable_members                                                                        \
+  }
 static PyType_Slot callable_slots[] = {CALLABLE_SLOTS, {Py_tp_doc, "A transformed function."}, {0, NULL}};
-static PyType_Slot custom_slots[] = {
-    CALLABLE_SLOTS,
-    {Py_tp_new, py_custom_new},
-    {Py_tp_methods, py_custom_methods},
-    {Py_tp_doc, "custom_function(f)\n--\n\nA function with derivatives of its own: decorate rules with .vjp, .jvp, .vmap."},
-    {0, NULL}};
-static PyType_Spec callable_spec = {"mlx.core._gc_func", sizeof(callable_object), 0,
-                                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-                                    callable_slots};
+static PyType_Slot custom_slots[] = {CALLABLE_SLOTS,
+                                     {Py_tp_new, py_custom_new},
+                                     {Py_tp_methods, py_custom_methods},
+                                     {Py_tp_doc, "custom_function(f)\n--\n\nA function with derivatives of "
+                                                 "its own: decorate rules with .vjp, .jvp, .vmap."},
+                                     {0, NULL}};
+static PyType_Spec callable_spec = {
+    "mlx.core._gc_func", sizeof(callable_object), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, callable_slots};
 static PyType_Spec custom_spec = {"mlx.core.custom_function", sizeof(callable_object), 0,
                                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, custom_slots};
 

@@ -1,7 +1,7 @@
 /* compile: the key of a call, the trace, and what the trace returned; and eval.
 
-   Arrays of the arguments and of the captured inputs become the inputs of the compiled graph; everything else is part
-   of the key. While the function is traced, the captured state holds tracers. */
+   Arrays of the arguments and of the captured inputs become the inputs of the compiled graph; everything else
+   is part of the key. While the function is traced, the captured state holds tracers. */
 #include "transforms.h"
 #include <string.h>
 
@@ -36,7 +36,8 @@ static int keep_trace(callable_object *o, uint64_t key, PyObject *result, int nr
     *t = (trace_record){.key = key};
   }
   /* The record must not hold tracers: a tree of one placeholder array instead. */
-  PyObject *placeholder = py_wrap(mx_int(0)), *tree = NULL, **same = PyMem_Malloc(sizeof *same * (size_t)(nresult + 1));
+  PyObject *placeholder = py_wrap(mx_int(0)), *tree = NULL,
+           **same = PyMem_Malloc(sizeof *same * (size_t)(nresult + 1));
   int next = 0;
   for (int i = 0; same && i < nresult; i++) same[i] = placeholder;
   if (placeholder && same) tree = py_tree_build(result, same, &next);
@@ -71,7 +72,9 @@ static int compile_callback(void *context, int n, const mx_array *in, int max_ou
   }
   if (py_wrap_all(n, in, &tracers) < 0) goto done;
   PyObject *const *state = tracers.v + c->nargs;
-  if (o->inputs && (py_tree_leaves(o->inputs, &captured, false) < 0 || py_tree_fill(o->inputs, state, c->nstate) < 0)) goto done;
+  if (o->inputs &&
+      (py_tree_leaves(o->inputs, &captured, false) < 0 || py_tree_fill(o->inputs, state, c->nstate) < 0))
+    goto done;
   o->current = NULL; /* a call inside is a call of its own */
   py_set(&c->result, call_traced(o, c, tracers.v));
   o->current = c;
@@ -102,7 +105,9 @@ static PyObject *compiled_result(callable_object *o, const trace_record *t, int 
   }
   if (t->nstate) {
     leaves state = {0};
-    int r = py_wrap_all(t->nstate, outs + t->nresult, &state) == 0 ? py_tree_fill(o->outputs, state.v, state.n) : -1;
+    int r = py_wrap_all(t->nstate, outs + t->nresult, &state) == 0
+                ? py_tree_fill(o->outputs, state.v, state.n)
+                : -1;
     py_leaves_free(&state);
     if (r < 0) return NULL;
   }
@@ -119,7 +124,9 @@ static PyObject *compile_invoke(callable_object *o, PyObject *args, PyObject *kw
   leaves in = {0};
   mx_array *handles = NULL, *outs = NULL, few[16];
   PyObject *r = NULL;
-  if (py_tree_hash(args, &c.key, o->shapeless) < 0 || (kwargs && py_tree_hash(kwargs, &c.key, o->shapeless) < 0)) return NULL;
+  if (py_tree_hash(args, &c.key, o->shapeless) < 0 ||
+      (kwargs && py_tree_hash(kwargs, &c.key, o->shapeless) < 0))
+    return NULL;
   if (py_tree_leaves(args, &in, false) < 0 || (kwargs && py_tree_leaves(kwargs, &in, false) < 0)) goto done;
   c.nargs = in.n;
   if (o->inputs && py_tree_leaves(o->inputs, &in, false) < 0) goto done;
@@ -138,8 +145,10 @@ static PyObject *compile_invoke(callable_object *o, PyObject *args, PyObject *kw
   int n = mx_compiled_call(o->compiled, c.key, in.n, handles, room, outs);
   o->current = c.outer;
   trace_record *t = find_trace(o, c.key);
-  if (n < 0 || !t) py_raise();
-  else r = compiled_result(o, t, n, outs);
+  if (n < 0 || !t)
+    py_raise();
+  else
+    r = compiled_result(o, t, n, outs);
 done:
   if (outs != few) PyMem_Free(outs);
   PyMem_Free(handles);
@@ -151,8 +160,10 @@ done:
 static void nothing_to_release(void *context) { (void)context; }
 
 FUNCTION(compile, "fun: object, inputs: object? = None, outputs: object? = None, shapeless: bool = False",
-         "A compiled fun: traced at its first call for each set of shapes, dtypes and constants, then run from its plan. "
-         "inputs and outputs: lists or dicts of arrays that fun reads, or changes, besides its arguments and result. "
+         "A compiled fun: traced at its first call for each set of shapes, dtypes and constants, then run "
+         "from its plan. "
+         "inputs and outputs: lists or dicts of arrays that fun reads, or changes, besides its arguments and "
+         "result. "
          "shapeless: one trace for all shapes. fun must not evaluate arrays.") {
   if (py_need_callable(f, f->v[0].o) < 0) return NULL;
   callable_object *o = py_new_callable(py_callable_type, f->v[0].o, compile_invoke);
@@ -193,7 +204,8 @@ static PyObject *evaluate(frame *f, int (*how)(int, const mx_array *)) {
 FUNCTION(eval, "*args", "Computes the arrays of all trees given, and waits. Other leaves are ignored.") {
   return evaluate(f, py_eval);
 }
-FUNCTION(async_eval, "*args", "Starts to compute the arrays of all trees given, without waiting. An error surfaces at the next eval.") {
+FUNCTION(
+    async_eval, "*args",
+    "Starts to compute the arrays of all trees given, without waiting. An error surfaces at the next eval.") {
   return evaluate(f, py_async_eval);
 }
-

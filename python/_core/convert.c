@@ -21,7 +21,8 @@ static scalar_class classify(PyObject *o) {
 static bool is_floating(mx_dtype t) { return t >= MX_FLOAT16 && t <= MX_FLOAT64; }
 static bool is_integer(mx_dtype t) { return t >= MX_UINT8 && t <= MX_INT64; }
 
-/* Scalars seen lately, ready to be shared: arrays never change. Direct-mapped; protected by the interpreter's lock. */
+/* Scalars seen lately, ready to be shared: arrays never change. Direct-mapped; protected by the interpreter's
+ * lock. */
 enum { CACHE_BITS = 8 };
 static struct {
   mx_array a;
@@ -30,7 +31,8 @@ static struct {
 } cache[1 << CACHE_BITS];
 
 static mx_array cached(uint64_t bits, mx_dtype t, bool integer) {
-  size_t i = (bits * UINT64_C(0x9E3779B97F4A7C15) + (uint64_t)t * UINT64_C(0xC2B2AE3D27D4EB4F)) >> (64 - CACHE_BITS);
+  size_t i =
+      (bits * UINT64_C(0x9E3779B97F4A7C15) + (uint64_t)t * UINT64_C(0xC2B2AE3D27D4EB4F)) >> (64 - CACHE_BITS);
   if (cache[i].a && cache[i].bits == bits && cache[i].t == t) return cache[i].a;
   double number;
   memcpy(&number, &bits, sizeof number);
@@ -115,8 +117,8 @@ static mx_array scalar_array(PyObject *o, scalar_class c, int dtype) {
   return z && dtype >= 0 && dtype != MX_COMPLEX64 ? py_checked(mx_astype(mx_real(z), (mx_dtype)dtype)) : z;
 }
 
-/* The dtype that a Python scalar takes beside an array of dtype `like`: the array's own unless the scalar's kind is
-   higher. */
+/* The dtype that a Python scalar takes beside an array of dtype `like`: the array's own unless the scalar's
+   kind is higher. */
 static mx_dtype weak_dtype(scalar_class c, mx_dtype like) {
   switch (c) {
   case SCALAR_BOOL: return MX_BOOL;
@@ -144,7 +146,6 @@ static PyObject *call_mlx_array(PyObject *o) {
   }
   return r;
 }
-
 
 /* An array that stays alive in the scope although its Python object may go. */
 static mx_array lend(mx_array a) {
@@ -214,6 +215,7 @@ static int scan_types(PyObject *o, int depth, list_scan *s) {
   if (depth == s->ndim) {
     scalar_class c = classify(o);
     if (c == NOT_SCALAR) {
+      if (is_list(o) && s->arrays) return 0; /* stacking tells whether shapes agree */
       if (is_list(o)) {
         PyErr_SetString(PyExc_ValueError, "Initialization encountered extra dimension.");
         return -1;
@@ -246,7 +248,8 @@ static int scan_types(PyObject *o, int depth, list_scan *s) {
 
 static int store(PyObject *o, mx_dtype t, void *out) {
   if (t == MX_COMPLEX64) {
-    double re = PyComplex_Check(o) ? PyComplex_RealAsDouble(o) : PyFloat_AsDouble(o), im = PyComplex_ImagAsDouble(o);
+    double re = PyComplex_Check(o) ? PyComplex_RealAsDouble(o) : PyFloat_AsDouble(o),
+           im = PyComplex_ImagAsDouble(o);
     if (re == -1 && PyErr_Occurred()) return -1;
     ((float *)out)[0] = (float)re;
     ((float *)out)[1] = PyComplex_Check(o) ? (float)im : 0;
@@ -255,8 +258,10 @@ static int store(PyObject *o, mx_dtype t, void *out) {
   if (t == MX_FLOAT32 || t == MX_FLOAT64) {
     double x = PyFloat_AsDouble(o);
     if (x == -1 && PyErr_Occurred()) return -1;
-    if (t == MX_FLOAT32) *(float *)out = (float)x;
-    else *(double *)out = x;
+    if (t == MX_FLOAT32)
+      *(float *)out = (float)x;
+    else
+      *(double *)out = x;
     return 0;
   }
   if (t == MX_BOOL) {
@@ -325,7 +330,8 @@ static mx_array from_list(PyObject *o, int dtype) {
   if (dtype == MX_FLOAT64 && own != MX_COMPLEX64) t = MX_FLOAT64;
   if (dtype >= 0 && is_integer((mx_dtype)dtype) && (own == MX_BOOL || is_integer(own))) t = (mx_dtype)dtype;
   size_t count = 1, size = mx_dtype_size(t);
-  for (int i = 0; i < s.ndim; i++) count *= (size_t)s.shape[i]; /* no overflow: each element is a list slot in memory */
+  for (int i = 0; i < s.ndim; i++)
+    count *= (size_t)s.shape[i]; /* no overflow: each element is a list slot in memory */
   char *data = PyMem_Malloc(count ? count * size : 1), *out = data;
   if (!data) return (mx_array)PyErr_NoMemory();
   mx_array a = NULL;
@@ -355,8 +361,10 @@ mx_array py_to_array(PyObject *o, int dtype) {
     if (PyObject_CheckBuffer(o)) return py_from_buffer(o, dtype);
     if (PyObject_HasAttrString(o, "__dlpack__")) return cast(py_from_dlpack(o), dtype);
   }
-  if (o == Py_None) PyErr_SetString(PyExc_TypeError, "array(): expected a scalar, list, buffer or array, got None");
-  else bad_type(o);
+  if (o == Py_None)
+    PyErr_SetString(PyExc_TypeError, "array(): expected a scalar, list, buffer or array, got None");
+  else
+    bad_type(o);
   return NULL;
 }
 
@@ -393,7 +401,9 @@ int py_operands(PyObject *x, PyObject *y, mx_array *a, mx_array *b) {
 
 int py_array_list(const char *function, PyObject *o, mx_array **out) {
   *out = NULL;
-  Py_ssize_t n = py_is_array(o) && mx_ndim(py_handle(o)) > 0 ? mx_dim(py_handle(o), 0) : is_list(o) ? list_size(o) : -1;
+  Py_ssize_t n = py_is_array(o) && mx_ndim(py_handle(o)) > 0 ? mx_dim(py_handle(o), 0)
+                 : is_list(o)                                ? list_size(o)
+                                                             : -1;
   if (n < 0 || n > INT32_MAX / 2) {
     PyErr_Format(PyExc_TypeError, "%s(): expected a list of arrays", function);
     return -1;
@@ -428,7 +438,8 @@ static PyObject *element(const void *data, int64_t i, mx_dtype t) {
   case MX_INT64: return PyLong_FromLongLong(((const int64_t *)data)[i]);
   case MX_FLOAT32: return PyFloat_FromDouble(((const float *)data)[i]);
   case MX_FLOAT64: return PyFloat_FromDouble(((const double *)data)[i]);
-  case MX_COMPLEX64: return PyComplex_FromDoubles(((const float *)data)[2 * i], ((const float *)data)[2 * i + 1]);
+  case MX_COMPLEX64:
+    return PyComplex_FromDoubles(((const float *)data)[2 * i], ((const float *)data)[2 * i + 1]);
   default: PyErr_SetString(PyExc_SystemError, "unexpected dtype"); return NULL;
   }
 }
@@ -455,8 +466,10 @@ static PyObject *nested(const void *data, const int64_t *shape, int ndim, mx_dty
   PyObject *l = PyList_New(shape[0]);
   for (int64_t i = 0; l && i < shape[0]; i++) {
     PyObject *e = nested(data, shape + 1, ndim - 1, t, at);
-    if (!e) Py_CLEAR(l);
-    else PyList_SetItem(l, i, e);
+    if (!e)
+      Py_CLEAR(l);
+    else
+      PyList_SetItem(l, i, e);
   }
   return l;
 }

@@ -1,7 +1,7 @@
 /* What the files of the extension share. Everything here is called with the interpreter's lock held.
 
-   Conventions: a function returning PyObject * gives a new reference, or NULL with a Python exception set. One that
-   returns mx_array gives an array of the innermost scope, or NULL with a Python exception set. */
+   Conventions: a function returning PyObject * gives a new reference, or NULL with a Python exception set.
+   One that returns mx_array gives an array of the innermost scope, or NULL with a Python exception set. */
 #ifndef MLX_PYTHON_CORE_H
 #define MLX_PYTHON_CORE_H
 #define PY_SSIZE_T_CLEAN
@@ -11,9 +11,8 @@
 
 /* ---- Objects ---- */
 typedef struct array_object {
-  PyObject_HEAD
-  mx_array h;     /* owned, never NULL */
-  PyObject *weak; /* weak references */
+  PyObject_HEAD mx_array h; /* owned, never NULL */
+  PyObject *weak;           /* weak references */
 } array_object;
 
 extern PyTypeObject *py_array_type, *py_dtype_type, *py_stream_type, *py_random_state_type;
@@ -103,64 +102,68 @@ struct frame {
   int64_t *blocks[MAX_PARAMS]; /* longer integer lists */
 };
 
-/* A signature reads `a: array, /, axis: ints? = None, keepdims: bool = False, *, stream: stream = None`: names with a
-   kind, a question mark where None is accepted, and defaults. It is also the function's text signature. */
+/* A signature reads `a: array, /, axis: ints? = None, keepdims: bool = False, *, stream: stream = None`:
+   names with a kind, a question mark where None is accepted, and defaults. It is also the function's text
+   signature. */
 PyObject *py_call(const function *f, PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names);
 /* Adds the rows between two pointers to a module; to a table of methods. */
 int py_add_functions(PyObject *module, function *const *first, function *const *last);
 PyMethodDef *py_method_table(function *const *first, function *const *last, const PyMethodDef *more);
 
-#define MXI_ROW(section_name, name)                                                                          \
-  static function *const row_##name##_in_##section_name                                                      \
+#define MXI_ROW(section_name, name)                     \
+  static function *const row_##name##_in_##section_name \
       __attribute__((used, section("mx_" #section_name))) = &function_##name
-#define MXI_DECLARE(name)                                                                                    \
-  static PyObject *body_##name(frame *f);                                                                    \
-  static function function_##name;                                                                           \
-  static __attribute__((unused)) PyObject *call_##name(PyObject *self, PyObject *const *args, Py_ssize_t n,  \
-                                                       PyObject *names) {                                    \
-    (void)self;                                                                                              \
-    return py_call(&function_##name, NULL, args, n, names);                                                  \
-  }                                                                                                          \
-  static __attribute__((unused)) PyObject *method_##name(PyObject *self, PyObject *const *args,              \
-                                                         Py_ssize_t n, PyObject *names) {                    \
-    return py_call(&function_##name, self, args, n, names);                                                  \
+#define MXI_DECLARE(name)                                                                         \
+  static PyObject *body_##name(frame *f);                                                         \
+  static function function_##name;                                                                \
+  static __attribute__((unused))                                                                  \
+  PyObject *call_##name(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names) {   \
+    (void)self;                                                                                   \
+    return py_call(&function_##name, NULL, args, n, names);                                       \
+  }                                                                                               \
+  static __attribute__((unused))                                                                  \
+  PyObject *method_##name(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names) { \
+    return py_call(&function_##name, self, args, n, names);                                       \
   }
-/* FUNCTION_IN(module, ...) { body }: a function of core, random or fast. FUNCTION: of core. FUNCTION_AND_METHOD: also a
-   method of array, whose self is the first parameter. METHOD: only that. */
-#define FUNCTION_IN(module, name, signature, doc)                                                            \
-  MXI_DECLARE(name)                                                                                          \
-  static function function_##name = {#name, signature, doc, body_##name, call_##name, method_##name, 0, 0, 0, 0, -1, 0}; \
-  MXI_ROW(module, name);                                                                                     \
+/* FUNCTION_IN(module, ...) { body }: a function of core, random or fast. FUNCTION: of core.
+   FUNCTION_AND_METHOD: also a method of array, whose self is the first parameter. METHOD: only that. */
+#define FUNCTION_IN(module, name, signature, doc)                                                    \
+  MXI_DECLARE(name)                                                                                  \
+  static function function_##name = {#name, signature, doc, body_##name, call_##name, method_##name, \
+                                     0,     0,         0,   0,           -1,          0};            \
+  MXI_ROW(module, name);                                                                             \
   static PyObject *body_##name(frame *f)
 #define FUNCTION(name, signature, doc) FUNCTION_IN(core, name, signature, doc)
 #define METHOD(name, signature, doc)   FUNCTION_IN(methods, name, signature, doc)
-#define FUNCTION_AND_METHOD(name, signature, doc)                                                            \
-  MXI_DECLARE(name)                                                                                          \
-  static function function_##name = {#name, signature, doc, body_##name, call_##name, method_##name, 0, 0, 0, 0, -1, 0}; \
-  MXI_ROW(core, name);                                                                                       \
-  MXI_ROW(methods, name);                                                                                    \
+#define FUNCTION_AND_METHOD(name, signature, doc)                                                    \
+  MXI_DECLARE(name)                                                                                  \
+  static function function_##name = {#name, signature, doc, body_##name, call_##name, method_##name, \
+                                     0,     0,         0,   0,           -1,          0};            \
+  MXI_ROW(core, name);                                                                               \
+  MXI_ROW(methods, name);                                                                            \
   static PyObject *body_##name(frame *f)
 /* A second name for the function of this file called `name`. */
-#define ALIAS(alias, name)                                                                                   \
-  static function function_##alias;                                                                          \
-  static PyObject *call_##alias(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names) {      \
-    (void)self;                                                                                              \
-    return py_call(&function_##alias, NULL, args, n, names);                                                 \
-  }                                                                                                          \
-  static function function_##alias = {#alias, NULL, (const char *)&function_##name, body_##name, call_##alias, NULL, \
-                                      0, 0, 0, 0, -1, 0};                                                    \
+#define ALIAS(alias, name)                                                                               \
+  static function function_##alias;                                                                      \
+  static PyObject *call_##alias(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names) {  \
+    (void)self;                                                                                          \
+    return py_call(&function_##alias, NULL, args, n, names);                                             \
+  }                                                                                                      \
+  static function function_##alias = {                                                                   \
+      #alias, NULL, (const char *)&function_##name, body_##name, call_##alias, NULL, 0, 0, 0, 0, -1, 0}; \
   MXI_ROW(core, alias)
 /* A method whose function of the same name has another signature: its body is method_<name>_body. */
-#define METHOD_ROW(name, signature, doc)                                                                     \
-  static function function_method_##name;                                                                    \
-  static PyObject *call_method_##name(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names) { \
-    return py_call(&function_method_##name, self, args, n, names);                                           \
-  }                                                                                                          \
-  static function function_method_##name = {#name, signature, doc, method_##name##_body, NULL, call_method_##name, \
-                                            0, 0, 0, 0, -1, 0};                                              \
+#define METHOD_ROW(name, signature, doc)                                                         \
+  static function function_method_##name;                                                        \
+  static PyObject *call_method_##name(PyObject *self, PyObject *const *args, Py_ssize_t n,       \
+                                      PyObject *names) {                                         \
+    return py_call(&function_method_##name, self, args, n, names);                               \
+  }                                                                                              \
+  static function function_method_##name = {                                                     \
+      #name, signature, doc, method_##name##_body, NULL, call_method_##name, 0, 0, 0, 0, -1, 0}; \
   MXI_ROW(methods, method_##name)
-#define MXI_SECTION(name)                                                                                    \
-  extern function *const __start_mx_##name[] __attribute__((visibility("hidden")));                          \
+#define MXI_SECTION(name)                                                           \
+  extern function *const __start_mx_##name[] __attribute__((visibility("hidden"))); \
   extern function *const __stop_mx_##name[] __attribute__((visibility("hidden")))
 MXI_SECTION(core);
 MXI_SECTION(methods);
@@ -175,11 +178,13 @@ static inline bool py_none(const frame *f, int i) { return f->none >> i & 1; }
 /* An integer from an int or anything with __index__; -1 with the exception set on failure. */
 int py_int64(PyObject *o, int64_t *value);
 PyObject *py_shape_tuple(mx_ints shape);
-/* The integers of an int or a sequence; *out comes from PyMem_Malloc. Returns their number, or -1 with an exception. */
+/* The integers of an int or a sequence; *out comes from PyMem_Malloc. Returns their number, or -1 with an
+ * exception. */
 int py_int_list(PyObject *o, int64_t **out);
 
 /* ---- Conversion (convert.c) ---- */
-/* Is this a scalar or array that arithmetic accepts: array, bool, int, float, complex, buffer, __mlx_array__? */
+/* Is this a scalar or array that arithmetic accepts: array, bool, int, float, complex, buffer, __mlx_array__?
+ */
 bool py_is_operand(PyObject *o);
 /* Any accepted value: also lists. dtype < 0: by the value's own type. */
 mx_array py_to_array(PyObject *o, int dtype);
@@ -187,7 +192,8 @@ mx_array py_to_array(PyObject *o, int dtype);
 mx_array py_weak_array(PyObject *o, mx_dtype like);
 /* A pair: scalars adapt to the array they meet. 0 or -1. */
 int py_operands(PyObject *x, PyObject *y, mx_array *a, mx_array *b);
-/* The arrays of a list or tuple: *out comes from PyMem_Malloc (items are borrowed or in the scope). Count or -1. */
+/* The arrays of a list or tuple: *out comes from PyMem_Malloc (items are borrowed or in the scope). Count or
+ * -1. */
 int py_array_list(const char *function, PyObject *o, mx_array **out);
 /* tolist, item. */
 PyObject *py_to_list(mx_array a);
@@ -209,8 +215,7 @@ mx_array py_from_dlpack(PyObject *o);
 /* ---- Dtypes, streams ---- */
 PyObject *py_dtype(mx_dtype t);
 typedef struct dtype_object {
-  PyObject_HEAD
-  mx_dtype t;
+  PyObject_HEAD mx_dtype t;
 } dtype_object;
 static inline bool py_is_dtype(PyObject *o) { return Py_TYPE(o) == py_dtype_type; }
 static inline mx_dtype py_dtype_value(PyObject *o) { return ((dtype_object *)o)->t; }
@@ -246,6 +251,8 @@ extern int py_print_precision; /* -1: six significant digits; else decimals */
 PyObject *py_repr(PyObject *self);
 /* Adds an object to the module and lets go of it; adds a type. */
 int py_add_object(PyObject *module, const char *name, PyObject *o);
+/* An enum of mlx.core from the arguments of enum.Enum(name, members); a member's repr is "Name.member". */
+PyObject *py_make_enum(PyObject *base, PyObject *args);
 int py_add_type(PyObject *module, const char *name, PyTypeObject *type);
 /* Puts a new reference in a slot and lets go of the old one. */
 static inline void py_set(PyObject **slot, PyObject *o) {

@@ -1,10 +1,11 @@
-/* custom_function: derivatives of your own. checkpoint: intermediate values computed again instead of kept. */
+/* custom_function: derivatives of your own. checkpoint: intermediate values computed again instead of kept.
+ */
 #include "transforms.h"
 #include <string.h>
 
 /* ---- custom_function, checkpoint ---- */
-typedef struct rule { /* what pulling back needs; lives as long as the graph node */
-  PyObject *function; /* checkpoint: the function itself; custom: its vjp */
+typedef struct rule {       /* what pulling back needs; lives as long as the graph node */
+  PyObject *function;       /* checkpoint: the function itself; custom: its vjp */
   PyObject *args, *outputs; /* shapes of the trees, without arrays of the graph */
   int nin, nout;
 } rule;
@@ -26,17 +27,21 @@ static void release_rule(void *context) {
 
 /* A tree with one placeholder for every array. */
 static PyObject *hollow(PyObject *tree, int n) {
-  PyObject *placeholder = py_wrap(mx_int(0)), **same = PyMem_Malloc(sizeof *same * (size_t)(n + 1)), *r = NULL;
+  PyObject *placeholder = py_wrap(mx_int(0)), **same = PyMem_Malloc(sizeof *same * (size_t)(n + 1)),
+           *r = NULL;
   int next = 0;
   for (int i = 0; same && i < n; i++) same[i] = placeholder;
-  if (placeholder && same) r = py_tree_build(tree, same, &next);
-  else if (!PyErr_Occurred()) PyErr_NoMemory();
+  if (placeholder && same)
+    r = py_tree_build(tree, same, &next);
+  else if (!PyErr_Occurred())
+    PyErr_NoMemory();
   Py_XDECREF(placeholder);
   PyMem_Free(same);
   return r;
 }
 
-static PyObject *unwrap_single(PyObject *args) { /* the primals of a function of one argument are that argument */
+static PyObject *
+unwrap_single(PyObject *args) { /* the primals of a function of one argument are that argument */
   if (!args || PyTuple_Size(args) != 1) return args;
   PyObject *only = Py_NewRef(PyTuple_GetItem(args, 0));
   Py_DECREF(args);
@@ -56,10 +61,13 @@ static int custom_pullback(void *context, int n, const mx_array *in, int max_out
   result = PyObject_CallFunctionObjArgs(r->function, primals, cotangents, outputs, NULL);
   if (!result || py_tree_leaves(result, &grads, false) < 0) goto done;
   if (grads.n != r->nin)
-    PyErr_Format(PyExc_ValueError, "[custom_function] expected the vjp to return %d gradients, got %d", r->nin, grads.n);
-  else count = py_lend_all(&grads, max_out, out);
+    PyErr_Format(PyExc_ValueError, "[custom_function] expected the vjp to return %d gradients, got %d",
+                 r->nin, grads.n);
+  else
+    count = py_lend_all(&grads, max_out, out);
 done:
-  if (count < 0 && !PyErr_Occurred()) PyErr_SetString(PyExc_RuntimeError, "[custom_function] bad number of arrays");
+  if (count < 0 && !PyErr_Occurred())
+    PyErr_SetString(PyExc_RuntimeError, "[custom_function] bad number of arrays");
   Py_XDECREF(primals);
   Py_XDECREF(cotangents);
   Py_XDECREF(outputs);
@@ -79,7 +87,8 @@ static int replay_callback(void *context, int n, const mx_array *in, int max_out
   leaves l = {0}, results = {0};
   int count = -1, next = 0;
   PyObject *args = py_wrap_all(n, in, &l) == 0 ? py_tree_build(p->r->args, l.v, &next) : NULL;
-  if (args && (p->result = PyObject_Call(p->r->function, args, NULL)) && py_tree_leaves(p->result, &results, false) == 0)
+  if (args && (p->result = PyObject_Call(p->r->function, args, NULL)) &&
+      py_tree_leaves(p->result, &results, false) == 0)
     count = py_lend_all(&results, max_out, out);
   Py_XDECREF(args);
   py_leaves_free(&l);
@@ -89,13 +98,15 @@ static int replay_callback(void *context, int n, const mx_array *in, int max_out
 static int checkpoint_pullback(void *context, int n, const mx_array *in, int max_out, mx_array *out) {
   rule *r = context;
   replay p = {r, NULL};
-  if (n != r->nin + 2 * r->nout || r->nin > max_out) return mx_error_set(MX_RUNTIME_ERROR, "[checkpoint] bad number of arrays");
+  if (n != r->nin + 2 * r->nout || r->nin > max_out)
+    return mx_error_set(MX_RUNTIME_ERROR, "[checkpoint] bad number of arrays");
   int status = mx_vjp(replay_callback, &p, r->nin, in, r->nout, in + r->nin + r->nout, r->nout, NULL, out);
   Py_XDECREF(p.result);
   return status < 0 ? -1 : r->nin;
 }
 
-static PyObject *with_rule(PyObject *function, PyObject *rule_function, PyObject *args, mx_function pullback) {
+static PyObject *with_rule(PyObject *function, PyObject *rule_function, PyObject *args,
+                           mx_function pullback) {
   leaves in = {0}, detached = {0}, results = {0};
   mx_array *primals = NULL, *outs = NULL, *values = NULL;
   rule *r = NULL;
@@ -148,9 +159,12 @@ static PyObject *custom_invoke(callable_object *o, PyObject *args, PyObject *kwa
 }
 /* Keyword arguments are constants of the recomputed function, bound to it. */
 static PyObject *checkpoint_invoke(callable_object *o, PyObject *args, PyObject *kwargs) {
-  if (!kwargs || PyDict_Size(kwargs) == 0) return with_rule(o->function, o->function, args, checkpoint_pullback);
-  PyObject *functools = PyImport_ImportModule("functools"), *partial = functools ? PyObject_GetAttrString(functools, "partial") : NULL;
-  PyObject *only = partial ? PyTuple_Pack(1, o->function) : NULL, *bound = only ? PyObject_Call(partial, only, kwargs) : NULL;
+  if (!kwargs || PyDict_Size(kwargs) == 0)
+    return with_rule(o->function, o->function, args, checkpoint_pullback);
+  PyObject *functools = PyImport_ImportModule("functools"),
+           *partial = functools ? PyObject_GetAttrString(functools, "partial") : NULL;
+  PyObject *only = partial ? PyTuple_Pack(1, o->function) : NULL,
+           *bound = only ? PyObject_Call(partial, only, kwargs) : NULL;
   PyObject *r = bound ? with_rule(bound, bound, args, checkpoint_pullback) : NULL;
   Py_XDECREF(functools);
   Py_XDECREF(partial);
@@ -159,14 +173,17 @@ static PyObject *checkpoint_invoke(callable_object *o, PyObject *args, PyObject 
   return r;
 }
 
-FUNCTION(checkpoint, "fun: object",
-         "A function equal to fun that keeps no intermediate values for the gradient: they are computed again.") {
+FUNCTION(
+    checkpoint, "fun: object",
+    "A function equal to fun that keeps no intermediate values for the gradient: they are computed again.") {
   if (py_need_callable(f, f->v[0].o) < 0) return NULL;
   return (PyObject *)py_new_callable(py_callable_type, f->v[0].o, checkpoint_invoke);
 }
 
 PyObject *py_custom_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-  PyObject *function = PyTuple_Size(args) == 1 ? PyTuple_GetItem(args, 0) : kwargs ? PyDict_GetItemString(kwargs, "f") : NULL;
+  PyObject *function = PyTuple_Size(args) == 1 ? PyTuple_GetItem(args, 0)
+                       : kwargs                ? PyDict_GetItemString(kwargs, "f")
+                                               : NULL;
   if (!function || !PyCallable_Check(function)) {
     PyErr_SetString(PyExc_TypeError, "custom_function(): expected a function");
     return NULL;
@@ -181,14 +198,20 @@ static PyObject *set_rule(PyObject **slot, PyObject *function) {
   py_set(slot, Py_NewRef(function));
   return Py_NewRef(function);
 }
-static PyObject *custom_vjp(PyObject *o, PyObject *function) { return set_rule(&((callable_object *)o)->vjp, function); }
-static PyObject *custom_jvp(PyObject *o, PyObject *function) { return set_rule(&((callable_object *)o)->jvp, function); }
-static PyObject *custom_vmap(PyObject *o, PyObject *function) { return set_rule(&((callable_object *)o)->vmap, function); }
+static PyObject *custom_vjp(PyObject *o, PyObject *function) {
+  return set_rule(&((callable_object *)o)->vjp, function);
+}
+static PyObject *custom_jvp(PyObject *o, PyObject *function) {
+  return set_rule(&((callable_object *)o)->jvp, function);
+}
+static PyObject *custom_vmap(PyObject *o, PyObject *function) {
+  return set_rule(&((callable_object *)o)->vmap, function);
+}
 
 PyMethodDef py_custom_methods[] = {
     {"vjp", custom_vjp, METH_O,
-     "vjp($self, f, /)\n--\n\nSets the reverse rule f(primals, cotangents, outputs) -> gradients of the primals."},
+     "vjp($self, f, /)\n--\n\nSets the reverse rule f(primals, cotangents, outputs) -> gradients of the "
+     "primals."},
     {"jvp", custom_jvp, METH_O, "jvp($self, f, /)\n--\n\nSets the forward rule f(primals, tangents)."},
     {"vmap", custom_vmap, METH_O, "vmap($self, f, /)\n--\n\nSets the batching rule f(inputs, axes)."},
     {NULL, NULL, 0, NULL}};
-

@@ -10,14 +10,17 @@ static PyTypeObject *finfo_type, *iinfo_type;
 
 enum { CATEGORIES = MX_COMPLEX_FLOATING + 1 };
 static PyObject *categories[CATEGORIES];
-static const char *const category_names[CATEGORIES] = {"generic",         "number",  "integer",  "signedinteger",
-                                                       "unsignedinteger", "inexact", "floating", "complexfloating"};
+static const char *const category_names[CATEGORIES] = {"generic",       "number",          "integer",
+                                                       "signedinteger", "unsignedinteger", "inexact",
+                                                       "floating",      "complexfloating"};
 
 PyObject *py_dtype(mx_dtype t) { return Py_NewRef(dtypes[t]); }
 
 static const char *attribute_name(mx_dtype t) { return t == MX_BOOL ? "bool_" : mx_dtype_name(t); }
 
-static PyObject *dtype_repr(PyObject *o) { return PyUnicode_FromFormat("mlx.core.%s", mx_dtype_name(py_dtype_value(o))); }
+static PyObject *dtype_repr(PyObject *o) {
+  return PyUnicode_FromFormat("mlx.core.%s", mx_dtype_name(py_dtype_value(o)));
+}
 static PyObject *dtype_size(PyObject *o, void *unused) {
   (void)unused;
   return PyLong_FromSize_t(mx_dtype_size(py_dtype_value(o)));
@@ -46,8 +49,7 @@ static PyType_Spec dtype_spec = {"mlx.core.Dtype", sizeof(dtype_object), 0,
 
 /* ---- finfo, iinfo ---- */
 typedef struct info_object {
-  PyObject_HEAD
-  mx_dtype t;
+  PyObject_HEAD mx_dtype t;
 } info_object;
 
 static mx_dtype info_dtype(PyObject *o) { return ((info_object *)o)->t; }
@@ -77,13 +79,21 @@ static const struct {
               {0x1.FEp127, 0x1p-7, 0x1p-126},
               {FLT_MAX, FLT_EPSILON, FLT_MIN},
               {DBL_MAX, DBL_EPSILON, DBL_MIN}};
-static PyObject *finfo_min(PyObject *o, void *u) { return (void)u, PyFloat_FromDouble(-floats[info_dtype(o) - MX_FLOAT16].max); }
-static PyObject *finfo_max(PyObject *o, void *u) { return (void)u, PyFloat_FromDouble(floats[info_dtype(o) - MX_FLOAT16].max); }
-static PyObject *finfo_eps(PyObject *o, void *u) { return (void)u, PyFloat_FromDouble(floats[info_dtype(o) - MX_FLOAT16].eps); }
+static PyObject *finfo_min(PyObject *o, void *u) {
+  return (void)u, PyFloat_FromDouble(-floats[info_dtype(o) - MX_FLOAT16].max);
+}
+static PyObject *finfo_max(PyObject *o, void *u) {
+  return (void)u, PyFloat_FromDouble(floats[info_dtype(o) - MX_FLOAT16].max);
+}
+static PyObject *finfo_eps(PyObject *o, void *u) {
+  return (void)u, PyFloat_FromDouble(floats[info_dtype(o) - MX_FLOAT16].eps);
+}
 static PyObject *finfo_smallest_normal(PyObject *o, void *u) {
   return (void)u, PyFloat_FromDouble(floats[info_dtype(o) - MX_FLOAT16].smallest_normal);
 }
-static PyObject *info_bits(PyObject *o, void *u) { return (void)u, PyLong_FromSize_t(8 * mx_dtype_size(info_dtype(o))); }
+static PyObject *info_bits(PyObject *o, void *u) {
+  return (void)u, PyLong_FromSize_t(8 * mx_dtype_size(info_dtype(o)));
+}
 static PyObject *info_dtype_object(PyObject *o, void *u) { return (void)u, py_dtype(info_dtype(o)); }
 static PyObject *finfo_repr(PyObject *o) {
   char text[128];
@@ -160,9 +170,12 @@ FUNCTION(issubdtype, "arg1: object, arg2: object",
 }
 
 static int dtype_of_either(PyObject *o, mx_dtype *t) {
-  if (py_is_array(o)) *t = mx_dtype_of(py_handle(o));
-  else if (py_is_dtype(o)) *t = py_dtype_value(o);
-  else return PyErr_SetString(PyExc_TypeError, "expected arrays or Dtypes"), -1;
+  if (py_is_array(o))
+    *t = mx_dtype_of(py_handle(o));
+  else if (py_is_dtype(o))
+    *t = py_dtype_value(o);
+  else
+    return PyErr_SetString(PyExc_TypeError, "expected arrays or Dtypes"), -1;
   return 0;
 }
 
@@ -189,8 +202,8 @@ FUNCTION(can_cast, "from_: object, to: dtype", "Does promotion of the two dtypes
 /* The kinds of the array API standard. -1: no such kind. */
 static int is_kind(mx_dtype t, const char *kind) {
   mx_dtype_category c = mx_dtype_category_of(t);
-  bool is_signed = c == MX_SIGNED_INTEGER, is_unsigned = c == MX_UNSIGNED_INTEGER, floating = c == MX_FLOATING,
-       is_complex = c == MX_COMPLEX_FLOATING;
+  bool is_signed = c == MX_SIGNED_INTEGER, is_unsigned = c == MX_UNSIGNED_INTEGER,
+       floating = c == MX_FLOATING, is_complex = c == MX_COMPLEX_FLOATING;
   if (!strcmp(kind, "bool")) return t == MX_BOOL;
   if (!strcmp(kind, "signed integer")) return is_signed;
   if (!strcmp(kind, "unsigned integer")) return is_unsigned;
@@ -216,20 +229,24 @@ static int matches(mx_dtype t, PyObject *kind) {
     }
     return 0;
   }
-  PyErr_SetString(PyExc_TypeError, "isdtype(): expected a Dtype, a str or a tuple of them for argument 'kind'");
+  PyErr_SetString(PyExc_TypeError,
+                  "isdtype(): expected a Dtype, a str or a tuple of them for argument 'kind'");
   return -1;
 }
 
 FUNCTION(isdtype, "dtype: dtype, kind: object",
-         "Is the dtype of this kind: a Dtype, 'bool', 'signed integer', 'unsigned integer', 'integral', 'real floating', "
+         "Is the dtype of this kind: a Dtype, 'bool', 'signed integer', 'unsigned integer', 'integral', "
+         "'real floating', "
          "'complex floating', 'numeric', or a tuple of these?") {
   int r = matches(f->v[0].t, f->v[1].o);
-  if (r < 0 && !PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "isdtype(): expected a flat tuple of kinds");
+  if (r < 0 && !PyErr_Occurred())
+    PyErr_SetString(PyExc_TypeError, "isdtype(): expected a flat tuple of kinds");
   return r < 0 ? NULL : PyBool_FromLong(r);
 }
 
 static int add_categories(PyObject *module) {
-  PyObject *enums = PyImport_ImportModule("enum"), *base = enums ? PyObject_GetAttrString(enums, "Enum") : NULL;
+  PyObject *enums = PyImport_ImportModule("enum"),
+           *base = enums ? PyObject_GetAttrString(enums, "Enum") : NULL;
   PyObject *list = PyList_New(0), *type = NULL;
   for (int i = 0; list && i < CATEGORIES; i++) {
     PyObject *pair = Py_BuildValue("(si)", category_names[i], i);
@@ -237,8 +254,7 @@ static int add_categories(PyObject *module) {
     Py_XDECREF(pair);
   }
   PyObject *args = base && list ? Py_BuildValue("(sO)", "DtypeCategory", list) : NULL;
-  PyObject *names = Py_BuildValue("{ss}", "module", "mlx.core");
-  if (args && names) type = PyObject_Call(base, args, names);
+  if (args) type = py_make_enum(base, args);
   for (int i = 0; type && i < CATEGORIES; i++) {
     categories[i] = PyObject_GetAttrString(type, category_names[i]);
     if (!categories[i] || PyModule_AddObjectRef(module, category_names[i], categories[i]) < 0) Py_CLEAR(type);
@@ -247,7 +263,6 @@ static int add_categories(PyObject *module) {
   Py_XDECREF(base);
   Py_XDECREF(list);
   Py_XDECREF(args);
-  Py_XDECREF(names);
   return py_add_object(module, "DtypeCategory", type);
 }
 
@@ -263,8 +278,7 @@ int py_dtypes_init(PyObject *module) {
     dtypes[t] = (PyObject *)o;
     if (PyModule_AddObjectRef(module, attribute_name((mx_dtype)t), dtypes[t]) < 0) return -1;
   }
-  if (py_add_type(module, "Dtype", py_dtype_type) < 0 ||
-      py_add_type(module, "finfo", finfo_type) < 0 ||
+  if (py_add_type(module, "Dtype", py_dtype_type) < 0 || py_add_type(module, "finfo", finfo_type) < 0 ||
       py_add_type(module, "iinfo", iinfo_type) < 0)
     return -1;
   return add_categories(module);

@@ -1,4 +1,5 @@
-/* Errors of the library as Python exceptions, and evaluation: with the interpreter's lock released, ended by Ctrl-C. */
+/* Errors of the library as Python exceptions, and evaluation: with the interpreter's lock released, ended by
+ * Ctrl-C. */
 #include "core.h"
 #include <pthread.h>
 #include <signal.h>
@@ -43,8 +44,10 @@ static void on_interrupt(int number, siginfo_t *info, void *context) {
     atomic_store(&asked, true);
     mx_interrupt();
   }
-  if (python_handler.sa_flags & SA_SIGINFO) python_handler.sa_sigaction(number, info, context);
-  else python_handler.sa_handler(number);
+  if (python_handler.sa_flags & SA_SIGINFO)
+    python_handler.sa_sigaction(number, info, context);
+  else
+    python_handler.sa_handler(number);
 }
 
 static void watch_interrupts(void) {
@@ -111,12 +114,14 @@ static int drain(void *unused) {
   return 0;
 }
 static void wake(void) {
-  if (!atomic_exchange(&drain_queued, true) && Py_AddPendingCall(drain, NULL) < 0) atomic_store(&drain_queued, false);
+  if (!atomic_exchange(&drain_queued, true) && Py_AddPendingCall(drain, NULL) < 0)
+    atomic_store(&drain_queued, false);
 }
 
 int py_errors_init(PyObject *module) {
   PyObject *bases = PyTuple_Pack(2, PyExc_IndexError, PyExc_ValueError);
-  py_axis_error = bases ? PyErr_NewExceptionWithDoc("mlx.core.AxisError", "An axis out of range.", bases, NULL) : NULL;
+  py_axis_error =
+      bases ? PyErr_NewExceptionWithDoc("mlx.core.AxisError", "An axis out of range.", bases, NULL) : NULL;
   Py_XDECREF(bases);
   if (!py_axis_error || PyModule_AddObjectRef(module, "AxisError", py_axis_error) < 0) return -1;
   watch_interrupts();

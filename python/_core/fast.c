@@ -2,7 +2,7 @@
 #include "core.h"
 #include <string.h>
 
-#define A f->v[0].a
+#define A                          f->v[0].a
 #define FAST(name, signature, doc) FUNCTION_IN(fast, name, signature, doc)
 
 FAST(rms_norm, "x: array, weight: array?, eps: float" STREAM,
@@ -10,13 +10,16 @@ FAST(rms_norm, "x: array, weight: array?, eps: float" STREAM,
   return py_wrap(mx_fast_rms_norm(A, f->v[1].a, f->v[2].d));
 }
 FAST(layer_norm, "x: array, weight: array?, bias: array?, eps: float" STREAM,
-     "(x - mean) / sqrt(var + eps) * weight + bias over the last axis, in float32 inside. weight and bias (D) or None.") {
+     "(x - mean) / sqrt(var + eps) * weight + bias over the last axis, in float32 inside. weight and bias "
+     "(D) or None.") {
   return py_wrap(mx_fast_layer_norm(A, f->v[1].a, f->v[2].a, f->v[3].d));
 }
 FAST(rope,
-     "a: array, dims: int, *, traditional: bool, base: float?, scale: float, offset: object, freqs: array? = None, stream: "
+     "a: array, dims: int, *, traditional: bool, base: float?, scale: float, offset: object, freqs: array? = "
+     "None, stream: "
      "stream = None",
-     "Rotary position embedding of a (B, ..., T, D) over the first dims features. offset: the first position, an int or an "
+     "Rotary position embedding of a (B, ..., T, D) over the first dims features. offset: the first "
+     "position, an int or an "
      "array (one, or B). freqs: frequencies in place of base, dims / 2.") {
   int64_t i;
   mx_array offset = py_is_array(f->v[5].o) ? py_handle(f->v[5].o) : NULL;
@@ -31,22 +34,28 @@ FAST(rope,
   return py_wrap(mx_fast_rope(A, opts, offset, f->v[6].a));
 }
 FAST(scaled_dot_product_attention,
-     "q: array, k: array, v: array, *, scale: float, mask: object? = None, sinks: array? = None, force_fused: bool = False, "
+     "q: array, k: array, v: array, *, scale: float, mask: object? = None, sinks: array? = None, "
+     "force_fused: bool = False, "
      "stream: stream = None",
-     "softmax(scale q k^T + mask) v. q (B, H, Tq, D), k and v (B, Hkv, Tk, D), H a multiple of Hkv. mask: None, 'causal', a "
+     "softmax(scale q k^T + mask) v. q (B, H, Tq, D), k and v (B, Hkv, Tk, D), H a multiple of Hkv. mask: "
+     "None, 'causal', a "
      "bool array (True attends) or one to add. sinks (H): one more logit a head in the denominator.") {
   mx_array mask = NULL;
   bool causal = false;
   if (py_given(f, 4)) {
     PyObject *o = f->v[4].o;
-    if (py_is_array(o)) mask = py_handle(o);
-    else if (PyUnicode_Check(o) && PyUnicode_CompareWithASCIIString(o, "causal") == 0) causal = true;
+    if (py_is_array(o))
+      mask = py_handle(o);
+    else if (PyUnicode_Check(o) && PyUnicode_CompareWithASCIIString(o, "causal") == 0)
+      causal = true;
     else if (!PyUnicode_Check(o) || PyUnicode_GetLength(o)) {
-      PyErr_Format(PyExc_ValueError, "[scaled_dot_product_attention] expected mask None, 'causal' or an array, got %R", o);
+      PyErr_Format(PyExc_ValueError,
+                   "[scaled_dot_product_attention] expected mask None, 'causal' or an array, got %R", o);
       return NULL;
     }
   }
-  return py_wrap(mx_fast_scaled_dot_product_attention(A, f->v[1].a, f->v[2].a, f->v[3].d, causal, mask, f->v[5].a));
+  return py_wrap(
+      mx_fast_scaled_dot_product_attention(A, f->v[1].a, f->v[2].a, f->v[3].d, causal, mask, f->v[5].a));
 }
 FAST(cross_entropy, "logits: array, targets: array" STREAM,
      "logsumexp(logits) - logits[target] over the last axis; targets are integers of the leading shape.") {

@@ -10,7 +10,9 @@ typedef struct gradient_call {
   PyObject *result;        /* what the function returned, with tracers */
 } gradient_call;
 
-static int chosen_index(PyObject *argnums, Py_ssize_t i) { return (int)PyLong_AsLong(PyTuple_GetItem(argnums, i)); }
+static int chosen_index(PyObject *argnums, Py_ssize_t i) {
+  return (int)PyLong_AsLong(PyTuple_GetItem(argnums, i));
+}
 
 /* The arguments with the chosen trees' arrays replaced by tracers. */
 static int call_with_tracers(gradient_call *c, PyObject *const *tracers) {
@@ -25,7 +27,8 @@ static int call_with_tracers(gradient_call *c, PyObject *const *tracers) {
     PyTuple_SetItem(args, chosen_index(c->o->argnums, i), Py_NewRef(PyList_GetItem(trees, at++)));
   Py_ssize_t nnames = c->o->argnames ? PyTuple_Size(c->o->argnames) : 0;
   for (Py_ssize_t i = 0; kwargs && i < nnames; i++)
-    if (PyDict_SetItem(kwargs, PyTuple_GetItem(c->o->argnames, i), PyList_GetItem(trees, at++)) < 0) Py_CLEAR(kwargs);
+    if (PyDict_SetItem(kwargs, PyTuple_GetItem(c->o->argnames, i), PyList_GetItem(trees, at++)) < 0)
+      Py_CLEAR(kwargs);
   if (args && kwargs) c->result = PyObject_Call(c->o->function, args, kwargs);
   Py_XDECREF(args);
   Py_XDECREF(kwargs);
@@ -36,10 +39,12 @@ static int call_with_tracers(gradient_call *c, PyObject *const *tracers) {
 static int check_scalar(const gradient_call *c) {
   PyObject *r = c->result, *first = r;
   if (c->o->value && (PyTuple_Check(r) || PyList_Check(r)))
-    first = PyTuple_Check(r) ? (PyTuple_Size(r) ? PyTuple_GetItem(r, 0) : Py_None) : (PyList_Size(r) ? PyList_GetItem(r, 0) : Py_None);
+    first = PyTuple_Check(r) ? (PyTuple_Size(r) ? PyTuple_GetItem(r, 0) : Py_None)
+                             : (PyList_Size(r) ? PyList_GetItem(r, 0) : Py_None);
   if (py_is_array(first)) return 0;
   PyObject *name = PyType_GetName(Py_TYPE(first));
-  PyErr_Format(PyExc_ValueError, "[%s] The function to differentiate should return a scalar array%s, but %U was returned.",
+  PyErr_Format(PyExc_ValueError,
+               "[%s] The function to differentiate should return a scalar array%s, but %U was returned.",
                c->o->value ? "value_and_grad" : "grad", c->o->value ? " or a tuple that starts with one" : "",
                name ? name : Py_None);
   Py_XDECREF(name);
@@ -66,7 +71,8 @@ static PyObject *choose(callable_object *o, PyObject *args, PyObject *kwargs) {
     int at = chosen_index(o->argnums, i);
     if (at >= n) {
       PyErr_Format(PyExc_ValueError,
-                   "[grad] Can't compute the gradient of argument index %d because the function is called with only %zd "
+                   "[grad] Can't compute the gradient of argument index %d because the function is called "
+                   "with only %zd "
                    "positional arguments.",
                    at, n);
       Py_CLEAR(list);
@@ -75,10 +81,13 @@ static PyObject *choose(callable_object *o, PyObject *args, PyObject *kwargs) {
     }
   }
   for (Py_ssize_t i = 0; list && o->argnames && i < PyTuple_Size(o->argnames); i++) {
-    PyObject *name = PyTuple_GetItem(o->argnames, i), *v = kwargs ? PyDict_GetItemWithError(kwargs, name) : NULL;
+    PyObject *name = PyTuple_GetItem(o->argnames, i),
+             *v = kwargs ? PyDict_GetItemWithError(kwargs, name) : NULL;
     if (!v) {
       PyErr_Format(PyExc_ValueError,
-                   "[grad] Can't compute the gradient of keyword argument '%U' because the function is called without it", name);
+                   "[grad] Can't compute the gradient of keyword argument '%U' because the function is "
+                   "called without it",
+                   name);
       Py_CLEAR(list);
     } else if (PyList_Append(list, v) < 0) {
       Py_CLEAR(list);
@@ -89,10 +98,13 @@ static PyObject *choose(callable_object *o, PyObject *args, PyObject *kwargs) {
 
 /* One argnum: its tree. Several: a tuple. With argnames: (that or None, {name: tree}). */
 static PyObject *shape_gradients(callable_object *o, PyObject *trees) {
-  Py_ssize_t nnums = o->argnums ? PyTuple_Size(o->argnums) : 0, nnames = o->argnames ? PyTuple_Size(o->argnames) : 0;
+  Py_ssize_t nnums = o->argnums ? PyTuple_Size(o->argnums) : 0,
+             nnames = o->argnames ? PyTuple_Size(o->argnames) : 0;
   PyObject *positional;
-  if (nnums == 0) positional = Py_NewRef(Py_None);
-  else if (nnums == 1) positional = Py_NewRef(PyList_GetItem(trees, 0));
+  if (nnums == 0)
+    positional = Py_NewRef(Py_None);
+  else if (nnums == 1)
+    positional = Py_NewRef(PyList_GetItem(trees, 0));
   else {
     PyObject *part = PyList_GetSlice(trees, 0, nnums);
     positional = part ? PyList_AsTuple(part) : NULL;
@@ -101,7 +113,8 @@ static PyObject *shape_gradients(callable_object *o, PyObject *trees) {
   if (!positional || !nnames) return positional;
   PyObject *named = PyDict_New();
   for (Py_ssize_t i = 0; named && i < nnames; i++)
-    if (PyDict_SetItem(named, PyTuple_GetItem(o->argnames, i), PyList_GetItem(trees, nnums + i)) < 0) Py_CLEAR(named);
+    if (PyDict_SetItem(named, PyTuple_GetItem(o->argnames, i), PyList_GetItem(trees, nnums + i)) < 0)
+      Py_CLEAR(named);
   PyObject *r = named ? PyTuple_Pack(2, positional, named) : NULL;
   Py_DECREF(positional);
   Py_XDECREF(named);
@@ -124,7 +137,8 @@ static PyObject *gradient_invoke(callable_object *o, PyObject *args, PyObject *k
     goto done;
   }
   for (int i = 0; i < in.n; i++) argnums[i] = i;
-  int n = mx_value_and_grad(gradient_callback, &c, in.n, handles, (mx_ints){argnums, in.n}, MAX_OUTPUTS, outs, grads);
+  int n = mx_value_and_grad(gradient_callback, &c, in.n, handles, (mx_ints){argnums, in.n}, MAX_OUTPUTS, outs,
+                            grads);
   if (n < 0) {
     py_raise();
     goto done;
@@ -179,10 +193,12 @@ static PyObject *read_argnames(PyObject *o) {
   PyObject *t = PyUnicode_Check(o) ? PyTuple_Pack(1, o) : PySequence_Tuple(o);
   for (Py_ssize_t i = 0; t && i < PyTuple_Size(t); i++) {
     bool again = false;
-    for (Py_ssize_t j = 0; j < i; j++) again |= PyUnicode_Compare(PyTuple_GetItem(t, i), PyTuple_GetItem(t, j)) == 0;
+    for (Py_ssize_t j = 0; j < i; j++)
+      again |= PyUnicode_Compare(PyTuple_GetItem(t, i), PyTuple_GetItem(t, j)) == 0;
     if (!PyUnicode_Check(PyTuple_GetItem(t, i)) || again) {
       PyErr_SetString(again ? PyExc_ValueError : PyExc_TypeError,
-                      again ? "[grad] Duplicate argument names are not allowed." : "argnames should be strings");
+                      again ? "[grad] Duplicate argument names are not allowed."
+                            : "argnames should be strings");
       Py_CLEAR(t);
     }
   }
@@ -197,8 +213,10 @@ static PyObject *make_gradient(frame *f, bool value) {
   bool named = py_given(f, 2);
   if (named && !(o->argnames = read_argnames(f->v[2].o))) goto fail;
   named = named && PyTuple_Size(o->argnames) > 0;
-  if (py_given(f, 1)) o->argnums = read_argnums(f->v[1].o);
-  else if (!named) o->argnums = Py_BuildValue("(i)", 0);
+  if (py_given(f, 1))
+    o->argnums = read_argnums(f->v[1].o);
+  else if (!named)
+    o->argnums = Py_BuildValue("(i)", 0);
   if (!o->argnums && (py_given(f, 1) || !named)) goto fail;
   return (PyObject *)o;
 fail:
@@ -208,9 +226,12 @@ fail:
 
 #define GRADIENT_SIGNATURE "fun: object, argnums: object? = None, argnames: object = []"
 FUNCTION(value_and_grad, GRADIENT_SIGNATURE,
-         "A function that returns fun's value and its gradient. fun returns a scalar array, or a tuple that starts with one. "
-         "argnums: the positions (int or sequence; 0 when neither is given) and argnames: the keywords to differentiate by; "
-         "each may be a tree of arrays. The gradient has the trees' form: a tuple for several positions, and (positional, "
+         "A function that returns fun's value and its gradient. fun returns a scalar array, or a tuple that "
+         "starts with one. "
+         "argnums: the positions (int or sequence; 0 when neither is given) and argnames: the keywords to "
+         "differentiate by; "
+         "each may be a tree of arrays. The gradient has the trees' form: a tuple for several positions, and "
+         "(positional, "
          "{name: gradient}) with argnames.") {
   return make_gradient(f, true);
 }
@@ -246,7 +267,8 @@ static PyObject *product(frame *f, bool forward) {
   mx_array *primals = NULL, *others = NULL, *values = NULL, *products = NULL;
   product_call c = {f->v[0].o, NULL};
   PyObject *r = NULL, *first = NULL, *second = NULL;
-  int n = py_array_list(f->f->name, f->v[1].o, &primals), m = n < 0 ? -1 : py_array_list(f->f->name, f->v[2].o, &others);
+  int n = py_array_list(f->f->name, f->v[1].o, &primals),
+      m = n < 0 ? -1 : py_array_list(f->f->name, f->v[2].o, &others);
   if (m < 0) goto done;
   if (forward && m != n) {
     PyErr_Format(PyExc_ValueError, "[jvp] expected as many tangents as primals, got %d and %d", m, n);
@@ -286,4 +308,3 @@ FUNCTION(jvp, "fun: object, primals: object, tangents: object",
          "fun's outputs at the primals, and the tangents pushed forward to the outputs. Lists of arrays.") {
   return product(f, true);
 }
-

@@ -1,9 +1,10 @@
 /* x[key], x[key] = v, x.at[key].add(v).
 
-   A key is read once into a list of items. Every form then reduces to three steps: a strided slice of the axes that
-   ints and slices name; a gather (or scatter) over the axes that index arrays name; and a reshape that drops the axes
-   of ints and adds those of None. As in NumPy, the axes of index arrays stand where the first one was when they are
-   neighbours, and in front when they are not; an int counts as an index array when there is one. */
+   A key is read once into a list of items. Every form then reduces to three steps: a strided slice of the
+   axes that ints and slices name; a gather (or scatter) over the axes that index arrays name; and a reshape
+   that drops the axes of ints and adds those of None. As in NumPy, the axes of index arrays stand where the
+   first one was when they are neighbours, and in front when they are not; an int counts as an index array
+   when there is one. */
 #include "core.h"
 #include <string.h>
 
@@ -30,7 +31,8 @@ static int fail(PyObject *type, const char *text) {
 
 static bool is_int(PyObject *o) {
   if (PyBool_Check(o)) return false;
-  return PyLong_Check(o) || (PyIndex_Check(o) && !py_is_array(o) && !PyObject_HasAttrString(o, "__array__")) ||
+  return PyLong_Check(o) ||
+         (PyIndex_Check(o) && !py_is_array(o) && !PyObject_HasAttrString(o, "__array__")) ||
          (PyIndex_Check(o) && !py_is_array(o) && !PySequence_Check(o));
 }
 
@@ -44,8 +46,8 @@ static int add_int(key_items *k, PyObject *o, int axis) {
   int64_t i, n = mx_dim(k->a, axis);
   if (py_int64(o, &i) < 0) return -1;
   if (i < -n || i >= n) {
-    PyErr_Format(PyExc_IndexError, "[index] index %lld is out of range for axis %d with size %lld", (long long)i, axis,
-                 (long long)n);
+    PyErr_Format(PyExc_IndexError, "[index] index %lld is out of range for axis %d with size %lld",
+                 (long long)i, axis, (long long)n);
     return -1;
   }
   if (i < 0) i += n;
@@ -65,8 +67,8 @@ static int add_slice(key_items *k, PyObject *o, int axis) {
   Py_ssize_t start, stop, step;
   if (PySlice_Unpack(o, &start, &stop, &step) < 0) return -1;
   Py_ssize_t n = PySlice_AdjustIndices((Py_ssize_t)mx_dim(k->a, axis), &start, &stop, step);
-  /* After adjusting, a stop of -1 with a negative step means "through element 0": the library counts negatives from the
-     end, so say it as a number below every element. */
+  /* After adjusting, a stop of -1 with a negative step means "through element 0": the library counts
+     negatives from the end, so say it as a number below every element. */
   if (step < 0 && stop < 0) stop = -(Py_ssize_t)mx_dim(k->a, axis) - 1;
   return add_item(k, (item){ITEM_SLICE, axis, start, stop, step, n, NULL});
 }
@@ -79,19 +81,23 @@ static int add_full(key_items *k, int axis) {
 static int add_array(key_items *k, mx_array indices, int axis) {
   mx_dtype t = mx_dtype_of(indices);
   if (t == MX_BOOL) return fail(PyExc_ValueError, "boolean indices are not yet supported");
-  if (t > MX_INT64) return fail(PyExc_ValueError, "[gather] Got indices with invalid dtype. Indices must be integral.");
+  if (t > MX_INT64)
+    return fail(PyExc_ValueError, "[gather] Got indices with invalid dtype. Indices must be integral.");
   k->narrays++;
   return add_item(k, (item){ITEM_ARRAY, axis, 0, 0, 1, 1, indices});
 }
 
-/* An index array from an array, a list of ints, or a buffer of integers; NULL without an exception for another object. */
+/* An index array from an array, a list of ints, or a buffer of integers; NULL without an exception for
+ * another object. */
 static mx_array index_array(PyObject *o) {
   if (py_is_array(o)) return py_handle(o);
   if (PyList_Check(o) || (PyObject_CheckBuffer(o) && !PyBytes_Check(o))) return py_to_array(o, -1);
   return NULL;
 }
 
-static PyObject *key_item(PyObject *key, Py_ssize_t i) { return PyTuple_Check(key) ? PyTuple_GetItem(key, i) : key; }
+static PyObject *key_item(PyObject *key, Py_ssize_t i) {
+  return PyTuple_Check(key) ? PyTuple_GetItem(key, i) : key;
+}
 
 static int read_key(key_items *k, mx_array a, PyObject *key) {
   memset(k, 0, sizeof *k);
@@ -100,8 +106,10 @@ static int read_key(key_items *k, mx_array a, PyObject *key) {
   int ndim = mx_ndim(a), used = 0, ellipses = 0;
   for (Py_ssize_t i = 0; i < n; i++) {
     PyObject *o = key_item(key, i);
-    if (o == Py_Ellipsis) ellipses++;
-    else if (o != Py_None) used++;
+    if (o == Py_Ellipsis)
+      ellipses++;
+    else if (o != Py_None)
+      used++;
   }
   if (ellipses > 1) return fail(PyExc_ValueError, "An index can only have a single ellipsis (...)");
   mx_array mask = n == 1 ? index_array(key_item(key, 0)) : NULL;
@@ -129,8 +137,10 @@ static int read_key(key_items *k, mx_array a, PyObject *key) {
       r = add_int(k, o, axis++);
     } else {
       mx_array indices = n == 1 ? mask : index_array(o);
-      if (indices) r = add_array(k, indices, axis++);
-      else r = PyErr_Occurred() ? -1 : fail(PyExc_ValueError, "Cannot index mlx array using the given type.");
+      if (indices)
+        r = add_array(k, indices, axis++);
+      else
+        r = PyErr_Occurred() ? -1 : fail(PyExc_ValueError, "Cannot index mlx array using the given type.");
     }
     if (r < 0) return -1;
   }
@@ -146,7 +156,8 @@ typedef struct box {
   bool whole; /* every element in order: nothing to slice */
 } box;
 
-/* The part of the array that ints and slices select. With index arrays an int stays whole: it joins the gather. */
+/* The part of the array that ints and slices select. With index arrays an int stays whole: it joins the
+ * gather. */
 static box slice_box(const key_items *k) {
   box b = {.ndim = mx_ndim(k->a), .whole = true};
   for (int i = 0; i < k->n; i++) {
@@ -184,7 +195,7 @@ typedef struct gather_plan {
   int64_t axes[MX_MAX_NDIM], sizes[MX_MAX_NDIM];
   int n;
   bool adjacent;
-  int first;                   /* items before the index arrays, when adjacent */
+  int first; /* items before the index arrays, when adjacent */
   int64_t broadcast[MX_MAX_NDIM];
   int nbroadcast;
 } gather_plan;
@@ -204,8 +215,10 @@ static int plan_gather(const key_items *k, const box *b, gather_plan *g) {
       g->sizes[t->axis] = t->length;
       continue;
     }
-    if (g->first < 0) g->first = i;
-    else if (i != last + 1) g->adjacent = false;
+    if (g->first < 0)
+      g->first = i;
+    else if (i != last + 1)
+      g->adjacent = false;
     last = i;
     g->indices[g->n] = t->kind == ITEM_ARRAY ? t->indices : mx_int(t->start);
     if (!mx_ok(g->indices[g->n])) return -1;
@@ -218,8 +231,8 @@ static int plan_gather(const key_items *k, const box *b, gather_plan *g) {
   return g->nbroadcast < 0 ? -1 : 0;
 }
 
-/* The axes of the result in order, from the gathered array's (I..., other axes...): where each comes from, or -1 for a
-   new axis. `lengths` is the result's shape. Returns the result's ndim. */
+/* The axes of the result in order, from the gathered array's (I..., other axes...): where each comes from, or
+   -1 for a new axis. `lengths` is the result's shape. Returns the result's ndim. */
 static int result_axes(const key_items *k, const gather_plan *g, int *from, int64_t *lengths) {
   int n = 0, other = g->nbroadcast;
   bool placed = false;
@@ -249,10 +262,13 @@ static mx_array gather(const key_items *k, mx_array a, const box *b) {
   int n = result_axes(k, &g, from, lengths);
   if (n < 0) return too_many_axes();
   mx_array r;
-  if (g.n == 1) r = mx_take(a, g.indices[0], (int)g.axes[0]); /* the index's axes stand where they should */
-  else r = mx_gather(a, g.n, g.indices, (mx_ints){g.axes, g.n}, (mx_ints){g.sizes, mx_ndim(a)});
+  if (g.n == 1)
+    r = mx_take(a, g.indices[0], (int)g.axes[0]); /* the index's axes stand where they should */
+  else
+    r = mx_gather(a, g.n, g.indices, (mx_ints){g.axes, g.n}, (mx_ints){g.sizes, mx_ndim(a)});
   if (!mx_ok(r)) return r;
-  if (g.n > 1) { /* (I..., slice sizes with 1 for the gathered axes) -> (I..., other axes) -> the result's order */
+  if (g.n >
+      1) { /* (I..., slice sizes with 1 for the gathered axes) -> (I..., other axes) -> the result's order */
     int m = 0, naxes = 0;
     for (int i = 0; i < g.nbroadcast; i++) shape[m++] = g.broadcast[i];
     for (int i = 0; i < k->n; i++)
@@ -303,10 +319,11 @@ PyObject *py_array_getitem(PyObject *self, PyObject *key) {
   if (Py_TYPE(key) == &PyLong_Type && mx_ndim(a)) {
     int64_t i, n = mx_dim(a, 0);
     if (py_int64(key, &i) < 0) {
-      if (PyErr_ExceptionMatches(PyExc_OverflowError)) PyErr_SetString(PyExc_IndexError, "[index] index out of range");
+      if (PyErr_ExceptionMatches(PyExc_OverflowError))
+        PyErr_SetString(PyExc_IndexError, "[index] index out of range");
     } else if (i < -n || i >= n) {
-      PyErr_Format(PyExc_IndexError, "[index] index %lld is out of range for axis 0 with size %lld", (long long)i,
-                   (long long)n);
+      PyErr_Format(PyExc_IndexError, "[index] index %lld is out of range for axis 0 with size %lld",
+                   (long long)i, (long long)n);
     } else {
       r = py_wrap(row(a, i < 0 ? i + n : i));
     }
@@ -342,11 +359,14 @@ static mx_array fit_box(const key_items *k, mx_array v) {
       continue;
     }
     int64_t d = at > 0 ? s.v[--at] : 1;
-    if (t->kind == ITEM_SLICE) shape[MAX_ITEMS - ++n] = d;
-    else if (d != 1) at = -1;
+    if (t->kind == ITEM_SLICE)
+      shape[MAX_ITEMS - ++n] = d;
+    else if (d != 1)
+      at = -1;
   }
   if (at != 0) {
-    mx_error_set(MX_INVALID_ARGUMENT, "[setitem] expected a value that broadcasts to the indexed part, got %d dimensions",
+    mx_error_set(MX_INVALID_ARGUMENT,
+                 "[setitem] expected a value that broadcasts to the indexed part, got %d dimensions",
                  mx_ndim(v));
     return MX_BAD;
   }
@@ -357,8 +377,8 @@ static mx_array update_box(const key_items *k, const box *b, mx_array v, mx_upda
   v = fit_box(k, v);
   if (!mx_ok(v)) return v;
   if (b->ndim == 0 && mode == MX_UPDATE_SET) return mx_astype(v, mx_dtype_of(k->a));
-  return mx_slice_update(k->a, v, (mx_ints){b->start, b->ndim}, (mx_ints){b->stop, b->ndim}, (mx_ints){b->step, b->ndim},
-                         mode);
+  return mx_slice_update(k->a, v, (mx_ints){b->start, b->ndim}, (mx_ints){b->stop, b->ndim},
+                         (mx_ints){b->step, b->ndim}, mode);
 }
 
 static mx_array update_gather(const key_items *k, const box *b, mx_array v, mx_update_mode mode) {
@@ -367,9 +387,11 @@ static mx_array update_gather(const key_items *k, const box *b, mx_array v, mx_u
   int from[MX_MAX_NDIM], n;
   int64_t lengths[MX_MAX_NDIM], order[MX_MAX_NDIM], shape[MX_MAX_NDIM];
   if (!mx_ok(a) || plan_gather(k, b, &g) < 0) return MX_BAD;
-  if ((n = result_axes(k, &g, from, lengths)) < 0 || g.nbroadcast + mx_ndim(a) > MX_MAX_NDIM) return too_many_axes();
+  if ((n = result_axes(k, &g, from, lengths)) < 0 || g.nbroadcast + mx_ndim(a) > MX_MAX_NDIM)
+    return too_many_axes();
   v = mx_broadcast_to(drop_leading(v, n), (mx_ints){lengths, n});
-  /* The result's order -> (I..., other axes...) -> (I..., one axis for each of a's, 1 for the gathered ones). */
+  /* The result's order -> (I..., other axes...) -> (I..., one axis for each of a's, 1 for the gathered ones).
+   */
   int naxes = 0, m = 0;
   for (int want = 0; want < n; want++)
     for (int i = 0; i < n; i++)
@@ -382,11 +404,12 @@ static mx_array update_gather(const key_items *k, const box *b, mx_array v, mx_u
   v = mx_reshape(v, (mx_ints){shape, m});
   mx_array r = mx_scatter(a, g.n, g.indices, v, (mx_ints){g.axes, g.n}, mode);
   if (b->whole || !mx_ok(r)) return r;
-  return mx_slice_update(k->a, r, (mx_ints){b->start, b->ndim}, (mx_ints){b->stop, b->ndim}, (mx_ints){b->step, b->ndim},
-                         MX_UPDATE_SET);
+  return mx_slice_update(k->a, r, (mx_ints){b->start, b->ndim}, (mx_ints){b->stop, b->ndim},
+                         (mx_ints){b->step, b->ndim}, MX_UPDATE_SET);
 }
 
-/* Where the mask holds, the value: one that broadcasts over the masked elements, or a list of them in order. */
+/* Where the mask holds, the value: one that broadcasts over the masked elements, or a list of them in order.
+ */
 static mx_array update_mask(const key_items *k, mx_array v, mx_update_mode mode) {
   mx_array a = k->a, mask = k->mask;
   int lead = mx_ndim(mask), ndim = mx_ndim(a);
@@ -398,12 +421,14 @@ static mx_array update_mask(const key_items *k, mx_array v, mx_update_mode mode)
   }
   if (!fits || mode != MX_UPDATE_SET) {
     mx_error_set(MX_INVALID_ARGUMENT,
-                 fits ? "[at] boolean masks are not supported" : "[setitem] expected a boolean mask with the shape of the array's leading axes");
+                 fits ? "[at] boolean masks are not supported"
+                      : "[setitem] expected a boolean mask with the shape of the array's leading axes");
     return MX_BAD;
   }
   if (mx_ndim(v) > ndim - lead + 1) {
-    mx_error_set(MX_INVALID_ARGUMENT, "[setitem] expected a value of at most %d dimensions for this mask, got %d",
-                 ndim - lead + 1, mx_ndim(v));
+    mx_error_set(MX_INVALID_ARGUMENT,
+                 "[setitem] expected a value of at most %d dimensions for this mask, got %d", ndim - lead + 1,
+                 mx_ndim(v));
     return MX_BAD;
   }
   if (mx_ndim(v) == ndim - lead + 1) { /* the j-th masked element takes v[j] */
@@ -430,7 +455,8 @@ mx_array py_update(mx_array a, PyObject *key, mx_array value, mx_update_mode mod
 
 static mx_array update_value(PyObject *o, mx_dtype t) {
   if (py_is_operand(o)) return py_weak_array(o, t);
-  PyErr_SetString(o == Py_None ? PyExc_TypeError : PyExc_ValueError, "expected an array or a scalar as the new value");
+  PyErr_SetString(o == Py_None ? PyExc_TypeError : PyExc_ValueError,
+                  "expected an array or a scalar as the new value");
   return NULL;
 }
 
@@ -445,8 +471,7 @@ int py_array_setitem(PyObject *self, PyObject *key, PyObject *value) {
 
 /* ---- x.at ---- */
 typedef struct at_object {
-  PyObject_HEAD
-  PyObject *array, *key;
+  PyObject_HEAD PyObject *array, *key;
 } at_object;
 static PyTypeObject *at_type;
 
@@ -472,7 +497,8 @@ static PyObject *at_getitem(PyObject *o, PyObject *key) { return make_at(((at_ob
 
 static mx_array same(mx_array v) { return v; }
 
-static PyObject *at_update(PyObject *self, PyObject *value, mx_array (*change)(mx_array), mx_update_mode mode) {
+static PyObject *at_update(PyObject *self, PyObject *value, mx_array (*change)(mx_array),
+                           mx_update_mode mode) {
   at_object *o = (at_object *)self;
   if (!o->key) {
     PyErr_SetString(PyExc_ValueError, "must give indices to array.at (e.g. `x.at[0].add(1)`)");
@@ -508,11 +534,15 @@ static PyObject *at_maximum(PyObject *o, PyObject *v) { return at_update(o, v, s
 static PyObject *at_minimum(PyObject *o, PyObject *v) { return at_update(o, v, same, MX_UPDATE_MINIMUM); }
 static PyMethodDef at_methods[] = {
     {"add", at_add, METH_O, "add($self, value, /)\n--\n\nA copy with value added at the index."},
-    {"subtract", at_subtract, METH_O, "subtract($self, value, /)\n--\n\nA copy with value subtracted at the index."},
-    {"multiply", at_multiply, METH_O, "multiply($self, value, /)\n--\n\nA copy multiplied by value at the index."},
+    {"subtract", at_subtract, METH_O,
+     "subtract($self, value, /)\n--\n\nA copy with value subtracted at the index."},
+    {"multiply", at_multiply, METH_O,
+     "multiply($self, value, /)\n--\n\nA copy multiplied by value at the index."},
     {"divide", at_divide, METH_O, "divide($self, value, /)\n--\n\nA copy divided by value at the index."},
-    {"maximum", at_maximum, METH_O, "maximum($self, value, /)\n--\n\nA copy with the larger of both at the index."},
-    {"minimum", at_minimum, METH_O, "minimum($self, value, /)\n--\n\nA copy with the smaller of both at the index."},
+    {"maximum", at_maximum, METH_O,
+     "maximum($self, value, /)\n--\n\nA copy with the larger of both at the index."},
+    {"minimum", at_minimum, METH_O,
+     "minimum($self, value, /)\n--\n\nA copy with the smaller of both at the index."},
     {NULL, NULL, 0, NULL}};
 static PyType_Slot at_slots[] = {{Py_tp_dealloc, at_dealloc},
                                  {Py_mp_subscript, at_getitem},

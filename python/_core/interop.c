@@ -1,4 +1,5 @@
-/* Other libraries' arrays: the buffer protocol (PEP 3118), DLPack (dmlc/dlpack, versions 0.8 and 1.0), NumPy. */
+/* Other libraries' arrays: the buffer protocol (PEP 3118), DLPack (dmlc/dlpack, versions 0.8 and 1.0), NumPy.
+ */
 #include "core.h"
 #include <stdlib.h>
 #include <string.h>
@@ -6,11 +7,12 @@
 static const struct {
   char code;
   const char *format;
-} formats[MX_DTYPE_COUNT] = {[MX_BOOL] = {'?', "?"},    [MX_UINT8] = {'B', "B"},   [MX_UINT16] = {'H', "H"},
-                             [MX_UINT32] = {'I', "I"},  [MX_UINT64] = {'Q', "Q"},  [MX_INT8] = {'b', "b"},
-                             [MX_INT16] = {'h', "h"},   [MX_INT32] = {'i', "i"},   [MX_INT64] = {'q', "q"},
-                             [MX_FLOAT16] = {'e', "e"}, [MX_BFLOAT16] = {0, "bfloat16"}, [MX_FLOAT32] = {'f', "f"},
-                             [MX_FLOAT64] = {'d', "d"}, [MX_COMPLEX64] = {0, "Zf"}};
+} formats[MX_DTYPE_COUNT] = {
+    [MX_BOOL] = {'?', "?"},    [MX_UINT8] = {'B', "B"},         [MX_UINT16] = {'H', "H"},
+    [MX_UINT32] = {'I', "I"},  [MX_UINT64] = {'Q', "Q"},        [MX_INT8] = {'b', "b"},
+    [MX_INT16] = {'h', "h"},   [MX_INT32] = {'i', "i"},         [MX_INT64] = {'q', "q"},
+    [MX_FLOAT16] = {'e', "e"}, [MX_BFLOAT16] = {0, "bfloat16"}, [MX_FLOAT32] = {'f', "f"},
+    [MX_FLOAT64] = {'d', "d"}, [MX_COMPLEX64] = {0, "Zf"}};
 
 /* The array itself when its elements are row-major, else a row-major copy; evaluated. */
 static mx_array row_major(mx_array a) {
@@ -24,12 +26,17 @@ static mx_array row_major(mx_array a) {
 typedef struct export {
   mx_array a; /* kept */
   Py_ssize_t dims[];
-} export;
+}
+export;
 
 int py_array_getbuffer(PyObject *self, Py_buffer *view, int flags) {
   mx_scope s = mx_scope_open();
   mx_array a = row_major(py_handle(self));
   view->obj = NULL;
+  if (a && (flags & PyBUF_WRITABLE) && !mx_is_writable(a)) {
+    PyErr_SetString(PyExc_BufferError, "this array is read-only");
+    a = NULL;
+  }
   int n = a ? mx_ndim(a) : 0;
   export *e = a ? malloc(sizeof *e + 2 * sizeof(Py_ssize_t) * (size_t)(n + 1)) : NULL;
   if (e) {
@@ -46,7 +53,7 @@ int py_array_getbuffer(PyObject *self, Py_buffer *view, int flags) {
                         .obj = Py_NewRef(self),
                         .len = (Py_ssize_t)mx_nbytes(a),
                         .itemsize = (Py_ssize_t)mx_dtype_size(t),
-                        .readonly = 0,
+                        .readonly = !mx_is_writable(a),
                         .ndim = n,
                         .format = flags & PyBUF_FORMAT ? (char *)(uintptr_t)formats[t].format : NULL,
                         .shape = flags & PyBUF_ND ? e->dims : NULL,
@@ -73,9 +80,12 @@ static int buffer_dtype(const Py_buffer *v) {
   if (*f == '@' || *f == '=' || *f == '<') f++;
   bool integer = strlen(f) == 1 && strchr("bhilqn", *f), is_unsigned = strlen(f) == 1 && strchr("BHILQN", *f);
   if (integer || is_unsigned) {
-    static const int by_size[9][2] = {[1] = {MX_INT8, MX_UINT8}, [2] = {MX_INT16, MX_UINT16}, [4] = {MX_INT32, MX_UINT32},
+    static const int by_size[9][2] = {[1] = {MX_INT8, MX_UINT8},
+                                      [2] = {MX_INT16, MX_UINT16},
+                                      [4] = {MX_INT32, MX_UINT32},
                                       [8] = {MX_INT64, MX_UINT64}};
-    if (v->itemsize == 1 || v->itemsize == 2 || v->itemsize == 4 || v->itemsize == 8) return by_size[v->itemsize][is_unsigned];
+    if (v->itemsize == 1 || v->itemsize == 2 || v->itemsize == 4 || v->itemsize == 8)
+      return by_size[v->itemsize][is_unsigned];
   }
   if (!strcmp(f, "?")) return MX_BOOL;
   if (!strcmp(f, "e")) return MX_FLOAT16;
@@ -83,7 +93,8 @@ static int buffer_dtype(const Py_buffer *v) {
   if (!strcmp(f, "d")) return MX_FLOAT64;
   if (!strcmp(f, "Zf")) return MX_COMPLEX64;
   if (!strcmp(f, "bfloat16")) return MX_BFLOAT16;
-  PyErr_Format(PyExc_ValueError, "[array] expected a buffer of numbers, got format '%s'", v->format ? v->format : "");
+  PyErr_Format(PyExc_ValueError, "[array] expected a buffer of numbers, got format '%s'",
+               v->format ? v->format : "");
   return -1;
 }
 
@@ -158,11 +169,16 @@ enum { DL_CPU = 1, DL_INT = 0, DL_UINT = 1, DL_FLOAT = 2, DL_BFLOAT = 4, DL_COMP
 
 static dl_dtype dl_dtype_of(mx_dtype t) {
   uint8_t bits = (uint8_t)(8 * mx_dtype_size(t));
-  uint8_t code = t == MX_BOOL ? DL_BOOL : t <= MX_UINT64 ? DL_UINT : t <= MX_INT64 ? DL_INT : t == MX_BFLOAT16 ? DL_BFLOAT
-                 : t == MX_COMPLEX64 ? DL_COMPLEX : DL_FLOAT;
+  uint8_t code = t == MX_BOOL        ? DL_BOOL
+                 : t <= MX_UINT64    ? DL_UINT
+                 : t <= MX_INT64     ? DL_INT
+                 : t == MX_BFLOAT16  ? DL_BFLOAT
+                 : t == MX_COMPLEX64 ? DL_COMPLEX
+                                     : DL_FLOAT;
   return (dl_dtype){code, bits, 1};
 }
 
+/* Shape, strides and, for an array that nobody may write to, a copy of the elements follow the structure. */
 static void delete_export(dl_managed *m) {
   mx_release(m->context);
   free(m);
@@ -178,21 +194,25 @@ PyObject *py_array_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t narg
   mx_array a = row_major(py_handle(self));
   PyObject *capsule = NULL;
   int n = a ? mx_ndim(a) : 0;
-  dl_managed *m = a ? malloc(sizeof *m + 2 * sizeof(int64_t) * (size_t)(n + 1)) : NULL;
+  bool copy = a && !mx_is_writable(a); /* DLPack's first version can't say "read-only" */
+  size_t numbers = 2 * sizeof(int64_t) * (size_t)(n + 1);
+  dl_managed *m = a ? malloc(sizeof *m + numbers + (copy ? mx_nbytes(a) : 0)) : NULL;
   if (m) {
     int64_t *shape = (int64_t *)(m + 1), stride = 1;
+    void *data = copy ? (char *)shape + numbers : (void *)(uintptr_t)mx_data(a);
+    if (copy && mx_size(a)) memcpy(data, mx_data(a), mx_nbytes(a));
     for (int i = n - 1; i >= 0; i--) {
       shape[i] = mx_dim(a, i);
       shape[n + i] = stride;
       stride *= shape[i] ? shape[i] : 1;
     }
-    *m = (dl_managed){.t = {.data = (void *)(uintptr_t)mx_data(a),
+    *m = (dl_managed){.t = {.data = data,
                             .device = {DL_CPU, 0},
                             .ndim = n,
                             .dtype = dl_dtype_of(mx_dtype_of(a)),
                             .shape = shape,
                             .strides = shape + n},
-                      .context = mx_keep(a),
+                      .context = copy ? NULL : mx_keep(a),
                       .deleter = delete_export};
     capsule = PyCapsule_New(m, "dltensor", delete_capsule);
     if (!capsule) delete_export(m);
@@ -214,7 +234,8 @@ static int dtype_of_dl(dl_dtype d) {
       dl_dtype e = dl_dtype_of((mx_dtype)t);
       if (e.code == d.code && e.bits == d.bits) return t;
     }
-  PyErr_Format(PyExc_ValueError, "[from_dlpack] unsupported dtype: code %d, %d bits, %d lanes", d.code, d.bits, d.lanes);
+  PyErr_Format(PyExc_ValueError, "[from_dlpack] unsupported dtype: code %d, %d bits, %d lanes", d.code,
+               d.bits, d.lanes);
   return -1;
 }
 
@@ -229,12 +250,14 @@ static mx_array from_tensor(const dl_tensor *t, bool read_only, void (*release)(
   int dtype = dtype_of_dl(t->dtype);
   if (dtype < 0) return NULL;
   if (t->device.type != DL_CPU) {
-    PyErr_Format(PyExc_ValueError, "[from_dlpack] expected a tensor on the CPU, got device type %d", t->device.type);
+    PyErr_Format(PyExc_ValueError, "[from_dlpack] expected a tensor on the CPU, got device type %d",
+                 t->device.type);
     return NULL;
   }
   int64_t strides[MX_MAX_NDIM], stride = 1;
   if (t->ndim < 0 || t->ndim > MX_MAX_NDIM) {
-    PyErr_Format(PyExc_ValueError, "[from_dlpack] expected at most %d dimensions, got %d", MX_MAX_NDIM, t->ndim);
+    PyErr_Format(PyExc_ValueError, "[from_dlpack] expected at most %d dimensions, got %d", MX_MAX_NDIM,
+                 t->ndim);
     return NULL;
   }
   for (int i = t->ndim - 1; i >= 0; i--) {
@@ -245,7 +268,8 @@ static mx_array from_tensor(const dl_tensor *t, bool read_only, void (*release)(
     }
   }
   return py_checked(mx_array_foreign((char *)t->data + t->byte_offset, (mx_ints){t->shape, t->ndim},
-                                     (mx_ints){strides, t->ndim}, (mx_dtype)dtype, read_only, release, owner));
+                                     (mx_ints){strides, t->ndim}, (mx_dtype)dtype, read_only, release,
+                                     owner));
 }
 
 mx_array py_from_dlpack(PyObject *o) {
@@ -258,8 +282,10 @@ mx_array py_from_dlpack(PyObject *o) {
     if (a) PyCapsule_SetName(capsule, "used_dltensor");
   } else if (PyCapsule_IsValid(capsule, "dltensor_versioned")) {
     dl_versioned *m = PyCapsule_GetPointer(capsule, "dltensor_versioned");
-    if (m->major != 1) PyErr_Format(PyExc_ValueError, "[from_dlpack] expected version 1, got %u", m->major);
-    else a = from_tensor(&m->t, m->flags & 1, release_versioned, m);
+    if (m->major != 1)
+      PyErr_Format(PyExc_ValueError, "[from_dlpack] expected version 1, got %u", m->major);
+    else
+      a = from_tensor(&m->t, m->flags & 1, release_versioned, m);
     if (a) PyCapsule_SetName(capsule, "used_dltensor_versioned");
   } else {
     PyErr_SetString(PyExc_TypeError, "[from_dlpack] expected an unused DLPack capsule");
@@ -280,10 +306,12 @@ FUNCTION(from_dlpack, "x: object, /, *, copy: bool? = None",
 }
 
 FUNCTION(asarray, "a: object, dtype: dtype? = None, *, copy: bool? = None",
-         "An array from a scalar, sequence, buffer or array. copy=False raises ValueError where a copy is needed.") {
+         "An array from a scalar, sequence, buffer or array. copy=False raises ValueError where a copy is "
+         "needed.") {
   PyObject *o = f->v[0].o;
   int dtype = py_given(f, 1) ? (int)f->v[1].t : -1;
-  bool never = py_given(f, 2) && !f->v[2].b, shared = PyObject_HasAttrString(o, "__dlpack__") && !py_is_array(o);
+  bool never = py_given(f, 2) && !f->v[2].b,
+       shared = PyObject_HasAttrString(o, "__dlpack__") && !py_is_array(o);
   if (never && !py_is_array(o) && !shared) goto refused;
   mx_array a = never && shared ? py_from_dlpack(o) : py_to_array(o, never ? -1 : dtype);
   if (a && never && dtype >= 0 && mx_dtype_of(a) != (mx_dtype)dtype) goto refused;
@@ -306,7 +334,8 @@ PyObject *py_array_numpy(PyObject *self, PyObject *const *args, Py_ssize_t n, Py
     return NULL;
   }
   PyObject *numpy = PyImport_ImportModule("numpy"), *view = numpy ? PyMemoryView_FromObject(self) : NULL;
-  PyObject *r = view ? PyObject_CallMethod(numpy, copy == Py_True ? "array" : "asarray", "OO", view, dtype) : NULL;
+  PyObject *r =
+      view ? PyObject_CallMethod(numpy, copy == Py_True ? "array" : "asarray", "OO", view, dtype) : NULL;
   Py_XDECREF(view);
   Py_XDECREF(numpy);
   return r;

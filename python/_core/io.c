@@ -47,8 +47,10 @@ static PyObject *meta_value(const mx_meta *m) {
     PyObject *l = PyList_New((Py_ssize_t)m->nstrings);
     for (int64_t i = 0; l && i < m->nstrings; i++) {
       PyObject *s = PyUnicode_DecodeUTF8(m->strings[i], (Py_ssize_t)strlen(m->strings[i]), "replace");
-      if (!s) Py_CLEAR(l);
-      else PyList_SetItem(l, i, s);
+      if (!s)
+        Py_CLEAR(l);
+      else
+        PyList_SetItem(l, i, s);
     }
     return l;
   }
@@ -73,7 +75,8 @@ static PyObject *load_named(const char *path, bool gguf, bool metadata) {
   PyEval_RestoreThread(state);
   if (!file) return py_raise();
   PyObject *arrays = file_arrays(file), *r = NULL;
-  if (!metadata) r = Py_XNewRef(arrays);
+  if (!metadata)
+    r = Py_XNewRef(arrays);
   else {
     PyObject *m = arrays ? file_metadata(file) : NULL;
     r = m ? PyTuple_Pack(2, arrays, m) : NULL;
@@ -84,7 +87,8 @@ static PyObject *load_named(const char *path, bool gguf, bool metadata) {
   return r;
 }
 
-/* The members of a zip, unpacked one at a time beside each other in a temporary folder. A mapped file outlives its name. */
+/* The members of a zip, unpacked one at a time beside each other in a temporary folder. A mapped file
+ * outlives its name. */
 static const char load_npz_source[] =
     "import os, tempfile, zipfile\n"
     "def load_npz(path, load):\n"
@@ -121,9 +125,11 @@ static const char load_npz_source[] =
 static PyObject *zip_function(const char *name) {
   static PyObject *space;
   if (!space) {
-    PyObject *d = PyDict_New(), *code = Py_CompileString(load_npz_source, "<mlx npz>", Py_file_input), *r = NULL;
+    PyObject *d = PyDict_New(), *code = Py_CompileString(load_npz_source, "<mlx npz>", Py_file_input),
+             *r = NULL;
     PyObject *builtins = PyImport_ImportModule("builtins");
-    if (d && code && builtins && PyDict_SetItemString(d, "__builtins__", builtins) == 0) r = PyEval_EvalCode(code, d, d);
+    if (d && code && builtins && PyDict_SetItemString(d, "__builtins__", builtins) == 0)
+      r = PyEval_EvalCode(code, d, d);
     Py_XDECREF(code);
     Py_XDECREF(builtins);
     if (!r) {
@@ -147,19 +153,24 @@ static PyObject *load_npz(PyObject *path) {
 }
 
 FUNCTION(load, "file: object, /, format: str? = None, return_metadata: bool = False" STREAM,
-         "The arrays of a file: one array (npy) or a dict (npz, safetensors, gguf), with return_metadata (dict, metadata). The "
+         "The arrays of a file: one array (npy) or a dict (npz, safetensors, gguf), with return_metadata "
+         "(dict, metadata). The "
          "format is the name's ending unless given. A bad file raises ValueError, an absent one OSError.") {
   PyObject *holder, *r = NULL;
   const char *path = read_path("load", f->v[0].o, &holder);
   if (!path) return NULL;
   const char *dot = strrchr(path, '.'), *format = py_given(f, 1) ? f->v[1].s : dot ? dot + 1 : "";
   bool metadata = f->v[2].b;
-  if (!strcmp(format, "safetensors") || !strcmp(format, "gguf")) r = load_named(path, *format == 'g', metadata);
+  if (!strcmp(format, "safetensors") || !strcmp(format, "gguf"))
+    r = load_named(path, *format == 'g', metadata);
   else if (metadata && (!strcmp(format, "npy") || !strcmp(format, "npz")))
     PyErr_Format(PyExc_ValueError, "[load] metadata not supported for format %s", format);
-  else if (!strcmp(format, "npy")) r = py_wrap(mx_load_npy(path));
-  else if (!strcmp(format, "npz")) r = load_npz(f->v[0].o);
-  else PyErr_Format(PyExc_ValueError, "[load] Unknown file format %s", format);
+  else if (!strcmp(format, "npy"))
+    r = py_wrap(mx_load_npy(path));
+  else if (!strcmp(format, "npz"))
+    r = load_npz(f->v[0].o);
+  else
+    PyErr_Format(PyExc_ValueError, "[load] Unknown file format %s", format);
   Py_DECREF(holder);
   return r;
 }
@@ -190,7 +201,8 @@ FUNCTION(save, "file: object, arr: array", "Saves one array as npy; the ending i
   Py_RETURN_NONE;
 }
 
-static PyObject *save_zip(PyObject *const *args, Py_ssize_t n, PyObject *names, bool compressed, const char *function) {
+static PyObject *save_zip(PyObject *const *args, Py_ssize_t n, PyObject *names, bool compressed,
+                          const char *function) {
   if (n < 1) {
     PyErr_Format(PyExc_TypeError, "%s(): missing argument 'file'", function);
     return NULL;
@@ -219,11 +231,31 @@ static PyObject *call_savez_compressed(PyObject *self, PyObject *const *args, Py
   (void)self;
   return save_zip(args, n, names, true, "savez_compressed");
 }
-static function function_savez = {"savez", "file: object, *args", "Saves arrays as npz: arr_0, arr_1 ... and keywords by name.",
-                                  NULL, call_savez, NULL, 0, 0, 0, 0, -1, 0};
+static function function_savez = {"savez",
+                                  "file: object, *args",
+                                  "Saves arrays as npz: arr_0, arr_1 ... and keywords by name.",
+                                  NULL,
+                                  call_savez,
+                                  NULL,
+                                  0,
+                                  0,
+                                  0,
+                                  0,
+                                  -1,
+                                  0};
 MXI_ROW(core, savez);
-static function function_savez_compressed = {"savez_compressed", "file: object, *args", "As savez, compressed.",
-                                             NULL, call_savez_compressed, NULL, 0, 0, 0, 0, -1, 0};
+static function function_savez_compressed = {"savez_compressed",
+                                             "file: object, *args",
+                                             "As savez, compressed.",
+                                             NULL,
+                                             call_savez_compressed,
+                                             NULL,
+                                             0,
+                                             0,
+                                             0,
+                                             0,
+                                             -1,
+                                             0};
 MXI_ROW(core, savez_compressed);
 
 /* Names and arrays, or keys and strings, of a dict: borrowed from it. */
@@ -236,8 +268,10 @@ static int read_dict(PyObject *d, const char **names, mx_array *arrays, const ch
       return -1;
     }
     if (!(names[i] = PyUnicode_AsUTF8AndSize(key, NULL))) return -1;
-    if (arrays) arrays[i] = py_handle(value);
-    else if (!(strings[i] = PyUnicode_AsUTF8AndSize(value, NULL))) return -1;
+    if (arrays)
+      arrays[i] = py_handle(value);
+    else if (!(strings[i] = PyUnicode_AsUTF8AndSize(value, NULL)))
+      return -1;
   }
   return 0;
 }
@@ -246,17 +280,20 @@ FUNCTION(save_safetensors, "file: object, arrays: object, metadata: object? = No
          "Saves a dict of arrays, and a dict of strings as metadata; the ending is added where it lacks.") {
   PyObject *arrays = f->v[1].o, *meta = py_given(f, 2) ? f->v[2].o : NULL, *holder = NULL;
   if (!PyDict_Check(arrays) || (meta && !PyDict_Check(meta))) {
-    PyErr_SetString(PyExc_TypeError, "save_safetensors(): expected a dict of arrays and an optional dict of str");
+    PyErr_SetString(PyExc_TypeError,
+                    "save_safetensors(): expected a dict of arrays and an optional dict of str");
     return NULL;
   }
   int n = (int)PyDict_Size(arrays), m = meta ? (int)PyDict_Size(meta) : 0, r = -1;
   const char **names = PyMem_Malloc(sizeof *names * (size_t)(n + 2 * m + 1)), *path = NULL;
   mx_array *handles = PyMem_Malloc(sizeof *handles * (size_t)(n + 1));
   char *full = NULL;
-  if (!names || !handles) PyErr_NoMemory();
-  else if (read_dict(arrays, names, handles, NULL) == 0 && (!meta || read_dict(meta, names + n, NULL, names + n + m) == 0) &&
-           (path = read_path("save_safetensors", f->v[0].o, &holder)) && (full = with_ending(path, ".safetensors")) &&
-           py_eval(n, handles) == 0) {
+  if (!names || !handles)
+    PyErr_NoMemory();
+  else if (read_dict(arrays, names, handles, NULL) == 0 &&
+           (!meta || read_dict(meta, names + n, NULL, names + n + m) == 0) &&
+           (path = read_path("save_safetensors", f->v[0].o, &holder)) &&
+           (full = with_ending(path, ".safetensors")) && py_eval(n, handles) == 0) {
     r = mx_save_safetensors(full, n, names, handles, m, names + n, names + n + m);
     if (r < 0) py_raise();
   }
@@ -280,7 +317,8 @@ static int read_strings(PyObject *list, mx_meta *meta) {
     PyObject *e = PyList_GetItem(list, i);
     s[i] = PyUnicode_Check(e) ? PyUnicode_AsUTF8AndSize(e, NULL) : NULL;
     if (s[i]) continue;
-    if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "save_gguf(): expected a list of str in the metadata");
+    if (!PyErr_Occurred())
+      PyErr_SetString(PyExc_TypeError, "save_gguf(): expected a list of str in the metadata");
     return -1;
   }
   return 0;
@@ -313,10 +351,12 @@ static int read_meta(PyObject *d, mx_meta *meta) {
 }
 
 FUNCTION(save_gguf, "file: object, arrays: object, metadata: object? = None",
-         "Saves a dict of arrays as GGUF, with metadata: arrays, strings or lists of strings. The ending is added where it lacks.") {
+         "Saves a dict of arrays as GGUF, with metadata: arrays, strings or lists of strings. The ending is "
+         "added where it lacks.") {
   PyObject *arrays = f->v[1].o, *meta = py_given(f, 2) ? f->v[2].o : NULL, *holder = NULL;
   if (!PyDict_Check(arrays) || (meta && !PyDict_Check(meta))) {
-    PyErr_SetString(PyExc_TypeError, "save_gguf(): expected a dict of arrays and an optional dict of metadata");
+    PyErr_SetString(PyExc_TypeError,
+                    "save_gguf(): expected a dict of arrays and an optional dict of metadata");
     return NULL;
   }
   int n = (int)PyDict_Size(arrays), m = meta ? (int)PyDict_Size(meta) : 0, r = -1;
@@ -324,7 +364,8 @@ FUNCTION(save_gguf, "file: object, arrays: object, metadata: object? = None",
   mx_array *handles = PyMem_Malloc(sizeof *handles * (size_t)(n + 1));
   mx_meta *entries = PyMem_Calloc((size_t)(m + 1), sizeof *entries);
   char *full = NULL;
-  if (!names || !handles || !entries) PyErr_NoMemory();
+  if (!names || !handles || !entries)
+    PyErr_NoMemory();
   else if (read_dict(arrays, names, handles, NULL) == 0 && (!meta || read_meta(meta, entries) == 0) &&
            (path = read_path("save_gguf", f->v[0].o, &holder)) && (full = with_ending(path, ".gguf")) &&
            py_eval(n, handles) == 0) {

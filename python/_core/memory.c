@@ -5,7 +5,8 @@ FUNCTION(get_active_memory, "", "Bytes of memory in use by arrays; memory kept f
   (void)f;
   return PyLong_FromSize_t(mx_active_memory());
 }
-FUNCTION(get_peak_memory, "", "The most bytes that were in use at once, since the start or reset_peak_memory.") {
+FUNCTION(get_peak_memory, "",
+         "The most bytes that were in use at once, since the start or reset_peak_memory.") {
   (void)f;
   return PyLong_FromSize_t(mx_peak_memory());
 }
@@ -32,11 +33,14 @@ static int limit(const frame *f, size_t *bytes) {
   return 0;
 }
 
-FUNCTION(set_memory_limit, "limit: int", "Sets the most bytes that arrays may use: allocations beyond raise MemoryError. Returns the old limit.") {
+FUNCTION(
+    set_memory_limit, "limit: int",
+    "Sets the most bytes that arrays may use: allocations beyond raise MemoryError. Returns the old limit.") {
   size_t bytes;
   return limit(f, &bytes) < 0 ? NULL : PyLong_FromSize_t(mx_set_memory_limit(bytes));
 }
-FUNCTION(set_cache_limit, "limit: int", "Sets the most bytes of freed memory that are kept for reuse. Returns the old limit.") {
+FUNCTION(set_cache_limit, "limit: int",
+         "Sets the most bytes of freed memory that are kept for reuse. Returns the old limit.") {
   size_t bytes;
   return limit(f, &bytes) < 0 ? NULL : PyLong_FromSize_t(mx_set_cache_limit(bytes));
 }

@@ -4,12 +4,19 @@
 
 #define SHAPED "shape: ints, dtype: dtype? = float32" STREAM
 
-FUNCTION(zeros, SHAPED, "Zeros. shape: an int or a sequence of ints.") { return py_wrap(mx_zeros(f->v[0].ints, f->v[1].t)); }
-FUNCTION(ones, SHAPED, "Ones. shape: an int or a sequence of ints.") { return py_wrap(mx_ones(f->v[0].ints, f->v[1].t)); }
-FUNCTION(empty, SHAPED, "An array whose values don't matter (zeros).") { return py_wrap(mx_zeros(f->v[0].ints, f->v[1].t)); }
+FUNCTION(zeros, SHAPED, "Zeros. shape: an int or a sequence of ints.") {
+  return py_wrap(mx_zeros(f->v[0].ints, f->v[1].t));
+}
+FUNCTION(ones, SHAPED, "Ones. shape: an int or a sequence of ints.") {
+  return py_wrap(mx_ones(f->v[0].ints, f->v[1].t));
+}
+FUNCTION(empty, SHAPED, "An array whose values don't matter (zeros).") {
+  return py_wrap(mx_zeros(f->v[0].ints, f->v[1].t));
+}
 
 FUNCTION(full, "shape: ints, vals: operand, dtype: dtype? = None" STREAM,
-         "An array filled with vals, a scalar or an array that broadcasts to the shape. A scalar takes dtype where its kind "
+         "An array filled with vals, a scalar or an array that broadcasts to the shape. A scalar takes dtype "
+         "where its kind "
          "fits in it.") {
   if (!py_is_operand(f->v[1].o)) {
     PyErr_SetString(PyExc_ValueError, "full(): expected an array or a scalar for argument 'vals'");
@@ -30,7 +37,9 @@ static PyObject *like(frame *f, mx_array (*make)(mx_ints, mx_dtype)) {
 #define LIKE "a: array, /, dtype: dtype? = None" STREAM
 FUNCTION(zeros_like, LIKE, "Zeros of a's shape and, unless given, dtype.") { return like(f, mx_zeros); }
 FUNCTION(ones_like, LIKE, "Ones of a's shape and, unless given, dtype.") { return like(f, mx_ones); }
-FUNCTION(empty_like, LIKE, "An array of a's shape whose values don't matter (zeros).") { return like(f, mx_zeros); }
+FUNCTION(empty_like, LIKE, "An array of a's shape whose values don't matter (zeros).") {
+  return like(f, mx_zeros);
+}
 FUNCTION(full_like, "a: array, vals: operand, dtype: dtype? = None" STREAM,
          "vals in a's shape and, unless given, dtype.") {
   mx_array a = f->v[0].a, v = py_to_array(f->v[1].o, -1);
@@ -49,8 +58,10 @@ static int number(PyObject *o, double *x, bool *floating, bool *wide) {
   return *x == -1 && PyErr_Occurred() ? -1 : 0;
 }
 
-FUNCTION(arange, "start: object? = None, stop: object? = None, step: object? = None, dtype: dtype? = None" STREAM,
-         "arange(stop), arange(start, stop, step=1): start, start + step, ... before stop. dtype: int32 (int64 where "
+FUNCTION(arange,
+         "start: object? = None, stop: object? = None, step: object? = None, dtype: dtype? = None" STREAM,
+         "arange(stop), arange(start, stop, step=1): start, start + step, ... before stop. dtype: int32 "
+         "(int64 where "
          "needed) for ints, float32 when one is a float.") {
   double start = 0, stop = 0, step = 1;
   bool floating = false, wide = false;
@@ -67,7 +78,8 @@ FUNCTION(arange, "start: object? = None, stop: object? = None, step: object? = N
 }
 
 FUNCTION(linspace,
-         "start: float, stop: float, num: int = 50, endpoint: bool = True, dtype: dtype? = float32, stream: stream = None",
+         "start: float, stop: float, num: int = 50, endpoint: bool = True, dtype: dtype? = float32, stream: "
+         "stream = None",
          "num evenly spaced values from start to stop, with stop itself when endpoint.") {
   return py_wrap(mx_linspace(f->v[0].d, f->v[1].d, f->v[2].i, f->v[3].b, f->v[4].t));
 }
@@ -95,7 +107,8 @@ FUNCTION_AND_METHOD(diag, "a: array, /, k: int = 0" STREAM,
                     "A vector: the matrix with it on the k-th diagonal. A matrix: its k-th diagonal.") {
   return py_wrap(mx_diag(f->v[0].a, f->v[1].i));
 }
-FUNCTION_AND_METHOD(diagonal, "a: array, offset: int = 0, axis1: int = 0, axis2: int = 1, stream: stream = None",
+FUNCTION_AND_METHOD(diagonal,
+                    "a: array, offset: int = 0, axis1: int = 0, axis2: int = 1, stream: stream = None",
                     "The diagonal over two axes; it becomes the last axis.") {
   return py_wrap(mx_diagonal(f->v[0].a, f->v[1].i, (int)f->v[2].i, (int)f->v[3].i));
 }
@@ -116,9 +129,15 @@ static PyObject *cosine_window(int64_t m, double c0, double c1, double c2) {
   if (c2 != 0) w = mx_add(w, mx_multiply(mx_float(c2), mx_cos(mx_multiply(angle, mx_float(2)))));
   return py_wrap(w);
 }
-FUNCTION(hanning, "M: int" STREAM, "The Hann window of M points, float32.") { return cosine_window(f->v[0].i, 0.5, 0.5, 0); }
-FUNCTION(hamming, "M: int" STREAM, "The Hamming window of M points, float32.") { return cosine_window(f->v[0].i, 0.54, 0.46, 0); }
-FUNCTION(blackman, "M: int" STREAM, "The Blackman window of M points, float32.") { return cosine_window(f->v[0].i, 0.42, 0.5, 0.08); }
+FUNCTION(hanning, "M: int" STREAM, "The Hann window of M points, float32.") {
+  return cosine_window(f->v[0].i, 0.5, 0.5, 0);
+}
+FUNCTION(hamming, "M: int" STREAM, "The Hamming window of M points, float32.") {
+  return cosine_window(f->v[0].i, 0.54, 0.46, 0);
+}
+FUNCTION(blackman, "M: int" STREAM, "The Blackman window of M points, float32.") {
+  return cosine_window(f->v[0].i, 0.42, 0.5, 0.08);
+}
 FUNCTION(bartlett, "M: int" STREAM, "The triangular window of M points, float32.") {
   int64_t m = f->v[0].i;
   if (m < 1) return py_wrap(mx_zeros(MX_SHAPE(0), MX_FLOAT32));

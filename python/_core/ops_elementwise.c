@@ -2,12 +2,12 @@
 #include "core.h"
 
 /* ---- One input ---- */
-#define A f->v[0].a
+#define A      f->v[0].a
 #define ARRAY1 "a: value, /" STREAM
 static mx_array mx_itself(mx_array a) { return a; }
-#define UNARY(name, c_name, doc)                                                                             \
+#define UNARY(name, c_name, doc) \
   FUNCTION(name, ARRAY1, doc) { return py_wrap(mx_##c_name(A)); }
-#define UNARY_METHOD(name, c_name, doc)                                                                      \
+#define UNARY_METHOD(name, c_name, doc) \
   FUNCTION_AND_METHOD(name, ARRAY1, doc) { return py_wrap(mx_##c_name(A)); }
 #define TO_FLOAT " Integers become float32."
 #define TO_BOOL  " The result is bool."
@@ -79,7 +79,8 @@ FUNCTION_AND_METHOD(view, "a: value, dtype: dtype, stream: stream = None",
 }
 FUNCTION(nan_to_num, "a: value, nan: float = 0, posinf: float? = None, neginf: float? = None" STREAM,
          "nan, inf and -inf replaced: by 0 and the largest and smallest finite numbers unless given.") {
-  return py_wrap(mx_nan_to_num(A, f->v[1].d, py_given(f, 2) ? &f->v[2].d : NULL, py_given(f, 3) ? &f->v[3].d : NULL));
+  return py_wrap(
+      mx_nan_to_num(A, f->v[1].d, py_given(f, 2) ? &f->v[2].d : NULL, py_given(f, 3) ? &f->v[3].d : NULL));
 }
 
 /* ---- Two inputs ---- a scalar takes the other's dtype where it fits ---- */
@@ -92,9 +93,9 @@ static PyObject *binary(frame *f, mx_array (*op)(mx_array, mx_array)) {
   return py_operands(f->v[0].o, f->v[1].o, &a, &b) < 0 ? NULL : py_wrap(op(a, b));
 }
 
-#define BINARY(name, doc)                                                                                    \
-  FUNCTION(name, "a: operand, b: operand, stream: stream = None", doc " Shapes broadcast.") {                \
-    return binary(f, mx_##name);                                                                             \
+#define BINARY(name, doc)                                                                     \
+  FUNCTION(name, "a: operand, b: operand, stream: stream = None", doc " Shapes broadcast.") { \
+    return binary(f, mx_##name);                                                              \
   }
 BINARY(add, "a + b.")
 BINARY(subtract, "a - b.")
@@ -158,9 +159,11 @@ FUNCTION(clip, "a: array, /, a_min: operand? = None, a_max: operand? = None" STR
   return py_wrap(mx_clip(A, low, high));
 }
 
-#define CLOSE_SIGNATURE                                                                                      \
-  "a: value, b: value, /, rtol: float = 1e-5, atol: float = 1e-8, *, equal_nan: bool = False, stream: stream = None"
-FUNCTION(isclose, CLOSE_SIGNATURE, "|a - b| <= atol + rtol |b|, elementwise; equal_nan: nan is close to nan.") {
+#define CLOSE_SIGNATURE                                                                                 \
+  "a: value, b: value, /, rtol: float = 1e-5, atol: float = 1e-8, *, equal_nan: bool = False, stream: " \
+  "stream = None"
+FUNCTION(isclose, CLOSE_SIGNATURE,
+         "|a - b| <= atol + rtol |b|, elementwise; equal_nan: nan is close to nan.") {
   return py_wrap(mx_isclose(A, f->v[1].a, f->v[2].d, f->v[3].d, f->v[4].b));
 }
 FUNCTION(allclose, CLOSE_SIGNATURE, "Are all elements close? See isclose. A bool scalar array.") {

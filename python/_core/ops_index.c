@@ -11,7 +11,8 @@ static mx_array scalar_or_indices(PyObject *o) {
 }
 
 FUNCTION(take, "a: array, /, indices: object, axis: int? = None" STREAM,
-         "The elements at indices (an int or an integer array) along an axis, or of the flattened array. An index that is out "
+         "The elements at indices (an int or an integer array) along an axis, or of the flattened array. An "
+         "index that is out "
          "of range raises IndexError: at once for an int, at eval for an array.") {
   int64_t i, n = py_given(f, 2) ? mx_dim(A, (int)f->v[2].i) : mx_size(A);
   mx_array indices = scalar_or_indices(f->v[1].o);
@@ -22,13 +23,15 @@ FUNCTION(take, "a: array, /, indices: object, axis: int? = None" STREAM,
   }
   if (!py_is_array(f->v[1].o) && py_int64(f->v[1].o, &i) == 0 && (i < -n || i >= n) &&
       (!py_given(f, 2) || (f->v[2].i < mx_ndim(A) && f->v[2].i >= -mx_ndim(A)))) {
-    PyErr_Format(PyExc_IndexError, "[take] index %lld is out of range for size %lld", (long long)i, (long long)n);
+    PyErr_Format(PyExc_IndexError, "[take] index %lld is out of range for size %lld", (long long)i,
+                 (long long)n);
     return NULL;
   }
   return py_wrap(py_given(f, 2) ? mx_take(A, indices, (int)f->v[2].i) : mx_take_flat(A, indices));
 }
 FUNCTION(take_along_axis, "a: array, /, indices: array, axis: int? = -1" STREAM,
-         "For each position, the element whose place along the axis is the index there; None: of flattened arrays.") {
+         "For each position, the element whose place along the axis is the index there; None: of flattened "
+         "arrays.") {
   bool flat = py_none(f, 2);
   mx_array a = flat ? mx_flatten(A, 0, -1) : A, i = flat ? mx_flatten(f->v[1].a, 0, -1) : f->v[1].a;
   return py_wrap(mx_take_along_axis(a, i, flat ? 0 : (int)f->v[2].i));
@@ -45,7 +48,8 @@ FUNCTION(put_along_axis, "a: array, /, indices: array, values: operand, axis: in
   return py_wrap(mx_reshape(r, mx_shape_ints(A)));
 }
 FUNCTION(slice, "a: array, start_indices: array, axes: ints, slice_size: ints" STREAM,
-         "The part of slice_size (one int for each axis of a) that starts at start_indices along axes; starts are data.") {
+         "The part of slice_size (one int for each axis of a) that starts at start_indices along axes; "
+         "starts are data.") {
   return py_wrap(mx_dynamic_slice(A, f->v[1].a, f->v[2].ints, f->v[3].ints));
 }
 FUNCTION(slice_update, "a: array, update: array, start_indices: array, axes: ints" STREAM,

@@ -6,7 +6,10 @@
 #define B f->v[1].a
 
 #define PAIR "a: array, b: array, /" STREAM
-FUNCTION(matmul, PAIR, "The matrix product of the last two axes; leading axes broadcast. A vector joins in as in NumPy.") { return py_wrap(mx_matmul(A, B)); }
+FUNCTION(matmul, PAIR,
+         "The matrix product of the last two axes; leading axes broadcast. A vector joins in as in NumPy.") {
+  return py_wrap(mx_matmul(A, B));
+}
 FUNCTION(inner, PAIR, "The sum of products over the last axis of both.") { return py_wrap(mx_inner(A, B)); }
 FUNCTION(outer, PAIR, "All products of elements of two vectors, (N, M).") { return py_wrap(mx_outer(A, B)); }
 FUNCTION(vecdot, "a: array, b: array, /, *, axis: int = -1, stream: stream = None",
@@ -14,14 +17,17 @@ FUNCTION(vecdot, "a: array, b: array, /, *, axis: int = -1, stream: stream = Non
   mx_array a = mx_dtype_of(A) == MX_COMPLEX64 ? mx_conjugate(A) : A;
   return py_wrap(mx_sum(mx_multiply(a, B), MX_AXES(f->v[2].i), false));
 }
-FUNCTION(addmm, "c: array, a: array, b: array, /, alpha: float = 1.0, beta: float = 1.0" STREAM, "alpha a b + beta c.") {
+FUNCTION(addmm, "c: array, a: array, b: array, /, alpha: float = 1.0, beta: float = 1.0" STREAM,
+         "alpha a b + beta c.") {
   return py_wrap(mx_addmm(A, B, f->v[2].a, f->v[3].d, f->v[4].d));
 }
 FUNCTION(tensordot, "a: array, b: array, /, axes: object = 2" STREAM,
-         "The sum of products over the last `axes` axes of a and the first of b, or over the axes that two lists name.") {
+         "The sum of products over the last `axes` axes of a and the first of b, or over the axes that two "
+         "lists name.") {
   if (py_given(f, 2) && !PyLong_Check(f->v[2].o)) {
     int64_t *x = NULL, *y = NULL;
-    PyObject *o = f->v[2].o, *first = PySequence_GetItem(o, 0), *second = first ? PySequence_GetItem(o, 1) : NULL;
+    PyObject *o = f->v[2].o, *first = PySequence_GetItem(o, 0),
+             *second = first ? PySequence_GetItem(o, 1) : NULL;
     int n = second ? py_int_list(first, &x) : -1, m = n < 0 ? -1 : py_int_list(second, &y);
     PyObject *r = m < 0 ? NULL : py_wrap(mx_tensordot(A, B, (mx_ints){x, n}, (mx_ints){y, m}));
     Py_XDECREF(first);
@@ -60,7 +66,8 @@ FUNCTION(kron, "a: array, b: array" STREAM, "The Kronecker product: every elemen
 /* ---- Quantised ---- */
 static int read_quant(const frame *f, int group_size, int mode, mx_quant *q) {
   if (strcmp(f->v[mode].s, "affine")) {
-    PyErr_Format(PyExc_NotImplementedError, "[%s] expected mode 'affine', got '%s'", f->f->name, f->v[mode].s);
+    PyErr_Format(PyExc_NotImplementedError, "[%s] expected mode 'affine', got '%s'", f->f->name,
+                 f->v[mode].s);
     return -1;
   }
   *q = (mx_quant){py_given(f, group_size) ? (int)f->v[group_size].i : 0,
@@ -72,17 +79,21 @@ static int read_quant(const frame *f, int group_size, int mode, mx_quant *q) {
   return 0;
 }
 FUNCTION(quantize,
-         "w: array, /, group_size: int? = None, bits: int? = None, mode: str = 'affine', *, global_scale: array? = None, "
+         "w: array, /, group_size: int? = None, bits: int? = None, mode: str = 'affine', *, global_scale: "
+         "array? = None, "
          "stream: stream = None",
-         "[packed uint32 (..., N, K * bits / 32), scales, biases (..., N, K / group_size)] of w (..., N, K), so that w is "
-         "about q * scale + bias in each group. group_size 32, 64 (default) or 128; bits 2, 3, 4 (default), 5, 6 or 8.") {
+         "[packed uint32 (..., N, K * bits / 32), scales, biases (..., N, K / group_size)] of w (..., N, K), "
+         "so that w is "
+         "about q * scale + bias in each group. group_size 32, 64 (default) or 128; bits 2, 3, 4 (default), "
+         "5, 6 or 8.") {
   mx_quant q;
   mx_array out[3];
   if (read_quant(f, 1, 3, &q) < 0) return NULL;
   return mx_quantize(A, q, &out[0], &out[1], &out[2]) < 0 ? py_raise() : py_wrap_list(3, out);
 }
 FUNCTION(dequantize,
-         "w: array, /, scales: array, biases: array? = None, group_size: int? = None, bits: int? = None, mode: str = "
+         "w: array, /, scales: array, biases: array? = None, group_size: int? = None, bits: int? = None, "
+         "mode: str = "
          "'affine', global_scale: array? = None, dtype: dtype? = None" STREAM,
          "The matrix that quantize packed: q * scale + bias.") {
   mx_quant q;
@@ -91,7 +102,8 @@ FUNCTION(dequantize,
   return py_wrap(py_given(f, 7) ? mx_astype(w, f->v[7].t) : w);
 }
 FUNCTION(quantized_matmul,
-         "x: array, w: array, /, scales: array, biases: array? = None, transpose: bool = True, group_size: int? = None, "
+         "x: array, w: array, /, scales: array, biases: array? = None, transpose: bool = True, group_size: "
+         "int? = None, "
          "bits: int? = None, mode: str = 'affine'" STREAM,
          "x times the (transposed, by default) matrix that quantize packed.") {
   mx_quant q;

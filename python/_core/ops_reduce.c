@@ -1,4 +1,5 @@
-/* Reductions, scans, sorting. axis None: over all axes; for arg-reductions, scans and sorts: over the flattened array. */
+/* Reductions, scans, sorting. axis None: over all axes; for arg-reductions, scans and sorts: over the
+ * flattened array. */
 #include "core.h"
 #include <string.h>
 
@@ -6,9 +7,10 @@
 #define AXES f->v[1].ints
 
 #define REDUCE_SIGNATURE "a: array, /, axis: ints? = None, keepdims: bool = False" STREAM
-#define REDUCE(name, doc)                                                                                    \
-  FUNCTION_AND_METHOD(name, REDUCE_SIGNATURE, doc " axis: None, an int or a sequence; keepdims: axes stay with size 1.") { \
-    return py_wrap(mx_##name(A, AXES, f->v[2].b));                                                           \
+#define REDUCE(name, doc)                                                                          \
+  FUNCTION_AND_METHOD(name, REDUCE_SIGNATURE,                                                      \
+                      doc " axis: None, an int or a sequence; keepdims: axes stay with size 1.") { \
+    return py_wrap(mx_##name(A, AXES, f->v[2].b));                                                 \
   }
 REDUCE(sum, "The sum. bool and small integers add up in int32 or uint32.")
 REDUCE(prod, "The product.")
@@ -30,8 +32,9 @@ FUNCTION(count_nonzero, "a: array, /, *, axis: ints? = None, keepdims: bool = Fa
 }
 
 #define SPREAD_SIGNATURE "a: array, /, axis: ints? = None, keepdims: bool = False, ddof: int = 0" STREAM
-#define SPREAD_METHOD_SIGNATURE                                                                              \
-  "a: array, /, axis: ints? = None, keepdims: bool = False, ddof: int = 0, *, correction: int? = None, stream: stream = None"
+#define SPREAD_METHOD_SIGNATURE                                                                          \
+  "a: array, /, axis: ints? = None, keepdims: bool = False, ddof: int = 0, *, correction: int? = None, " \
+  "stream: stream = None"
 FUNCTION(var, SPREAD_SIGNATURE, "The variance; the sum of squares is divided by N - ddof.") {
   return py_wrap(mx_var(A, AXES, f->v[2].b, (double)f->v[3].i));
 }
@@ -44,10 +47,13 @@ static PyObject *method_var_body(frame *f) {
 static PyObject *method_std_body(frame *f) {
   return py_wrap(mx_std(A, AXES, f->v[2].b, (double)f->v[py_given(f, 4) ? 4 : 3].i));
 }
-METHOD_ROW(var, SPREAD_METHOD_SIGNATURE, "The variance; the sum of squares is divided by N - ddof (or correction).");
+METHOD_ROW(var, SPREAD_METHOD_SIGNATURE,
+           "The variance; the sum of squares is divided by N - ddof (or correction).");
 METHOD_ROW(std, SPREAD_METHOD_SIGNATURE, "The standard deviation: the square root of var.");
 
-FUNCTION(median, REDUCE_SIGNATURE, "The middle element of the sorted ones, or the mean of the two in the middle; float32 for integers.") {
+FUNCTION(
+    median, REDUCE_SIGNATURE,
+    "The middle element of the sorted ones, or the mean of the two in the middle; float32 for integers.") {
   mx_array a = A;
   int ndim = mx_ndim(a);
   bool reduced[MX_MAX_NDIM] = {false};
@@ -56,7 +62,8 @@ FUNCTION(median, REDUCE_SIGNATURE, "The middle element of the sorted ones, or th
   for (int i = 0; i < (AXES.n < 0 ? ndim : AXES.n); i++) {
     int64_t axis = AXES.n < 0 ? i : AXES.v[i] + (AXES.v[i] < 0 ? ndim : 0);
     if (axis < 0 || axis >= ndim) {
-      mx_error_set(MX_AXIS_ERROR, "[median] axis %lld is out of range for %d dimensions", (long long)AXES.v[i], ndim);
+      mx_error_set(MX_AXIS_ERROR, "[median] axis %lld is out of range for %d dimensions",
+                   (long long)AXES.v[i], ndim);
       return py_raise();
     }
     reduced[axis] = true;
@@ -91,36 +98,45 @@ static PyObject *position(frame *f, mx_array (*op)(mx_array, int, bool)) {
   return py_wrap(f->v[2].b ? mx_reshape(r, (mx_ints){ones, mx_ndim(A)}) : r);
 }
 #define POSITION_SIGNATURE "a: array, /, axis: int? = None, keepdims: bool = False" STREAM
-FUNCTION_AND_METHOD(argmin, POSITION_SIGNATURE, "Where the smallest element is, uint32: along an axis, or in the flattened array.") { return position(f, mx_argmin); }
-FUNCTION_AND_METHOD(argmax, POSITION_SIGNATURE, "Where the largest element is, uint32: along an axis, or in the flattened array.") { return position(f, mx_argmax); }
+FUNCTION_AND_METHOD(argmin, POSITION_SIGNATURE,
+                    "Where the smallest element is, uint32: along an axis, or in the flattened array.") {
+  return position(f, mx_argmin);
+}
+FUNCTION_AND_METHOD(argmax, POSITION_SIGNATURE,
+                    "Where the largest element is, uint32: along an axis, or in the flattened array.") {
+  return position(f, mx_argmax);
+}
 
 /* ---- Scans ---- */
 static PyObject *scan(frame *f, mx_array (*op)(mx_array, int, bool, bool), mx_array a) {
   if (!py_given(f, 1)) a = mx_flatten(a, 0, -1);
   return py_wrap(op(a, py_given(f, 1) ? (int)f->v[1].i : 0, f->v[2].b, f->v[3].b));
 }
-#define SCAN_SIGNATURE                                                                                       \
+#define SCAN_SIGNATURE \
   "a: array, /, axis: int? = None, *, reverse: bool = False, inclusive: bool = True, stream: stream = None"
-#define SCAN(name, doc)                                                                                      \
-  FUNCTION_AND_METHOD(name, SCAN_SIGNATURE, doc " reverse: from the end; inclusive=False: without the element itself.") { \
-    return scan(f, mx_##name, A);                                                                            \
+#define SCAN(name, doc)                                                                             \
+  FUNCTION_AND_METHOD(name, SCAN_SIGNATURE,                                                         \
+                      doc " reverse: from the end; inclusive=False: without the element itself.") { \
+    return scan(f, mx_##name, A);                                                                   \
   }
 SCAN(cummax, "The running maximum along an axis.")
 SCAN(cummin, "The running minimum along an axis.")
 SCAN(logcumsumexp, "The running logsumexp along an axis.")
 #define TYPED_SCAN_SIGNATURE                                                                                 \
-  "a: array, /, axis: int? = None, *, reverse: bool = False, inclusive: bool = True, dtype: dtype? = None, stream: stream = None"
-#define TYPED_SCAN(name, doc)                                                                                \
-  FUNCTION_AND_METHOD(name, TYPED_SCAN_SIGNATURE,                                                            \
-                      doc " reverse: from the end; inclusive=False: without the element itself.") {          \
-    return scan(f, mx_##name, py_given(f, 4) ? mx_astype(A, f->v[4].t) : A);                                 \
+  "a: array, /, axis: int? = None, *, reverse: bool = False, inclusive: bool = True, dtype: dtype? = None, " \
+  "stream: stream = None"
+#define TYPED_SCAN(name, doc)                                                                       \
+  FUNCTION_AND_METHOD(name, TYPED_SCAN_SIGNATURE,                                                   \
+                      doc " reverse: from the end; inclusive=False: without the element itself.") { \
+    return scan(f, mx_##name, py_given(f, 4) ? mx_astype(A, f->v[4].t) : A);                        \
   }
 TYPED_SCAN(cumsum, "The running sum along an axis.")
 TYPED_SCAN(cumprod, "The running product along an axis.")
 ALIAS(cumulative_sum, cumsum);
 ALIAS(cumulative_prod, cumprod);
 
-FUNCTION(diff, "a: array, /, n: int = 1, axis: int = -1" STREAM, "Differences of neighbours along an axis, n times.") {
+FUNCTION(diff, "a: array, /, n: int = 1, axis: int = -1" STREAM,
+         "Differences of neighbours along an axis, n times.") {
   mx_array a = A;
   int ndim = mx_ndim(a), axis = (int)f->v[2].i + (f->v[2].i < 0 ? ndim : 0);
   if (f->v[1].i < 0 || axis < 0 || axis >= ndim) {
@@ -129,8 +145,8 @@ FUNCTION(diff, "a: array, /, n: int = 1, axis: int = -1" STREAM, "Differences of
     return py_raise();
   }
   for (int64_t i = 0; i < f->v[1].i && mx_ok(a) && mx_dim(a, axis) > 0; i++) {
-    int64_t n = mx_dim(a, axis), zero[MX_MAX_NDIM] = {0}, first[MX_MAX_NDIM] = {0}, stop[MX_MAX_NDIM], before[MX_MAX_NDIM],
-            step[MX_MAX_NDIM];
+    int64_t n = mx_dim(a, axis), zero[MX_MAX_NDIM] = {0}, first[MX_MAX_NDIM] = {0}, stop[MX_MAX_NDIM],
+            before[MX_MAX_NDIM], step[MX_MAX_NDIM];
     for (int d = 0; d < ndim; d++) stop[d] = before[d] = mx_dim(a, d), step[d] = 1;
     first[axis] = 1;
     before[axis] = n - 1;
@@ -147,12 +163,14 @@ static mx_array along(frame *f, int i, int *axis) {
   *axis = py_none(f, i) ? 0 : (int)f->v[i].i;
   return py_none(f, i) ? mx_flatten(A, 0, -1) : A;
 }
-FUNCTION(sort, "a: array, /, axis: int? = -1" STREAM, "Sorted, smallest first, nan last; None: the flattened array.") {
+FUNCTION(sort, "a: array, /, axis: int? = -1" STREAM,
+         "Sorted, smallest first, nan last; None: the flattened array.") {
   int axis;
   mx_array a = along(f, 1, &axis);
   return py_wrap(mx_sort(a, axis));
 }
-FUNCTION(argsort, "a: array, /, axis: int? = -1" STREAM, "The indices that sort, uint32; equal elements keep their order.") {
+FUNCTION(argsort, "a: array, /, axis: int? = -1" STREAM,
+         "The indices that sort, uint32; equal elements keep their order.") {
   int axis;
   mx_array a = along(f, 1, &axis);
   return py_wrap(mx_argsort(a, axis));
@@ -168,7 +186,8 @@ FUNCTION(argpartition, "a: array, /, kth: int, axis: int? = -1" STREAM, "The ind
   mx_array a = along(f, 2, &axis);
   return py_wrap(mx_argpartition(a, f->v[1].i, axis));
 }
-FUNCTION(topk, "a: array, /, k: int, axis: int? = -1" STREAM, "The k largest elements along an axis, in no particular order.") {
+FUNCTION(topk, "a: array, /, k: int, axis: int? = -1" STREAM,
+         "The k largest elements along an axis, in no particular order.") {
   int axis;
   mx_array a = along(f, 2, &axis);
   return py_wrap(mx_topk(a, f->v[1].i, axis));
@@ -178,7 +197,8 @@ FUNCTION(softmax, "a: array, /, axis: ints? = None, *, precise: bool = False, st
   return py_wrap(mx_softmax(A, AXES, f->v[2].b));
 }
 FUNCTION(searchsorted, "sorted_sequence: array, values: value, /, side: str = 'left'" STREAM,
-         "For each value, where to insert it into a sorted vector, uint32. side 'left': before equal elements; 'right': after.") {
+         "For each value, where to insert it into a sorted vector, uint32. side 'left': before equal "
+         "elements; 'right': after.") {
   bool right = !strcmp(f->v[2].s, "right");
   if (mx_ndim(A) != 1 || (!right && strcmp(f->v[2].s, "left"))) {
     PyErr_SetString(PyExc_ValueError, "[searchsorted] expected a vector, and side 'left' or 'right'");

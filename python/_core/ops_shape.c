@@ -4,7 +4,8 @@
 
 #define A f->v[0].a
 
-FUNCTION(reshape, "a: array, /, shape: ints" STREAM, "The same elements, row-major, in another shape; one dim may be -1.") {
+FUNCTION(reshape, "a: array, /, shape: ints" STREAM,
+         "The same elements, row-major, in another shape; one dim may be -1.") {
   return py_wrap(mx_reshape(A, f->v[1].ints));
 }
 /* Methods that take the ints one by one or as one sequence. 1: read into v; 0: none; -1: an exception. */
@@ -56,26 +57,31 @@ FUNCTION_AND_METHOD(flatten, "a: array, /, start_axis: int = 0, end_axis: int = 
                     "Axes start_axis to end_axis joined into one.") {
   return py_wrap(mx_flatten(A, (int)f->v[1].i, (int)f->v[2].i));
 }
-FUNCTION(unflatten, "a: array, /, axis: int, shape: ints" STREAM, "One axis split into several; one of them may be -1.") {
+FUNCTION(unflatten, "a: array, /, axis: int, shape: ints" STREAM,
+         "One axis split into several; one of them may be -1.") {
   return py_wrap(mx_unflatten(A, (int)f->v[1].i, f->v[2].ints));
 }
 FUNCTION_AND_METHOD(squeeze, "a: array, /, axis: ints? = None" STREAM,
                     "Without the given axes, which should have size 1; None: without all such axes.") {
   return py_wrap(mx_squeeze(A, f->v[1].ints));
 }
-FUNCTION(expand_dims, "a: array, /, axis: ints" STREAM, "With new axes of size 1 at these places of the result.") {
+FUNCTION(expand_dims, "a: array, /, axis: ints" STREAM,
+         "With new axes of size 1 at these places of the result.") {
   return py_wrap(mx_expand_dims(A, f->v[1].ints));
 }
-FUNCTION(flip, "a: array, /, axis: ints? = None" STREAM, "The elements in reverse order along the axes (all: None).") {
+FUNCTION(flip, "a: array, /, axis: ints? = None" STREAM,
+         "The elements in reverse order along the axes (all: None).") {
   return py_wrap(mx_flip(A, f->v[1].ints));
 }
-FUNCTION_AND_METHOD(moveaxis, "a: array, /, source: int, destination: int" STREAM, "One axis moved to another place.") {
+FUNCTION_AND_METHOD(moveaxis, "a: array, /, source: int, destination: int" STREAM,
+                    "One axis moved to another place.") {
   return py_wrap(mx_moveaxis(A, (int)f->v[1].i, (int)f->v[2].i));
 }
 FUNCTION_AND_METHOD(swapaxes, "a: array, /, axis1: int, axis2: int" STREAM, "Two axes exchanged.") {
   return py_wrap(mx_swapaxes(A, (int)f->v[1].i, (int)f->v[2].i));
 }
-FUNCTION(transpose, "a: array, /, axes: ints? = None" STREAM, "The axes in another order; reversed when None.") {
+FUNCTION(transpose, "a: array, /, axes: ints? = None" STREAM,
+         "The axes in another order; reversed when None.") {
   return py_wrap(mx_transpose(A, f->v[1].ints));
 }
 FUNCTION(permute_dims, "a: array, /, axes: ints? = None" STREAM, "See transpose.") {
@@ -90,7 +96,8 @@ FUNCTION(matrix_transpose, "a: array, /" STREAM, "The last two axes exchanged.")
 }
 
 /* ---- Broadcasting ---- */
-FUNCTION(broadcast_to, "a: value, /, shape: ints" STREAM, "A view in a larger shape: axes of size 1 repeat.") {
+FUNCTION(broadcast_to, "a: value, /, shape: ints" STREAM,
+         "A view in a larger shape: axes of size 1 repeat.") {
   return py_wrap(mx_broadcast_to(A, f->v[1].ints));
 }
 static int rest_arrays(frame *f, mx_array **out) {
@@ -107,7 +114,8 @@ static int rest_arrays(frame *f, mx_array **out) {
   }
   return (int)f->nrest;
 }
-FUNCTION(broadcast_arrays, "*arrays, stream: stream = None", "A list of the arrays as views in their common shape.") {
+FUNCTION(broadcast_arrays, "*arrays, stream: stream = None",
+         "A list of the arrays as views in their common shape.") {
   mx_array *in;
   int n = rest_arrays(f, &in);
   if (n < 0) return NULL;
@@ -135,7 +143,8 @@ FUNCTION(broadcast_shapes, "*shapes", "The common shape of several shapes. Value
   return py_shape_tuple((mx_ints){total, n});
 }
 FUNCTION(meshgrid, "*arrays, sparse: bool? = False, indexing: str? = 'xy', stream: stream = None",
-         "Coordinate arrays of a grid over vectors. indexing 'xy': the first vector runs along the second axis; 'ij': along "
+         "Coordinate arrays of a grid over vectors. indexing 'xy': the first vector runs along the second "
+         "axis; 'ij': along "
          "the first. sparse: the other axes have size 1.") {
   bool ij = !strcmp(f->v[1].s, "ij");
   if (!ij && strcmp(f->v[1].s, "xy")) {
@@ -156,7 +165,10 @@ static mx_array at_least(mx_array a, int ndim) {
   (void)none;
   int have = mx_ndim(a);
   if (have >= ndim) return a;
-  return mx_expand_dims(a, (mx_ints){ndim == 3 ? axes_3d[have] : ndim == 2 ? axes_2d[have] : axes_2d[0], ndim - have});
+  return mx_expand_dims(a, (mx_ints){ndim == 3   ? axes_3d[have]
+                                     : ndim == 2 ? axes_2d[have]
+                                                 : axes_2d[0],
+                                     ndim - have});
 }
 static PyObject *at_least_all(frame *f, int ndim) {
   mx_array *in;
@@ -167,9 +179,18 @@ static PyObject *at_least_all(frame *f, int ndim) {
   PyMem_Free(in);
   return r;
 }
-FUNCTION(atleast_1d, "*arys, stream: stream = None", "Arrays with at least one axis; one array, or a list of several.") { return at_least_all(f, 1); }
-FUNCTION(atleast_2d, "*arys, stream: stream = None", "Arrays with at least two axes; one array, or a list of several.") { return at_least_all(f, 2); }
-FUNCTION(atleast_3d, "*arys, stream: stream = None", "Arrays with at least three axes; one array, or a list of several.") { return at_least_all(f, 3); }
+FUNCTION(atleast_1d, "*arys, stream: stream = None",
+         "Arrays with at least one axis; one array, or a list of several.") {
+  return at_least_all(f, 1);
+}
+FUNCTION(atleast_2d, "*arys, stream: stream = None",
+         "Arrays with at least two axes; one array, or a list of several.") {
+  return at_least_all(f, 2);
+}
+FUNCTION(atleast_3d, "*arys, stream: stream = None",
+         "Arrays with at least three axes; one array, or a list of several.") {
+  return at_least_all(f, 3);
+}
 
 /* ---- Joining and splitting ---- */
 static PyObject *join(frame *f, bool stack) {
@@ -185,12 +206,17 @@ static PyObject *join(frame *f, bool stack) {
   return py_wrap(r);
 }
 #define JOIN_SIGNATURE "arrays: object, axis: int? = 0" STREAM
-FUNCTION(concatenate, JOIN_SIGNATURE, "A list of arrays joined along an axis; None: flattened and joined.") { return join(f, false); }
+FUNCTION(concatenate, JOIN_SIGNATURE, "A list of arrays joined along an axis; None: flattened and joined.") {
+  return join(f, false);
+}
 FUNCTION(concat, JOIN_SIGNATURE, "See concatenate.") { return join(f, false); }
-FUNCTION(stack, JOIN_SIGNATURE, "A list of arrays of one shape joined along a new axis.") { return join(f, true); }
+FUNCTION(stack, JOIN_SIGNATURE, "A list of arrays of one shape joined along a new axis.") {
+  return join(f, true);
+}
 
-FUNCTION_AND_METHOD(split, "a: array, /, indices_or_sections: object, axis: int = 0" STREAM,
-                    "A list of parts along an axis: an int gives that many equal ones, a sequence where to cut.") {
+FUNCTION_AND_METHOD(
+    split, "a: array, /, indices_or_sections: object, axis: int = 0" STREAM,
+    "A list of parts along an axis: an int gives that many equal ones, a sequence where to cut.") {
   int64_t *at = NULL;
   int parts, axis = (int)f->v[2].i;
   bool equal = PyLong_Check(f->v[1].o);
@@ -199,8 +225,10 @@ FUNCTION_AND_METHOD(split, "a: array, /, indices_or_sections: object, axis: int 
   parts = equal ? (at[0] > 0 && at[0] < INT32_MAX ? (int)at[0] : 0) : n + 1;
   PyObject *r = NULL;
   mx_array *out = parts ? PyMem_Malloc(sizeof *out * (size_t)parts) : NULL;
-  if (!parts) PyErr_SetString(PyExc_ValueError, "[split] expected a positive number of parts");
-  else if (!out) PyErr_NoMemory();
+  if (!parts)
+    PyErr_SetString(PyExc_ValueError, "[split] expected a positive number of parts");
+  else if (!out)
+    PyErr_NoMemory();
   else {
     int status = equal ? mx_split(A, parts, axis, out) : mx_split_at(A, (mx_ints){at, n}, axis, out);
     r = status < 0 ? py_raise() : py_wrap_list(parts, out);
@@ -209,7 +237,8 @@ FUNCTION_AND_METHOD(split, "a: array, /, indices_or_sections: object, axis: int 
   PyMem_Free(at);
   return r;
 }
-FUNCTION(unstack, "x: array, /, *, axis: int = 0, stream: stream = None", "A tuple of the slices along an axis, without it.") {
+FUNCTION(unstack, "x: array, /, *, axis: int = 0, stream: stream = None",
+         "A tuple of the slices along an axis, without it.") {
   int64_t n = mx_dim(f->v[0].a, (int)f->v[1].i);
   mx_array *out = PyMem_Malloc(sizeof *out * (size_t)(n + 1));
   if (!out) return PyErr_NoMemory();
@@ -242,13 +271,15 @@ FUNCTION(roll, "a: array, shift: ints, axis: ints? = None" STREAM,
     shift = (mx_ints){each, axes.n};
   }
   if (shift.n != axes.n) {
-    PyErr_Format(PyExc_ValueError, "[roll] expected one shift or one for each axis, got %d for %d", shift.n, axes.n);
+    PyErr_Format(PyExc_ValueError, "[roll] expected one shift or one for each axis, got %d for %d", shift.n,
+                 axes.n);
     return NULL;
   }
   return py_wrap(mx_roll(A, shift, axes));
 }
 
-/* Elements before and after each axis: an int, (both,), (before, after), or one pair (or [pair]) for each axis. */
+/* Elements before and after each axis: an int, (both,), (before, after), or one pair (or [pair]) for each
+ * axis. */
 static int read_pad_width(PyObject *o, int ndim, int64_t *low, int64_t *high) {
   int64_t *flat = NULL;
   bool nested = PySequence_Check(o) && !py_is_array(o) && PySequence_Size(o) > 0;
@@ -286,7 +317,8 @@ static int read_pad_width(PyObject *o, int ndim, int64_t *low, int64_t *high) {
   return 0;
 }
 FUNCTION(pad, "a: array, pad_width: object, mode: str = 'constant', constant_values: operand = 0" STREAM,
-         "More elements before and after each axis: an int, (low, high), or a pair for each axis. mode: 'constant', 'edge', "
+         "More elements before and after each axis: an int, (low, high), or a pair for each axis. mode: "
+         "'constant', 'edge', "
          "'reflect' or 'symmetric'.") {
   static const char *const modes[] = {"constant", "edge", "reflect", "symmetric"};
   int64_t low[MX_MAX_NDIM], high[MX_MAX_NDIM];
@@ -303,21 +335,25 @@ FUNCTION(pad, "a: array, pad_width: object, mode: str = 'constant', constant_val
 }
 
 /* ---- Memory layout ---- */
-FUNCTION(contiguous, "a: array, /, allow_col_major: bool = False" STREAM, "a in row-major layout; a copy only when it isn't.") {
+FUNCTION(contiguous, "a: array, /, allow_col_major: bool = False" STREAM,
+         "a in row-major layout; a copy only when it isn't.") {
   return py_wrap(mx_contiguous(A, f->v[1].b));
 }
 FUNCTION(as_strided, "a: array, /, shape: ints? = None, strides: ints? = None, offset: int = 0" STREAM,
-         "A view of a's row-major elements with any shape, strides (in elements) and offset. Element ranges are checked.") {
+         "A view of a's row-major elements with any shape, strides (in elements) and offset. Element ranges "
+         "are checked.") {
   int64_t row_major[MX_MAX_NDIM], stride = 1;
   mx_ints shape = py_given(f, 1) ? f->v[1].ints : mx_shape_ints(A), strides = f->v[2].ints;
   if (shape.n > MX_MAX_NDIM) {
-    PyErr_Format(PyExc_ValueError, "[as_strided] expected at most %d dimensions, got %d", MX_MAX_NDIM, shape.n);
+    PyErr_Format(PyExc_ValueError, "[as_strided] expected at most %d dimensions, got %d", MX_MAX_NDIM,
+                 shape.n);
     return NULL;
   }
   if (!py_given(f, 2)) {
     for (int i = shape.n - 1; i >= 0; i--) {
       row_major[i] = stride;
-      if (__builtin_mul_overflow(stride, shape.v[i], &stride)) stride = 0; /* the shape itself is refused below */
+      if (__builtin_mul_overflow(stride, shape.v[i], &stride))
+        stride = 0; /* the shape itself is refused below */
     }
     strides = (mx_ints){row_major, shape.n};
   }
@@ -333,9 +369,12 @@ FUNCTION(depends, "inputs: object, dependencies: object",
   int m = n >= 0 && single_dep ? py_array_list("depends", single_dep, &dependencies) : -1;
   if (m >= 0) {
     out = PyMem_Malloc(sizeof *out * (size_t)(n + 1));
-    if (!out) PyErr_NoMemory();
-    else if (mx_depends(n, in, m, dependencies, out) < 0) py_raise();
-    else r = py_is_array(f->v[0].o) ? py_wrap(out[0]) : py_wrap_list(n, out);
+    if (!out)
+      PyErr_NoMemory();
+    else if (mx_depends(n, in, m, dependencies, out) < 0)
+      py_raise();
+    else
+      r = py_is_array(f->v[0].o) ? py_wrap(out[0]) : py_wrap_list(n, out);
   }
   PyMem_Free(in);
   PyMem_Free(dependencies);

@@ -16,8 +16,7 @@ PyObject *py_repr(PyObject *self) {
 }
 
 typedef struct options_object {
-  PyObject_HEAD
-  int precision, before; /* before: what the context restores */
+  PyObject_HEAD int precision, before; /* before: what the context restores */
 } options_object;
 static PyTypeObject *options_type, *context_type;
 
@@ -37,10 +36,14 @@ static options_object *new_options(PyTypeObject *type, int precision) {
   return o;
 }
 static PyObject *options_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-  PyObject *p = PyTuple_Size(args) > 0 ? PyTuple_GetItem(args, 0) : kwargs ? PyDict_GetItemString(kwargs, "precision") : NULL;
+  PyObject *p = PyTuple_Size(args) > 0 ? PyTuple_GetItem(args, 0)
+                : kwargs               ? PyDict_GetItemString(kwargs, "precision")
+                                       : NULL;
   int precision = -1;
-  if (p && Py_TYPE(p) == options_type) precision = ((options_object *)p)->precision;
-  else if (p && read_precision(p, &precision) < 0) return NULL;
+  if (p && Py_TYPE(p) == options_type)
+    precision = ((options_object *)p)->precision;
+  else if (p && read_precision(p, &precision) < 0)
+    return NULL;
   return (PyObject *)new_options(type, precision);
 }
 static PyObject *get_precision(PyObject *o, void *unused) {
@@ -64,22 +67,25 @@ static PyObject *context_exit(PyObject *self, PyObject *args) {
   py_print_precision = ((options_object *)self)->before;
   Py_RETURN_NONE;
 }
-static PyGetSetDef options_properties[] = {
-    {"precision", get_precision, set_precision, "Decimals of printed floats; -1: six significant digits.", NULL},
-    {NULL, NULL, NULL, NULL, NULL}};
+static PyGetSetDef options_properties[] = {{"precision", get_precision, set_precision,
+                                            "Decimals of printed floats; -1: six significant digits.", NULL},
+                                           {NULL, NULL, NULL, NULL, NULL}};
 static PyMethodDef context_methods[] = {{"__enter__", context_enter, METH_NOARGS, NULL},
                                         {"__exit__", context_exit, METH_VARARGS, NULL},
                                         {NULL, NULL, 0, NULL}};
-static PyType_Slot options_slots[] = {{Py_tp_new, options_new},
-                                      {Py_tp_getset, options_properties},
-                                      {Py_tp_doc, "PrintOptions(precision=-1)\n--\n\nHow arrays are printed."},
-                                      {0, NULL}};
+static PyType_Slot options_slots[] = {
+    {Py_tp_new, options_new},
+    {Py_tp_getset, options_properties},
+    {Py_tp_doc, "PrintOptions(precision=-1)\n--\n\nHow arrays are printed."},
+    {0, NULL}};
 static PyType_Slot context_slots[] = {{Py_tp_new, options_new}, {Py_tp_methods, context_methods}, {0, NULL}};
-static PyType_Spec options_spec = {"mlx.core.PrintOptions", sizeof(options_object), 0, Py_TPFLAGS_DEFAULT, options_slots};
-static PyType_Spec context_spec = {"mlx.core._PrintOptionsContext", sizeof(options_object), 0, Py_TPFLAGS_DEFAULT,
-                                   context_slots};
+static PyType_Spec options_spec = {"mlx.core.PrintOptions", sizeof(options_object), 0, Py_TPFLAGS_DEFAULT,
+                                   options_slots};
+static PyType_Spec context_spec = {"mlx.core._PrintOptionsContext", sizeof(options_object), 0,
+                                   Py_TPFLAGS_DEFAULT, context_slots};
 
-FUNCTION(set_printoptions, "precision: object = -1", "Sets the decimals of printed floats; -1: six significant digits.") {
+FUNCTION(set_printoptions, "precision: object = -1",
+         "Sets the decimals of printed floats; -1: six significant digits.") {
   int precision = -1;
   if (py_given(f, 0) && read_precision(f->v[0].o, &precision) < 0) return NULL;
   py_print_precision = precision;
@@ -89,7 +95,8 @@ FUNCTION(get_printoptions, "", "The current options of printing.") {
   (void)f;
   return (PyObject *)new_options(options_type, py_print_precision);
 }
-FUNCTION(printoptions, "precision: object = -1", "A context in which floats are printed with that many decimals.") {
+FUNCTION(printoptions, "precision: object = -1",
+         "A context in which floats are printed with that many decimals.") {
   int precision = -1;
   if (py_given(f, 0) && read_precision(f->v[0].o, &precision) < 0) return NULL;
   return (PyObject *)new_options(context_type, precision);

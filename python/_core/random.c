@@ -4,8 +4,8 @@
 
 PyTypeObject *py_random_state_type;
 
-#define KEY(i) (f->v[i].a)
-#define KEY_SIGNATURE ", key: array? = None, stream: stream = None"
+#define KEY(i)                       (f->v[i].a)
+#define KEY_SIGNATURE                ", key: array? = None, stream: stream = None"
 #define RANDOM(name, signature, doc) FUNCTION_IN(random, name, signature, doc)
 
 static mx_array scalar_or(const frame *f, int i, double value) {
@@ -16,17 +16,23 @@ RANDOM(seed, "seed: int", "Sets this thread's key from an integer.") {
   if (mx_random_seed((uint64_t)f->v[0].i) < 0) return py_raise();
   Py_RETURN_NONE;
 }
-RANDOM(key, "seed: int", "A key, uint32 (2), from an integer.") { return py_wrap(mx_random_key((uint64_t)f->v[0].i)); }
-RANDOM(split, "key: array, num: int = 2, stream: stream = None", "num independent keys, uint32 (num, 2), from one.") {
+RANDOM(key, "seed: int", "A key, uint32 (2), from an integer.") {
+  return py_wrap(mx_random_key((uint64_t)f->v[0].i));
+}
+RANDOM(split, "key: array, num: int = 2, stream: stream = None",
+       "num independent keys, uint32 (num, 2), from one.") {
   return py_wrap(mx_random_split(f->v[0].a, (int)f->v[1].i));
 }
-RANDOM(uniform, "low: operand = 0, high: operand = 1, shape: ints = [], dtype: dtype? = float32" KEY_SIGNATURE,
+RANDOM(uniform,
+       "low: operand = 0, high: operand = 1, shape: ints = [], dtype: dtype? = float32" KEY_SIGNATURE,
        "Uniform over [low, high), which broadcast to the shape.") {
   mx_array low = scalar_or(f, 0, 0), high = low ? scalar_or(f, 1, 1) : NULL;
   return high ? py_wrap(mx_random_uniform(low, high, f->v[2].ints, f->v[3].t, KEY(4))) : NULL;
 }
-RANDOM(normal, "shape: ints = [], dtype: dtype? = float32, loc: operand? = None, scale: operand? = None" KEY_SIGNATURE,
-       "Normal with mean loc (0) and standard deviation scale (1).") {
+RANDOM(
+    normal,
+    "shape: ints = [], dtype: dtype? = float32, loc: operand? = None, scale: operand? = None" KEY_SIGNATURE,
+    "Normal with mean loc (0) and standard deviation scale (1).") {
   mx_array loc = NULL, scale = NULL;
   if (py_given(f, 2) && !(loc = py_weak_array(f->v[2].o, f->v[1].t))) return NULL;
   if (py_given(f, 3) && !(scale = py_weak_array(f->v[3].o, f->v[1].t))) return NULL;
@@ -37,13 +43,16 @@ RANDOM(randint, "low: operand, high: operand, shape: ints = [], dtype: dtype? = 
   mx_array low = py_to_array(f->v[0].o, -1), high = low ? py_to_array(f->v[1].o, -1) : NULL;
   return high ? py_wrap(mx_random_randint(low, high, f->v[2].ints, f->v[3].t, KEY(4))) : NULL;
 }
-RANDOM(bernoulli, "p: operand = 0.5, shape: ints? = None" KEY_SIGNATURE, "True with probability p; p's shape unless given.") {
+RANDOM(bernoulli, "p: operand = 0.5, shape: ints? = None" KEY_SIGNATURE,
+       "True with probability p; p's shape unless given.") {
   mx_array p = scalar_or(f, 0, 0.5);
   return p ? py_wrap(mx_random_bernoulli(p, f->v[1].ints, KEY(2))) : NULL;
 }
-RANDOM(truncated_normal, "lower: operand, upper: operand, shape: ints? = None, dtype: dtype? = float32" KEY_SIGNATURE,
+RANDOM(truncated_normal,
+       "lower: operand, upper: operand, shape: ints? = None, dtype: dtype? = float32" KEY_SIGNATURE,
        "Standard normal, restricted to [lower, upper]; their common shape unless given.") {
-  mx_array lower = py_weak_array(f->v[0].o, f->v[3].t), upper = lower ? py_weak_array(f->v[1].o, f->v[3].t) : NULL;
+  mx_array lower = py_weak_array(f->v[0].o, f->v[3].t),
+           upper = lower ? py_weak_array(f->v[1].o, f->v[3].t) : NULL;
   if (!upper) return NULL;
   int64_t shape[MX_MAX_NDIM];
   mx_ints both[2] = {mx_shape_ints(lower), mx_shape_ints(upper)}, s = f->v[2].ints;
@@ -54,10 +63,12 @@ RANDOM(truncated_normal, "lower: operand, upper: operand, shape: ints? = None, d
   }
   return py_wrap(mx_random_truncated_normal(lower, upper, s, f->v[3].t, KEY(4)));
 }
-RANDOM(gumbel, "shape: ints = [], dtype: dtype? = float32" KEY_SIGNATURE, "The standard Gumbel distribution.") {
+RANDOM(gumbel, "shape: ints = [], dtype: dtype? = float32" KEY_SIGNATURE,
+       "The standard Gumbel distribution.") {
   return py_wrap(mx_random_gumbel(f->v[0].ints, f->v[1].t, KEY(2)));
 }
-RANDOM(laplace, "shape: ints = [], dtype: dtype? = float32, loc: operand = 0.0, scale: operand = 1.0" KEY_SIGNATURE,
+RANDOM(laplace,
+       "shape: ints = [], dtype: dtype? = float32, loc: operand = 0.0, scale: operand = 1.0" KEY_SIGNATURE,
        "Laplace with mean loc and scale.") {
   mx_array loc = py_given(f, 2) ? py_weak_array(f->v[2].o, f->v[1].t) : NULL;
   if (py_given(f, 2) && !loc) return NULL;
@@ -65,8 +76,10 @@ RANDOM(laplace, "shape: ints = [], dtype: dtype? = float32, loc: operand = 0.0, 
   if (py_given(f, 3) && !scale) return NULL;
   return py_wrap(mx_random_laplace(f->v[0].ints, f->v[1].t, loc, scale, KEY(4)));
 }
-RANDOM(categorical, "logits: array, axis: int = -1, shape: ints? = None, num_samples: int? = None" KEY_SIGNATURE,
-       "Indices with the probabilities softmax(logits, axis), uint32: one for each row unless a shape or a number of samples "
+RANDOM(categorical,
+       "logits: array, axis: int = -1, shape: ints? = None, num_samples: int? = None" KEY_SIGNATURE,
+       "Indices with the probabilities softmax(logits, axis), uint32: one for each row unless a shape or a "
+       "number of samples "
        "is given.") {
   if (py_given(f, 2) && py_given(f, 3)) {
     PyErr_SetString(PyExc_ValueError, "[categorical] At most one of shape or num_samples can be specified.");
@@ -79,7 +92,8 @@ RANDOM(categorical, "logits: array, axis: int = -1, shape: ints? = None, num_sam
 RANDOM(permutation, "x: object, axis: int = 0" KEY_SIGNATURE,
        "The slices of an array along an axis in random order; for an int n, 0 ... n - 1 in random order.") {
   int64_t n;
-  if (py_is_array(f->v[0].o)) return py_wrap(mx_random_permutation(py_handle(f->v[0].o), (int)f->v[1].i, KEY(2)));
+  if (py_is_array(f->v[0].o))
+    return py_wrap(mx_random_permutation(py_handle(f->v[0].o), (int)f->v[1].i, KEY(2)));
   return py_int64(f->v[0].o, &n) < 0 ? NULL : py_wrap(mx_random_permutation_n(n, KEY(2)));
 }
 
@@ -104,11 +118,12 @@ static int state_set(PyObject *self, Py_ssize_t i, PyObject *value) {
   }
   return mx_random_set_state(py_handle(value)) < 0 ? (py_raise(), -1) : 0;
 }
-static PyType_Slot state_slots[] = {{Py_sq_length, state_length},
-                                    {Py_sq_item, state_item},
-                                    {Py_sq_ass_item, state_set},
-                                    {Py_tp_doc, "The random key of the calling thread; an input or output of compiled functions."},
-                                    {0, NULL}};
+static PyType_Slot state_slots[] = {
+    {Py_sq_length, state_length},
+    {Py_sq_item, state_item},
+    {Py_sq_ass_item, state_set},
+    {Py_tp_doc, "The random key of the calling thread; an input or output of compiled functions."},
+    {0, NULL}};
 static PyType_Spec state_spec = {"mlx.core.random._RandomState", sizeof(PyObject), 0,
                                  Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, state_slots};
 
@@ -120,7 +135,8 @@ int py_random_init(PyObject *module) {
   if (!m || py_add_functions(m, __start_mx_random, __stop_mx_random) < 0) return -1;
   py_random_state_type = (PyTypeObject *)PyType_FromSpec(&state_spec);
   PyObject *state = py_random_state_type ? (PyObject *)PyObject_New(PyObject, py_random_state_type) : NULL;
-  if (py_add_type(m, "_RandomState", py_random_state_type) < 0 || py_add_object(m, "state", state) < 0) return -1;
+  if (py_add_type(m, "_RandomState", py_random_state_type) < 0 || py_add_object(m, "state", state) < 0)
+    return -1;
   if (PyDict_SetItemString(PyImport_GetModuleDict(), "mlx.core.random", m) < 0) return -1;
   return py_add_object(module, "random", m);
 }

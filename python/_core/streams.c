@@ -1,6 +1,7 @@
 /* Devices, streams and the context that makes one of them the default. */
 #include "core.h"
 #include <string.h>
+#include <sys/utsname.h>
 
 PyTypeObject *py_stream_type;
 static PyTypeObject *device_type, *thread_stream_type, *context_type;
@@ -8,22 +9,18 @@ static PyObject *device_kinds[2]; /* DeviceType.cpu, DeviceType.gpu */
 static const char *const device_names[] = {"cpu", "gpu"};
 
 typedef struct device_object {
-  PyObject_HEAD
-  mx_device d;
+  PyObject_HEAD mx_device d;
 } device_object;
 typedef struct stream_object {
-  PyObject_HEAD
-  mx_stream s;
+  PyObject_HEAD mx_stream s;
 } stream_object;
 /* A stream of its own for each thread that uses it. */
 typedef struct thread_stream_object {
-  PyObject_HEAD
-  mx_device d;
+  PyObject_HEAD mx_device d;
   int id;
 } thread_stream_object;
 typedef struct context_object {
-  PyObject_HEAD
-  PyObject *target;
+  PyObject_HEAD PyObject *target;
   mx_device device;
   mx_stream stream; /* the defaults before */
   int depth;
@@ -56,16 +53,21 @@ static mx_stream thread_stream(thread_stream_object *o) {
 
 int py_stream_value(PyObject *o, mx_stream *s) {
   mx_device d;
-  if (Py_TYPE(o) == py_stream_type) *s = ((stream_object *)o)->s;
-  else if (Py_TYPE(o) == thread_stream_type) *s = thread_stream((thread_stream_object *)o);
-  else if (as_device(o, &d)) *s = mx_default_stream(d);
+  if (Py_TYPE(o) == py_stream_type)
+    *s = ((stream_object *)o)->s;
+  else if (Py_TYPE(o) == thread_stream_type)
+    *s = thread_stream((thread_stream_object *)o);
+  else if (as_device(o, &d))
+    *s = mx_default_stream(d);
   else {
     PyErr_SetString(PyExc_TypeError, "expected a Stream, Device, DeviceType or None for argument 'stream'");
     return -1;
   }
   if (*s) return 0;
-  if (mx_error_code() == MX_DEVICE_ERROR) PyErr_SetString(PyExc_ValueError, mx_error());
-  else py_raise();
+  if (mx_error_code() == MX_DEVICE_ERROR)
+    PyErr_SetString(PyExc_ValueError, mx_error());
+  else
+    py_raise();
   return -1;
 }
 
@@ -83,7 +85,8 @@ static PyObject *device_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
   mx_device d;
   int64_t i = 0;
   if (!kind || !as_device(kind, &d) || (index && py_int64(index, &i) < 0)) {
-    if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "Device(): expected a DeviceType and an optional index");
+    if (!PyErr_Occurred())
+      PyErr_SetString(PyExc_TypeError, "Device(): expected a DeviceType and an optional index");
     return NULL;
   }
   device_object *o = (device_object *)PyType_GenericAlloc(type, 0);
@@ -117,13 +120,16 @@ static PyType_Slot device_slots[] = {{Py_tp_new, device_new},
                                      {Py_tp_getset, device_properties},
                                      {Py_tp_doc, "Device(type, index=0)\n--\n\nA device to compute on."},
                                      {0, NULL}};
-static PyType_Spec device_spec = {"mlx.core.Device", sizeof(device_object), 0, Py_TPFLAGS_DEFAULT, device_slots};
+static PyType_Spec device_spec = {"mlx.core.Device", sizeof(device_object), 0, Py_TPFLAGS_DEFAULT,
+                                  device_slots};
 
 /* ---- Streams ---- */
 static PyObject *wrap_stream(mx_stream s) {
   if (!s) {
-    if (mx_error_code() == MX_DEVICE_ERROR) PyErr_SetString(PyExc_ValueError, mx_error());
-    else py_raise();
+    if (mx_error_code() == MX_DEVICE_ERROR)
+      PyErr_SetString(PyExc_ValueError, mx_error());
+    else
+      py_raise();
     return NULL;
   }
   stream_object *o = PyObject_New(stream_object, py_stream_type);
@@ -133,7 +139,8 @@ static PyObject *wrap_stream(mx_stream s) {
 static PyObject *stream_repr(PyObject *o) {
   mx_stream s = ((stream_object *)o)->s;
   mx_device d = mx_stream_device(s);
-  return PyUnicode_FromFormat("Stream(Device(%s, %d), %d)", device_names[d.type], d.index, mx_stream_index(s));
+  return PyUnicode_FromFormat("Stream(Device(%s, %d), %d)", device_names[d.type], d.index,
+                              mx_stream_index(s));
 }
 static PyObject *stream_device(PyObject *o, void *unused) {
   (void)unused;
@@ -147,38 +154,44 @@ static PyObject *stream_compare(PyObject *x, PyObject *y, int op) {
 static Py_hash_t stream_hash(PyObject *o) { return (Py_hash_t)((uintptr_t)((stream_object *)o)->s >> 4); }
 static PyGetSetDef stream_properties[] = {{"device", stream_device, NULL, "The stream's device.", NULL},
                                           {NULL, NULL, NULL, NULL, NULL}};
-static PyType_Slot stream_slots[] = {{Py_tp_repr, stream_repr},
-                                     {Py_tp_richcompare, stream_compare},
-                                     {Py_tp_hash, stream_hash},
-                                     {Py_tp_getset, stream_properties},
-                                     {Py_tp_doc, "A queue of work on a device: operations on it run in order."},
-                                     {0, NULL}};
+static PyType_Slot stream_slots[] = {
+    {Py_tp_repr, stream_repr},
+    {Py_tp_richcompare, stream_compare},
+    {Py_tp_hash, stream_hash},
+    {Py_tp_getset, stream_properties},
+    {Py_tp_doc, "A queue of work on a device: operations on it run in order."},
+    {0, NULL}};
 static PyType_Spec stream_spec = {"mlx.core.Stream", sizeof(stream_object), 0,
                                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, stream_slots};
 
 static PyObject *thread_stream_repr(PyObject *o) {
   thread_stream_object *s = (thread_stream_object *)o;
-  return PyUnicode_FromFormat("ThreadLocalStream(Device(%s, %d), %d)", device_names[s->d.type], s->d.index, s->id);
+  return PyUnicode_FromFormat("ThreadLocalStream(Device(%s, %d), %d)", device_names[s->d.type], s->d.index,
+                              s->id);
 }
 static PyObject *thread_stream_device(PyObject *o, void *unused) {
   (void)unused;
   return wrap_device(((thread_stream_object *)o)->d);
 }
-static PyGetSetDef thread_stream_properties[] = {{"device", thread_stream_device, NULL, "The stream's device.", NULL},
-                                                 {NULL, NULL, NULL, NULL, NULL}};
+static PyGetSetDef thread_stream_properties[] = {
+    {"device", thread_stream_device, NULL, "The stream's device.", NULL}, {NULL, NULL, NULL, NULL, NULL}};
 static PyType_Slot thread_stream_slots[] = {{Py_tp_repr, thread_stream_repr},
                                             {Py_tp_getset, thread_stream_properties},
                                             {Py_tp_doc, "A stream of its own for each thread that uses it."},
                                             {0, NULL}};
 static PyType_Spec thread_stream_spec = {"mlx.core.ThreadLocalStream", sizeof(thread_stream_object), 0,
-                                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, thread_stream_slots};
+                                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                                         thread_stream_slots};
 
 /* ---- with mx.stream(s): ---- */
 static PyObject *context_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-  PyObject *target = PyTuple_Size(args) == 1 ? PyTuple_GetItem(args, 0) : kwargs ? PyDict_GetItemString(kwargs, "s") : NULL;
+  PyObject *target = PyTuple_Size(args) == 1 ? PyTuple_GetItem(args, 0)
+                     : kwargs                ? PyDict_GetItemString(kwargs, "s")
+                                             : NULL;
   mx_stream s;
   if (!target || py_stream_value(target, &s) < 0) {
-    if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "StreamContext(): expected a Stream, Device or DeviceType");
+    if (!PyErr_Occurred())
+      PyErr_SetString(PyExc_TypeError, "StreamContext(): expected a Stream, Device or DeviceType");
     return NULL;
   }
   context_object *o = (context_object *)PyType_GenericAlloc(type, 0);
@@ -209,18 +222,20 @@ static PyObject *context_enter(PyObject *self, PyObject *unused) {
 static PyObject *context_exit(PyObject *self, PyObject *args) {
   (void)args;
   context_object *o = (context_object *)self;
-  if (o->depth && (mx_set_default_stream(o->stream) < 0 || mx_set_default_device(o->device) < 0)) return py_raise();
+  if (o->depth && (mx_set_default_stream(o->stream) < 0 || mx_set_default_device(o->device) < 0))
+    return py_raise();
   o->depth = 0;
   Py_RETURN_NONE;
 }
 static PyMethodDef context_methods[] = {{"__enter__", context_enter, METH_NOARGS, NULL},
                                         {"__exit__", context_exit, METH_VARARGS, NULL},
                                         {NULL, NULL, 0, NULL}};
-static PyType_Slot context_slots[] = {{Py_tp_new, context_new},
-                                      {Py_tp_dealloc, context_dealloc},
-                                      {Py_tp_methods, context_methods},
-                                      {Py_tp_doc, "StreamContext(s)\n--\n\nMakes s the default stream inside `with`."},
-                                      {0, NULL}};
+static PyType_Slot context_slots[] = {
+    {Py_tp_new, context_new},
+    {Py_tp_dealloc, context_dealloc},
+    {Py_tp_methods, context_methods},
+    {Py_tp_doc, "StreamContext(s)\n--\n\nMakes s the default stream inside `with`."},
+    {0, NULL}};
 static PyType_Spec context_spec = {"mlx.core.StreamContext", sizeof(context_object), 0, Py_TPFLAGS_DEFAULT,
                                    context_slots};
 
@@ -245,10 +260,13 @@ FUNCTION(device_count, "device_type: object", "The number of devices of a type."
   if (need_device(f->v[0].o, &d, "device_count") < 0) return NULL;
   return PyLong_FromLong(mx_device_count(d.type));
 }
-FUNCTION(device_info, "d: object? = None", "What is known of a device, a dict; of the default device without argument.") {
+FUNCTION(device_info, "d: object? = None",
+         "What is known of a device, a dict; of the default device without argument.") {
   mx_device d = mx_default_device();
   if (py_given(f, 0) && need_device(f->v[0].o, &d, "device_info") < 0) return NULL;
-  return Py_BuildValue("{ss}", "device_name", device_names[d.type]);
+  struct utsname machine;
+  return Py_BuildValue("{ssss}", "architecture", uname(&machine) < 0 ? "" : machine.machine, "device_name",
+                       device_names[d.type]);
 }
 FUNCTION(default_stream, "device: object", "The thread's default stream of a device.") {
   mx_device d;
@@ -266,7 +284,8 @@ FUNCTION(new_stream, "device: object", "A new stream on a device.") {
   if (need_device(f->v[0].o, &d, "new_stream") < 0) return NULL;
   return wrap_stream(mx_stream_new(d));
 }
-FUNCTION(new_thread_unsafe_stream, "device: object", "The same as new_stream: every stream may be used from any thread.") {
+FUNCTION(new_thread_unsafe_stream, "device: object",
+         "The same as new_stream: every stream may be used from any thread.") {
   mx_device d;
   if (need_device(f->v[0].o, &d, "new_thread_unsafe_stream") < 0) return NULL;
   return wrap_stream(mx_stream_new(d));
@@ -300,18 +319,18 @@ FUNCTION(stream, "s: object", "A context in which s is the default stream: `with
 }
 
 static int add_device_kinds(PyObject *module) {
-  PyObject *enums = PyImport_ImportModule("enum"), *base = enums ? PyObject_GetAttrString(enums, "Enum") : NULL;
+  PyObject *enums = PyImport_ImportModule("enum"),
+           *base = enums ? PyObject_GetAttrString(enums, "Enum") : NULL;
   PyObject *args = Py_BuildValue("(s[(si)(si)])", "DeviceType", "cpu", 0, "gpu", 1);
-  PyObject *names = Py_BuildValue("{ss}", "module", "mlx.core");
-  PyObject *type = base && args && names ? PyObject_Call(base, args, names) : NULL;
+  PyObject *type = base && args ? py_make_enum(base, args) : NULL;
   for (int i = 0; type && i < 2; i++) {
     device_kinds[i] = PyObject_GetAttrString(type, device_names[i]);
-    if (!device_kinds[i] || PyModule_AddObjectRef(module, device_names[i], device_kinds[i]) < 0) Py_CLEAR(type);
+    if (!device_kinds[i] || PyModule_AddObjectRef(module, device_names[i], device_kinds[i]) < 0)
+      Py_CLEAR(type);
   }
   Py_XDECREF(enums);
   Py_XDECREF(base);
   Py_XDECREF(args);
-  Py_XDECREF(names);
   return py_add_object(module, "DeviceType", type);
 }
 
@@ -321,8 +340,7 @@ int py_streams_init(PyObject *module) {
   thread_stream_type = (PyTypeObject *)PyType_FromSpec(&thread_stream_spec);
   context_type = (PyTypeObject *)PyType_FromSpec(&context_spec);
   if (!device_type || !py_stream_type || !thread_stream_type || !context_type) return -1;
-  if (py_add_type(module, "Device", device_type) < 0 ||
-      py_add_type(module, "Stream", py_stream_type) < 0 ||
+  if (py_add_type(module, "Device", device_type) < 0 || py_add_type(module, "Stream", py_stream_type) < 0 ||
       py_add_type(module, "ThreadLocalStream", thread_stream_type) < 0 ||
       py_add_type(module, "StreamContext", context_type) < 0)
     return -1;

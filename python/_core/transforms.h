@@ -1,9 +1,9 @@
-/* What the transformations share: the object that stands for a transformed function, and calls from the library back
-   into Python.
+/* What the transformations share: the object that stands for a transformed function, and calls from the
+   library back into Python.
 
-   The library calls back with tracers. A callback wraps them, puts them where the arguments' arrays were, calls the
-   Python function, and hands its arrays back. A Python exception stays set while the library unwinds with
-   MX_CALLBACK_ERROR, and py_raise lets it through. */
+   The library calls back with tracers. A callback wraps them, puts them where the arguments' arrays were,
+   calls the Python function, and hands its arrays back. A Python exception stays set while the library
+   unwinds with MX_CALLBACK_ERROR, and py_raise lets it through. */
 #ifndef MLX_PYTHON_TRANSFORMS_H
 #define MLX_PYTHON_TRANSFORMS_H
 #include "core.h"
@@ -18,8 +18,7 @@ typedef struct trace_record { /* what a compiled function returned for one key *
   int nresult, nstate;
 } trace_record;
 struct callable_object {
-  PyObject_HEAD
-  invoke call;
+  PyObject_HEAD invoke call;
   PyObject *function, *dict, *weak;
   PyObject *argnums, *argnames; /* value_and_grad: tuples or NULL */
   bool value;                   /* return the value too */
@@ -41,7 +40,8 @@ int py_need_callable(const frame *f, PyObject *o);
 int py_callback_failed(void);
 /* New array objects around n arrays. */
 int py_wrap_all(int n, const mx_array *in, leaves *l);
-/* Hands the arrays of Python objects to the scope of the callback, so that they outlive the objects. Their number. */
+/* Hands the arrays of Python objects to the scope of the callback, so that they outlive the objects. Their
+ * number. */
 int py_lend_all(const leaves *l, int max_out, mx_array *out);
 /* A tree of `shape` with new array objects around the given arrays. */
 PyObject *py_rebuild(PyObject *shape, int n, const mx_array *arrays);

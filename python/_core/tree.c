@@ -1,5 +1,5 @@
-/* Trees: lists, tuples and dicts (and their subclasses) with arrays as leaves. Everything else in them is a constant.
-   mx.random.state is a leaf too: the key of the calling thread. */
+/* Trees: lists, tuples and dicts (and their subclasses) with arrays as leaves. Everything else in them is a
+   constant. mx.random.state is a leaf too: the key of the calling thread. */
 #include "core.h"
 #include <string.h>
 
@@ -46,12 +46,15 @@ static int collect(PyObject *tree, leaves *l, bool only_arrays) {
   if (is_random_state(tree)) return push(l, random_state());
   int r = 0;
   if (PyList_Check(tree)) {
-    for (Py_ssize_t i = 0; r == 0 && i < PyList_Size(tree); i++) r = py_tree_leaves(PyList_GetItem(tree, i), l, only_arrays);
+    for (Py_ssize_t i = 0; r == 0 && i < PyList_Size(tree); i++)
+      r = py_tree_leaves(PyList_GetItem(tree, i), l, only_arrays);
   } else if (PyTuple_Check(tree)) {
-    for (Py_ssize_t i = 0; r == 0 && i < PyTuple_Size(tree); i++) r = py_tree_leaves(PyTuple_GetItem(tree, i), l, only_arrays);
+    for (Py_ssize_t i = 0; r == 0 && i < PyTuple_Size(tree); i++)
+      r = py_tree_leaves(PyTuple_GetItem(tree, i), l, only_arrays);
   } else if (PyDict_Check(tree)) {
     PyObject *key, *value;
-    for (Py_ssize_t at = 0; r == 0 && PyDict_Next(tree, &at, &key, &value);) r = py_tree_leaves(value, l, only_arrays);
+    for (Py_ssize_t at = 0; r == 0 && PyDict_Next(tree, &at, &key, &value);)
+      r = py_tree_leaves(value, l, only_arrays);
   } else if (only_arrays) {
     PyErr_SetString(PyExc_ValueError, "[tree_flatten] The argument should contain only arrays");
     return -1;
@@ -77,8 +80,10 @@ static PyObject *build(PyObject *tree, PyObject *const *values, int *next) {
     PyObject *l = PyList_New(n);
     for (Py_ssize_t i = 0; l && i < n; i++) {
       PyObject *e = py_tree_build(PyList_GetItem(tree, i), values, next);
-      if (!e) Py_CLEAR(l);
-      else PyList_SetItem(l, i, e);
+      if (!e)
+        Py_CLEAR(l);
+      else
+        PyList_SetItem(l, i, e);
     }
     return l;
   }
@@ -87,8 +92,10 @@ static PyObject *build(PyObject *tree, PyObject *const *values, int *next) {
     PyObject *t = PyTuple_New(n);
     for (Py_ssize_t i = 0; t && i < n; i++) {
       PyObject *e = py_tree_build(PyTuple_GetItem(tree, i), values, next);
-      if (!e) Py_CLEAR(t);
-      else PyTuple_SetItem(t, i, e);
+      if (!e)
+        Py_CLEAR(t);
+      else
+        PyTuple_SetItem(t, i, e);
     }
     return t;
   }
@@ -142,8 +149,10 @@ static int walk_children(PyObject *tree, visit *v) {
   } else if (PyTuple_Check(tree)) {
     for (Py_ssize_t i = 0; i < PyTuple_Size(tree); i++) {
       PyObject *e = PyTuple_GetItem(tree, i);
-      if (py_is_array(e)) v->replace(v, e); /* a tuple can't change; its leaf still has a place in the order */
-      else if (walk(e, v) < 0) return -1;
+      if (py_is_array(e))
+        v->replace(v, e); /* a tuple can't change; its leaf still has a place in the order */
+      else if (walk(e, v) < 0)
+        return -1;
     }
   } else if (PyDict_Check(tree)) {
     PyObject *key, *value;
@@ -176,8 +185,8 @@ int py_tree_fill(PyObject *tree, PyObject *const *values, int n) {
   return walk(tree, &v);
 }
 
-/* Leaves come mostly in the order of `from`, so start looking where the last one was found. The random key has a new
-   object each time: its handle tells. */
+/* Leaves come mostly in the order of `from`, so start looking where the last one was found. The random key
+   has a new object each time: its handle tells. */
 static PyObject *matching_value(visit *v, PyObject *leaf) {
   for (int i = 0; i < v->n; i++) {
     int at = (v->next + i) % v->n;
@@ -203,7 +212,18 @@ static uint64_t mix(uint64_t h, uint64_t x) {
   return h ^ h >> 31;
 }
 
-enum { TAG_ARRAY = 1, TAG_LIST, TAG_TUPLE, TAG_DICT, TAG_NONE, TAG_BOOL, TAG_INT, TAG_FLOAT, TAG_STR, TAG_OTHER };
+enum {
+  TAG_ARRAY = 1,
+  TAG_LIST,
+  TAG_TUPLE,
+  TAG_DICT,
+  TAG_NONE,
+  TAG_BOOL,
+  TAG_INT,
+  TAG_FLOAT,
+  TAG_STR,
+  TAG_OTHER
+};
 
 static int hash_object(PyObject *o, int tag, uint64_t *h) {
   Py_hash_t x = PyObject_Hash(o);
@@ -254,7 +274,8 @@ static int hash_tree(PyObject *o, uint64_t *h, bool shapeless) {
   if (py_is_dtype(o)) return *h = mix(mix(*h, TAG_OTHER), (uint64_t)py_dtype_value(o)), 0;
   PyObject *name = PyType_GetName(Py_TYPE(o));
   PyErr_Format(PyExc_ValueError,
-               "[compile] Function arguments must be trees of arrays or constants (floats, ints, strings, or None), but "
+               "[compile] Function arguments must be trees of arrays or constants (floats, ints, strings, or "
+               "None), but "
                "received type %U.",
                name ? name : Py_None);
   Py_XDECREF(name);

@@ -1,5 +1,5 @@
-/* An array as text: `array([[1, 2],\n       [3, 4]], dtype=int32)`. An axis longer than six shows its first and last three
-   elements. */
+/* An array as text: `array([[1, 2],\n       [3, 4]], dtype=int32)`. An axis longer than six shows its first
+   and last three elements. */
 #include "core/array.h"
 #include "base/alloc.h"
 #include "base/error.h"

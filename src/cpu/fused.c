@@ -5,6 +5,7 @@
 #include "cpu/cpu.h"
 #include "cpu/fused.h"
 #include "cpu/program.h"
+#include "cpu/reduce.h"
 #include <string.h>
 
 enum { CHUNK = 32 * MXI_TILE, NEUTRAL = 255, ROW = 254 };
@@ -173,7 +174,22 @@ int mxi_run_elementwise(const struct mxi_program *p, mx_ints shape, mx_array *in
   return mxi_parallel_for(mxi_ceil_div(job.size, CHUNK), run_chunk, &job);
 }
 
-int mxi_run_reduction(const struct mxi_program *p, const struct mxi_reduction *r, mx_array *in, mx_array out) {
+/* Elements of each run that the reduction folds, when it folds the last axes; 0 when it folds others. */
+static int64_t run_length(const struct mxi_reduction *r, mx_ints axes) {
+  int64_t length = 1;
+  int k = axes.n - 1;
+  for (int i = r->shape.n - 1; i >= 0; i--) {
+    bool folded = k >= 0 && axes.v[k] == i;
+    if (folded) length *= r->shape.v[i], k--;
+    else if (r->shape.v[i] != 1) break;
+  }
+  for (; k >= 0; k--)
+    if (r->shape.v[axes.v[k]] != 1) return 0;
+  return length;
+}
+
+/* By way of memory: for reductions of other axes, and for values laid out in another order. */
+static int run_stored(const struct mxi_program *p, const struct mxi_reduction *r, mx_array *in, mx_array out) {
   mx_array values = mxi_array_new(r->type, r->shape);
   if (!values) return -1;
   struct mxi_call reduce = {&mxi_prims[MXI_REDUCE], r->params, 1, 1, &values, &out, 1};
@@ -181,4 +197,17 @@ int mxi_run_reduction(const struct mxi_program *p, const struct mxi_reduction *r
   if (result == 0) result = mxi_cpu_table[MXI_REDUCE](&reduce);
   mxi_unref(values);
   return result;
+}
+
+int mxi_run_reduction(const struct mxi_program *p, const struct mxi_reduction *r, mx_array *in, mx_array out) {
+  const struct mxi_p_REDUCE *params = (const struct mxi_p_REDUCE *)r->params->fields;
+  int64_t length = run_length(r, params->axes);
+  uint8_t tag;
+  output_tags(p, in, r->shape, &tag);
+  struct mxi_tile_job job = {.size = 1};
+  for (int i = 0; i < r->shape.n; i++) job.size *= r->shape.v[i];
+  if (job.size == 0 || length == 0 || tag != ROW) return run_stored(p, r, in, out);
+  struct box box;
+  make_job(&job, &box, p, r->shape, in, 0, NULL, is_line(p, in, r->shape, job.size), NULL);
+  return mxi_cpu_reduce_program(&job, (enum mxi_reduce_op)params->op, length, out);
 }

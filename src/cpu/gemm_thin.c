@@ -8,7 +8,9 @@
 #include <string.h>
 
 enum {
-  DOT_COLS = 512, /* most columns of a chunk where B's columns are contiguous: their sums lie on the stack */
+  FEW_ROWS = 8,      /* thin whatever the size of B */
+  LARGE_B = 1 << 20, /* elements; read once rather than packed for up to MXI_THIN_ROWS rows */
+  DOT_COLS = 256, /* most columns of a chunk where B's columns are contiguous: their sums lie on the stack */
   ROW_SUMS = 16384,     /* most sums of a chunk where B's rows are: they stay in the second cache */
   NEAR_ROW_SUMS = 4096, /* with several rows of A they are used more often, and stay in the first */
   CHUNK_WORK = 131072,  /* elements of B in a chunk, about */
@@ -44,7 +46,8 @@ static struct mxi_gemm oriented(const struct mxi_gemm *g) {
 bool mxi_gemm_is_thin(const struct mxi_gemm *g) {
   if (g->pack_b || g->dtype == MX_FLOAT64) return false;
   struct mxi_gemm t = oriented(g);
-  return t.m <= MXI_THIN_ROWS && (t.b_row == 1 || t.b_col == 1);
+  if (t.m <= FEW_ROWS) return t.b_row == 1 || t.b_col == 1;
+  return t.m <= MXI_THIN_ROWS && t.b_row == 1 && t.n > 1 && (double)t.n * (double)t.k >= LARGE_B;
 }
 
 static void plan_cuts(struct thin *t) {

@@ -17,7 +17,8 @@
 static int map(struct mxi_mapping *m, const char *op, const char *path, int fd) {
   struct stat info;
   if (fstat(fd, &info) < 0) return mxi_io_fail(op, "read", path, errno);
-  if (!S_ISREG(info.st_mode)) return mxi_io_fail(op, "read", path, S_ISDIR(info.st_mode) ? EISDIR : EINVAL);
+  if (S_ISDIR(info.st_mode)) return mxi_io_fail(op, "read", path, EISDIR);
+  if (!S_ISREG(info.st_mode)) return mxi_fail(MX_IO_ERROR, "[%s] expected a regular file, got %s", op, path);
   m->size = (size_t)info.st_size;
   if (!m->size) return 0;
   void *data = mmap(NULL, m->size, PROT_READ, MAP_PRIVATE, fd, 0);

@@ -184,28 +184,27 @@ static mx_array rolled(mx_array a, int64_t shift, int axis) {
   return mx_concatenate(2, (mx_array[]){along(a, axis, n - by, n), along(a, axis, 0, n - by)}, axis);
 }
 
-static mx_array rolled_along(mx_array a, mx_ints shifts, mx_ints axes, int64_t total) {
+static mx_array rolled_along(mx_array a, mx_ints shifts, mx_ints axes) {
   for (int i = 0; i < axes.n && mx_ok(a); i++) {
     int axis = mxi_axis("roll", axes.v[i], a->ndim);
     if (axis < 0) return MX_BAD;
-    a = rolled(a, axes.n == 1 ? total : shifts.n == 1 ? shifts.v[0] : shifts.v[i], axis);
+    a = rolled(a, shifts.v[shifts.n == 1 ? 0 : i], axis);
   }
   return a;
 }
+static mx_array rolled_flat(mx_array a, mx_ints shifts) {
+  mx_array flat = mx_reshape(a, MX_SHAPE(a->size));
+  for (int i = 0; i < shifts.n; i++) flat = rolled(flat, shifts.v[i], 0);
+  return mx_reshape(flat, mxi_shape_of(a));
+}
 
-/* One axis takes the sum of all shifts; one shift serves all axes; MX_ALL_AXES rolls the flattened array. */
+/* Axis i takes shift i, or the only one; MX_ALL_AXES rolls the flattened array by the sum of the shifts. */
 mx_array mx_roll(mx_array a, mx_ints shifts, mx_ints axes) {
   if (!mxi_usable1("roll", a)) return MX_BAD;
-  int64_t total = 0;
-  for (int i = 0; i < shifts.n; i++)
-    if (!mxi_add(total, shifts.v[i], &total))
-      return mxi_bad(MX_INVALID_ARGUMENT, "[roll] expected shifts below 2^63, got more");
-  if (axes.n > 1 && shifts.n > 1 && shifts.n != axes.n)
-    return mxi_bad(MX_INVALID_ARGUMENT, "[roll] expected as many shifts as axes, got %d and %d", shifts.n,
-                   axes.n);
-  if (shifts.n < 1) return mxi_itself(a);
-  if (axes.n >= 0) return MXI_COMPOSED(rolled_along(a, shifts, axes, total));
-  return MXI_COMPOSED(mx_reshape(rolled(mx_reshape(a, MX_SHAPE(a->size)), total, 0), mxi_shape_of(a)));
+  if (shifts.n < 1 || (shifts.n > 1 && shifts.n < axes.n))
+    return mxi_bad(MX_INVALID_ARGUMENT, "[roll] expected one shift or one for each of %d axes, got %d",
+                   axes.n, shifts.n);
+  return axes.n < 0 ? MXI_COMPOSED(rolled_flat(a, shifts)) : MXI_COMPOSED(rolled_along(a, shifts, axes));
 }
 
 /* ---- Pad ---- */

@@ -17,6 +17,12 @@ mx_array mx_ones(mx_ints shape, mx_dtype t) { return filled("ones", shape, 1, t)
 mx_array mx_full(mx_ints shape, mx_array value, mx_dtype t) {
   if (!mxi_usable1("full", value) || check_dtype("full", t) < 0 || mxi_check_shape("full", shape, NULL) < 0)
     return MX_BAD;
+  int64_t common[MX_MAX_NDIM];
+  int ndim = mxi_broadcast_shape("full", mxi_shape_of(value), shape, common);
+  if (ndim < 0) return MX_BAD;
+  if (!mxi_ints_equal((mx_ints){common, ndim}, shape))
+    return mxi_bad(MX_INVALID_ARGUMENT, "[full] expected a value that broadcasts to %s, got shape %s",
+                   mxi_shape_text(shape).s, MXI_SHAPE_TEXT(value));
   return MXI_COMPOSED(mx_broadcast_to(mx_astype(value, t), shape));
 }
 

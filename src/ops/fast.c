@@ -3,6 +3,7 @@
 #include "mlx/fast.h"
 #include "ops/common.h"
 #include "ops/rules.h"
+#include <float.h>
 
 static mx_dtype wide(mx_dtype t) { return mxi_is_half(t) ? MX_FLOAT32 : t; }
 static mx_array widened(mx_array a) { return mx_ok(a) ? mx_astype(a, wide(mxi_dtype(a))) : a; }
@@ -172,7 +173,10 @@ static mx_array attend(mx_array q, mx_array k, mx_array v, const struct mxi_p_SD
                        mx_array sinks, mx_dtype t) {
   mx_array in[5] = {mx_astype(q, t), mx_astype(k, t), mx_astype(v, t)};
   int n = 3;
-  if (mask) in[n++] = mxi_dtype(mask) == MX_BOOL ? mask : mx_astype(mask, t);
+  if (mask) { /* whole, as a view: the kernel reads it by its strides */
+    mx_ints scores = MX_SHAPE(q->dims[0], q->dims[1], q->dims[2], k->dims[2]);
+    in[n++] = mx_broadcast_to(mxi_dtype(mask) == MX_BOOL ? mask : mx_astype(mask, t), scores);
+  }
   if (sinks) in[n++] = mx_astype(sinks, t);
   return mxi_apply(MXI_SDPA, p, n, in, t, MX_SHAPE(q->dims[0], q->dims[1], q->dims[2], v->dims[3]));
 }
@@ -208,33 +212,30 @@ static mx_array by_group(mx_array a, int64_t groups) {
 }
 static mx_array transposed(mx_array a) { return mx_swapaxes(a, -1, -2); }
 
-/* mask, broadcastable to (B, H, Tq, Tk), as one broadcastable to (B, G, R, Tq, Tk). */
+/* The mask (B, H, Tq, Tk) as (B, G, R, Tq, Tk). */
 static mx_array grouped_mask(mx_array mask, const struct grouped *d) {
-  int64_t shape[] = {1, 1, 1, 1}, split[5];
-  mxi_copy_ints(shape + 4 - mask->ndim, mxi_shape_of(mask));
-  bool shared = shape[1] == 1;
-  split[0] = shape[0];
-  split[1] = shared ? 1 : d->groups;
-  split[2] = shared ? 1 : d->repeats;
-  split[3] = shape[2];
-  split[4] = shape[3];
-  return mx_reshape(mask, (mx_ints){split, 5});
+  return mx_unflatten(mask, 1, MX_SHAPE(d->groups, d->repeats));
+}
+
+/* v where a query may attend to a key, else `other`; v (B, G, R, Tq, Tk). */
+static mx_array where_allowed(const mx_node *n, const struct grouped *d, mx_array v, double other) {
+  const struct mxi_p_SDPA *p = MXI_PARAMS(SDPA, n);
+  mx_array rest = mx_like(v, other);
+  if (p->causal) {
+    int64_t tq = mx_dim(d->q, -2), tk = mx_dim(d->k, -2);
+    v = mx_where(mx_tri(tq, tk, tk - tq, MX_BOOL), v, rest);
+  }
+  if (p->has_mask && mxi_dtype(n->inputs[3]) == MX_BOOL) v = mx_where(grouped_mask(n->inputs[3], d), v, rest);
+  return v;
 }
 
 /* Scores of pairs that may not attend become the lowest finite number, as in the kernel: a row without any
    key attends to all equally. */
 static mx_array masked_scores(const mx_node *n, const struct grouped *d) {
-  const struct mxi_p_SDPA *p = MXI_PARAMS(SDPA, n);
-  mx_array s = mx_multiply(mx_matmul(d->q, transposed(d->k)), mx_like(d->q, p->scale));
-  mx_array lowest = mx_like(s, -3.4028234663852886e38);
-  if (p->causal) {
-    int64_t tq = mx_dim(d->q, -2), tk = mx_dim(d->k, -2);
-    s = mx_where(mx_tri(tq, tk, tk - tq, MX_BOOL), s, lowest);
-  }
-  if (!p->has_mask) return s;
-  mx_array mask = grouped_mask(n->inputs[3], d);
-  if (!mx_ok(mask)) return MX_BAD;
-  return mxi_dtype(mask) == MX_BOOL ? mx_where(mask, s, lowest) : mx_add(s, widened(mask));
+  mx_array s = mx_multiply(mx_matmul(d->q, transposed(d->k)), mx_like(d->q, MXI_PARAMS(SDPA, n)->scale));
+  s = where_allowed(n, d, s, -FLT_MAX);
+  if (!MXI_PARAMS(SDPA, n)->has_mask || mxi_dtype(n->inputs[3]) == MX_BOOL) return s;
+  return mx_add(s, widened(grouped_mask(n->inputs[3], d)));
 }
 
 /* One column more, the sink of each head; the sinks as (1, G, R, 1, 1). */
@@ -268,7 +269,8 @@ static void attention_gradients(const mx_node *n, mx_array g, const bool *want, 
   mx_array sink_part[2] = {NULL, NULL};
   if (sink_at && mx_split_at(all, MX_SHAPE(tk), -1, sink_part) == 0) p = sink_part[0];
   mx_array dp = mx_matmul(d.g, transposed(d.v)), row = mx_sum(mx_multiply(p, dp), MX_AXES(-1), true);
-  mx_array ds = mx_multiply(p, mx_subtract(dp, row)), scaled = mx_multiply(ds, mx_like(ds, params->scale));
+  mx_array ds = mx_multiply(p, mx_subtract(dp, row));
+  mx_array scaled = mx_multiply(where_allowed(n, &d, ds, 0), mx_like(ds, params->scale));
   if (want[0]) grads[0] = flat_heads(mx_matmul(scaled, d.k), in[0]);
   if (want[1]) grads[1] = key_gradient(mx_matmul(transposed(scaled), d.q), in[1]);
   if (want[2]) grads[2] = key_gradient(mx_matmul(transposed(p), d.g), in[2]);

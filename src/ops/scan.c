@@ -107,9 +107,12 @@ static mx_array log_of_positive(mx_array v) {
   mx_array positive = mx_greater(v, mx_like(v, 0));
   return mx_where(positive, mx_log(mx_where(positive, v, mx_like(v, 1))), mx_like(v, -INFINITY));
 }
-/* exp(shift + logcumsumexp(log v - minus)), for v of either sign. */
+/* exp(shift + logcumsumexp(log v - minus)), for v of either sign. A minus of -inf (nothing but exp(-inf) was
+   summed there) weighs nothing, nor does a shift of +inf. */
 static mx_array signed_logcumsumexp(mx_array v, mx_array minus, mx_array shift, int axis, bool reverse) {
   mx_array parts[2];
+  minus = mx_where(mx_isneginf(minus), mx_like(minus, INFINITY), minus);
+  shift = mx_where(mx_isposinf(shift), mx_like(shift, 0), shift);
   for (int i = 0; i < 2; i++) {
     mx_array log_v = log_of_positive(i ? mx_negative(v) : v);
     parts[i] = mx_exp(mx_add(shift, mx_logcumsumexp(mx_subtract(log_v, minus), axis, reverse, true)));

@@ -24,6 +24,20 @@ static mx_array from_rows(mx_array rows, const struct rows *r, int ndim) {
   return mx_transpose(mx_reshape(rows, (mx_ints){r->moved, ndim}), (mx_ints){back, ndim});
 }
 
+/* Complex numbers have no kernel: exp(z - m) with m the largest real part, which cancels. */
+static mx_array shifted_exp(mx_array a, mx_ints axes, mx_array *shift) {
+  *shift = mx_stop_gradient(mx_max(mx_real(a), axes, true));
+  return mx_exp(mx_subtract(a, *shift));
+}
+static mx_array complex_softmax(mx_array a, mx_ints axes) {
+  mx_array shift, e = shifted_exp(a, axes, &shift);
+  return mx_divide(e, mx_sum(e, axes, true));
+}
+static mx_array complex_logsumexp(mx_array a, mx_ints axes, bool keepdims) {
+  mx_array shift, e = shifted_exp(a, axes, &shift), sum = mx_add(mx_log(mx_sum(e, axes, true)), shift);
+  return keepdims ? sum : mx_squeeze(sum, axes);
+}
+
 static mx_array softmax_along(mx_array a, int count, const int64_t *axes, bool precise) {
   struct rows r;
   if (as_rows(a, count, axes, &r) < 0) return MX_BAD;
@@ -38,6 +52,7 @@ mx_array mx_softmax(mx_array a, mx_ints axes, bool precise) {
   mx_dtype t = mxi_at_least_float(mxi_dtype(a));
   if (n == 0) return mxi_constant(1, t, mxi_shape_of(a)); // each element is a row of its own
   if (a->size == 0) return mx_astype(a, t);
+  if (t == MX_COMPLEX64) return MXI_COMPOSED(complex_softmax(a, (mx_ints){sorted, n}));
   return MXI_COMPOSED(softmax_along(mx_astype(a, t), n, sorted, precise));
 }
 
@@ -48,7 +63,7 @@ static mx_array softmax_derivative(mx_array y, mx_array g) {
 }
 MXI_VJP(SOFTMAX) {
   mx_array y = outputs[0];
-  return mxi_only_grad(n, MXI_COMPOSED(softmax_derivative(mx_conjugate(y), cotangents[0])), grads);
+  return mxi_only_grad(n, MXI_COMPOSED(softmax_derivative(y, cotangents[0])), grads);
 }
 MXI_JVP(SOFTMAX) {
   out[0] = tangents[0] ? MXI_COMPOSED(softmax_derivative(outputs[0], tangents[0])) : NULL;
@@ -78,15 +93,14 @@ mx_array mx_logsumexp(mx_array a, mx_ints axes, bool keepdims) {
                      (long long)sorted[i], MXI_SHAPE_TEXT(a));
   mx_dtype t = mxi_at_least_float(mxi_dtype(a));
   if (n == 0) return mx_astype(a, t);
+  if (t == MX_COMPLEX64) return MXI_COMPOSED(complex_logsumexp(a, (mx_ints){sorted, n}, keepdims));
   return MXI_COMPOSED(logsumexp_along(mx_astype(a, t), n, sorted, keepdims));
 }
 
 /* The derivative of logsumexp is softmax, computed anew: exp(x - logsumexp(x)) would be NaN for a row of
  * -inf. */
 static mx_array weights(const mx_node *n) { return mx_softmax(n->inputs[0], MX_AXES(-1), true); }
-MXI_VJP(LOGSUMEXP) {
-  return mxi_only_grad(n, MXI_COMPOSED(mx_multiply(cotangents[0], mx_conjugate(weights(n)))), grads);
-}
+MXI_VJP(LOGSUMEXP) { return mxi_only_grad(n, MXI_COMPOSED(mx_multiply(cotangents[0], weights(n))), grads); }
 MXI_JVP(LOGSUMEXP) {
   out[0] = tangents[0] ? MXI_COMPOSED(mx_sum(mx_multiply(tangents[0], weights(n)), MX_AXES(-1), true)) : NULL;
   return out[0] == MX_BAD ? -1 : 0;

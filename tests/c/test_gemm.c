@@ -194,7 +194,7 @@ static void every_pair_of_layouts_agrees_with_the_reference(void **state) {
 static void products_of_several_blocks_agree_with_the_reference(void **state) {
   static const int64_t shapes[][3] = {{2060, 40, 5},  {20, 2090, 7},  {30, 35, 390},  {17, 50, 1600},
                                       {33, 70, 769},  {96, 100, 801}, {1, 1100, 300}, {1, 9, 40000},
-                                      {4, 600, 9000}, {700, 1, 3000}, {5, 3, 70001}};
+                                      {4, 600, 9000}, {700, 1, 3000}, {5, 3, 70001},  {19, 1030, 1025}};
   EACH_DTYPE(t)
   for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
     for (int l = 0; l < 4; l++)

@@ -21,7 +21,7 @@ MXI_INLINE BF16_DOT vf32 dot(vf32 pair, vf32 b, vf32 c) {
 MXI_INLINE BF16_DOT void tile(int h, int64_t units, const float *a, const float *b, const float *in,
                               int64_t in_row, float *out, int64_t out_row) {
   vf32 acc[MR][2];
-  _Pragma("GCC unroll 16")
+  MXI_UNROLL
   for (int i = 0; i < h; i++) {
     acc[i][0] = acc[i][1] = (vf32){0};
     __builtin_prefetch(out + i * out_row);
@@ -30,14 +30,14 @@ MXI_INLINE BF16_DOT void tile(int h, int64_t units, const float *a, const float 
   _Pragma("GCC unroll 4")
   for (int64_t u = 0; u < units; u++, a += h, b += 2 * MXI_VL) {
     vf32 b0 = mxi_load_f32(b), b1 = mxi_load_f32(b + MXI_VL);
-    _Pragma("GCC unroll 16")
+    MXI_UNROLL
     for (int i = 0; i < h; i++) {
       vf32 pair = broadcast(a + i);
       acc[i][0] = dot(pair, b0, acc[i][0]);
       acc[i][1] = dot(pair, b1, acc[i][1]);
     }
   }
-  _Pragma("GCC unroll 16")
+  MXI_UNROLL
   for (int i = 0; i < h; i++) {
     if (in) {
       acc[i][0] += mxi_load_f32(in + i * in_row);

@@ -48,7 +48,7 @@ MXI_DECLARE_KERNEL(const struct mxi_gemm_kernels *, mxi_gemm_bf16_dot, (void));
 
 /* ---- Thin products: few rows of A, B read once where it lies. A is float32, a[m][a_row], k contiguous. ----
  */
-enum { MXI_THIN_ROWS = 8 };
+enum { MXI_THIN_ROWS = 32 };
 /* sums[m][n] (row stride sums_row) = A * B for n columns of B, m <= MXI_THIN_ROWS. `stride` is B's other one.
  */
 typedef void (*mxi_thin_fn)(const float *a, int64_t a_row, const void *b, int64_t stride, int64_t m,
@@ -61,6 +61,12 @@ struct mxi_thin_kernels {
 MXI_DECLARE_KERNEL(const struct mxi_thin_kernels *, mxi_thin, (void));
 
 #ifdef MXI_ISA
+/* Before a loop over registers, of constant length up to 16: only when unrolled do they stay registers. */
+#if defined(__clang__)
+#define MXI_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define MXI_UNROLL _Pragma("GCC unroll 16")
+#endif
 /* Shared by the kernel files of one instruction set. */
 #define mxi_gemm_finish_f32 MXI_ISA_NAME(mxi_gemm_finish_f32)
 void mxi_gemm_finish_f32(const void *tile, int64_t tile_row, const struct mxi_gemm_finish *f);

@@ -2,6 +2,7 @@
    where k is contiguous, blocks of MXI_VL x MXI_VL are transposed in registers; else element by element.
    Halves are widened on the way. A width is at most one vector (slivers of A) or a whole number of vectors
    (panels of B). */
+#include "cpu/kernels/gemm_kernels.h"
 #include "cpu/kernels/gemm_pack.h"
 #include "cpu/simd.h"
 #include <stdbool.h>
@@ -22,15 +23,15 @@ enum kind { F32, F16, BF16, BF16_PAIR };
 
 /* Transposes a square of lanes: log2(MXI_VL) perfect shuffles of the rows' halves. */
 MXI_INLINE void transpose(vf32 v[MXI_VL]) {
-  _Pragma("GCC unroll 4")
+  MXI_UNROLL
   for (int step = 1; step < MXI_VL; step *= 2) {
     vf32 t[MXI_VL];
-    _Pragma("GCC unroll 8")
+    MXI_UNROLL
     for (int i = 0; i < MXI_VL / 2; i++) {
       t[2 * i] = __builtin_shufflevector(v[i], v[i + MXI_VL / 2], LOW_HALVES);
       t[2 * i + 1] = __builtin_shufflevector(v[i], v[i + MXI_VL / 2], HIGH_HALVES);
     }
-    _Pragma("GCC unroll 16")
+    MXI_UNROLL
     for (int i = 0; i < MXI_VL; i++) v[i] = t[i];
   }
 }
@@ -127,12 +128,12 @@ MXI_INLINE void pack_columns(enum kind kind, float *dst, struct source s) {
   for (; u + MXI_VL <= whole; u += MXI_VL)
     for (int64_t r = 0; r < s.width; r += MXI_VL) {
       vf32 v[MXI_VL];
-      _Pragma("GCC unroll 16")
+      MXI_UNROLL
       for (int i = 0; i < MXI_VL; i++)
         v[i] = r + i < s.valid ? load_lanes(kind, s.p + (r + i) * s.r_bytes + u * item) : (vf32){0};
       transpose(v);
       float *d = dst + u * s.width + r;
-      if (s.width >= MXI_VL || u + 2 * MXI_VL <= whole) _Pragma("GCC unroll 16")
+      if (s.width >= MXI_VL || u + 2 * MXI_VL <= whole) MXI_UNROLL
       for (int i = 0; i < MXI_VL; i++) mxi_store_f32(d + i * s.width, v[i]);
       else for (int i = 0; i < MXI_VL; i++) mxi_storen_f32(d + i * s.width, v[i], s.width);
     }

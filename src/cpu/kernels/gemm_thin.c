@@ -27,27 +27,27 @@ enum { DOT_SUMS = 24 }; /* accumulators that registers hold */
 #else
 enum { DOT_SUMS = 10 };
 #endif
-enum { MAX_COLS = 4 };
+enum { MAX_COLS = 4, GROUP = 8 }; /* columns and rows of A that share registers */
 
 /* Adds MXI_VL elements of k to the sums. */
 MXI_INLINE void dot_step(mx_dtype t, int m, int cols, const float *a, int64_t a_row, const char *b,
-                         int64_t b_bytes, vf32 acc[MXI_THIN_ROWS][MAX_COLS]) {
+                         int64_t b_bytes, vf32 acc[GROUP][MAX_COLS]) {
   vf32 y[MAX_COLS];
-  _Pragma("GCC unroll 4")
+  MXI_UNROLL
   for (int j = 0; j < cols; j++) y[j] = load_lanes(t, b + j * b_bytes, 0);
-  _Pragma("GCC unroll 8")
+  MXI_UNROLL
   for (int i = 0; i < m; i++) {
     vf32 x = mxi_load_f32(a + i * a_row);
-    _Pragma("GCC unroll 4")
+    MXI_UNROLL
     for (int j = 0; j < cols; j++) acc[i][j] = multiply_add(x, y[j], acc[i][j]);
   }
 }
 MXI_INLINE void dot_end(mx_dtype t, int m, int cols, const float *a, int64_t a_row, const char *b,
-                        int64_t b_bytes, int64_t n, vf32 acc[MXI_THIN_ROWS][MAX_COLS]) {
-  _Pragma("GCC unroll 8")
+                        int64_t b_bytes, int64_t n, vf32 acc[GROUP][MAX_COLS]) {
+  MXI_UNROLL
   for (int i = 0; i < m; i++) {
     vf32 x = mxi_loadn_f32(a + i * a_row, n);
-    _Pragma("GCC unroll 4")
+    MXI_UNROLL
     for (int j = 0; j < cols; j++)
       acc[i][j] = multiply_add(x, load_lanes_n(t, b + j * b_bytes, 0, n), acc[i][j]);
   }
@@ -57,19 +57,19 @@ MXI_INLINE void dot_end(mx_dtype t, int m, int cols, const float *a, int64_t a_r
    prefetchers in hardware lose a column's start. */
 MXI_INLINE void dots(mx_dtype t, int m, int cols, const float *a, int64_t a_row, const char *b,
                      int64_t b_bytes, int64_t k, float *sums, int64_t sums_row) {
-  vf32 acc[MXI_THIN_ROWS][MAX_COLS];
+  vf32 acc[GROUP][MAX_COLS];
   int64_t p = 0, item = t == MX_FLOAT32 ? 4 : 2;
-  _Pragma("GCC unroll 8")
-  for (int i = 0; i < m; i++) _Pragma("GCC unroll 4")
+  MXI_UNROLL
+  for (int i = 0; i < m; i++) MXI_UNROLL
   for (int j = 0; j < cols; j++) acc[i][j] = (vf32){0};
   for (; p + MXI_VL <= k; p += MXI_VL) {
-    _Pragma("GCC unroll 4")
+    MXI_UNROLL
     for (int j = 0; j < cols; j++) __builtin_prefetch(b + (cols + j) * b_bytes + p * item, 0, 2);
     dot_step(t, m, cols, a + p, a_row, b + p * item, b_bytes, acc);
   }
   if (p < k) dot_end(t, m, cols, a + p, a_row, b + p * item, b_bytes, k - p, acc);
-  _Pragma("GCC unroll 8")
-  for (int i = 0; i < m; i++) _Pragma("GCC unroll 4")
+  MXI_UNROLL
+  for (int i = 0; i < m; i++) MXI_UNROLL
   for (int j = 0; j < cols; j++) sums[i * sums_row + j] = mxi_hsum_f32(acc[i][j]);
 }
 
@@ -85,6 +85,9 @@ MXI_INLINE void all_dots(mx_dtype t, int m, const float *a, int64_t a_row, const
 MXI_INLINE void along_k(mx_dtype t, const float *a, int64_t a_row, const void *b, int64_t stride, int64_t m,
                         int64_t n, int64_t k, float *sums, int64_t sums_row) {
   int64_t b_bytes = stride * (t == MX_FLOAT32 ? 4 : 2);
+  /* More rows take further passes over B's chunk, which is in cache by then. */
+  for (; m > GROUP; m -= GROUP, a += GROUP * a_row, sums += GROUP * sums_row)
+    all_dots(t, GROUP, a, a_row, b, b_bytes, n, k, sums, sums_row);
   switch (m) {
   case 1: all_dots(t, 1, a, a_row, b, b_bytes, n, k, sums, sums_row); break;
   case 2: all_dots(t, 2, a, a_row, b, b_bytes, n, k, sums, sums_row); break;
@@ -107,7 +110,7 @@ MXI_INLINE void add_rows(mx_dtype t, const float *a, int64_t a_row, const char *
   for (int64_t j = 0; j < n; j += MXI_VL) {
     int64_t left = n - j;
     vf32 y[ROWS];
-    _Pragma("GCC unroll 4")
+    MXI_UNROLL
     for (int r = 0; r < rows; r++) {
       __builtin_prefetch(b + (ROWS + r) * b_bytes + j * (t == MX_FLOAT32 ? 4 : 2), 0, 2);
       y[r] = left >= MXI_VL ? load_lanes(t, b + r * b_bytes, j) : load_lanes_n(t, b + r * b_bytes, j, left);
@@ -115,7 +118,7 @@ MXI_INLINE void add_rows(mx_dtype t, const float *a, int64_t a_row, const char *
     for (int64_t i = 0; i < m; i++) {
       float *s = sums + i * sums_row + j;
       vf32 sum = left >= MXI_VL ? mxi_load_f32(s) : mxi_loadn_f32(s, left);
-      _Pragma("GCC unroll 4")
+      MXI_UNROLL
       for (int r = 0; r < rows; r++) sum = multiply_add(mxi_set_f32(a[i * a_row + r]), y[r], sum);
       if (left >= MXI_VL)
         mxi_store_f32(s, sum);

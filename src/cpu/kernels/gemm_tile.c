@@ -35,7 +35,7 @@ MXI_INLINE vf64 multiply_add_f64(double a, vf64 b, vf64 c) {
                               T *out, int64_t out_row) {                                              \
     enum { L = sizeof(V) / sizeof(T) };                                                               \
     V acc[MR][2];                                                                                     \
-    _Pragma("GCC unroll 16")                                                                          \
+    MXI_UNROLL                                                                                        \
     for (int i = 0; i < h; i++) {                                                                     \
       acc[i][0] = acc[i][1] = (V){0};                                                                 \
       __builtin_prefetch(out + i * out_row);                                                          \
@@ -44,13 +44,13 @@ MXI_INLINE vf64 multiply_add_f64(double a, vf64 b, vf64 c) {
     _Pragma("GCC unroll 4")                                                                           \
     for (int64_t k = 0; k < kc; k++, a += h, b += 2 * L) {                                            \
       V b0 = mxi_load_##name(b), b1 = mxi_load_##name(b + L);                                         \
-      _Pragma("GCC unroll 16")                                                                        \
+      MXI_UNROLL                                                                                      \
       for (int i = 0; i < h; i++) {                                                                   \
         acc[i][0] = multiply_add_##name(a[i], b0, acc[i][0]);                                         \
         acc[i][1] = multiply_add_##name(a[i], b1, acc[i][1]);                                         \
       }                                                                                               \
     }                                                                                                 \
-    _Pragma("GCC unroll 16")                                                                          \
+    MXI_UNROLL                                                                                        \
     for (int i = 0; i < h; i++) {                                                                     \
       if (in) {                                                                                       \
         acc[i][0] += mxi_load_##name(in + i * in_row);                                                \

@@ -99,7 +99,7 @@ MXI_INLINE void dequantize_span(const struct mxi_quantized *w, float *dst, int64
       scale = splat(load_float(element_at(w->scales, w->dtype, groups + group), w->dtype));
       bias = splat(load_float(element_at(w->biases, w->dtype, groups + group), w->dtype));
     }
-    mxi_store_f32(dst + k - begin, multiply_add(unpack_run(packed, k, bits), scale, bias));
+    mxi_store_f32(dst + (k - begin), multiply_add(unpack_run(packed, k, bits), scale, bias));
   }
 }
 
@@ -147,9 +147,9 @@ MXI_INLINE void add_rows(const struct mxi_matvec *job, float (*sum)[MXI_VECMAT_C
       UNROLL for (int r = 0; r < rows; r++) weight[r] =
           multiply_add(unpack_run(packed[r], j, bits), scale[r], bias[r]);
       for (int64_t m = 0; m < job->m; m++) {
-        vf32 v = mxi_load_f32(sum[m] + j - begin);
+        vf32 v = mxi_load_f32(sum[m] + (j - begin));
         UNROLL for (int r = 0; r < rows; r++) v = multiply_add(splat(x[m][r]), weight[r], v);
-        mxi_store_f32(sum[m] + j - begin, v);
+        mxi_store_f32(sum[m] + (j - begin), v);
       }
     }
   }
@@ -171,7 +171,7 @@ void MXI_ISA_NAME(mxi_vecmat_columns)(const struct mxi_matvec *job, int64_t begi
   for (int64_t m = 0; m < job->m; m++)
     for (int64_t j = begin; j < end; j += MXI_VL)
       store_floats_n((char *)element_at(job->y, job->dtype, m * job->w.cols + j),
-                     mxi_load_f32(sum[m] + j - begin), job->dtype, MXI_VL);
+                     mxi_load_f32(sum[m] + (j - begin)), job->dtype, MXI_VL);
 }
 
 /* ---- quantize ---- */

@@ -165,7 +165,8 @@ const void *MXI_ISA_NAME(mxi_reduce_load)(const struct mxi_reduce_kind *r, const
 void MXI_ISA_NAME(mxi_reduce_store)(const struct mxi_reduce_kind *r, const void *values, int64_t n, void *out,
                                     int64_t stride) {
   struct mxi_panel p = {1, n, 0, stride, 0, 1};
-  MXI_ISA_NAME(mxi_cast_panel)(r->to, r->acc, &p, out, values);
+  if (same_bits(r->to, r->acc)) MXI_ISA_NAME(mxi_copy_panel)((int)mx_dtype_size(r->to), &p, out, values, 0);
+  else MXI_ISA_NAME(mxi_cast_panel)(r->to, r->acc, &p, out, values);
 }
 
 /* ---- Entry points ---- */

@@ -186,9 +186,9 @@ MXI_INLINE vf32 mxi_v_tanh(vf32 x) {
 }
 /* ---- erf ---- */
 #if defined(__AVX512F__)
-/* Around each k/8, k < 32, erf is a polynomial of degree 5 in |x| - k/8, error 3e-10; around zero an odd one,
-   so that small results keep their digits. A register pair holds 32 coefficients and one permutation looks
-   them up. */
+/* Around each k/8, k < 32, erf is a polynomial of degree 5 in |x| - k/8, error 1e-10; around zero it is |x|
+   plus an odd one, so that small results keep their digits. A register pair holds 32 coefficients and one
+   permutation looks them up. */
 static const float erf_table[6][32] = {
     {0,
      0x1.1f5e1ap-3f,
@@ -222,7 +222,7 @@ static const float erf_table[6][32] = {
      0x1.fffff6p-1f,
      0x1.fffffcp-1f,
      0x1.fffffep-1f},
-    {0x1.20dd76p+0f,  0x1.1c62fap+0f,  0x1.0f5d16p+0f,  0x1.f5f0cep-1f,  0x1.c1efcap-1f,  0x1.86e96ap-1f,
+    {0x1.06eba8p-3f,  0x1.1c62fap+0f,  0x1.0f5d16p+0f,  0x1.f5f0cep-1f,  0x1.c1efcap-1f,  0x1.86e96ap-1f,
      0x1.492e42p-1f,  0x1.0cab62p-1f,  0x1.a911f0p-2f,  0x1.45e99cp-2f,  0x1.e46530p-3f,  0x1.5ce596p-3f,
      0x1.e72372p-4f,  0x1.499d48p-4f,  0x1.b05530p-5f,  0x1.12ceb4p-5f,  0x1.529b9ep-6f,  0x1.94624ep-7f,
      0x1.d4143ap-8f,  0x1.06918cp-8f,  0x1.1d8318p-9f,  0x1.2ce898p-10f, 0x1.3360ccp-11f, 0x1.305390p-12f,
@@ -306,13 +306,14 @@ static const float erf_table[6][32] = {
      0x1.35d0fep-16f, 0x1.15068ap-17f},
 };
 MXI_INLINE vf32 mxi_v_erf(vf32 x) {
-  vf32 a = mxi_abs_f32(x),
-       t = mxi_least_f32(3.92f, a) + F(0x1.8p20f); /* round(8 |x|) is in the low bits of t */
-  vf32 d = mxi_least_f32(3.92f, a) - (t - F(0x1.8p20f)), p = F(0);
+  const vf32 to_eighths = F(0x1.8p20f); /* added, leaves k in the low bits of the sum */
+  vf32 a = mxi_abs_f32(x), bounded = mxi_least_f32(3.92f, a), t = bounded + to_eighths;
+  vf32 d = bounded - (t - to_eighths), p = F(0);
 #pragma GCC unroll 6
   for (int i = 5; i >= 0; i--) {
     __m512 low = _mm512_loadu_ps(erf_table[i]), high = _mm512_loadu_ps(erf_table[i] + 16);
     vf32 c = (vf32)_mm512_permutex2var_ps(low, (__m512i)t, high);
+    if (i == 0) c = mxi_blend_f32(t == to_eighths, d, c);
     p = i == 5 ? c : mxi_mad_f32(p, d, c);
   }
   return mxi_copysign_f32(mxi_blend_f32(a > F(3.92f), F(1), p), x);

@@ -1,0 +1,14 @@
+from mlx.nn.layers.activations import *  # noqa: F403
+from mlx.nn.layers.base import Module
+from mlx.nn.layers.containers import Sequential
+from mlx.nn.layers.dropout import Dropout
+from mlx.nn.layers.embedding import Embedding
+from mlx.nn.layers.linear import Bilinear, Identity, Linear
+from mlx.nn.layers.normalization import LayerNorm, RMSNorm
+from mlx.nn.layers.positional_encoding import RoPE
+from mlx.nn.layers.quantized import QuantizedEmbedding, QuantizedLinear, quantize
+
+__all__ = [
+    "Bilinear", "Dropout", "Embedding", "Identity", "LayerNorm", "Linear", "Module", "QuantizedEmbedding",
+    "QuantizedLinear", "RMSNorm", "RoPE", "Sequential", "quantize", *activations.__all__,  # noqa: F405
+]  # fmt: skip

@@ -1,0 +1,144 @@
+#include "cpu/kernels/scan.h"
+#include "cpu/simd.h"
+#include <math.h>
+
+#define SUM(a, b)  ((a) + (b))
+#define PROD(a, b) ((a) * (b))
+#define MIN(a, b)  ((b) < (a) ? (b) : (a))
+#define MAX(a, b)  ((b) > (a) ? (b) : (a))
+/* NaN, once met, stays. */
+#define FMIN(a, b) ((b) < (a) || (b) != (b) ? (b) : (a))
+#define FMAX(a, b) ((b) > (a) || (b) != (b) ? (b) : (a))
+
+typedef struct {
+  float re, im;
+} complex_pair;
+MXI_INLINE bool has_nan(complex_pair a) { return a.re != a.re || a.im != a.im; }
+MXI_INLINE bool precedes(complex_pair a, complex_pair b) { return a.re < b.re || (a.re == b.re && a.im < b.im); }
+MXI_INLINE complex_pair complex_sum(complex_pair a, complex_pair b) {
+  return (complex_pair){a.re + b.re, a.im + b.im};
+}
+MXI_INLINE complex_pair complex_prod(complex_pair a, complex_pair b) {
+  return (complex_pair){a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
+}
+MXI_INLINE complex_pair complex_min(complex_pair a, complex_pair b) {
+  return !has_nan(a) && (has_nan(b) || precedes(b, a)) ? b : a;
+}
+MXI_INLINE complex_pair complex_max(complex_pair a, complex_pair b) {
+  return !has_nan(a) && (has_nan(b) || precedes(a, b)) ? b : a;
+}
+/* log(e^a + e^b) = max + log(1 + e^(min - max)); an infinite or NaN maximum is the result. */
+static float logaddexp_f32(float a, float b) {
+  float high = FMAX(a, b), low = FMIN(a, b);
+  return high - high != 0 ? high : high + log1pf(expf(low - high));
+}
+static double logaddexp_f64(double a, double b) {
+  double high = FMAX(a, b), low = FMIN(a, b);
+  return high - high != 0 ? high : high + log1p(exp(low - high));
+}
+
+struct kernels {
+  void (*identity)(void *values, int64_t n);
+  void (*tile)(void *tile, int64_t n, void *carry);
+  void (*combine)(void *values, const void *with, int64_t with_step, int64_t n);
+};
+
+#define IN_TURN(T, name, OP)                                                                                 \
+  static void tile_##name(void *tile, int64_t n, void *carry) {                                              \
+    T *x = tile, sum = *(T *)carry;                                                                          \
+    for (int64_t i = 0; i < n; i++) x[i] = sum = (T)OP(sum, x[i]);                                           \
+    *(T *)carry = sum;                                                                                       \
+  }
+#define ELEMENTWISE(T, name, OP, IDENTITY)                                                                   \
+  static void identity_##name(void *values, int64_t n) {                                                     \
+    for (int64_t i = 0; i < n; i++) ((T *)values)[i] = IDENTITY;                                             \
+  }                                                                                                          \
+  static void combine_##name(void *values, const void *with, int64_t step, int64_t n) {                      \
+    T *restrict x = values;                                                                                  \
+    const T *restrict w = with;                                                                              \
+    if (step)                                                                                                \
+      for (int64_t i = 0; i < n; i++) x[i] = (T)OP(w[i], x[i]);                                              \
+    else                                                                                                     \
+      for (int64_t i = 0; i < n; i++) x[i] = (T)OP(w[0], x[i]);                                              \
+  }
+#define KERNELS(T, name, OP, IDENTITY)                                                                       \
+  IN_TURN(T, name, OP)                                                                                       \
+  ELEMENTWISE(T, name, OP, IDENTITY)
+
+/* A group of 16 floats on every instruction set, so that all give the same bits. */
+typedef float v16f32 __attribute__((vector_size(64)));
+#define SHIFTED(v, ...) __builtin_shufflevector(v, (v16f32){0}, __VA_ARGS__)
+static void tile_sum_f32(void *tile, int64_t n, void *carry) {
+  float *x = tile, base = *(float *)carry;
+  for (int64_t i = 0; i < n; i += 16) {
+    v16f32 v = {0};
+    int64_t m = n - i < 16 ? n - i : 16;
+    memcpy(&v, x + i, m == 16 ? sizeof v : (size_t)m * sizeof *x);
+    v = SHIFTED(v, 16, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14) + v;
+    v = SHIFTED(v, 16, 16, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13) + v;
+    v = SHIFTED(v, 16, 16, 16, 16, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11) + v;
+    v = SHIFTED(v, 16, 16, 16, 16, 16, 16, 16, 16, 0, 1, 2, 3, 4, 5, 6, 7) + v;
+    float last = v[15];
+    v += base;
+    memcpy(x + i, &v, m == 16 ? sizeof v : (size_t)m * sizeof *x);
+    base += last;
+  }
+  *(float *)carry = base;
+}
+ELEMENTWISE(float, sum_f32, SUM, 0)
+
+#define ALL_COMPLEX(x) ((complex_pair){x, x})
+#define ONE_COMPLEX    ((complex_pair){1, 0})
+KERNELS(uint32_t, sum_u32, SUM, 0)
+KERNELS(uint64_t, sum_u64, SUM, 0)
+KERNELS(double, sum_f64, SUM, 0)
+KERNELS(complex_pair, sum_c64, complex_sum, ALL_COMPLEX(0))
+KERNELS(uint32_t, prod_u32, PROD, 1)
+KERNELS(uint64_t, prod_u64, PROD, 1)
+KERNELS(float, prod_f32, PROD, 1)
+KERNELS(double, prod_f64, PROD, 1)
+KERNELS(complex_pair, prod_c64, complex_prod, ONE_COMPLEX)
+#define EXTREMES(T, name, lowest, highest)                                                                   \
+  KERNELS(T, min_##name, MIN, highest)                                                                       \
+  KERNELS(T, max_##name, MAX, lowest)
+EXTREMES(uint8_t, u8, 0, UINT8_MAX)
+EXTREMES(uint16_t, u16, 0, UINT16_MAX)
+EXTREMES(uint32_t, u32, 0, UINT32_MAX)
+EXTREMES(uint64_t, u64, 0, UINT64_MAX)
+EXTREMES(int8_t, i8, INT8_MIN, INT8_MAX)
+EXTREMES(int16_t, i16, INT16_MIN, INT16_MAX)
+EXTREMES(int32_t, i32, INT32_MIN, INT32_MAX)
+EXTREMES(int64_t, i64, INT64_MIN, INT64_MAX)
+KERNELS(float, min_f32, FMIN, __builtin_inff())
+KERNELS(float, max_f32, FMAX, -__builtin_inff())
+KERNELS(double, min_f64, FMIN, __builtin_inf())
+KERNELS(double, max_f64, FMAX, -__builtin_inf())
+KERNELS(complex_pair, min_c64, complex_min, ALL_COMPLEX(__builtin_inff()))
+KERNELS(complex_pair, max_c64, complex_max, ALL_COMPLEX(-__builtin_inff()))
+KERNELS(float, log_f32, logaddexp_f32, -__builtin_inff())
+KERNELS(double, log_f64, logaddexp_f64, -__builtin_inf())
+
+#define ENTRY(name) {identity_##name, tile_##name, combine_##name}
+#define ARITHMETIC(op)                                                                                       \
+  {[MX_UINT32] = ENTRY(op##_u32),  [MX_UINT64] = ENTRY(op##_u64),   [MX_INT32] = ENTRY(op##_u32),            \
+   [MX_INT64] = ENTRY(op##_u64),   [MX_FLOAT32] = ENTRY(op##_f32),  [MX_FLOAT64] = ENTRY(op##_f64),          \
+   [MX_COMPLEX64] = ENTRY(op##_c64)}
+#define ORDER(op)                                                                                            \
+  {[MX_BOOL] = ENTRY(op##_u8),     [MX_UINT8] = ENTRY(op##_u8),     [MX_UINT16] = ENTRY(op##_u16),           \
+   [MX_UINT32] = ENTRY(op##_u32),  [MX_UINT64] = ENTRY(op##_u64),   [MX_INT8] = ENTRY(op##_i8),              \
+   [MX_INT16] = ENTRY(op##_i16),   [MX_INT32] = ENTRY(op##_i32),    [MX_INT64] = ENTRY(op##_i64),            \
+   [MX_FLOAT32] = ENTRY(op##_f32), [MX_FLOAT64] = ENTRY(op##_f64),  [MX_COMPLEX64] = ENTRY(op##_c64)}
+static const struct kernels table[5][MX_DTYPE_COUNT] = {
+    ARITHMETIC(sum), ARITHMETIC(prod), ORDER(min), ORDER(max),
+    {[MX_FLOAT32] = ENTRY(log_f32), [MX_FLOAT64] = ENTRY(log_f64)}};
+
+void MXI_ISA_NAME(mxi_scan_tile)(const struct mxi_reduce_kind *r, void *tile, int64_t n, void *carry) {
+  table[r->op][r->acc].tile(tile, n, carry);
+}
+void MXI_ISA_NAME(mxi_scan_combine)(const struct mxi_reduce_kind *r, void *values, const void *with, int64_t with_step,
+                                    int64_t n) {
+  table[r->op][r->acc].combine(values, with, with_step, n);
+}
+void MXI_ISA_NAME(mxi_scan_identity)(const struct mxi_reduce_kind *r, void *values, int64_t n) {
+  table[r->op][r->acc].identity(values, n);
+}

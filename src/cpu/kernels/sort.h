@@ -1,0 +1,43 @@
+/* Sorting by radix. An element becomes an unsigned key in the same order; keys are sorted by their digits, last digit
+   first, each pass stable. Where indices are wanted they ride along, so the order of equal keys is that of the input. */
+#ifndef MXI_CPU_KERNELS_SORT_H
+#define MXI_CPU_KERNELS_SORT_H
+#include "core/dtype.h"
+#include "cpu/isa.h"
+
+enum mxi_sort_form {
+  MXI_SORT_32,  /* uint32_t: a key of up to 32 bits */
+  MXI_SORT_64,  /* uint64_t: a key of 64 bits, or one of up to 32 above an index of 32 */
+  MXI_SORT_PAIR /* a key of 64 bits and its index */
+};
+struct mxi_sort_pair {
+  uint64_t key, index;
+};
+/* What is sorted: items of one form by the bits [low, high) of their key. */
+struct mxi_sort {
+  mx_dtype dtype;
+  bool indexed; /* items carry indices; always so for complex64 */
+  enum mxi_sort_form form;
+  int low, high;
+};
+enum { MXI_SORT_DIGIT = 8, MXI_SORT_BUCKETS = 1 << MXI_SORT_DIGIT };
+
+static inline size_t mxi_sort_item_size(const struct mxi_sort *s) { return (size_t)4 << s->form; }
+
+/* n contiguous elements to items; their indices count from `first`. NaN follows everything. */
+MXI_DECLARE_KERNEL(void, mxi_sort_encode,
+                   (const struct mxi_sort *s, const void *src, int64_t n, int64_t first, void *items));
+/* Items back to elements (not for complex64). */
+MXI_DECLARE_KERNEL(void, mxi_sort_decode, (const struct mxi_sort *s, const void *items, int64_t n, void *dst));
+/* The indices of indexed items. */
+MXI_DECLARE_KERNEL(void, mxi_sort_indices, (const struct mxi_sort *s, const void *items, int64_t n, uint32_t *dst));
+/* Sorts n items with as much room in `room`; returns where they are afterwards: items or room. */
+MXI_DECLARE_KERNEL(void *, mxi_sort_items, (const struct mxi_sort *s, void *items, void *room, int64_t n));
+/* The steps of one pass over a part of the items, for parts that run in parallel: the number of items with each digit
+   at `shift`, and the move of each to places[digit]++. */
+MXI_DECLARE_KERNEL(void, mxi_sort_count,
+                   (const struct mxi_sort *s, const void *items, int64_t n, int shift, int64_t counts[MXI_SORT_BUCKETS]));
+MXI_DECLARE_KERNEL(void, mxi_sort_scatter,
+                   (const struct mxi_sort *s, const void *items, int64_t n, int shift, int64_t places[MXI_SORT_BUCKETS],
+                    void *to));
+#endif

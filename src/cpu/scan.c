@@ -1,0 +1,182 @@
+/* Cumulative operations along an axis.
+
+   Lines: each line along the axis is scanned tile by tile. A line longer than a block is scanned twice: once for the
+   totals of its blocks, once more, each block starting from what came before it: out = before op (scan of the block).
+   Columns: where another axis is contiguous, rows of running values walk along the axis. */
+#include "cpu/cpu.h"
+#include "cpu/kernels/scan.h"
+#include "cpu/reduce_plan.h"
+#include <string.h>
+
+enum {
+  TILE = MXI_REDUCE_TILE,
+  BLOCK = MXI_REDUCE_BLOCK,
+  COLUMNS = 512,     /* of a chunk of columns */
+  FEW_COLUMNS = 16,  /* fewer than this are scanned as lines */
+  CHUNK = 32768      /* elements of a chunk of lines */
+};
+
+struct scan {
+  struct mxi_reduce_kind r;
+  bool exclusive;
+  struct mxi_box lines; /* the other axes; operand 0: input, 1: output */
+  int64_t length, in_step, out_step; /* of the axis, in the direction of the scan */
+  const char *in;
+  char *out;
+  int64_t blocks, batch;
+  char *totals; /* (lines, blocks) accumulators: block b's becomes what came before it */
+  int64_t width, tiles, in_column, out_column; /* of the contiguous other axis */
+};
+
+static int64_t acc_size(const struct scan *x) { return (int64_t)mx_dtype_size(x->r.acc); }
+
+/* Elements [at, at + n) of the line, as accumulators in scratch. */
+static void load_tile(const struct scan *x, const struct mxi_place *line, int64_t at, int64_t n, void *scratch) {
+  const char *in = x->in + (line->offset[0] + at * x->in_step) * (int64_t)mx_dtype_size(x->r.from);
+  const void *got = MXI_DISPATCH(mxi_reduce_load)(&x->r, in, x->in_step, n, scratch);
+  if (got != scratch) memcpy(scratch, got, (size_t)(n * acc_size(x)));
+}
+
+static void store_tile(const struct scan *x, const struct mxi_place *line, int64_t at, int64_t n, const void *values) {
+  char *out = x->out + (line->offset[1] + at * x->out_step) * (int64_t)mx_dtype_size(x->r.to);
+  MXI_DISPATCH(mxi_reduce_store)(&x->r, values, n, out, x->out_step);
+}
+
+/* Scans block b of a line; `before`, unless NULL, is what came before it. `out` false: only the total is wanted. */
+static void scan_block(const struct scan *x, const struct mxi_place *line, int64_t b, const void *before, bool out,
+                       uint64_t *total) {
+  uint64_t space[TILE + 1], start; /* the element before the tile, then the tile */
+  int64_t size = acc_size(x), end = mxi_min(x->length, (b + 1) * BLOCK);
+  char *tile = (char *)(space + 1), *previous = tile - size;
+  MXI_DISPATCH(mxi_scan_identity)(&x->r, &start, 1);
+  memcpy(total, &start, sizeof start);
+  memcpy(previous, before ? before : &start, (size_t)size);
+  for (int64_t at = b * BLOCK; at < end; at += TILE) {
+    int64_t n = mxi_min(TILE, end - at);
+    load_tile(x, line, at, n, tile);
+    MXI_DISPATCH(mxi_scan_tile)(&x->r, tile, n, total);
+    if (!out) continue;
+    if (before) MXI_DISPATCH(mxi_scan_combine)(&x->r, tile, before, 0, n);
+    store_tile(x, line, at, n, x->exclusive ? previous : tile);
+    memcpy(previous, tile + (n - 1) * size, (size_t)size);
+  }
+}
+
+static void lines_chunk(void *ctx, int64_t i) {
+  const struct scan *x = ctx;
+  int64_t first = i * x->batch, end = mxi_min(x->lines.size, first + x->batch);
+  struct mxi_place line;
+  uint64_t total;
+  mxi_place_init(&line, &x->lines, first);
+  for (int64_t k = first; k < end; k++) {
+    scan_block(x, &line, 0, NULL, true, &total);
+    mxi_place_advance(&line, &x->lines, 1);
+  }
+}
+
+static void total_chunk(void *ctx, int64_t i) {
+  const struct scan *x = ctx;
+  struct mxi_place line;
+  uint64_t total;
+  mxi_place_init(&line, &x->lines, i / x->blocks);
+  scan_block(x, &line, i % x->blocks, NULL, false, &total);
+  memcpy(x->totals + i * acc_size(x), &total, (size_t)acc_size(x));
+}
+
+static void block_chunk(void *ctx, int64_t i) {
+  const struct scan *x = ctx;
+  struct mxi_place line;
+  uint64_t total;
+  mxi_place_init(&line, &x->lines, i / x->blocks);
+  scan_block(x, &line, i % x->blocks, i % x->blocks ? x->totals + i * acc_size(x) : NULL, true, &total);
+}
+
+/* Turns the totals of a line's blocks into what came before each. */
+static void carry_totals(const struct scan *x, char *totals) {
+  uint64_t before, total;
+  size_t size = (size_t)acc_size(x);
+  memcpy(&before, totals, size);
+  for (int64_t b = 1; b < x->blocks; b++) {
+    memcpy(&total, totals + b * (int64_t)size, size);
+    memcpy(totals + b * (int64_t)size, &before, size);
+    MXI_DISPATCH(mxi_scan_combine)(&x->r, &total, &before, 1, 1);
+    before = total;
+  }
+}
+
+static int scan_long_lines(struct scan *x) {
+  int64_t units = x->lines.size * x->blocks;
+  x->totals = mxi_malloc_aligned((size_t)(units * acc_size(x)));
+  if (!x->totals) return -1;
+  int result = mxi_parallel_for(units, total_chunk, x);
+  if (result == 0) {
+    for (int64_t i = 0; i < x->lines.size; i++) carry_totals(x, x->totals + i * x->blocks * acc_size(x));
+    result = mxi_parallel_for(units, block_chunk, x);
+  }
+  mxi_free(x->totals);
+  return result;
+}
+
+static int scan_lines(struct scan *x) {
+  x->blocks = mxi_ceil_div(x->length, BLOCK);
+  if (x->blocks > 1) return scan_long_lines(x);
+  x->batch = mxi_max(1, CHUNK / x->length);
+  return mxi_parallel_for(mxi_ceil_div(x->lines.size, x->batch), lines_chunk, x);
+}
+
+static void column_chunk(void *ctx, int64_t i) {
+  const struct scan *x = ctx;
+  uint64_t running[2][COLUMNS];
+  int64_t first = i % x->tiles * COLUMNS, n = mxi_min(COLUMNS, x->width - first);
+  int64_t from_size = (int64_t)mx_dtype_size(x->r.from), to_size = (int64_t)mx_dtype_size(x->r.to);
+  struct mxi_place p;
+  mxi_place_init(&p, &x->lines, i / x->tiles);
+  const char *in = x->in + (p.offset[0] + first * x->in_column) * from_size;
+  char *out = x->out + (p.offset[1] + first * x->out_column) * to_size;
+  MXI_DISPATCH(mxi_scan_identity)(&x->r, running[0], n);
+  for (int64_t k = 0; k < x->length; k++, in += x->in_step * from_size, out += x->out_step * to_size) {
+    uint64_t *before = running[k % 2], *after = running[(k + 1) % 2];
+    const void *row = MXI_DISPATCH(mxi_reduce_load)(&x->r, in, x->in_column, n, after);
+    if (row != after) memcpy(after, row, (size_t)(n * acc_size(x)));
+    MXI_DISPATCH(mxi_scan_combine)(&x->r, after, before, 1, n);
+    MXI_DISPATCH(mxi_reduce_store)(&x->r, x->exclusive ? before : after, n, out, x->out_column);
+  }
+}
+
+int mxi_cpu_SCAN(struct mxi_call *c) {
+  const struct mxi_p_SCAN *p = MXI_CALL_PARAMS(SCAN, c);
+  mx_array in = c->in[0], out = c->out[0];
+  MXI_TRY(mxi_alloc(out));
+  if (!out->size) return 0;
+  bool is_logaddexp = p->op == MXI_SCAN_LOGADDEXP;
+  if (is_logaddexp && !mxi_is_float((mx_dtype)out->dtype))
+    return mxi_fail(MX_NOT_SUPPORTED, "[logcumsumexp] expected a real floating-point dtype, got %s",
+                    mx_dtype_name((mx_dtype)out->dtype));
+  struct scan x = {.exclusive = !p->inclusive};
+  x.r = mxi_reduce_kind_of(is_logaddexp ? MXI_REDUCE_SUM : (enum mxi_reduce_op)p->op, (mx_dtype)in->dtype,
+                           (mx_dtype)out->dtype);
+  x.r.op = (int)p->op;
+  struct mxi_box axis;
+  mxi_split_axes(in, out, (mx_ints){&p->axis, 1}, &x.lines, &axis);
+  mxi_box_merge(&x.lines);
+  x.length = mxi_shape(in)[p->axis];
+  x.in_step = mxi_strides(in)[p->axis];
+  x.out_step = mxi_strides(out)[p->axis];
+  x.in = in->data;
+  x.out = out->data;
+  if (p->reverse) {
+    x.in += (x.length - 1) * x.in_step * (int64_t)mxi_itemsize(in);
+    x.out += (x.length - 1) * x.out_step * (int64_t)mxi_itemsize(out);
+    x.in_step = -x.in_step;
+    x.out_step = -x.out_step;
+  }
+  int last = x.lines.ndim - 1;
+  bool inner = last >= 0 && x.lines.strides[1][last] == 1 && x.lines.shape[last] >= FEW_COLUMNS;
+  if (!inner || (x.length > BLOCK && x.lines.size < 4 * COLUMNS)) return scan_lines(&x);
+  x.width = x.lines.shape[last];
+  x.in_column = x.lines.strides[0][last];
+  x.out_column = 1;
+  x.tiles = mxi_ceil_div(x.width, COLUMNS);
+  mxi_box_drop(&x.lines, last);
+  return mxi_parallel_for(x.lines.size * x.tiles, column_chunk, &x);
+}

@@ -1,0 +1,198 @@
+"""x[key], x[key] = v and x.at[key] agree with NumPy."""
+
+import mlx.core as mx
+import numpy as np
+import pytest
+
+SHAPE = (3, 4, 5)
+
+
+def both(shape=SHAPE):
+    n = np.arange(np.prod(shape)).reshape(shape).astype(np.int32)
+    return mx.array(n), n
+
+
+def to_mlx(key):
+    """The same key with index arrays as mx.array."""
+    if isinstance(key, tuple):
+        return tuple(to_mlx(k) for k in key)
+    return mx.array(key) if isinstance(key, np.ndarray) else key
+
+
+I = np.array
+KEYS = [
+    0, -1, 2, (0, 1), (-1, -1, -1), (1, 2, 3), ..., (), None, (None, None), (..., None), (None, 1), (1, None, 2),
+    slice(None), slice(1, 3), slice(None, None, 2), slice(None, None, -1), slice(5, 9), slice(2, 0), slice(2, 0, -1),
+    slice(-2, None), slice(None, -1), slice(10, None, -2), (slice(None), 0), (slice(None), slice(1, 3), -1),
+    (..., 0), (0, ...), (1, ..., 2), (slice(1, 2), ..., 0), (..., slice(None, None, -1)),
+    (slice(None, None, -1), slice(None, None, -2), slice(None, None, 3)), (0, None, slice(None), None, 1),
+    I([0, 2]), I([0, -1]), I([[0, 1], [2, 0]]), I(1), I([], dtype=np.int32),
+    (I([0, 2]), 1), (I([0, 2]), slice(1, 3)), (slice(None), I([0, 2])), (slice(1, 3), I([0, 2])),
+    (slice(None), I([0, 2]), I([1, 3])), (I([0, 1]), slice(None), I([1, 3])), (0, slice(None), I([1, 3])),
+    (slice(None), 0, I([1, 3])), (I([0, 1]), None, I([1, 2])), (None, slice(None), I([1, 2])), (..., I([1, 2])),
+    (..., I([1, 2]), None), (I([[0], [1]]), I([0, 1, 2])), (I([0, 1]), I([1, 2]), I([3, 4])),
+    (slice(None, None, -1), I([3, 0]), slice(None, None, 2)), (I([2, 1]), ..., I([0])), ([0, 2],), ([0, 2], [1, 3]),
+    (None, I([0, 1]), None, slice(None), I([1, 2])),
+]
+
+
+@pytest.mark.parametrize("key", KEYS, ids=repr)
+def test_getitem_agrees_with_numpy(key):
+    a, n = both()
+    got = a[to_mlx(key)]
+    assert got.shape == n[key].shape
+    assert np.array_equal(np.array(got), n[key])
+
+
+@pytest.mark.parametrize("key", KEYS, ids=repr)
+def test_setitem_with_a_scalar_agrees_with_numpy(key):
+    a, n = both()
+    a[to_mlx(key)] = -7
+    n[key] = -7
+    assert np.array_equal(np.array(a), n)
+
+
+@pytest.mark.parametrize("key", KEYS, ids=repr)
+def test_setitem_with_an_array_agrees_with_numpy(key):
+    a, n = both()
+    values = -1 - np.arange(n[key].size).reshape(n[key].shape).astype(np.int32)
+    a[to_mlx(key)] = mx.array(values)
+    n[key] = values
+    assert np.array_equal(np.array(a), n)
+
+
+@pytest.mark.parametrize("key", KEYS, ids=repr)
+def test_setitem_broadcasts_the_value(key):
+    a, n = both()
+    if n[key].ndim == 0 or n[key].size == 0:
+        return
+    values = -1 - np.arange(n[key].shape[-1]).astype(np.int32)
+    a[to_mlx(key)] = mx.array(values)
+    n[key] = values
+    assert np.array_equal(np.array(a), n)
+
+
+@pytest.mark.parametrize("key", KEYS, ids=repr)
+def test_at_add_counts_every_index(key):
+    a, n = both()
+    before = n.copy()
+    values = 1 + np.arange(n[key].size).reshape(n[key].shape).astype(np.int32)
+    np.add.at(n, key, values)
+    assert np.array_equal(np.array(a.at[to_mlx(key)].add(mx.array(values))), n)
+    assert np.array_equal(np.array(a), before)
+
+
+def test_at_updates():
+    a = mx.array([0.0, 1, 2, 3])
+    i = mx.array([2, 2])
+    assert a.at[i].add(1).tolist() == [0, 1, 4, 3]
+    assert a.at[i].subtract(1).tolist() == [0, 1, 0, 3]
+    assert a.at[i].multiply(3).tolist() == [0, 1, 18, 3]
+    assert a.at[i].divide(2).tolist() == [0, 1, 0.5, 3]
+    assert a.at[1:3].maximum(1.5).tolist() == [0, 1.5, 2, 3]
+    assert a.at[1:3].minimum(1.5).tolist() == [0, 1, 1.5, 3]
+    assert mx.array([6, 7]).at[1].divide(2).tolist() == [6, 3]
+
+
+def test_setitem_swaps_the_array_inside_the_object():
+    a = mx.array([1, 2, 3])
+    b, shared = a, a + 0
+    a[0] = 9
+    assert b.tolist() == [9, 2, 3] and shared.tolist() == [1, 2, 3]
+
+
+def test_setitem_casts_the_value():
+    a = mx.array([1, 2, 3])
+    a[0] = 1.7
+    a[1] = mx.array(2.9)
+    assert a.tolist() == [1, 2, 3] and a.dtype == mx.int32
+    with pytest.raises(ValueError, match="overflow"):
+        a[0] = 2**40
+
+
+def test_boolean_masks_assign():
+    n = np.arange(12).reshape(3, 4)
+    for mask, value in [
+        (n > 5, 0),
+        (n > 5, np.arange(6) * 100),
+        (np.array([True, False, True]), 0),
+        (np.array([True, False, True]), np.array([1, 2, 3, 4])),
+        (np.array([True, False, True]), np.array([[1, 2, 3, 4], [5, 6, 7, 8]])),
+        (n > 50, 3),
+    ]:
+        a, expected = mx.array(n), n.copy()
+        a[mx.array(mask)] = mx.array(value) if isinstance(value, np.ndarray) else value
+        expected[mask] = value
+        assert np.array_equal(np.array(a), expected)
+
+
+@pytest.mark.parametrize(
+    "key, error",
+    [
+        (3, IndexError), (-4, IndexError), (2**40, IndexError), (2**70, IndexError), ((0, 4), IndexError),
+        ((0, 0, 0, 0), ValueError), (1.0, ValueError), ("a", ValueError), ((..., ...), ValueError),
+        (slice(1.0, 2), ValueError), (slice(None, None, 0), ValueError), (True, ValueError),
+        (mx.array([1.0]), ValueError), (mx.array([True, False, True]), ValueError),
+    ],
+    ids=repr,
+)
+def test_bad_keys_raise_at_the_call(key, error):
+    with pytest.raises(error):
+        both()[0][key]
+
+
+def test_scalars_have_no_axis_to_index():
+    with pytest.raises(ValueError, match="0-dimensional"):
+        mx.array(1)[0]
+    assert mx.array(1)[None].tolist() == [1] and mx.array(1)[...].item() == 1
+    a = mx.array(1)
+    a[...] = 5
+    assert a.item() == 5
+
+
+def test_indices_in_data_raise_at_eval():
+    a = mx.array([1, 2, 3])
+    for make in (lambda: a[mx.array([5])], lambda: a[mx.array([-4])], lambda: a.at[mx.array([3])].add(1)):
+        bad = make()
+        with pytest.raises(IndexError):
+            mx.eval(bad)
+
+
+def test_values_that_do_not_fit_raise():
+    a = mx.zeros((3, 4))
+    for key, value in [(0, mx.zeros(3)), (slice(None), mx.zeros((2, 4))), (mx.array([0, 1]), mx.zeros((3, 4)))]:
+        with pytest.raises(ValueError):
+            a[key] = value
+    with pytest.raises(TypeError):
+        a[0] = None
+    with pytest.raises(ValueError):
+        a[0] = "a"
+    with pytest.raises(TypeError):
+        del a[0]
+
+
+def test_take_and_friends():
+    a, n = both((3, 4))
+    assert mx.take(a, mx.array([0, 5])).tolist() == [0, 5]
+    assert mx.take(a, 1, axis=1).tolist() == n[:, 1].tolist()
+    with pytest.raises(IndexError):
+        mx.take(a, 12)
+    i = np.argsort(-n, axis=1)
+    assert np.array_equal(np.array(mx.take_along_axis(a, mx.array(i), 1)), np.take_along_axis(n, i, 1))
+    assert mx.put_along_axis(a, mx.array([[1], [0], [3]]), mx.array([[9], [8], [7]]), 1).tolist() == [
+        [0, 9, 2, 3], [8, 5, 6, 7], [8, 9, 10, 7]]
+    assert mx.put_along_axis(a, mx.array([0, 3]), mx.array([9, 8]), None)[0].tolist() == [9, 1, 2, 8]
+
+
+def test_gradients_flow_through_indexing():
+    x = mx.arange(12, dtype=mx.float32).reshape(3, 4)
+    g = mx.grad(lambda x: (x[1:, ::2] * x[mx.array([0, 2])][:, 1:3]).sum())(x)
+    eps, n = 1e-2, np.array(x, dtype=np.float64)
+
+    def f(n):
+        return (n[1:, ::2] * n[[0, 2]][:, 1:3]).sum()
+
+    for i in np.ndindex(3, 4):
+        d = np.zeros((3, 4))
+        d[i] = eps
+        assert np.allclose(np.array(g)[i], (f(n + d) - f(n - d)) / (2 * eps), atol=1e-3)

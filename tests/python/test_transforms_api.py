@@ -1,0 +1,307 @@
+"""grad, value_and_grad, vjp, jvp, compile, custom_function, checkpoint: arguments, trees, errors."""
+
+import gc
+import signal
+import threading
+import weakref
+
+import mlx.core as mx
+import pytest
+
+
+def test_grad_of_scalar_functions():
+    assert mx.grad(lambda x: x * x)(mx.array(3.0)).item() == 6
+    assert mx.grad(mx.grad(lambda x: x**3))(mx.array(2.0)).item() == 12
+    assert abs(mx.grad(mx.sin)(mx.array(0.0)).item() - 1) < 1e-6
+
+
+def test_value_and_grad_returns_auxiliary_values():
+    (v, aux, other), g = mx.value_and_grad(lambda x: (x * x, [x, {"a": 2 * x, "b": 3}], "s"))(mx.array(3.0))
+    assert v.item() == 9 and aux[0].item() == 3 and aux[1]["a"].item() == 6 and aux[1]["b"] == 3 and other == "s"
+    assert g.item() == 6
+
+
+def test_argnums_and_argnames_shape_the_gradient():
+    x, y = mx.array(3.0), mx.array(2.0)
+    f = lambda x, y: x * y  # noqa: E731
+    assert mx.grad(f)(x, y).item() == 2
+    assert mx.grad(f, argnums=1)(x, y).item() == 3
+    assert [g.item() for g in mx.grad(f, argnums=(0, 1))(x, y)] == [2, 3]
+    assert mx.grad(f, argnums=[1])(x, y).item() == 3
+    none, named = mx.grad(f, argnames="y")(x, y=y)
+    assert none is None and named["y"].item() == 3
+    positional, named = mx.grad(f, argnums=0, argnames=["y"])(x, y=y)
+    assert positional.item() == 2 and named["y"].item() == 3
+
+
+def test_gradients_mirror_trees():
+    tree = {"a": mx.array(1.0), "b": [mx.array(2.0), (mx.array(3.0),)]}
+    g = mx.grad(lambda t: t["a"] * t["b"][0] * t["b"][1][0])(tree)
+    assert g["a"].item() == 6 and g["b"][0].item() == 3 and g["b"][1][0].item() == 2
+    assert isinstance(g["b"], list) and isinstance(g["b"][1], tuple)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: mx.grad(lambda x: x)(mx.array([1.0, 2])),
+        lambda x: mx.grad(lambda x: 1.0)(x),
+        lambda x: mx.grad(lambda x: (x, x))(x),
+        lambda x: mx.grad(lambda x: x)(3.0),
+        lambda x: mx.grad(lambda x: x)([x, None]),
+        lambda x: mx.grad(lambda x: x, argnums=1)(x),
+        lambda x: mx.grad(lambda x: x, argnums=(0, 0)),
+        lambda x: mx.grad(lambda x: x, argnums=-1),
+        lambda x: mx.grad(lambda x, y=1: x, argnames=["y"])(x),
+        lambda x: mx.vjp(lambda x: x * x, [x], []),
+        lambda x: mx.compile(lambda x, y: x)(x, object()),
+    ],
+)
+def test_wrong_uses_raise_value_errors(call):
+    with pytest.raises(ValueError):
+        call(mx.array(1.0))
+
+
+def test_exceptions_of_the_function_come_through():
+    class Mine(Exception):
+        pass
+
+    def f(x):
+        raise Mine("here")
+
+    x = mx.array(1.0)
+    for g in (mx.grad(f), mx.value_and_grad(f), mx.compile(f), mx.grad(mx.grad(f)), mx.compile(mx.grad(f)),
+              mx.checkpoint(f), lambda x: mx.vjp(f, [x], [x]), lambda x: mx.jvp(f, [x], [x])):
+        for _ in range(2):
+            with pytest.raises(Mine, match="here"):
+                g(x)
+    assert mx.grad(lambda x: x * x)(x).item() == 2
+
+
+def test_vjp_and_jvp():
+    x, y = mx.array(3.0), mx.array(2.0)
+    out, g = mx.vjp(lambda x, y: (x * y, y), [x, y], [mx.array(1.0), mx.array(10.0)])
+    assert [o.item() for o in out] == [6, 2] and [v.item() for v in g] == [2, 13]
+    out, t = mx.jvp(lambda x: x * x, [x], [mx.array(1.0)])
+    assert out[0].item() == 9 and t[0].item() == 6
+
+
+def test_values_may_be_read_inside_a_differentiated_function():
+    def f(x):
+        assert x.item() == 3 and repr(x) == "array(3, dtype=float32)"
+        mx.eval(x * 2)
+        return x * x if x > 0 else x
+
+    assert mx.grad(f)(mx.array(3.0)).item() == 6
+
+
+def test_compile_traces_once_for_each_shape_dtype_and_constant():
+    traces = []
+
+    @mx.compile
+    def f(x, scale=1, *, name="a"):
+        traces.append((x.shape, x.dtype, scale, name))
+        return x * scale if name == "a" else -x
+
+    for _ in range(3):
+        assert f(mx.array([1.0, 2.0])).tolist() == [1, 2]
+        assert f(mx.array([1.0, 2.0]), 2).tolist() == [2, 4]
+        assert f(mx.array([1, 2]), -1).tolist() == [-1, -2]
+        assert f(mx.array([1, 2]), -2).tolist() == [-2, -4]
+        assert f(mx.array([1.0]), name="b").tolist() == [-1]
+    assert len(traces) == 5
+    assert f.__name__ == "f"
+
+
+def test_compile_keeps_the_structure_of_results():
+    f = mx.compile(lambda t, n: ({"sum": t[0] + t[1]["x"], "n": n}, [t[0], (None, "s")]))
+    for _ in range(2):
+        d, rest = f([mx.array(1), {"x": mx.array(2)}], 7)
+        assert d["sum"].item() == 3 and d["n"] == 7 and rest[0].item() == 1 and rest[1] == (None, "s")
+    assert mx.compile(lambda x: None)(mx.array(1)) is None
+    assert mx.compile(lambda x: x * x)(3.0) == 9.0
+
+
+def test_compile_shapeless_traces_once():
+    traces = []
+
+    def f(x):
+        traces.append(1)
+        return mx.exp(x) * 2
+
+    g = mx.compile(f, shapeless=True)
+    for n in (1, 5, 9):
+        assert g(mx.zeros(n)).tolist() == [2] * n
+    assert len(traces) == 1
+
+
+def test_compile_captures_state():
+    state = {"step": mx.array(0), "w": [mx.array([1.0, 2.0])]}
+    traces = []
+
+    def update(g):
+        traces.append(1)
+        state["step"] = state["step"] + 1
+        state["w"][0] = state["w"][0] - g
+        return state["w"][0].sum()
+
+    step = mx.compile(update, inputs=state, outputs=state)
+    for i in range(4):
+        loss = step(mx.array([0.5, 0.5]))
+        assert loss.item() == 3 - (i + 1)
+    assert state["step"].item() == 4 and state["w"][0].tolist() == [-1, 0]
+    assert len(traces) == 1
+
+
+def test_compile_puts_captured_inputs_back():
+    state = [mx.array(1.0)]
+    before = state[0]
+    f = mx.compile(lambda x: x + state[0], inputs=state)
+    assert f(mx.array(1.0)).item() == 2
+    assert state[0] is before
+    state[0] = mx.array(5.0)
+    assert f(mx.array(1.0)).item() == 6
+
+    def broken(x):
+        raise KeyError("k")
+
+    with pytest.raises(KeyError):
+        mx.compile(broken, inputs=state)(mx.array(1.0))
+    assert state[0].item() == 5
+
+
+def test_compile_draws_new_random_numbers_when_state_is_captured():
+    f = mx.compile(lambda: mx.random.uniform(shape=(3,)), inputs=mx.random.state, outputs=mx.random.state)
+    a, b = f(), f()
+    assert a.tolist() != b.tolist()
+    mx.random.seed(3)
+    plain = mx.random.uniform(shape=(3,)).tolist()
+    mx.random.seed(3)
+    assert f().tolist() == plain
+
+
+def test_compile_and_grad_nest():
+    f = lambda x: mx.exp(mx.sin(x) * x)  # noqa: E731
+    x = mx.array(0.7)
+    expected = mx.grad(f)(x).item()
+    assert abs(mx.grad(mx.compile(f))(x).item() - expected) < 1e-5
+    assert abs(mx.compile(mx.grad(f))(x).item() - expected) < 1e-5
+    assert abs(mx.compile(mx.grad(mx.compile(f)))(x).item() - expected) < 1e-5
+
+
+def test_evaluating_in_a_compiled_function_raises():
+    for f in (lambda x: x.item(), lambda x: mx.eval(x), lambda x: 1 if x > 0 else 2):
+        with pytest.raises(ValueError):
+            mx.compile(f)(mx.array(3.0))
+
+
+def test_disable_compile_calls_the_function():
+    calls = []
+
+    @mx.compile
+    def f(x):
+        calls.append(x.item())
+        return x
+
+    mx.disable_compile()
+    try:
+        f(mx.array(1.0)), f(mx.array(2.0))
+        assert calls == [1, 2]
+    finally:
+        mx.enable_compile()
+
+
+def test_compiled_functions_are_collected_and_bind_as_methods():
+    class Model:
+        w = mx.array(2.0)
+
+        @mx.compile
+        def double(self_is_an_array):  # noqa: N805
+            return self_is_an_array * 2
+
+    assert Model.double(mx.array(3.0)).item() == 6
+
+    def make():
+        def f(x):
+            return x + g_holder[0]
+
+        g_holder = [mx.array(1.0)]
+        compiled = mx.compile(f, inputs=g_holder)
+        g_holder.append(compiled)
+        return weakref.ref(compiled), compiled(mx.array(1.0)).item()
+
+    ref, value = make()
+    gc.collect()
+    assert value == 2 and ref() is None
+
+
+def test_custom_function_uses_its_vjp():
+    @mx.custom_function
+    def f(x, y):
+        return x * y
+
+    @f.vjp
+    def f_vjp(primals, cotangent, output):
+        x, y = primals
+        assert output.item() == 6
+        return cotangent * 10, cotangent * 20
+
+    x, y = mx.array(2.0), mx.array(3.0)
+    assert f(x, y).item() == 6
+    assert [g.item() for g in mx.grad(f, argnums=(0, 1))(x, y)] == [10, 20]
+    assert mx.grad(lambda x: 2 * f(x, x + 1))(x).item() == 60
+
+    @mx.custom_function
+    def g(t):
+        return t["a"] * 2, t["a"] * 3
+
+    @g.vjp
+    def g_vjp(t, cotangents, outputs):
+        return {"a": cotangents[0] + cotangents[1]}
+
+    assert mx.grad(lambda t: sum(g(t)))({"a": x})["a"].item() == 2
+
+
+def test_checkpoint_gives_the_same_gradient():
+    f = lambda x, y: mx.exp(mx.sin(x) * y).sum()  # noqa: E731
+    x, y = mx.array([0.5, 1.0]), mx.array([1.0, 2.0])
+    for a, b in zip(mx.grad(mx.checkpoint(f), argnums=(0, 1))(x, y), mx.grad(f, argnums=(0, 1))(x, y)):
+        assert mx.allclose(a, b).item()
+
+
+def test_eval_takes_trees_and_ignores_the_rest():
+    a, b = mx.array(1) + 1, mx.array(2) + 2
+    assert mx.eval({"a": [a, None]}, (b, "s"), 3) is None
+    mx.async_eval(a + 1, [b + 1])
+    mx.eval()
+
+
+def test_threads_evaluate_at_the_same_time():
+    results = {}
+
+    def work(i):
+        x = mx.full((100,), i)
+        for _ in range(50):
+            x = x + 1
+        results[i] = x.sum().item()
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    assert results == {i: 100 * (i + 50) for i in range(8)}
+
+
+def test_ctrl_c_ends_an_eval():
+    x = mx.random.uniform(shape=(1024, 1024))
+    mx.eval(x)
+    y = x
+    for _ in range(400):
+        y = (y @ x) / 512
+    timer = threading.Timer(0.2, lambda: signal.raise_signal(signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        mx.eval(y)
+        while True:  # a machine that was faster than the signal
+            pass
+    timer.join()
+    assert (mx.array([1]) + 1).item() == 2
