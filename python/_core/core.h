@@ -202,9 +202,17 @@ PyObject *py_item(mx_array a);
 /* ---- Indexing ---- */
 PyObject *py_array_getitem(PyObject *self, PyObject *key);
 int py_array_setitem(PyObject *self, PyObject *key, PyObject *value);
+/* A copy of a with value applied at the key. */
 mx_array py_update(mx_array a, PyObject *key, mx_array value, mx_update_mode mode);
-int py_indexing_init(PyObject *module);
+/* The new value of an update, an array or a scalar of a dtype that suits t. */
+mx_array py_update_value(PyObject *o, mx_dtype t);
+int py_at_init(PyObject *module);
 PyObject *py_array_at(PyObject *self, void *unused);
+
+/* ---- Operators ---- */
+extern PyType_Slot py_operator_slots[];
+PyObject *py_unary(mx_array (*op)(mx_array), PyObject *x);
+PyObject *py_array_compare(PyObject *x, PyObject *y, int op);
 
 /* ---- Interop ---- */
 int py_array_getbuffer(PyObject *self, Py_buffer *view, int flags);

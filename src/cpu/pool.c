@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/env.h"
 #include "base/error.h"
+#include "mlx/array.h"
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -189,8 +190,8 @@ int mxi_parallel_for(int64_t n, void (*fn)(void *ctx, int64_t i), void *ctx) {
   return mxi_parallel_for_slots(n, call_plain, &p);
 }
 
-void mxi_interrupt(void) { atomic_store(&interrupt_flag, 1); }
-void mxi_interrupt_clear(void) { atomic_store(&interrupt_flag, 0); }
+void mx_interrupt(void) { atomic_store(&interrupt_flag, 1); }
+void mx_interrupt_clear(void) { atomic_store(&interrupt_flag, 0); }
 int mxi_interrupted(void) { return atomic_load_explicit(&interrupt_flag, memory_order_relaxed); }
 
 /* Scratch: one block a thread, freed when the thread ends. */

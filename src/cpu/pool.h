@@ -18,8 +18,6 @@ int mxi_pool_size(void);
 /* Scratch memory of this thread, at least `bytes`, aligned to 64, kept for the thread's life and handed out anew
    by each call (one user at a time: a kernel, never two nested). NULL with the error set when out of memory. */
 void *mxi_scratch(size_t bytes);
-/* Asks the running evaluations to stop (async-signal-safe); each ends with MX_INTERRUPTED. */
-void mxi_interrupt(void);
-void mxi_interrupt_clear(void);
+/* Has mx_interrupt asked the running evaluations to stop? */
 int mxi_interrupted(void);
 #endif

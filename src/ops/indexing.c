@@ -125,8 +125,8 @@ static mx_array slice_gradient(const mx_node *n, mx_array g) {
 MXI_VJP(SLICE) { return mxi_only_grad(n, slice_gradient(n, cotangents[0]), grads); }
 
 /* ---- The derivative of an update ---- the part `old` of a became mode(old, new) ----
- *ga: what replaces the cotangent g of that part to make a's gradient, NULL where it stays; *gu: the update's.
-*/
+   ga replaces the cotangent g of that part in a's gradient (NULL: it stays as it is); gu is the update's
+   gradient. */
 static void update_gradients(int64_t mode, mx_array g, mx_array old, mx_array new, mx_array *ga,
                              mx_array *gu) {
   mx_array zero = mx_like(g, 0);

@@ -426,10 +426,10 @@ static void an_interrupt_is_an_error(void **state) {
                        .c = c,
                        .c_row = N,
                        .alpha = 1};
-  mxi_interrupt();
+  mx_interrupt();
   assert_int_equal(mxi_gemm_run(&g), -1);
   assert_int_equal(mx_error_code(), MX_INTERRUPTED);
-  mxi_interrupt_clear();
+  mx_interrupt_clear();
   assert_int_equal(mxi_gemm_run(&g), 0);
   free(a), free(c);
 }

@@ -4,8 +4,8 @@
 #include "cpu/kernels/copy.h"
 #include "cpu/simd.h"
 
-#define MAXIMUM(T, a, b) ((a) > (b) || (a) != (a) ? (a) : (b))
-#define MINIMUM(T, a, b) ((a) < (b) || (a) != (a) ? (a) : (b))
+#define MAXIMUM(T, a, b) ((((a) > (b)) | ((a) != (a))) ? (a) : (b))
+#define MINIMUM(T, a, b) ((((a) < (b)) | ((a) != (a))) ? (a) : (b))
 #define EACH(D, S, expr)                                                                                     \
   for (int64_t i = 0; i < n; i++) {                                                                          \
     __typeof__(*d) a = d[D], b = s[S];                                                                       \

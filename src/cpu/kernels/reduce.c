@@ -8,8 +8,8 @@
 #define MIN(a, b)  ((b) < (a) ? (b) : (a))
 #define MAX(a, b)  ((b) > (a) ? (b) : (a))
 /* NaN, once met, stays. */
-#define FMIN(a, b) ((b) < (a) || (b) != (b) ? (b) : (a))
-#define FMAX(a, b) ((b) > (a) || (b) != (b) ? (b) : (a))
+#define FMIN(a, b) ((((b) < (a)) | ((b) != (b))) ? (b) : (a))
+#define FMAX(a, b) ((((b) > (a)) | ((b) != (b))) ? (b) : (a))
 
 typedef struct {
   float re, im;
@@ -35,16 +35,17 @@ struct kernels {
   void (*tile)(void *state, const void *tile, int64_t n);
   void (*finish)(void *state, void *value);
   void (*pairs)(void *values, int64_t n);
+  void (*rows)(const void *rows, int64_t stride, int64_t n, int64_t count, void *values);
   void (*short_rows)(const void *rows, int64_t stride, int64_t n, int64_t count, void *values);
   void (*combine)(void *a, const void *b, int64_t n);
   void (*combine4)(void *a, const void *const rows[4], int64_t n);
 };
 
 #define KERNELS(T, name, OP, IDENTITY)                                                                       \
-  static void identity_##name(void *values, int64_t n) {                                                     \
+  MXI_INLINE void identity_##name(void *values, int64_t n) {                                                     \
     for (int64_t i = 0; i < n; i++) ((T *)values)[i] = IDENTITY;                                             \
   }                                                                                                          \
-  static void tile_##name(void *state, const void *tile, int64_t n) {                                        \
+  MXI_INLINE void tile_##name(void *state, const void *tile, int64_t n) {                                        \
     enum { LANES = 256 / sizeof(T) };                                                                        \
     T *restrict s = state;                                                                                   \
     const T *restrict x = tile;                                                                              \
@@ -57,11 +58,21 @@ struct kernels {
     memcpy(rest, x + i, (size_t)(n - i) * sizeof(T));                                                        \
     for (int l = 0; l < LANES; l++) s[l] = (T)OP(s[l], rest[l]);                                             \
   }                                                                                                          \
-  static void finish_##name(void *state, void *value) {                                                      \
+  MXI_INLINE void finish_##name(void *state, void *value) {                                                      \
     T *s = state;                                                                                            \
-    for (int w = 128 / sizeof(T); w; w /= 2)                                                                 \
+    _Pragma("GCC unroll 8") for (int w = 128 / sizeof(T); w; w /= 2)                                                                 \
       for (int l = 0; l < w; l++) s[l] = (T)OP(s[l], s[l + w]);                                              \
     *(T *)value = s[0];                                                                                      \
+  }                                                                                                          \
+  static void rows_##name(const void *rows, int64_t stride, int64_t n, int64_t count, void *values) {        \
+    enum { LANES = 256 / sizeof(T) };                                                                        \
+    const T *x = rows;                                                                                       \
+    for (int64_t k = 0; k < count; k++, x += stride) {                                                       \
+      T s[LANES];                                                                                            \
+      identity_##name(s, LANES);                                                                             \
+      tile_##name(s, x, n);                                                                                  \
+      finish_##name(s, (T *)values + k);                                                                     \
+    }                                                                                                        \
   }                                                                                                          \
   static void pairs_##name(void *values, int64_t n) {                                                        \
     T *v = values;                                                                                           \
@@ -130,7 +141,7 @@ KERNELS(complex_pair, min_c64, complex_min, ALL_COMPLEX(__builtin_inff()))
 KERNELS(complex_pair, max_c64, complex_max, ALL_COMPLEX(-__builtin_inff()))
 
 #define ENTRY(name)                                                                                          \
-  {identity_##name, tile_##name, finish_##name, pairs_##name, short_rows_##name, combine_##name, combine4_##name}
+  {identity_##name, tile_##name, finish_##name, pairs_##name, rows_##name, short_rows_##name, combine_##name, combine4_##name}
 #define ARITHMETIC(op)                                                                                       \
   {[MX_UINT32] = ENTRY(op##_u32),  [MX_UINT64] = ENTRY(op##_u64),   [MX_INT32] = ENTRY(op##_u32),            \
    [MX_INT64] = ENTRY(op##_u64),   [MX_FLOAT32] = ENTRY(op##_f32),  [MX_FLOAT64] = ENTRY(op##_f64),          \
@@ -214,6 +225,10 @@ void MXI_ISA_NAME(mxi_reduce_rows)(const struct mxi_reduce_kind *r, const void *
     return;
   }
   const struct kernels *k = kernels_of(r);
+  if (same_bits(r->from, r->acc)) {
+    k->rows(src, row_stride, n, rows, values);
+    return;
+  }
   int64_t from_size = (int64_t)mx_dtype_size(r->from), acc_size = (int64_t)mx_dtype_size(r->acc);
   double scratch[MXI_REDUCE_TILE];
   for (int64_t i = 0; i < rows; i++) {

@@ -10,8 +10,8 @@ typedef struct {
 /* Does x come before the best so far? NaN comes before all, and the first of equals stays. */
 #define LESS(x, best)    ((x) < (best))
 #define GREATER(x, best) ((x) > (best))
-#define FLESS(x, best)    ((x) < (best) || ((x) != (x) && (best) == (best)))
-#define FGREATER(x, best) ((x) > (best) || ((x) != (x) && (best) == (best)))
+#define FLESS(x, best)    (((x) < (best)) | (((x) != (x)) & ((best) == (best))))
+#define FGREATER(x, best) (((x) > (best)) | (((x) != (x)) & ((best) == (best))))
 MXI_INLINE bool has_nan(complex_pair a) { return a.re != a.re || a.im != a.im; }
 MXI_INLINE bool complex_less(complex_pair x, complex_pair best) {
   if (has_nan(x) || has_nan(best)) return has_nan(x) && !has_nan(best);

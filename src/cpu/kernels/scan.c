@@ -7,8 +7,8 @@
 #define MIN(a, b)  ((b) < (a) ? (b) : (a))
 #define MAX(a, b)  ((b) > (a) ? (b) : (a))
 /* NaN, once met, stays. */
-#define FMIN(a, b) ((b) < (a) || (b) != (b) ? (b) : (a))
-#define FMAX(a, b) ((b) > (a) || (b) != (b) ? (b) : (a))
+#define FMIN(a, b) ((((b) < (a)) | ((b) != (b))) ? (b) : (a))
+#define FMAX(a, b) ((((b) > (a)) | ((b) != (b))) ? (b) : (a))
 
 typedef struct {
   float re, im;
