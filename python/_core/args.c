@@ -171,12 +171,17 @@ static char *make_doc(const function *f, bool method) {
       *out++ = *p++;
       continue;
     }
+    bool dtype = !strncmp(p, ": dtype", 7); /* inspect has no literal for a Dtype; None means the same */
     while (*p && *p != ',' && *p != '=') p++;
     if (*p == '=') {
       *out++ = '=';
       p++;
       skip_spaces(&p);
-      while (*p && *p != ',') *out++ = *p++;
+      if (dtype) out += sprintf(out, "None");
+      while (*p && *p != ',') {
+        if (!dtype) *out++ = *p;
+        p++;
+      }
     }
   }
   sprintf(out, ")\n--\n\n%s", f->doc);

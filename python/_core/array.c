@@ -24,6 +24,13 @@ PyObject *py_wrap(mx_array a) {
   return (PyObject *)o;
 }
 
+mx_array py_lend(mx_array a) {
+  mx_scope s = mx_scope_open(); /* mx_pass moves from here to the scope around */
+  mx_pass(a);
+  mx_scope_close(&s);
+  return a;
+}
+
 PyObject *py_wrap_tuple(int n, const mx_array *arrays) {
   PyObject *t = PyTuple_New(n);
   for (int i = 0; t && i < n; i++) {

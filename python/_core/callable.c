@@ -34,7 +34,7 @@ int py_lend_all(const leaves *l, int max_out, mx_array *out) {
 PyObject *py_rebuild(PyObject *shape, int n, const mx_array *arrays) {
   leaves l = {0};
   int next = 0;
-  PyObject *r = py_wrap_all(n, arrays, &l) == 0 ? py_tree_build(shape, l.v, &next) : NULL;
+  PyObject *r = py_wrap_all(n, arrays, &l) == 0 ? py_tree_build(shape, l.v, n, &next) : NULL;
   py_leaves_free(&l);
   return r;
 }

@@ -40,7 +40,7 @@ static int keep_trace(callable_object *o, uint64_t key, PyObject *result, int nr
            **same = PyMem_Malloc(sizeof *same * (size_t)(nresult + 1));
   int next = 0;
   for (int i = 0; same && i < nresult; i++) same[i] = placeholder;
-  if (placeholder && same) tree = py_tree_build(result, same, &next);
+  if (placeholder && same) tree = py_tree_build(result, same, nresult, &next);
   Py_XDECREF(placeholder);
   PyMem_Free(same);
   if (!tree) return PyErr_Occurred() ? -1 : (PyErr_NoMemory(), -1);
@@ -53,8 +53,8 @@ static int keep_trace(callable_object *o, uint64_t key, PyObject *result, int nr
 /* Calls the function with tracers for the arguments' arrays. */
 static PyObject *call_traced(callable_object *o, const compile_call *c, PyObject *const *tracers) {
   int next = 0;
-  PyObject *args = py_tree_build(c->args, tracers, &next);
-  PyObject *kwargs = args && c->kwargs ? py_tree_build(c->kwargs, tracers, &next) : NULL;
+  PyObject *args = py_tree_build(c->args, tracers, c->nargs, &next);
+  PyObject *kwargs = args && c->kwargs ? py_tree_build(c->kwargs, tracers, c->nargs, &next) : NULL;
   PyObject *r = args && (kwargs || !c->kwargs) ? PyObject_Call(o->function, args, kwargs) : NULL;
   Py_XDECREF(args);
   Py_XDECREF(kwargs);

@@ -147,18 +147,10 @@ static PyObject *call_mlx_array(PyObject *o) {
   return r;
 }
 
-/* An array that stays alive in the scope although its Python object may go. */
-static mx_array lend(mx_array a) {
-  mx_scope s = mx_scope_open();
-  mx_pass(a);
-  mx_scope_close(&s);
-  return a;
-}
-
 static mx_array from_method(PyObject *o) {
   PyObject *r = call_mlx_array(o);
   if (!r) return NULL;
-  mx_array a = lend(py_handle(r));
+  mx_array a = py_lend(py_handle(r));
   Py_DECREF(r);
   return a;
 }
@@ -305,7 +297,12 @@ static mx_array stack_list(PyObject *o, int dtype) {
   if (!parts) return (mx_array)PyErr_NoMemory();
   mx_array result = NULL;
   for (Py_ssize_t i = 0; i < n; i++) {
-    if (!(parts[i] = py_to_array(list_item(o, i), dtype))) goto done;
+    PyObject *e = list_item(o, i); /* NULL when conversions have shortened the list */
+    Py_XINCREF(e);
+    parts[i] = e ? py_to_array(e, dtype) : NULL;
+    if (parts[i]) py_lend(parts[i]);
+    Py_XDECREF(e);
+    if (!parts[i]) goto done;
     const mx_ints a = mx_shape_ints(parts[0]), b = mx_shape_ints(parts[i]);
     if (a.n != b.n || (a.n && memcmp(a.v, b.v, sizeof *a.v * (size_t)a.n))) {
       PyErr_SetString(PyExc_ValueError, "Initialization encountered non-uniform length.");
@@ -415,7 +412,7 @@ int py_array_list(const char *function, PyObject *o, mx_array **out) {
     py_raise();
   } else {
     Py_ssize_t i = 0;
-    while (i < n && py_is_array(list_item(o, i))) (*out)[i] = py_handle(list_item(o, i)), i++;
+    while (i < n && py_is_array(list_item(o, i))) (*out)[i] = py_lend(py_handle(list_item(o, i))), i++;
     if (i == n) return (int)n;
     PyErr_Format(PyExc_TypeError, "%s(): expected a list of arrays, element %zd isn't one", function, i);
   }

@@ -25,6 +25,9 @@ static inline bool py_is_array(PyObject *o) {
 static inline mx_array py_handle(PyObject *o) { return ((array_object *)o)->h; }
 /* A Python array holding a reference of its own; a failed result raises. */
 PyObject *py_wrap(mx_array a);
+/* Keeps an array alive until the innermost scope closes, whatever becomes of its Python object. Returns it.
+ */
+mx_array py_lend(mx_array a);
 /* A tuple or list of n arrays. */
 PyObject *py_wrap_tuple(int n, const mx_array *arrays);
 PyObject *py_wrap_list(int n, const mx_array *arrays);
@@ -36,7 +39,8 @@ int py_assign(PyObject *o, mx_array a);
 PyObject *py_raise(void);
 /* NULL for a failed result (the exception is set), else a. */
 static inline mx_array py_checked(mx_array a) { return mx_ok(a) ? a : (py_raise(), NULL); }
-/* Evaluates with the lock released; Ctrl-C ends it with KeyboardInterrupt. -1 with the exception set. */
+/* Evaluates with the lock released; Ctrl-C ends it with KeyboardInterrupt. Needs an open scope, which keeps
+   the arrays. -1 with the exception set. */
 int py_eval(int n, const mx_array *arrays);
 int py_async_eval(int n, const mx_array *arrays);
 int py_synchronize(mx_stream s);
@@ -240,9 +244,12 @@ typedef struct leaves {
 /* Collects the arrays; with only_arrays anything else raises ValueError. */
 int py_tree_leaves(PyObject *tree, leaves *l, bool only_arrays);
 void py_leaves_free(leaves *l);
-mx_array *py_leaves_handles(const leaves *l); /* PyMem_Malloc'd; NULL with MemoryError */
-/* The same tree with arrays taken in order from values. */
-PyObject *py_tree_build(PyObject *tree, PyObject *const *values, int *next);
+/* Their arrays, kept alive by the scope: an in-place operator may swap what an object holds. PyMem_Malloc'd;
+   NULL with MemoryError. */
+mx_array *py_leaves_handles(const leaves *l);
+/* The same tree with arrays taken in order from values, from *next on. ValueError when n are
+   too few: the tree has changed. */
+PyObject *py_tree_build(PyObject *tree, PyObject *const *values, int n, int *next);
 /* Puts values in place of the arrays of lists and dicts, in place. */
 int py_tree_fill(PyObject *tree, PyObject *const *values, int n);
 /* Puts to[i] wherever from[i] stands. */

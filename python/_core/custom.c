@@ -1,28 +1,39 @@
 /* custom_function: derivatives of your own. checkpoint: intermediate values computed again instead of kept.
  */
 #include "transforms.h"
-#include <string.h>
+#include <stdatomic.h>
 
 /* ---- custom_function, checkpoint ---- */
 typedef struct rule {       /* what pulling back needs; lives as long as the graph node */
   PyObject *function;       /* checkpoint: the function itself; custom: its vjp */
   PyObject *args, *outputs; /* shapes of the trees, without arrays of the graph */
   int nin, nout;
+  struct rule *next; /* in the list of those let go */
 } rule;
 
-static int drop_rule(void *context) {
-  rule *r = context;
+static void drop_rule(rule *r) {
   Py_XDECREF(r->function);
   Py_XDECREF(r->args);
   Py_XDECREF(r->outputs);
   PyMem_Free(r);
+}
+/* The graph may let a rule go on any thread, with or without the interpreter's lock: it waits in a list until
+   a thread that holds the lock comes by. */
+static _Atomic(rule *) dropped;
+static int drop_rules(void *unused) {
+  (void)unused;
+  for (rule *r = atomic_exchange(&dropped, NULL), *next; r; r = next) {
+    next = r->next;
+    drop_rule(r);
+  }
   return 0;
 }
-/* May come from any thread and with or without the lock. */
 static void release_rule(void *context) {
-  PyGILState_STATE state = PyGILState_Ensure();
-  drop_rule(context);
-  PyGILState_Release(state);
+  rule *r = context;
+  r->next = atomic_load(&dropped);
+  while (!atomic_compare_exchange_weak(&dropped, &r->next, r)) {}
+  Py_AddPendingCall(drop_rules,
+                    NULL); /* when that queue is full, the next call of a function with rules does it */
 }
 
 /* A tree with one placeholder for every array. */
@@ -32,7 +43,7 @@ static PyObject *hollow(PyObject *tree, int n) {
   int next = 0;
   for (int i = 0; same && i < n; i++) same[i] = placeholder;
   if (placeholder && same)
-    r = py_tree_build(tree, same, &next);
+    r = py_tree_build(tree, same, n, &next);
   else if (!PyErr_Occurred())
     PyErr_NoMemory();
   Py_XDECREF(placeholder);
@@ -54,9 +65,9 @@ static int custom_pullback(void *context, int n, const mx_array *in, int max_out
   int count = -1, next = 0;
   PyObject *primals = NULL, *cotangents = NULL, *outputs = NULL, *result = NULL;
   if (n != r->nin + 2 * r->nout || py_wrap_all(n, in, &l) < 0) goto done;
-  primals = unwrap_single(py_tree_build(r->args, l.v, &next));
-  outputs = primals ? py_tree_build(r->outputs, l.v, &next) : NULL;
-  cotangents = outputs ? py_tree_build(r->outputs, l.v, &next) : NULL;
+  primals = unwrap_single(py_tree_build(r->args, l.v, l.n, &next));
+  outputs = primals ? py_tree_build(r->outputs, l.v, l.n, &next) : NULL;
+  cotangents = outputs ? py_tree_build(r->outputs, l.v, l.n, &next) : NULL;
   if (!cotangents) goto done;
   result = PyObject_CallFunctionObjArgs(r->function, primals, cotangents, outputs, NULL);
   if (!result || py_tree_leaves(result, &grads, false) < 0) goto done;
@@ -86,7 +97,7 @@ static int replay_callback(void *context, int n, const mx_array *in, int max_out
   replay *p = context;
   leaves l = {0}, results = {0};
   int count = -1, next = 0;
-  PyObject *args = py_wrap_all(n, in, &l) == 0 ? py_tree_build(p->r->args, l.v, &next) : NULL;
+  PyObject *args = py_wrap_all(n, in, &l) == 0 ? py_tree_build(p->r->args, l.v, l.n, &next) : NULL;
   if (args && (p->result = PyObject_Call(p->r->function, args, NULL)) &&
       py_tree_leaves(p->result, &results, false) == 0)
     count = py_lend_all(&results, max_out, out);
@@ -112,12 +123,14 @@ static PyObject *with_rule(PyObject *function, PyObject *rule_function, PyObject
   rule *r = NULL;
   PyObject *inner = NULL, *result = NULL, *final = NULL;
   int next = 0;
+  drop_rules(NULL);
   if (py_tree_leaves(args, &in, false) < 0 || !(primals = py_leaves_handles(&in))) goto done;
   /* The outputs come from values cut off from the tape: only the rule connects them to the inputs. */
   outs = PyMem_Malloc(sizeof *outs * (size_t)(in.n + 1));
   if (!outs) goto memory;
   for (int i = 0; i < in.n; i++) outs[i] = mx_stop_gradient(primals[i]);
-  if (py_wrap_all(in.n, outs, &detached) < 0 || !(inner = py_tree_build(args, detached.v, &next))) goto done;
+  if (py_wrap_all(in.n, outs, &detached) < 0 || !(inner = py_tree_build(args, detached.v, detached.n, &next)))
+    goto done;
   result = PyObject_Call(function, inner, NULL);
   if (!result || py_tree_leaves(result, &results, false) < 0) goto done;
   PyMem_Free(outs);
@@ -125,7 +138,7 @@ static PyObject *with_rule(PyObject *function, PyObject *rule_function, PyObject
   values = PyMem_Malloc(sizeof *values * (size_t)(results.n + 1));
   r = PyMem_Calloc(1, sizeof *r);
   if (!outs || !values || !r) goto memory;
-  *r = (rule){Py_NewRef(rule_function), hollow(args, in.n), hollow(result, results.n), in.n, results.n};
+  *r = (rule){Py_NewRef(rule_function), hollow(args, in.n), hollow(result, results.n), in.n, results.n, NULL};
   if (!r->args || !r->outputs) goto done;
   if (mx_custom_vjp(in.n, primals, results.n, outs, pullback, r, release_rule, values) < 0) {
     py_raise();

@@ -82,6 +82,8 @@ int py_eval(int n, const mx_array *arrays) {
   int pending = 0;
   for (int i = 0; i < n; i++) pending += !mx_is_ready(arrays[i]);
   if (!pending) return 0;
+  /* Without the lock another thread may swap the arrays that Python objects hold. */
+  for (int i = 0; i < n; i++) py_lend(arrays[i]);
   bool main = begin();
   PyThreadState *state = PyEval_SaveThread();
   int status = n == 1 ? mx_eval(*arrays) : mx_eval_all(n, arrays);
@@ -90,6 +92,7 @@ int py_eval(int n, const mx_array *arrays) {
 }
 
 int py_async_eval(int n, const mx_array *arrays) {
+  for (int i = 0; i < n; i++) py_lend(arrays[i]);
   bool main = begin();
   PyThreadState *state = PyEval_SaveThread();
   int status = mx_async_eval(n, arrays);

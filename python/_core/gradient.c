@@ -15,9 +15,9 @@ static int chosen_index(PyObject *argnums, Py_ssize_t i) {
 }
 
 /* The arguments with the chosen trees' arrays replaced by tracers. */
-static int call_with_tracers(gradient_call *c, PyObject *const *tracers) {
+static int call_with_tracers(gradient_call *c, const leaves *tracers) {
   int next = 0;
-  PyObject *trees = py_tree_build(c->chosen, tracers, &next);
+  PyObject *trees = py_tree_build(c->chosen, tracers->v, tracers->n, &next);
   if (!trees) return -1;
   Py_ssize_t n = PyTuple_Size(c->args), at = 0;
   PyObject *args = PyTuple_New(n), *kwargs = c->kwargs ? PyDict_Copy(c->kwargs) : PyDict_New();
@@ -55,7 +55,7 @@ static int gradient_callback(void *context, int n, const mx_array *in, int max_o
   gradient_call *c = context;
   leaves tracers = {0}, results = {0};
   int count = -1;
-  if (py_wrap_all(n, in, &tracers) == 0 && call_with_tracers(c, tracers.v) == 0 && check_scalar(c) == 0 &&
+  if (py_wrap_all(n, in, &tracers) == 0 && call_with_tracers(c, &tracers) == 0 && check_scalar(c) == 0 &&
       py_tree_leaves(c->result, &results, false) == 0)
     count = py_lend_all(&results, max_out, out);
   py_leaves_free(&tracers);

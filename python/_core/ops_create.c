@@ -125,8 +125,9 @@ static PyObject *cosine_window(int64_t m, double c0, double c1, double c2) {
   if (m == 1) return py_wrap(mx_ones(MX_SHAPE(1), MX_FLOAT32));
   mx_array n = mx_arange(0, (double)m, 1, MX_FLOAT32);
   mx_array angle = mx_multiply(n, mx_float(2 * M_PI / (double)(m - 1)));
-  mx_array w = mx_subtract(mx_float(c0), mx_multiply(mx_float(c1), mx_cos(angle)));
-  if (c2 != 0) w = mx_add(w, mx_multiply(mx_float(c2), mx_cos(mx_multiply(angle, mx_float(2)))));
+  mx_array even = mx_float(c0); /* the terms that cancel at the ends come last: 0.42 + 0.08 - 0.5 is 0 */
+  if (c2 != 0) even = mx_add(even, mx_multiply(mx_float(c2), mx_cos(mx_multiply(angle, mx_float(2)))));
+  mx_array w = mx_subtract(even, mx_multiply(mx_float(c1), mx_cos(angle)));
   return py_wrap(w);
 }
 FUNCTION(hanning, "M: int" STREAM, "The Hann window of M points, float32.") {

@@ -5,12 +5,14 @@
 int py_print_precision = -1;
 
 PyObject *py_repr(PyObject *self) {
-  mx_array a = py_handle(self);
-  if (py_eval(1, &a) < 0) return NULL; /* with the lock released; what follows only reads */
   mx_scope s = mx_scope_open();
-  char *text = mx_to_string(a, py_print_precision);
-  PyObject *r = text ? PyUnicode_FromString(text) : py_raise();
-  mx_free(text);
+  mx_array a = py_handle(self);
+  PyObject *r = NULL;
+  if (py_eval(1, &a) == 0) {
+    char *text = mx_to_string(a, py_print_precision);
+    r = text ? PyUnicode_FromString(text) : py_raise();
+    mx_free(text);
+  }
   mx_scope_close(&s);
   return r;
 }

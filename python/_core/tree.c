@@ -28,7 +28,7 @@ void py_leaves_free(leaves *l) {
 mx_array *py_leaves_handles(const leaves *l) {
   mx_array *h = PyMem_Malloc(sizeof *h * (size_t)(l->n ? l->n : 1));
   if (!h) return (mx_array *)PyErr_NoMemory();
-  for (int i = 0; i < l->n; i++) h[i] = py_handle(l->v[i]);
+  for (int i = 0; i < l->n; i++) h[i] = py_lend(py_handle(l->v[i]));
   return h;
 }
 
@@ -69,17 +69,19 @@ int py_tree_leaves(PyObject *tree, leaves *l, bool only_arrays) {
   return r;
 }
 
-static PyObject *build(PyObject *tree, PyObject *const *values, int *next) {
-  if (py_is_array(tree)) return Py_NewRef(values[(*next)++]);
-  if (is_random_state(tree)) {
-    ++*next;
-    return Py_NewRef(tree);
+static PyObject *build(PyObject *tree, PyObject *const *values, int n, int *next) {
+  bool state = is_random_state(tree);
+  if (state || py_is_array(tree)) {
+    int i = (*next)++;
+    if (i < n) return Py_NewRef(state ? tree : values[i]);
+    PyErr_SetString(PyExc_ValueError, "a tree of arrays changed while it was in use");
+    return NULL;
   }
   if (PyList_Check(tree)) {
-    Py_ssize_t n = PyList_Size(tree);
-    PyObject *l = PyList_New(n);
-    for (Py_ssize_t i = 0; l && i < n; i++) {
-      PyObject *e = py_tree_build(PyList_GetItem(tree, i), values, next);
+    Py_ssize_t size = PyList_Size(tree);
+    PyObject *l = PyList_New(size);
+    for (Py_ssize_t i = 0; l && i < size; i++) {
+      PyObject *e = py_tree_build(PyList_GetItem(tree, i), values, n, next);
       if (!e)
         Py_CLEAR(l);
       else
@@ -88,10 +90,10 @@ static PyObject *build(PyObject *tree, PyObject *const *values, int *next) {
     return l;
   }
   if (PyTuple_Check(tree)) {
-    Py_ssize_t n = PyTuple_Size(tree);
-    PyObject *t = PyTuple_New(n);
-    for (Py_ssize_t i = 0; t && i < n; i++) {
-      PyObject *e = py_tree_build(PyTuple_GetItem(tree, i), values, next);
+    Py_ssize_t size = PyTuple_Size(tree);
+    PyObject *t = PyTuple_New(size);
+    for (Py_ssize_t i = 0; t && i < size; i++) {
+      PyObject *e = py_tree_build(PyTuple_GetItem(tree, i), values, n, next);
       if (!e)
         Py_CLEAR(t);
       else
@@ -102,7 +104,7 @@ static PyObject *build(PyObject *tree, PyObject *const *values, int *next) {
   if (PyDict_Check(tree)) {
     PyObject *d = PyDict_New(), *key, *value;
     for (Py_ssize_t at = 0; d && PyDict_Next(tree, &at, &key, &value);) {
-      PyObject *e = py_tree_build(value, values, next);
+      PyObject *e = py_tree_build(value, values, n, next);
       if (!e || PyDict_SetItem(d, key, e) < 0) Py_CLEAR(d);
       Py_XDECREF(e);
     }
@@ -111,9 +113,9 @@ static PyObject *build(PyObject *tree, PyObject *const *values, int *next) {
   return Py_NewRef(tree);
 }
 
-PyObject *py_tree_build(PyObject *tree, PyObject *const *values, int *next) {
+PyObject *py_tree_build(PyObject *tree, PyObject *const *values, int n, int *next) {
   if (Py_EnterRecursiveCall(" in a tree of arrays")) return NULL;
-  PyObject *r = build(tree, values, next);
+  PyObject *r = tree ? build(tree, values, n, next) : NULL; /* NULL: a list that has become shorter */
   Py_LeaveRecursiveCall();
   return r;
 }

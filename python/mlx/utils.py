@@ -7,14 +7,6 @@ from itertools import zip_longest
 from typing import Any
 
 
-def _children(tree: Any, prefix: str):
-    """Yields (path, child) of an inner node; paths join keys by dots."""
-    dot = prefix + "." if prefix else ""
-    items = tree.items() if isinstance(tree, dict) else enumerate(tree)
-    for key, child in items:
-        yield f"{dot}{key}", child
-
-
 def tree_map(fn: Callable, tree: Any, *rest: Any, is_leaf: Callable | None = None) -> Any:
     """A tree of the same structure with each leaf x replaced by ``fn(x, *others)``.
 
@@ -39,22 +31,20 @@ def tree_map_with_path(
     fn: Callable, tree: Any, *rest: Any, is_leaf: Callable | None = None, path: Any | None = None
 ) -> Any:
     """As :func:`tree_map`, but ``fn`` is called with the leaf's dotted path first, for example ``"layers.0.weight"``."""
-    path = "" if path is None else str(path)
     if is_leaf is not None and is_leaf(tree):
         return fn(path, tree, *rest)
-    if isinstance(tree, (list, tuple)):
-        return type(tree)(
-            tree_map_with_path(fn, child, *(r[i] for r in rest), is_leaf=is_leaf, path=child_path)
-            for i, (child_path, child) in enumerate(_children(tree, path))
+    if not isinstance(tree, (list, tuple, dict)):
+        return fn(path, tree, *rest)
+    keys = list(tree) if isinstance(tree, dict) else range(len(tree))
+    children = [
+        tree_map_with_path(
+            fn, tree[k], *(r[k] for r in rest), is_leaf=is_leaf, path=f"{k}" if path is None else f"{path}.{k}"
         )
+        for k in keys
+    ]
     if isinstance(tree, dict):
-        return {
-            key: tree_map_with_path(
-                fn, child, *(r[key] for r in rest), is_leaf=is_leaf, path=f"{path}.{key}" if path else str(key)
-            )
-            for key, child in tree.items()
-        }
-    return fn(path, tree, *rest)
+        return dict(zip(keys, children))
+    return type(tree)(*children) if hasattr(tree, "_fields") else type(tree)(children)
 
 
 def tree_flatten(
@@ -67,25 +57,31 @@ def tree_flatten(
 
     Args:
         tree: Nested lists, tuples and dictionaries.
-        prefix: Put before every path, with a dot.
+        prefix: Put before every path. Paths are built with a dot before each key, and lose their first character at
+            the end: that of the prefix if there is one.
         is_leaf: Says of an inner node whether to treat it as a leaf. Default: never.
         destination: Where to put the leaves. Default: a new list.
     """
     if destination is None:
         destination = []
-    prefix = prefix.removeprefix(".")
+    if not isinstance(destination, (list, dict)):
+        raise ValueError(f"[tree_flatten] expected a list or a dictionary as destination, got {type(destination)}")
     if isinstance(tree, (list, tuple, dict)) and not (is_leaf is not None and is_leaf(tree)):
-        for path, child in _children(tree, prefix):
-            tree_flatten(child, path, is_leaf, destination)
+        for key, child in tree.items() if isinstance(tree, dict) else enumerate(tree):
+            tree_flatten(child, f"{prefix}.{key}", is_leaf, destination)
     elif isinstance(destination, dict):
-        destination[prefix] = tree
+        destination[prefix[1:]] = tree
     else:
-        destination.append((prefix, tree))
+        destination.append((prefix[1:], tree))
     return destination
 
 
 def tree_unflatten(tree: list[tuple[str, Any]] | dict[str, Any]) -> Any:
-    """The inverse of :func:`tree_flatten`. Levels whose keys are all numbers become lists, the others dictionaries."""
+    """The inverse of :func:`tree_flatten`: from pairs of dotted path and leaf, or a dictionary of them.
+
+    Levels whose keys are all numbers become lists, with ``{}`` where a number is missing, the others dictionaries.
+    ValueError for numbers above a million: paths may come from a file.
+    """
     items = list(tree.items()) if isinstance(tree, dict) else list(tree)
     if len(items) == 1 and items[0][0] == "":
         return items[0][1]
@@ -93,10 +89,17 @@ def tree_unflatten(tree: list[tuple[str, Any]] | dict[str, Any]) -> Any:
     for path, leaf in items:
         key, _, below = path.partition(".")
         children.setdefault(key, []).append((below, leaf))
-    if children and all(key.isdigit() for key in children):
-        count = max(int(key) for key in children) + 1
-        return [tree_unflatten(children[str(i)]) if str(i) in children else {} for i in range(count)]
-    return {key: tree_unflatten(child) for key, child in children.items()}
+    try:
+        places = sorted((int(key), key) for key in children)
+    except ValueError:
+        return {key: tree_unflatten(child) for key, child in children.items()}
+    nodes: list[Any] = []
+    for place, key in places:
+        if place > 1_000_000:
+            raise ValueError(f"[tree_unflatten] expected list places up to a million, got {key}")
+        nodes.extend({} for _ in range(place - len(nodes)))
+        nodes.append(tree_unflatten(children[key]))
+    return nodes
 
 
 def tree_reduce(fn, tree, initializer=None, is_leaf=None):

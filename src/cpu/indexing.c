@@ -265,6 +265,12 @@ struct scatter {
 
 static void update_slice(const struct scatter *s, int64_t to, int64_t from) {
   int64_t itemsize = (int64_t)mxi_itemsize(s->out);
+  if (s->box.ndim == 1) {
+    MXI_DISPATCH(mxi_update_run)
+    ((mx_dtype)s->out->dtype, s->mode, s->slice, mxi_data(char, s->out) + to * itemsize, s->box.strides[1][0],
+     mxi_data(char, s->updates) + from * itemsize, 1);
+    return;
+  }
   struct mxi_place p;
   mxi_place_init(&p, &s->box, 0);
   int last = s->box.ndim - 1;
@@ -275,6 +281,17 @@ static void update_slice(const struct scatter *s, int64_t to, int64_t from) {
      mxi_data(char, s->updates) + (from + done) * itemsize, 1);
     done += run;
     mxi_place_advance(&p, &s->box, run);
+  }
+}
+
+/* The updates of a run of indices. The destinations are anywhere in memory: their first lines are asked for early. */
+static void update_slices(const struct scatter *s, int64_t n, const int64_t *to, const int64_t *from) {
+  int64_t itemsize = (int64_t)mxi_itemsize(s->out), near = mxi_min(s->slice * itemsize, 512);
+  for (int64_t i = 0; i < n; i++) {
+    if (i + 4 < n)
+      for (int64_t line = 0; line < near; line += 64)
+        __builtin_prefetch(mxi_data(char, s->out) + to[i + 4] * itemsize + line, 1);
+    update_slice(s, to[i], from[i]);
   }
 }
 
@@ -297,8 +314,7 @@ static void scatter_part(void *ctx, int64_t part) {
     if (s->slice == 1)
       MXI_DISPATCH(mxi_update_at)
     ((mx_dtype)s->out->dtype, s->mode, owned, s->out->data, to, s->updates->data, from);
-    else
-      for (int64_t i = 0; i < owned; i++) update_slice(s, to[i], from[i]);
+    else update_slices(s, owned, to, from);
   }
 }
 

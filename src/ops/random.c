@@ -3,6 +3,7 @@
    steps that follow are fixed, so that a key gives the same numbers everywhere. */
 #include "mlx/random.h"
 #include "ops/common.h"
+#include <float.h>
 #include <math.h>
 #include <pthread.h>
 #include <time.h>
@@ -250,10 +251,36 @@ static mx_array noisy_argmax(mx_array logits, int axis, mx_ints noise_shape, mx_
   return mx_argmax(mx_add(logits, mx_random_gumbel(noise_shape, MX_FLOAT32, key)), axis, false);
 }
 
+/* Samples of one distribution need one uniform number each, not a row of noise: the number of partial sums of
+   exp(logits) that u times the whole sum reaches. Infinities count as the largest finite logits; with a NaN
+   among them every comparison is false, which gives the last index. */
+static mx_array inverse_cdf(mx_array logits, mx_ints shape, mx_array key) {
+  mx_dtype t = mx_promote_types(mxi_dtype(logits), MX_FLOAT32);
+  double largest = t == MX_FLOAT64 ? DBL_MAX : FLT_MAX;
+  logits = mx_reshape(mx_astype(logits, t), MX_SHAPE(-1));
+  logits = mx_clip(logits, mx_scalar(-largest, t), mx_scalar(largest, t));
+  mx_array weights = mx_exp(mx_subtract(logits, mx_max(logits, MX_ALL_AXES, false)));
+  int64_t last = logits->ndim ? logits->dims[0] - 1 : 0;
+  mx_array sums = mx_cumsum(weights, 0, false, true);
+  mx_array inner = mx_slice(sums, MX_SHAPE(0), MX_SHAPE(last), MX_SHAPE(1));
+  mx_array whole = mx_slice(sums, MX_SHAPE(last), MX_SHAPE(last + 1), MX_SHAPE(1));
+  mx_array u = uniform(mx_float(0), mx_float(1), shape, MX_FLOAT32, key);
+  mx_array reached = mx_multiply(mx_expand_dims(u, MX_AXES(-1)), whole);
+  mx_array below = mx_logical_not(mx_greater(inner, reached));
+  return mx_astype(mx_sum(below, MX_AXES(-1), false), MX_UINT32);
+}
+static bool one_distribution(mx_array logits, int axis) {
+  return logits->size > 0 && logits->size == logits->dims[axis] && mxi_dtype(logits) != MX_COMPLEX64;
+}
+
 mx_array mx_random_categorical(mx_array logits, int axis, mx_ints shape, mx_array key) {
   if (!mxi_usable1("categorical", logits) || key == MX_BAD) return MX_BAD;
   int positive = mxi_axis("categorical", axis, logits->ndim);
   if (positive < 0) return MX_BAD;
+  int64_t ones[MX_MAX_NDIM];
+  bool one = one_distribution(logits, positive);
+  if (shape.n < 0 && one && logits->ndim > 1)
+    return MXI_COMPOSED(inverse_cdf(logits, mxi_fill_ints(ones, logits->ndim - 1, 1), key));
   if (shape.n < 0) return MXI_COMPOSED(noisy_argmax(logits, positive, mxi_shape_of(logits), key));
   /* the sampled shape, with the axis of the logits put in, counted from the end */
   int64_t noise[MX_MAX_NDIM], common[MX_MAX_NDIM];
@@ -272,6 +299,7 @@ mx_array mx_random_categorical(mx_array logits, int axis, mx_ints shape, mx_arra
         MX_INVALID_ARGUMENT,
         "[categorical] expected a shape that logits of shape %s without axis %d broadcast to, got %s",
         MXI_SHAPE_TEXT(logits), positive, mxi_shape_text(shape).s);
+  if (one && shape.n > 0) return MXI_COMPOSED(inverse_cdf(logits, shape, key));
   return MXI_COMPOSED(noisy_argmax(logits, from_end, (mx_ints){noise, ndim}, key));
 }
 
@@ -285,6 +313,11 @@ mx_array mx_random_categorical_n(mx_array logits, int axis, int num_samples, mx_
   int64_t noise[MX_MAX_NDIM];
   mxi_copy_ints(noise, mxi_shape_of(logits));
   noise[logits->ndim] = num_samples;
+  if (one_distribution(logits, positive)) {
+    mxi_fill_ints(noise, logits->ndim - 1, 1);
+    noise[logits->ndim - 1] = num_samples;
+    return MXI_COMPOSED(inverse_cdf(logits, (mx_ints){noise, logits->ndim}, key));
+  }
   return MXI_COMPOSED(
       noisy_argmax(mx_expand_dims(logits, MX_AXES(-1)), positive, (mx_ints){noise, logits->ndim + 1}, key));
 }

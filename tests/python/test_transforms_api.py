@@ -306,3 +306,55 @@ def test_ctrl_c_ends_an_eval_between_chunks():
     assert time.monotonic() - start < 5
     timer.join()
     assert (mx.array([1]) + 1).item() == 2
+
+
+def test_state_that_changes_while_it_is_used_does_no_harm():
+    params = {"w": mx.array(2.0)}
+
+    def f(p):
+        params["extra"] = mx.array(1.0)
+        return p["w"] * p["w"]
+
+    with pytest.raises(ValueError, match="changed"):
+        mx.grad(f)(params)
+
+    x = mx.array(3.0)
+
+    def g(y):
+        nonlocal x
+        x += 1
+        x *= 2
+        return y * y
+
+    assert mx.grad(g)(x).item() == 6
+
+    primals = [mx.array(3.0)]
+
+    def h(y):
+        primals.clear()
+        gc.collect()
+        return y * y
+
+    assert mx.vjp(h, primals, [mx.array(1.0)])[1][0].item() == 6
+
+
+def test_objects_may_change_while_another_thread_evaluates_them():
+    a = mx.zeros((64, 64))
+    stop = time.monotonic() + 0.3
+
+    def swap():
+        while time.monotonic() < stop:
+            nonlocal a
+            a += 1
+            a[0] = 3
+
+    def read():
+        while time.monotonic() < stop:
+            mx.eval(a)
+            a.sum().item()
+            repr(a)
+
+    threads = [threading.Thread(target=t) for t in (swap, read, read)]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    assert a[0, 0].item() in (3, 4)

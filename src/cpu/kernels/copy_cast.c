@@ -50,8 +50,16 @@ static void load_complex(union block *b, const void *src, int64_t stride, int64_
 
 #define LOAD_HALF(name)                                                                                      \
   static void load_##name(union block *b, const void *src, int64_t stride, int64_t n) {                      \
-    uint16_t h[BLOCK + MXI_VL] = {0};                                                                        \
-    for (int64_t i = 0; i < n; i++) h[i] = ((const uint16_t *)src)[i * stride];                              \
+    const uint16_t *x = src;                                                                                 \
+    uint16_t h[BLOCK + MXI_VL];                                                                              \
+    if (stride == 1) {                                                                                       \
+      int64_t i = 0;                                                                                         \
+      for (; i + MXI_VL <= n; i += MXI_VL) mxi_store_f32(b->f32 + i, mxi_f32_from_##name(mxi_load_u16h(x + i))); \
+      mxi_store_f32(b->f32 + i, mxi_f32_from_##name(mxi_loadn_u16h(x + i, n - i)));                          \
+      return;                                                                                                \
+    }                                                                                                        \
+    for (int64_t i = 0; i < n; i++) h[i] = x[i * stride];                                                    \
+    memset(h + n, 0, MXI_VL * sizeof *h);                                                                    \
     for (int64_t i = 0; i < n; i += MXI_VL) mxi_store_f32(b->f32 + i, mxi_f32_from_##name(mxi_load_u16h(h + i))); \
   }
 LOAD_HALF(f16)
@@ -100,9 +108,15 @@ STORE_FLOATS(f64)
 
 #define STORE_HALF(name)                                                                                     \
   static void f32_##name(const union block *b, void *dst, int64_t stride, int64_t n) {                       \
-    uint16_t h[BLOCK + MXI_VL];                                                                              \
+    uint16_t h[BLOCK + MXI_VL], *d = dst;                                                                    \
+    if (stride == 1) {                                                                                       \
+      int64_t i = 0;                                                                                         \
+      for (; i + MXI_VL <= n; i += MXI_VL) mxi_store_u16h(d + i, mxi_##name##_from_f32(mxi_load_f32(b->f32 + i))); \
+      mxi_storen_u16h(d + i, mxi_##name##_from_f32(mxi_load_f32(b->f32 + i)), n - i);                        \
+      return;                                                                                                \
+    }                                                                                                        \
     for (int64_t i = 0; i < n; i += MXI_VL) mxi_store_u16h(h + i, mxi_##name##_from_f32(mxi_load_f32(b->f32 + i))); \
-    for (int64_t i = 0; i < n; i++) ((uint16_t *)dst)[i * stride] = h[i];                                    \
+    for (int64_t i = 0; i < n; i++) d[i * stride] = h[i];                                    \
   }
 STORE_HALF(f16)
 STORE_HALF(bf16)
@@ -161,7 +175,7 @@ static void store(mx_dtype t, enum carrier from, union block *b, void *dst, int6
 
 void MXI_ISA_NAME(mxi_cast_panel)(mx_dtype to, mx_dtype from, const struct mxi_panel *p, void *dst, const void *src) {
   int64_t to_bytes = (int64_t)mx_dtype_size(to), from_bytes = (int64_t)mx_dtype_size(from);
-  union block b = {0};
+  union block b;
   for (int64_t i = 0; i < p->rows; i++)
     for (int64_t j = 0; j < p->columns; j += BLOCK) {
       int64_t n = p->columns - j < BLOCK ? p->columns - j : BLOCK;
@@ -171,7 +185,7 @@ void MXI_ISA_NAME(mxi_cast_panel)(mx_dtype to, mx_dtype from, const struct mxi_p
 }
 
 void MXI_ISA_NAME(mxi_arange)(mx_dtype t, void *dst, int64_t first, int64_t n, double start, double step) {
-  union block b = {0};
+  union block b;
   int64_t bytes = (int64_t)mx_dtype_size(t);
   for (int64_t j = 0; j < n; j += BLOCK) {
     int64_t m = n - j < BLOCK ? n - j : BLOCK;

@@ -41,10 +41,12 @@ struct kernels {
   void (*combine4)(void *a, const void *const rows[4], int64_t n);
 };
 
-#define KERNELS(T, name, OP, IDENTITY)                                                                       \
+#define IDENTITIES(T, name, IDENTITY)                                                                        \
   MXI_INLINE void identity_##name(void *values, int64_t n) {                                                     \
     for (int64_t i = 0; i < n; i++) ((T *)values)[i] = IDENTITY;                                             \
-  }                                                                                                          \
+  }
+/* Loops that the compiler turns into vectors. */
+#define LOOPS(T, name, OP)                                                                                   \
   MXI_INLINE void tile_##name(void *state, const void *tile, int64_t n) {                                        \
     enum { LANES = 256 / sizeof(T) };                                                                        \
     T *restrict s = state;                                                                                   \
@@ -58,6 +60,69 @@ struct kernels {
     memcpy(rest, x + i, (size_t)(n - i) * sizeof(T));                                                        \
     for (int l = 0; l < LANES; l++) s[l] = (T)OP(s[l], rest[l]);                                             \
   }                                                                                                          \
+  static void combine_##name(void *to, const void *with, int64_t n) {                                        \
+    T *restrict a = to;                                                                                      \
+    const T *restrict b = with;                                                                              \
+    for (int64_t i = 0; i < n; i++) a[i] = (T)OP(a[i], b[i]);                                                \
+  }                                                                                                          \
+  static void combine4_##name(void *to, const void *const rows[4], int64_t n) {                              \
+    T *restrict a = to;                                                                                      \
+    const T *restrict b = rows[0], *restrict c = rows[1], *restrict d = rows[2], *restrict e = rows[3];      \
+    for (int64_t i = 0; i < n; i++) {                                                                        \
+      T low = (T)OP(b[i], c[i]), high = (T)OP(d[i], e[i]), both = (T)OP(low, high);                          \
+      a[i] = (T)OP(a[i], both);                                                                              \
+    }                                                                                                        \
+  }
+/* The same in vectors, for floats: accumulators stay in registers, and minima and maxima of NaN are not branches. */
+#define VECTOR_LOOPS(T, V, OP, VOP, name)                                                                    \
+  MXI_INLINE V load_##name(const T *p) {                                                                     \
+    V v;                                                                                                     \
+    memcpy(&v, p, sizeof v);                                                                                 \
+    return v;                                                                                                \
+  }                                                                                                          \
+  MXI_INLINE void tile_##name(void *state, const void *tile, int64_t n) {                                    \
+    enum { STEP = sizeof(V) / sizeof(T), LANES = 256 / sizeof(T), VECTORS = 256 / sizeof(V) };               \
+    const T *x = tile;                                                                                       \
+    V s[VECTORS];                                                                                            \
+    memcpy(s, state, sizeof s);                                                                              \
+    int64_t i = 0;                                                                                           \
+    for (; i + LANES <= n; i += LANES)                                                                       \
+      _Pragma("GCC unroll 16") for (int k = 0; k < VECTORS; k++) s[k] = VOP(s[k], load_##name(x + i + k * STEP));\
+    if (i < n) {                                                                                             \
+      T rest[LANES];                                                                                         \
+      identity_##name(rest, LANES);                                                                          \
+      memcpy(rest, x + i, (size_t)(n - i) * sizeof(T));                                                      \
+      _Pragma("GCC unroll 16") for (int k = 0; k < VECTORS; k++) s[k] = VOP(s[k], load_##name(rest + k * STEP));\
+    }                                                                                                        \
+    memcpy(state, s, sizeof s);                                                                              \
+  }                                                                                                          \
+  static void combine_##name(void *to, const void *with, int64_t n) {                                        \
+    enum { STEP = sizeof(V) / sizeof(T) };                                                                   \
+    T *a = to;                                                                                               \
+    const T *b = with;                                                                                       \
+    int64_t i = 0;                                                                                           \
+    for (; i + STEP <= n; i += STEP) {                                                                       \
+      V v = VOP(load_##name(a + i), load_##name(b + i));                                                     \
+      memcpy(a + i, &v, sizeof v);                                                                           \
+    }                                                                                                        \
+    for (; i < n; i++) a[i] = OP(a[i], b[i]);                                                                \
+  }                                                                                                          \
+  static void combine4_##name(void *to, const void *const rows[4], int64_t n) {                              \
+    enum { STEP = sizeof(V) / sizeof(T) };                                                                   \
+    T *a = to;                                                                                               \
+    const T *b = rows[0], *c = rows[1], *d = rows[2], *e = rows[3];                                          \
+    int64_t i = 0;                                                                                           \
+    for (; i + STEP <= n; i += STEP) {                                                                       \
+      V low = VOP(load_##name(b + i), load_##name(c + i)), high = VOP(load_##name(d + i), load_##name(e + i));\
+      V both = VOP(low, high), v = VOP(load_##name(a + i), both);                                            \
+      memcpy(a + i, &v, sizeof v);                                                                           \
+    }                                                                                                        \
+    for (; i < n; i++) {                                                                                     \
+      T low = OP(b[i], c[i]), high = OP(d[i], e[i]), both = OP(low, high);                                   \
+      a[i] = OP(a[i], both);                                                                                 \
+    }                                                                                                        \
+  }
+#define COMMON(T, name, OP)                                                                                  \
   MXI_INLINE void finish_##name(void *state, void *value) {                                                      \
     T *s = state;                                                                                            \
     _Pragma("GCC unroll 8") for (int w = 128 / sizeof(T); w; w /= 2)                                                                 \
@@ -82,8 +147,8 @@ struct kernels {
   static void short_rows_##name(const void *rows, int64_t stride, int64_t n, int64_t count, void *values) {  \
     const T *x = rows;                                                                                       \
     for (int64_t k = 0; k < count; k++, x += stride) {                                                       \
-      int64_t i = 0;                                                                                         \
-      T sum = IDENTITY;                                                                                      \
+      int64_t i = 1;                                                                                         \
+      T sum = x[0];                                                                                      \
       if (n >= 4) {                                                                                          \
         T s0 = x[0], s1 = x[1], s2 = x[2], s3 = x[3];                                                        \
         for (i = 4; i + 4 <= n; i += 4) {                                                                    \
@@ -95,32 +160,49 @@ struct kernels {
       for (; i < n; i++) sum = (T)OP(sum, x[i]);                                                             \
       ((T *)values)[k] = sum;                                                                                \
     }                                                                                                        \
-  }                                                                                                          \
-  static void combine_##name(void *to, const void *with, int64_t n) {                                        \
-    T *restrict a = to;                                                                                      \
-    const T *restrict b = with;                                                                              \
-    for (int64_t i = 0; i < n; i++) a[i] = (T)OP(a[i], b[i]);                                                \
-  }                                                                                                          \
-  static void combine4_##name(void *to, const void *const rows[4], int64_t n) {                              \
-    T *restrict a = to;                                                                                      \
-    const T *restrict b = rows[0], *restrict c = rows[1], *restrict d = rows[2], *restrict e = rows[3];      \
-    for (int64_t i = 0; i < n; i++) {                                                                        \
-      T low = (T)OP(b[i], c[i]), high = (T)OP(d[i], e[i]), both = (T)OP(low, high);                          \
-      a[i] = (T)OP(a[i], both);                                                                              \
-    }                                                                                                        \
   }
+#define KERNELS(T, name, OP, IDENTITY)                                                                       \
+  IDENTITIES(T, name, IDENTITY)                                                                              \
+  LOOPS(T, name, OP)                                                                                         \
+  COMMON(T, name, OP)
+#define FLOAT_KERNELS(T, V, name, OP, VOP, IDENTITY)                                                         \
+  IDENTITIES(T, name, IDENTITY)                                                                              \
+  VECTOR_LOOPS(T, V, OP, VOP, name)                                                                          \
+  COMMON(T, name, OP)
+
+/* FMIN and FMAX of vectors: the machine's instruction gives its second operand where either is NaN or both are equal. */
+#if defined(__AVX512F__)
+#define EXTREME(name, V, M, suffix)                                                                          \
+  MXI_INLINE V v##name##_##suffix(V a, V b) {                                                                \
+    return (V)_mm512_mask_mov_p##M(_mm512_##name##_p##M(b, a), _mm512_cmp_p##M##_mask(b, b, _CMP_UNORD_Q), b); \
+  }
+#elif defined(__AVX2__)
+#define EXTREME(name, V, M, suffix)                                                                          \
+  MXI_INLINE V v##name##_##suffix(V a, V b) {                                                                \
+    return (V)_mm256_blendv_p##M(_mm256_##name##_p##M(b, a), b, _mm256_cmp_p##M(b, b, _CMP_UNORD_Q));        \
+  }
+#else
+#define EXTREME(name, V, M, suffix)                                                                          \
+  MXI_INLINE V v##name##_##suffix(V a, V b) {                                                                \
+    return (V)_mm_blendv_p##M(_mm_##name##_p##M(b, a), b, _mm_cmpunord_p##M(b, b));                          \
+  }
+#endif
+EXTREME(min, vf32, s, f32)
+EXTREME(max, vf32, s, f32)
+EXTREME(min, vf64, d, f64)
+EXTREME(max, vf64, d, f64)
 
 #define ONE_COMPLEX ((complex_pair){1, 0})
 #define ALL_COMPLEX(x) ((complex_pair){x, x})
 KERNELS(uint32_t, sum_u32, SUM, 0)
 KERNELS(uint64_t, sum_u64, SUM, 0)
-KERNELS(float, sum_f32, SUM, 0)
-KERNELS(double, sum_f64, SUM, 0)
+FLOAT_KERNELS(float, vf32, sum_f32, SUM, SUM, 0)
+FLOAT_KERNELS(double, vf64, sum_f64, SUM, SUM, 0)
 KERNELS(complex_pair, sum_c64, complex_sum, ALL_COMPLEX(0))
 KERNELS(uint32_t, prod_u32, PROD, 1)
 KERNELS(uint64_t, prod_u64, PROD, 1)
-KERNELS(float, prod_f32, PROD, 1)
-KERNELS(double, prod_f64, PROD, 1)
+FLOAT_KERNELS(float, vf32, prod_f32, PROD, PROD, 1)
+FLOAT_KERNELS(double, vf64, prod_f64, PROD, PROD, 1)
 KERNELS(complex_pair, prod_c64, complex_prod, ONE_COMPLEX)
 #define EXTREMES(T, name, lowest, highest)                                                                   \
   KERNELS(T, min_##name, MIN, highest)                                                                       \
@@ -133,10 +215,10 @@ EXTREMES(int8_t, i8, INT8_MIN, INT8_MAX)
 EXTREMES(int16_t, i16, INT16_MIN, INT16_MAX)
 EXTREMES(int32_t, i32, INT32_MIN, INT32_MAX)
 EXTREMES(int64_t, i64, INT64_MIN, INT64_MAX)
-KERNELS(float, min_f32, FMIN, __builtin_inff())
-KERNELS(float, max_f32, FMAX, -__builtin_inff())
-KERNELS(double, min_f64, FMIN, __builtin_inf())
-KERNELS(double, max_f64, FMAX, -__builtin_inf())
+FLOAT_KERNELS(float, vf32, min_f32, FMIN, vmin_f32, __builtin_inff())
+FLOAT_KERNELS(float, vf32, max_f32, FMAX, vmax_f32, -__builtin_inff())
+FLOAT_KERNELS(double, vf64, min_f64, FMIN, vmin_f64, __builtin_inf())
+FLOAT_KERNELS(double, vf64, max_f64, FMAX, vmax_f64, -__builtin_inf())
 KERNELS(complex_pair, min_c64, complex_min, ALL_COMPLEX(__builtin_inff()))
 KERNELS(complex_pair, max_c64, complex_max, ALL_COMPLEX(-__builtin_inff()))
 

@@ -1,7 +1,7 @@
 #include "cpu/kernels/sort.h"
 #include "cpu/simd.h"
 
-enum { DIGIT = MXI_SORT_DIGIT, BUCKETS = MXI_SORT_BUCKETS, MAX_PASSES = 64 / DIGIT, INSERTION = 40 };
+enum { DIGIT = MXI_SORT_DIGIT, BUCKETS = MXI_SORT_BUCKETS, MAX_PASSES = 64 / DIGIT, SHORT_ROW = 96 };
 typedef struct mxi_sort_pair pair;
 
 /* ---- Keys. A float's bits, sign flipped, are in order; a negative one's are all flipped. ---- */
@@ -104,17 +104,54 @@ void MXI_ISA_NAME(mxi_sort_indices)(const struct mxi_sort *s, const void *items,
     for (int64_t i = 0; i < n; i++) dst[i] = (uint32_t)((const pair *)items)[i].index;
 }
 
-/* ---- Sorting ---- */
+/* ---- Short rows: an item's place is the number of items that come before it, counted for a vector of items at a time,
+   without a branch ---- */
+static void *rank_32(uint32_t *x, uint32_t *room, int64_t n) {
+  uint32_t padded[SHORT_ROW + MXI_VL], rank[SHORT_ROW + MXI_VL];
+  memcpy(padded, x, (size_t)n * sizeof *x);
+  memset(padded + n, 0xff, MXI_VL * sizeof *x);
+  vu32 lane;
+  for (int i = 0; i < MXI_VL; i++) lane[i] = (uint32_t)i;
+  for (int64_t i = 0; i < n; i += MXI_VL, lane += MXI_VL) {
+    vu32 mine = mxi_load_u32(padded + i), before = {0};
+    for (int64_t j = 0; j < n; j++) {
+      vu32 other = padded[j] + (vu32){0};
+      before -= (vu32)((other < mine) | ((other == mine) & ((uint32_t)j + (vu32){0} < lane)));
+    }
+    mxi_store_u32(rank + i, before);
+  }
+  for (int64_t i = 0; i < n; i++) room[rank[i]] = x[i];
+  return room;
+}
+static void *rank_64(uint64_t *x, uint64_t *room, int64_t n) {
+  uint64_t padded[SHORT_ROW + MXI_VD], rank[SHORT_ROW + MXI_VD];
+  memcpy(padded, x, (size_t)n * sizeof *x);
+  memset(padded + n, 0xff, MXI_VD * sizeof *x);
+  vu64 lane;
+  for (int i = 0; i < MXI_VD; i++) lane[i] = (uint64_t)i;
+  for (int64_t i = 0; i < n; i += MXI_VD, lane += MXI_VD) {
+    vu64 mine = mxi_load_u64(padded + i), before = {0};
+    for (int64_t j = 0; j < n; j++) {
+      vu64 other = padded[j] + (vu64){0};
+      before -= (vu64)((other < mine) | ((other == mine) & ((uint64_t)j + (vu64){0} < lane)));
+    }
+    mxi_store_u64(rank + i, before);
+  }
+  for (int64_t i = 0; i < n; i++) room[rank[i]] = x[i];
+  return room;
+}
+static void *rank_pair(pair *x, pair *room, int64_t n) {
+  for (int64_t i = 0; i < n; i++) {
+    int64_t before = 0;
+    for (int64_t j = 0; j < n; j++) before += (x[j].key < x[i].key) | ((x[j].key == x[i].key) & (j < i));
+    room[before] = x[i];
+  }
+  return room;
+}
+
+/* ---- Rows of any length ---- */
 #define KEY_OF_PAIR(p) ((p).key)
 #define SORT(E, KEY, name)                                                                                   \
-  static void insertion_##name(E *x, int64_t n) {                                                            \
-    for (int64_t i = 1; i < n; i++) {                                                                        \
-      E e = x[i];                                                                                            \
-      int64_t j = i;                                                                                         \
-      for (; j > 0 && KEY(x[j - 1]) > KEY(e); j--) x[j] = x[j - 1];                                          \
-      x[j] = e;                                                                                              \
-    }                                                                                                        \
-  }                                                                                                          \
   static void count_##name(const E *x, int64_t n, int shift, int64_t *counts) {                              \
     int64_t other[BUCKETS] = {0}; /* two tables, so that equal neighbours don't wait for each other */       \
     memset(counts, 0, BUCKETS * sizeof *counts);                                                             \
@@ -131,10 +168,7 @@ void MXI_ISA_NAME(mxi_sort_indices)(const struct mxi_sort *s, const void *items,
   }                                                                                                          \
   /* All digits are counted in one reading; a digit that is the same everywhere needs no pass. */            \
   static void *sort_##name(const struct mxi_sort *s, E *x, E *room, int64_t n) {                             \
-    if (n <= INSERTION) {                                                                                    \
-      insertion_##name(x, n);                                                                                \
-      return x;                                                                                              \
-    }                                                                                                        \
+    if (n <= SHORT_ROW) return rank_##name(x, room, n);                                                      \
     uint32_t counts[MAX_PASSES][BUCKETS];                                                                    \
     int passes = (s->high - s->low) / DIGIT;                                                                 \
     memset(counts, 0, (size_t)passes * sizeof counts[0]);                                                    \

@@ -139,7 +139,7 @@ class Module(dict):
         waiting = [("", self)]
         while waiting:
             prefix, module = waiting.pop()
-            for name, child in tree_flatten(module.children(), prefix, is_leaf=self.is_module):
+            for name, child in tree_flatten(module.children(), f".{prefix}" if prefix else "", is_leaf=self.is_module):
                 if isinstance(child, Module):
                     found.append((name, child))
                     waiting.append((name, child))
