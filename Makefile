@@ -3,6 +3,7 @@
 # make bench    the CPU benchmark against its peers (installs them when asked: make bench PEERS="torch llama")
 # make sanitize the C tests under AddressSanitizer and UndefinedBehaviorSanitizer
 BUILD := build
+MESON_FLAGS ?=
 VENV  := $(CURDIR)/.venv
 RUN   := env VIRTUAL_ENV=$(VENV) PATH=$(VENV)/bin:$$PATH
 JOBS  := $(shell nproc)
@@ -14,7 +15,7 @@ setup:
 	@tools/setup.sh
 
 $(BUILD)/build.ninja:
-	@$(RUN) meson setup $(BUILD) -Dpython.install_env=venv > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	@$(RUN) meson setup $(BUILD) -Dpython.install_env=venv $(MESON_FLAGS) > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
 
 build: setup
 	@$(MAKE) -s $(BUILD)/build.ninja
@@ -32,7 +33,7 @@ test: build
 
 sanitize: setup
 	@[ -d $(BUILD)-asan ] || $(RUN) meson setup $(BUILD)-asan -Db_sanitize=address,undefined -Db_lundef=false \
-	  -Dbuildtype=debugoptimized -Dpython=disabled -Dexamples=disabled > $(BUILD)-asan.log 2>&1 || { cat $(BUILD)-asan.log; exit 1; }
+	  -Dbuildtype=debugoptimized -Dpython=disabled -Dexamples=disabled $(MESON_FLAGS) > $(BUILD)-asan.log 2>&1 || { cat $(BUILD)-asan.log; exit 1; }
 	@echo "building with sanitizers"
 	@$(RUN) ninja -C $(BUILD)-asan -j $(JOBS) --quiet
 	@UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_leaks=1 \

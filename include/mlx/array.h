@@ -1,9 +1,9 @@
 /* Arrays: making, keeping, evaluating and reading them; scopes; devices and streams; memory.
 
-   Ownership. Inputs are borrowed. A result belongs to the innermost open scope of the thread; without one, the op
-   fails. mx_keep gives a reference of your own, which mx_release gives back.
-   Errors. A failed op returns MX_BAD, and every op on MX_BAD returns MX_BAD, so an expression is checked once:
-   mx_ok(y). The text is mx_error(). */
+   Ownership. Inputs are borrowed. A result belongs to the innermost open scope of the thread; without one,
+   the op fails. mx_keep gives a reference of your own, which mx_release gives back. Errors. A failed op
+   returns MX_BAD, and every op on MX_BAD returns MX_BAD, so an expression is checked once: mx_ok(y). The text
+   is mx_error(). */
 #ifndef MLX_ARRAY_H
 #define MLX_ARRAY_H
 #include "mlx/types.h"
@@ -16,8 +16,8 @@ typedef struct mx_scope {
 MX_API mx_scope mx_scope_open(void);
 MX_API void mx_scope_close(mx_scope *scope); /* releases what was made inside; a second close does nothing */
 /* MX_SCOPE { ... }: also closed by break, return and goto. */
-#define MX_SCOPE                                                                                             \
-  for (mx_scope mxi_scope_ __attribute__((cleanup(mx_scope_close))) = mx_scope_open(); mxi_scope_.open;     \
+#define MX_SCOPE                                                                                        \
+  for (mx_scope mxi_scope_ __attribute__((cleanup(mx_scope_close))) = mx_scope_open(); mxi_scope_.open; \
        mx_scope_close(&mxi_scope_))
 /* A reference that outlives the scope; release it with mx_release. MX_BAD and NULL pass through. */
 MX_API mx_array mx_keep(mx_array a);
@@ -45,7 +45,8 @@ MX_API int mx_set_default_stream(mx_stream s);
 MX_API mx_stream mx_stream_new(mx_device d); /* lives as long as the process */
 MX_API mx_device mx_stream_device(mx_stream s);
 MX_API int mx_stream_index(mx_stream s);
-MX_API int mx_synchronize(mx_stream s); /* waits until all work queued on s is done; NULL = the default stream */
+MX_API int
+mx_synchronize(mx_stream s); /* waits until all work queued on s is done; NULL = the default stream */
 /* MX_ON(stream) { ... }: ops inside go to that stream. A NULL stream fails the ops inside. */
 #define mx_cpu mx_default_stream(MX_CPU)
 #define mx_gpu mx_default_stream(MX_GPU)
@@ -55,8 +56,8 @@ typedef struct mx_stream_mark {
 } mx_stream_mark;
 MX_API mx_stream_mark mx_stream_push(mx_stream s);
 MX_API void mx_stream_pop(mx_stream_mark *mark);
-#define MX_ON(stream)                                                                                        \
-  for (mx_stream_mark mxi_mark_ __attribute__((cleanup(mx_stream_pop))) = mx_stream_push(stream);            \
+#define MX_ON(stream)                                                                             \
+  for (mx_stream_mark mxi_mark_ __attribute__((cleanup(mx_stream_pop))) = mx_stream_push(stream); \
        mxi_mark_.open; mx_stream_pop(&mxi_mark_))
 
 /* ---- Making arrays ---- */
@@ -86,16 +87,18 @@ MX_API bool mx_is_ready(mx_array a); /* already evaluated? */
 /* ---- Evaluating ---- */
 MX_API int mx_eval(mx_array a);
 MX_API int mx_eval_all(int n, const mx_array *arrays);
-MX_API int mx_async_eval(int n, const mx_array *arrays); /* starts; a failure surfaces at the next eval or read */
+MX_API int mx_async_eval(int n,
+                         const mx_array *arrays); /* starts; a failure surfaces at the next eval or read */
 MX_API void mx_interrupt(void); /* async-signal-safe: running evals end with MX_INTERRUPTED */
 MX_API void mx_interrupt_clear(void);
 
 /* ---- Reading ---- each evaluates first ---- */
-/* Row-major elements, valid while the array lives. NULL on failure, or when the array is not row-major: then read
-   mx_contiguous(a). */
+/* Row-major elements, valid while the array lives. NULL on failure, or when the array is not row-major: then
+   read mx_contiguous(a). */
 MX_API const void *mx_data(mx_array a);
 MX_API const int64_t *mx_strides(mx_array a); /* in elements */
-/* May a view of mx_data be written to? False for constants, mapped files, read-only foreign memory, and lazy arrays. */
+/* May a view of mx_data be written to? False for constants, mapped files, read-only foreign memory, and lazy
+ * arrays. */
 MX_API bool mx_is_writable(mx_array a);
 /* One element as double or int64; the array must have one element. */
 MX_API int mx_item(mx_array a, double *value);
@@ -114,7 +117,8 @@ MX_API size_t mx_set_memory_limit(size_t bytes); /* returns the old limit; alloc
 MX_API size_t mx_memory_limit(void);
 MX_API size_t mx_set_cache_limit(size_t bytes);
 MX_API void mx_clear_cache(void);
-/* Runs the destructors of foreign owners that were let go elsewhere; a binding calls it where its runtime's lock is held. */
+/* Runs the destructors of foreign owners that were let go elsewhere; a binding calls it where its runtime's
+ * lock is held. */
 MX_API void mx_drain_foreign(void);
 /* Calls `wake` whenever a foreign owner is queued; it may run on any thread and must not block. */
 MX_API void mx_on_foreign(void (*wake)(void));

@@ -13,13 +13,13 @@ typedef struct mx_rope_opts {
   double base;      /* 0 with freqs */
   double scale;     /* of positions */
 } mx_rope_opts;
-/* Rotary position embedding (Su et al. 2021) of x (B, ..., T, D). offset: int scalar or (B), the first position.
-   freqs (dims / 2) or NULL: inverse frequencies' reciprocals, in place of base. */
+/* Rotary position embedding (Su et al. 2021) of x (B, ..., T, D). offset: int scalar or (B), the first
+   position. freqs (dims / 2) or NULL: inverse frequencies' reciprocals, in place of base. */
 MX_API mx_array mx_fast_rope(mx_array x, mx_rope_opts opts, mx_array offset, mx_array freqs);
-/* softmax(scale q k^T + mask) v. q (B, H, Tq, D), k and v (B, Hkv, Tk, D); H a multiple of Hkv. causal aligns the last
-   query with the last key. mask: NULL, bool (true = attend) or additive, broadcastable to (B, H, Tq, Tk). sinks (H) or
-   NULL: one more logit a head in the denominator. */
-MX_API mx_array mx_fast_scaled_dot_product_attention(mx_array q, mx_array k, mx_array v, double scale, bool causal,
-                                                     mx_array mask, mx_array sinks);
+/* softmax(scale q k^T + mask) v. q (B, H, Tq, D), k and v (B, Hkv, Tk, D); H a multiple of Hkv. causal aligns
+   the last query with the last key. mask: NULL, bool (true = attend) or additive, broadcastable to (B, H, Tq,
+   Tk). sinks (H) or NULL: one more logit a head in the denominator. */
+MX_API mx_array mx_fast_scaled_dot_product_attention(mx_array q, mx_array k, mx_array v, double scale,
+                                                     bool causal, mx_array mask, mx_array sinks);
 MX_END
 #endif

@@ -1,40 +1,49 @@
-/* Files. Every number in a file is checked; a bad file gives MX_INVALID_ARGUMENT (MX_IO_ERROR where the system failed)
-   with the file's name and the place. Loaded tensors are views of the mapped file where its layout allows. Saving writes
-   a temporary file beside the target, syncs, and renames. */
+/* Files. Every number in a file is checked; a bad file gives MX_INVALID_ARGUMENT (MX_IO_ERROR where the
+   system failed) with the file's name and the place. Loaded tensors are views of the mapped file where its
+   layout allows. Saving writes a temporary file beside the target, syncs, and renames. */
 #ifndef MLX_IO_H
 #define MLX_IO_H
 #include "mlx/array.h"
 MX_BEGIN
 
-/* Names with arrays, in the file's order, and metadata. Free with mx_file_free; the arrays are kept by it until then. */
+/* Names with arrays, in the file's order, and metadata. Free with mx_file_free; the arrays are kept by it
+ * until then. */
 typedef struct mxi_file *mx_file;
-typedef enum mx_meta_kind { MX_META_STRING, MX_META_INT, MX_META_DOUBLE, MX_META_BOOL, MX_META_STRINGS, MX_META_ARRAY } mx_meta_kind;
+typedef enum mx_meta_kind {
+  MX_META_STRING,
+  MX_META_INT,
+  MX_META_DOUBLE,
+  MX_META_BOOL,
+  MX_META_STRINGS,
+  MX_META_ARRAY
+} mx_meta_kind;
 typedef struct mx_meta {
   const char *key;
   mx_meta_kind kind;
-  const char *string;  /* MX_META_STRING */
-  int64_t integer;     /* MX_META_INT and MX_META_BOOL */
-  double number;       /* MX_META_DOUBLE */
+  const char *string;         /* MX_META_STRING */
+  int64_t integer;            /* MX_META_INT and MX_META_BOOL */
+  double number;              /* MX_META_DOUBLE */
   const char *const *strings; /* MX_META_STRINGS */
   int64_t nstrings;
-  mx_array array;      /* MX_META_ARRAY: a vector of numbers (and MX_META_INT/DOUBLE/BOOL: a scalar of the file's dtype) */
+  mx_array array; /* MX_META_ARRAY: a vector of numbers (and MX_META_INT/DOUBLE/BOOL: a scalar of the file's
+                     dtype) */
 } mx_meta;
 
 MX_API mx_file mx_load_safetensors(const char *path);
-/* F32 F16 BF16 and I8..I64 tensors as they are; Q4_0 Q4_1 Q8_0 without loss in the affine form: "x.weight" becomes
-   packed uint32 "x.weight", "x.scales", "x.biases" (group 32, bits 4 or 8). */
+/* F32 F16 BF16 and I8..I64 tensors as they are; Q4_0 Q4_1 Q8_0 without loss in the affine form: "x.weight"
+   becomes packed uint32 "x.weight", "x.scales", "x.biases" (group 32, bits 4 or 8). */
 MX_API mx_file mx_load_gguf(const char *path);
 MX_API void mx_file_free(mx_file f);
 MX_API int mx_file_count(mx_file f);
 MX_API const char *mx_file_name(mx_file f, int i);
-MX_API mx_array mx_file_array(mx_file f, int i);             /* borrowed from the file */
-MX_API mx_array mx_file_get(mx_file f, const char *name);    /* NULL when absent; no error */
+MX_API mx_array mx_file_array(mx_file f, int i);          /* borrowed from the file */
+MX_API mx_array mx_file_get(mx_file f, const char *name); /* NULL when absent; no error */
 MX_API int mx_file_meta_count(mx_file f);
 MX_API const mx_meta *mx_file_meta(mx_file f, int i);
 MX_API const mx_meta *mx_file_meta_get(mx_file f, const char *key); /* NULL when absent */
 
-MX_API int mx_save_safetensors(const char *path, int n, const char *const *names, const mx_array *arrays, int nmeta,
-                               const char *const *keys, const char *const *values);
+MX_API int mx_save_safetensors(const char *path, int n, const char *const *names, const mx_array *arrays,
+                               int nmeta, const char *const *keys, const char *const *values);
 /* F32 F16 BF16 F64 and I8..I64 tensors. A metadata entry with an array is a number or vector of its dtype. */
 MX_API int mx_save_gguf(const char *path, int n, const char *const *names, const mx_array *arrays, int nmeta,
                         const mx_meta *meta);

@@ -1,6 +1,7 @@
-/* Operations. All are lazy, borrow their inputs and return a result owned by the innermost scope, or MX_BAD with the
-   error set. Inputs of several dtypes are promoted (mx_promote_types) and shapes broadcast as in NumPy unless a
-   function says otherwise. Negative axes count from the end. NULL is an absent optional argument. */
+/* Operations. All are lazy, borrow their inputs and return a result owned by the innermost scope, or MX_BAD
+   with the error set. Inputs of several dtypes are promoted (mx_promote_types) and shapes broadcast as in
+   NumPy unless a function says otherwise. Negative axes count from the end. NULL is an absent optional
+   argument. */
 #ifndef MLX_OPS_H
 #define MLX_OPS_H
 #include "mlx/array.h"
@@ -8,11 +9,11 @@ MX_BEGIN
 
 /* ---- Elementwise, one input ---- */
 #define MXI_UNARY(name) MX_API mx_array mx_##name(mx_array a)
-MXI_UNARY(abs);         /* complex64 -> float32 */
+MXI_UNARY(abs); /* complex64 -> float32 */
 MXI_UNARY(negative);
-MXI_UNARY(sign);        /* complex: z / |z| */
+MXI_UNARY(sign); /* complex: z / |z| */
 MXI_UNARY(square);
-MXI_UNARY(sqrt);        /* this and the next functions turn integers into float32 */
+MXI_UNARY(sqrt); /* this and the next functions turn integers into float32 */
 MXI_UNARY(rsqrt);
 MXI_UNARY(reciprocal);
 MXI_UNARY(exp);
@@ -43,7 +44,7 @@ MXI_UNARY(ceil);
 MXI_UNARY(trunc);
 MXI_UNARY(logical_not); /* bool result */
 MXI_UNARY(bitwise_invert);
-MXI_UNARY(isnan);       /* bool result, as the next */
+MXI_UNARY(isnan); /* bool result, as the next */
 MXI_UNARY(isinf);
 MXI_UNARY(isfinite);
 MXI_UNARY(isposinf);
@@ -55,22 +56,23 @@ MXI_UNARY(stop_gradient);
 #undef MXI_UNARY
 MX_API mx_array mx_round(mx_array a, int decimals); /* half to even */
 MX_API mx_array mx_astype(mx_array a, mx_dtype t);
-MX_API mx_array mx_nan_to_num(mx_array a, double nan, const double *posinf, const double *neginf); /* NULL = largest finite */
+MX_API mx_array mx_nan_to_num(mx_array a, double nan, const double *posinf,
+                              const double *neginf); /* NULL = largest finite */
 
 /* ---- Elementwise, two inputs ---- */
 #define MXI_BINARY(name) MX_API mx_array mx_##name(mx_array a, mx_array b)
 MXI_BINARY(add);
 MXI_BINARY(subtract);
 MXI_BINARY(multiply);
-MXI_BINARY(divide);        /* true division: integers give float32 */
+MXI_BINARY(divide); /* true division: integers give float32 */
 MXI_BINARY(floor_divide);
-MXI_BINARY(remainder);     /* sign of the divisor */
+MXI_BINARY(remainder); /* sign of the divisor */
 MXI_BINARY(power);
 MXI_BINARY(maximum);
 MXI_BINARY(minimum);
 MXI_BINARY(logaddexp);
 MXI_BINARY(arctan2);
-MXI_BINARY(equal);         /* bool results */
+MXI_BINARY(equal); /* bool results */
 MXI_BINARY(not_equal);
 MXI_BINARY(less);
 MXI_BINARY(less_equal);
@@ -79,7 +81,7 @@ MXI_BINARY(greater_equal);
 MXI_BINARY(logical_and);
 MXI_BINARY(logical_or);
 MXI_BINARY(logical_xor);
-MXI_BINARY(bitwise_and);   /* integers and bool */
+MXI_BINARY(bitwise_and); /* integers and bool */
 MXI_BINARY(bitwise_or);
 MXI_BINARY(bitwise_xor);
 MXI_BINARY(left_shift);
@@ -133,30 +135,43 @@ typedef enum mx_pad_mode { MX_PAD_CONSTANT, MX_PAD_EDGE, MX_PAD_REFLECT, MX_PAD_
 /* low and high: elements before and after, one a dim. value NULL = 0. */
 MX_API mx_array mx_pad(mx_array a, mx_ints low, mx_ints high, mx_pad_mode mode, mx_array value);
 MX_API mx_array mx_contiguous(mx_array a, bool allow_col_major);
-MX_API mx_array mx_as_strided(mx_array a, mx_ints shape, mx_ints strides, int64_t offset); /* of a's row-major elements */
-MX_API mx_array mx_view(mx_array a, mx_dtype t); /* the same bytes; the last axis scales by the ratio of sizes */
+MX_API mx_array mx_as_strided(mx_array a, mx_ints shape, mx_ints strides,
+                              int64_t offset); /* of a's row-major elements */
+MX_API mx_array mx_view(mx_array a,
+                        mx_dtype t); /* the same bytes; the last axis scales by the ratio of sizes */
 MX_API mx_array mx_diagonal(mx_array a, int64_t offset, int axis1, int axis2);
 MX_API mx_array mx_diag(mx_array a, int64_t k);
 MX_API int mx_meshgrid(int n, const mx_array *arrays, bool sparse, bool ij, mx_array *out);
 /* a, evaluated only after the dependencies. */
-MX_API int mx_depends(int n, const mx_array *inputs, int ndependencies, const mx_array *dependencies, mx_array *out);
+MX_API int mx_depends(int n, const mx_array *inputs, int ndependencies, const mx_array *dependencies,
+                      mx_array *out);
 
 /* ---- Indexing ---- */
 /* Elements start, start+step, ... before stop, one triple a dim; NumPy's clipping; step may be negative. */
 MX_API mx_array mx_slice(mx_array a, mx_ints start, mx_ints stop, mx_ints step);
-typedef enum mx_update_mode { MX_UPDATE_SET, MX_UPDATE_ADD, MX_UPDATE_MULTIPLY, MX_UPDATE_MAXIMUM, MX_UPDATE_MINIMUM } mx_update_mode;
+typedef enum mx_update_mode {
+  MX_UPDATE_SET,
+  MX_UPDATE_ADD,
+  MX_UPDATE_MULTIPLY,
+  MX_UPDATE_MAXIMUM,
+  MX_UPDATE_MINIMUM
+} mx_update_mode;
 /* A copy of a with that part updated; update broadcasts to it. */
-MX_API mx_array mx_slice_update(mx_array a, mx_array update, mx_ints start, mx_ints stop, mx_ints step, mx_update_mode mode);
+MX_API mx_array mx_slice_update(mx_array a, mx_array update, mx_ints start, mx_ints stop, mx_ints step,
+                                mx_update_mode mode);
 MX_API mx_array mx_dynamic_slice(mx_array a, mx_array start, mx_ints axes, mx_ints slice_size);
 MX_API mx_array mx_dynamic_slice_update(mx_array a, mx_array update, mx_array start, mx_ints axes);
 /* Index errors in data surface at eval as MX_INDEX_ERROR. */
-MX_API mx_array mx_take(mx_array a, mx_array indices, int axis); /* shape: a's with that axis replaced by indices' */
+MX_API mx_array mx_take(mx_array a, mx_array indices,
+                        int axis); /* shape: a's with that axis replaced by indices' */
 MX_API mx_array mx_take_flat(mx_array a, mx_array indices);
 MX_API mx_array mx_take_along_axis(mx_array a, mx_array indices, int axis);
-MX_API mx_array mx_put_along_axis(mx_array a, mx_array indices, mx_array values, int axis, mx_update_mode mode);
+MX_API mx_array mx_put_along_axis(mx_array a, mx_array indices, mx_array values, int axis,
+                                  mx_update_mode mode);
 /* indices[i] indexes axis axes[i]; they broadcast to a shape I; result I + slice_sizes (one a dim of a). */
 MX_API mx_array mx_gather(mx_array a, int n, const mx_array *indices, mx_ints axes, mx_ints slice_sizes);
-MX_API mx_array mx_scatter(mx_array a, int n, const mx_array *indices, mx_array updates, mx_ints axes, mx_update_mode mode);
+MX_API mx_array mx_scatter(mx_array a, int n, const mx_array *indices, mx_array updates, mx_ints axes,
+                           mx_update_mode mode);
 
 /* ---- Reductions ---- */
 MX_API mx_array mx_sum(mx_array a, mx_ints axes, bool keepdims);
@@ -177,28 +192,32 @@ MX_API mx_array mx_cummax(mx_array a, int axis, bool reverse, bool inclusive);
 MX_API mx_array mx_cummin(mx_array a, int axis, bool reverse, bool inclusive);
 MX_API mx_array mx_logcumsumexp(mx_array a, int axis, bool reverse, bool inclusive);
 MX_API mx_array mx_sort(mx_array a, int axis);
-MX_API mx_array mx_argsort(mx_array a, int axis);               /* uint32 */
+MX_API mx_array mx_argsort(mx_array a, int axis); /* uint32 */
 MX_API mx_array mx_partition(mx_array a, int64_t kth, int axis);
 MX_API mx_array mx_argpartition(mx_array a, int64_t kth, int axis);
-MX_API mx_array mx_topk(mx_array a, int64_t k, int axis);       /* the k largest, in no order */
+MX_API mx_array mx_topk(mx_array a, int64_t k, int axis); /* the k largest, in no order */
 MX_API mx_array mx_softmax(mx_array a, mx_ints axes, bool precise);
 
 /* ---- Products ---- */
 MX_API mx_array mx_matmul(mx_array a, mx_array b);
-MX_API mx_array mx_addmm(mx_array c, mx_array a, mx_array b, double alpha, double beta); /* alpha a b + beta c */
+MX_API mx_array mx_addmm(mx_array c, mx_array a, mx_array b, double alpha,
+                         double beta); /* alpha a b + beta c */
 MX_API mx_array mx_outer(mx_array a, mx_array b);
 MX_API mx_array mx_inner(mx_array a, mx_array b);
 MX_API mx_array mx_tensordot(mx_array a, mx_array b, mx_ints axes_a, mx_ints axes_b);
 
-/* ---- Quantisation ---- affine: w = q * scale + bias, one scale and bias for each group along the last axis ---- */
+/* ---- Quantisation ---- affine: w = q * scale + bias, one scale and bias for each group along the last axis
+ * ---- */
 typedef struct mx_quant {
   int group_size; /* 32, 64 or 128; 0 = 64 */
   int bits;       /* 2 3 4 5 6 8; 0 = 4 */
 } mx_quant;
-/* w (..., N, K) -> packed uint32 (..., N, K * bits / 32), scales and biases (..., N, K / group_size) of w's dtype. */
+/* w (..., N, K) -> packed uint32 (..., N, K * bits / 32), scales and biases (..., N, K / group_size) of w's
+ * dtype. */
 MX_API int mx_quantize(mx_array w, mx_quant q, mx_array *packed, mx_array *scales, mx_array *biases);
 MX_API mx_array mx_dequantize(mx_array packed, mx_array scales, mx_array biases, mx_quant q);
 /* x (..., M, K) times the transpose of W (N, K) (transpose), or times W (K, N). */
-MX_API mx_array mx_quantized_matmul(mx_array x, mx_array packed, mx_array scales, mx_array biases, bool transpose, mx_quant q);
+MX_API mx_array mx_quantized_matmul(mx_array x, mx_array packed, mx_array scales, mx_array biases,
+                                    bool transpose, mx_quant q);
 MX_END
 #endif

@@ -1,20 +1,22 @@
-/* Random numbers: Threefry-2x32 counters (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011); the
-   same numbers as MLX for the same key. key NULL splits the thread's own key. */
+/* Random numbers: Threefry-2x32 counters (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
+   2011); the same numbers as MLX for the same key. key NULL splits the thread's own key. */
 #ifndef MLX_RANDOM_H
 #define MLX_RANDOM_H
 #include "mlx/array.h"
 MX_BEGIN
 MX_API int mx_random_seed(uint64_t seed);
-MX_API mx_array mx_random_key(uint64_t seed);               /* uint32 (2) */
-MX_API mx_array mx_random_split(mx_array key, int num);     /* (num, 2) */
-MX_API mx_array mx_random_state(void);                      /* the thread's key */
+MX_API mx_array mx_random_key(uint64_t seed);           /* uint32 (2) */
+MX_API mx_array mx_random_split(mx_array key, int num); /* (num, 2) */
+MX_API mx_array mx_random_state(void);                  /* the thread's key */
 MX_API int mx_random_set_state(mx_array key);
 MX_API mx_array mx_random_bits(mx_ints shape, int width, mx_array key); /* width 1, 2 or 4 bytes */
 MX_API mx_array mx_random_uniform(mx_array low, mx_array high, mx_ints shape, mx_dtype t, mx_array key);
-MX_API mx_array mx_random_normal(mx_ints shape, mx_dtype t, mx_array loc, mx_array scale, mx_array key); /* NULL: 0, 1 */
+MX_API mx_array mx_random_normal(mx_ints shape, mx_dtype t, mx_array loc, mx_array scale,
+                                 mx_array key); /* NULL: 0, 1 */
 MX_API mx_array mx_random_randint(mx_array low, mx_array high, mx_ints shape, mx_dtype t, mx_array key);
 MX_API mx_array mx_random_bernoulli(mx_array p, mx_ints shape, mx_array key); /* shape.n < 0: p's shape */
-MX_API mx_array mx_random_truncated_normal(mx_array lower, mx_array upper, mx_ints shape, mx_dtype t, mx_array key);
+MX_API mx_array mx_random_truncated_normal(mx_array lower, mx_array upper, mx_ints shape, mx_dtype t,
+                                           mx_array key);
 MX_API mx_array mx_random_gumbel(mx_ints shape, mx_dtype t, mx_array key);
 MX_API mx_array mx_random_laplace(mx_ints shape, mx_dtype t, mx_array loc, mx_array scale, mx_array key);
 /* Samples indices with the probabilities softmax(logits, axis). shape.n < 0: logits' shape without axis. */

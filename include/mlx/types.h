@@ -75,12 +75,14 @@ typedef struct mx_ints {
 
 #ifdef __cplusplus
 /* Lives until the end of the full expression, as a C compound literal lives to the end of its block. */
-static inline mx_ints mxi_ints_of(std::initializer_list<int64_t> l) { return mx_ints{l.begin(), (int)l.size()}; }
+static inline mx_ints mxi_ints_of(std::initializer_list<int64_t> l) {
+  return mx_ints{l.begin(), (int)l.size()};
+}
 #define MX_SHAPE(...) mxi_ints_of({__VA_ARGS__})
 #define MX_ALL_AXES   (mx_ints{nullptr, -1})
 #define MX_NO_SHAPE   (mx_ints{nullptr, 0})
 #else
-#define MX_SHAPE(...)                                                                                        \
+#define MX_SHAPE(...) \
   ((mx_ints){(const int64_t[]){__VA_ARGS__}, (int)(sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))})
 #define MX_ALL_AXES ((mx_ints){NULL, -1})
 #define MX_NO_SHAPE ((mx_ints){NULL, 0}) /* the shape of a scalar, or an empty list */

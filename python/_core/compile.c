@@ -164,7 +164,8 @@ FUNCTION(compile, "fun: object, inputs: object? = None, outputs: object? = None,
          "from its plan. "
          "inputs and outputs: lists or dicts of arrays that fun reads, or changes, besides its arguments and "
          "result. "
-         "shapeless: one trace for all shapes. fun must not evaluate arrays.") {
+         "shapeless: the caller expects one trace to serve all shapes; this build traces anew for each\n"
+         "shape, with the same results. fun must not evaluate arrays.") {
   if (py_need_callable(f, f->v[0].o) < 0) return NULL;
   callable_object *o = py_new_callable(py_callable_type, f->v[0].o, compile_invoke);
   if (!o) return NULL;

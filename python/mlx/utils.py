@@ -30,7 +30,9 @@ def tree_map(fn: Callable, tree: Any, *rest: Any, is_leaf: Callable | None = Non
 def tree_map_with_path(
     fn: Callable, tree: Any, *rest: Any, is_leaf: Callable | None = None, path: Any | None = None
 ) -> Any:
-    """As :func:`tree_map`, but ``fn`` is called with the leaf's dotted path first, for example ``"layers.0.weight"``."""
+    """As :func:`tree_map`, but ``fn`` is called with the leaf's dotted path first, for example
+    ``"layers.0.weight"``.
+    """
     if is_leaf is not None and is_leaf(tree):
         return fn(path, tree, *rest)
     if not isinstance(tree, (list, tuple, dict)):
@@ -38,7 +40,11 @@ def tree_map_with_path(
     keys = list(tree) if isinstance(tree, dict) else range(len(tree))
     children = [
         tree_map_with_path(
-            fn, tree[k], *(r[k] for r in rest), is_leaf=is_leaf, path=f"{k}" if path is None else f"{path}.{k}"
+            fn,
+            tree[k],
+            *(r[k] for r in rest),
+            is_leaf=is_leaf,
+            path=f"{k}" if path is None else f"{path}.{k}",
         )
         for k in keys
     ]
@@ -53,19 +59,22 @@ def tree_flatten(
     is_leaf: Callable | None = None,
     destination: list[tuple[str, Any]] | dict[str, Any] | None = None,
 ) -> list[tuple[str, Any]] | dict[str, Any]:
-    """The leaves with their dotted paths, depth first, in a list of pairs, or in ``destination`` (a list or dictionary).
+    """The leaves with their dotted paths, depth first, in a list of pairs, or in ``destination`` (a list or
+    dictionary).
 
     Args:
         tree: Nested lists, tuples and dictionaries.
-        prefix: Put before every path. Paths are built with a dot before each key, and lose their first character at
-            the end: that of the prefix if there is one.
+        prefix: Put before every path. Paths are built with a dot before each key, and lose their first
+            character at the end: that of the prefix if there is one.
         is_leaf: Says of an inner node whether to treat it as a leaf. Default: never.
         destination: Where to put the leaves. Default: a new list.
     """
     if destination is None:
         destination = []
     if not isinstance(destination, (list, dict)):
-        raise ValueError(f"[tree_flatten] expected a list or a dictionary as destination, got {type(destination)}")
+        raise ValueError(
+            f"[tree_flatten] expected a list or a dictionary as destination, got {type(destination)}"
+        )
     if isinstance(tree, (list, tuple, dict)) and not (is_leaf is not None and is_leaf(tree)):
         for key, child in tree.items() if isinstance(tree, dict) else enumerate(tree):
             tree_flatten(child, f"{prefix}.{key}", is_leaf, destination)
@@ -79,8 +88,8 @@ def tree_flatten(
 def tree_unflatten(tree: list[tuple[str, Any]] | dict[str, Any]) -> Any:
     """The inverse of :func:`tree_flatten`: from pairs of dotted path and leaf, or a dictionary of them.
 
-    Levels whose keys are all numbers become lists, with ``{}`` where a number is missing, the others dictionaries.
-    ValueError for numbers above a million: paths may come from a file.
+    Levels whose keys are all numbers become lists, with ``{}`` where a number is missing, the others
+    dictionaries. ValueError for numbers above a million: paths may come from a file.
     """
     items = list(tree.items()) if isinstance(tree, dict) else list(tree)
     if len(items) == 1 and items[0][0] == "":
@@ -102,31 +111,36 @@ def tree_unflatten(tree: list[tuple[str, Any]] | dict[str, Any]) -> Any:
     return nodes
 
 
-def tree_reduce(fn, tree, initializer=None, is_leaf=None):
-    """Folds the leaves, depth first: ``fn(fn(initializer, leaf0), leaf1) ...``. Without initializer the first leaf starts."""
+def tree_reduce(fn: Callable, tree: Any, initializer: Any = None, is_leaf: Callable | None = None) -> Any:
+    """Folds the leaves, depth first: ``fn(fn(initializer, leaf0), leaf1) ...``. Without initializer the first
+    leaf starts.
+    """
     result = initializer
     for _, leaf in tree_flatten(tree, is_leaf=is_leaf):
         result = leaf if result is None else fn(result, leaf)
     return result
 
 
-def tree_merge(tree_a, tree_b, merge_fn=None):
+def tree_merge(tree_a: Any, tree_b: Any, merge_fn: Callable | None = None) -> Any:
     """One tree with the leaves of both.
 
-    Where both have a leaf, ``merge_fn(a, b)`` decides; without it that is a ValueError. None and empty lists and
-    dictionaries give way to the other side.
+    None and empty lists, tuples and dictionaries give way to what the other tree has at their place. Where
+    both have a leaf, ``merge_fn(a, b)`` decides; without it that is a ValueError.
     """
-    if isinstance(tree_a, (list, tuple, dict)) and not tree_a:
-        tree_a = None
-    if isinstance(tree_b, (list, tuple, dict)) and not tree_b:
-        tree_b = None
-    if tree_a is None or tree_b is None:
-        return tree_b if tree_a is None else tree_a
+    a, b = _none_if_empty(tree_a), _none_if_empty(tree_b)
+    if (a is None) != (b is None):
+        return tree_b if a is None else tree_a
     if isinstance(tree_a, (list, tuple)) and isinstance(tree_b, (list, tuple)):
-        return type(tree_a)(tree_merge(a, b, merge_fn) for a, b in zip_longest(tree_a, tree_b))
+        return type(tree_a)(tree_merge(x, y, merge_fn) for x, y in zip_longest(tree_a, tree_b))
     if isinstance(tree_a, dict) and isinstance(tree_b, dict):
         keys = [*tree_a, *(k for k in tree_b if k not in tree_a)]
         return {k: tree_merge(tree_a.get(k), tree_b.get(k), merge_fn) for k in keys}
     if merge_fn is None:
-        raise ValueError("tree_merge: both trees have a leaf at the same place and there is no merge_fn")
+        raise ValueError(
+            f"[tree_merge] expected a leaf in one tree alone, got {type(tree_a)} and {type(tree_b)}"
+        )
     return merge_fn(tree_a, tree_b)
+
+
+def _none_if_empty(tree: Any) -> Any:
+    return None if isinstance(tree, (list, tuple, dict)) and not tree else tree

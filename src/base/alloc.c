@@ -13,7 +13,8 @@ void mxi_alloc_fail_after(long n) {
 }
 
 int mxi_alloc_should_fail(void) {
-  return __builtin_expect(atomic_load_explicit(&armed, memory_order_relaxed), 0) && atomic_fetch_sub(&remaining, 1) <= 0;
+  return __builtin_expect(atomic_load_explicit(&armed, memory_order_relaxed), 0) &&
+         atomic_fetch_sub(&remaining, 1) <= 0;
 }
 
 void *mxi_malloc(size_t bytes) {

@@ -3,7 +3,7 @@
 #define MXI_BASE_ALLOC_H
 #include <stddef.h>
 
-void *mxi_malloc(size_t bytes);           /* NULL with the thread's error set when there is no memory */
+void *mxi_malloc(size_t bytes); /* NULL with the thread's error set when there is no memory */
 void *mxi_calloc(size_t count, size_t bytes);
 void *mxi_realloc(void *p, size_t bytes); /* on failure p stays valid */
 void mxi_free(void *p);

@@ -14,12 +14,12 @@ struct mxi_error {
   mx_status code;
   char text[504];
 };
-void mxi_error_take(struct mxi_error *out); /* moves the thread's error out and clears it */
+void mxi_error_take(struct mxi_error *out);   /* moves the thread's error out and clears it */
 int mxi_error_put(const struct mxi_error *e); /* makes it the thread's error; returns -1 */
 
 /* Returns early when an int-returning call fails. */
-#define MXI_TRY(expr)                                                                                        \
-  do {                                                                                                       \
-    if ((expr) < 0) return -1;                                                                               \
+#define MXI_TRY(expr)          \
+  do {                         \
+    if ((expr) < 0) return -1; \
   } while (0)
 #endif

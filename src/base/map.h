@@ -9,7 +9,7 @@ struct mxi_map {
   struct mxi_map_entry {
     const void *key;
     int32_t value;
-  } *entries;
+  } * entries;
   size_t n, cap; /* cap is a power of two */
 };
 

@@ -1,13 +1,14 @@
-/* A growing array of any type: `mxi_vec(int) v = {0}; if (mxi_push(&v, 3) < 0) return -1; mxi_vec_free(&v);` */
+/* A growing array of any type: `mxi_vec(int) v = {0}; if (mxi_push(&v, 3) < 0) return -1; mxi_vec_free(&v);`
+ */
 #ifndef MXI_BASE_VEC_H
 #define MXI_BASE_VEC_H
 #include "base/alloc.h"
 #include <stddef.h>
 
-#define mxi_vec(T)                                                                                           \
-  struct {                                                                                                   \
-    T *v;                                                                                                    \
-    size_t n, cap;                                                                                           \
+#define mxi_vec(T) \
+  struct {         \
+    T *v;          \
+    size_t n, cap; \
   }
 static inline int mxi_vec_grow(void **v, size_t *cap, size_t want, size_t item) {
   if (want <= *cap) return 0;
@@ -19,7 +20,7 @@ static inline int mxi_vec_grow(void **v, size_t *cap, size_t want, size_t item) 
   *cap = cap2;
   return 0;
 }
-#define mxi_reserve(vec, count)                                                                              \
+#define mxi_reserve(vec, count) \
   ((count) <= (vec)->cap ? 0 : mxi_vec_grow((void **)&(vec)->v, &(vec)->cap, (count), sizeof *(vec)->v))
 #define mxi_push(vec, item) (mxi_reserve((vec), (vec)->n + 1) < 0 ? -1 : ((vec)->v[(vec)->n++] = (item), 0))
 #define mxi_vec_free(vec)   (mxi_free((vec)->v), (vec)->v = NULL, (vec)->n = (vec)->cap = 0)

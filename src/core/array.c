@@ -11,18 +11,24 @@ struct mxi_array mxi_bad_array = {.refs = 1, .state = MXI_BAD, .dtype = MX_FLOAT
 /* The product of a shape, checked: elements in *size. */
 static int check_shape(mx_dtype t, mx_ints shape, int64_t *size) {
   if (shape.n < 0 || shape.n > MXI_MAX_NDIM)
-    return mxi_fail(MX_INVALID_ARGUMENT, "[array] expected at most %d dimensions, got %d", MXI_MAX_NDIM, shape.n);
-  /* A zero anywhere makes the array empty, but the other dims must still multiply to something addressable. */
+    return mxi_fail(MX_INVALID_ARGUMENT, "[array] expected at most %d dimensions, got %d", MXI_MAX_NDIM,
+                    shape.n);
+  /* A zero anywhere makes the array empty, but the other dims must still multiply to something addressable.
+   */
   int64_t n = 1, bytes;
   bool empty = false;
   for (int i = 0; i < shape.n; i++) {
     if (shape.v[i] < 0)
-      return mxi_fail(MX_INVALID_ARGUMENT, "[array] expected non-negative dimensions, got %lld", (long long)shape.v[i]);
-    if (shape.v[i] == 0) empty = true;
-    else if (!mxi_mul(n, shape.v[i], &n)) n = INT64_MAX, i = shape.n;
+      return mxi_fail(MX_INVALID_ARGUMENT, "[array] expected non-negative dimensions, got %lld",
+                      (long long)shape.v[i]);
+    if (shape.v[i] == 0)
+      empty = true;
+    else if (!mxi_mul(n, shape.v[i], &n))
+      n = INT64_MAX, i = shape.n;
   }
   if (!mxi_mul(n, (int64_t)mx_dtype_size(t), &bytes))
-    return mxi_fail(MX_INVALID_ARGUMENT, "[array] expected a shape whose size in bytes is below 2^63, got more");
+    return mxi_fail(MX_INVALID_ARGUMENT,
+                    "[array] expected a shape whose size in bytes is below 2^63, got more");
   *size = empty ? 0 : n;
   return 0;
 }
@@ -83,7 +89,7 @@ mx_array mxi_array_fill(mx_dtype t, mx_ints shape, const void *element) {
 
 void mxi_update_flags(mx_array a) {
   const int64_t *shape = mxi_shape(a), *strides = mxi_strides(a);
-  a->flags &= (uint16_t)~(MXI_ROW_CONTIGUOUS | MXI_DENSE);
+  a->flags &= (uint16_t) ~(MXI_ROW_CONTIGUOUS | MXI_DENSE);
   int64_t step = 1;
   bool row = true;
   for (int i = a->ndim - 1; i >= 0 && row; i--) {
@@ -114,8 +120,10 @@ void mxi_update_flags(mx_array a) {
 void mxi_set_data(mx_array a, mx_buffer *b, int64_t offset, const int64_t *strides) {
   a->buffer = b;
   a->data = (char *)b->data + offset * (int64_t)mxi_itemsize(a);
-  if (strides) memcpy(mxi_strides(a), strides, (size_t)a->ndim * sizeof(int64_t));
-  else row_major_strides(a, mxi_strides(a));
+  if (strides)
+    memcpy(mxi_strides(a), strides, (size_t)a->ndim * sizeof(int64_t));
+  else
+    row_major_strides(a, mxi_strides(a));
   mxi_update_flags(a);
 }
 
@@ -127,8 +135,10 @@ int mxi_alloc(mx_array a) {
 }
 
 void mxi_set_view(mx_array a, mx_array src, int64_t offset, const int64_t *strides) {
-  if (strides) memcpy(mxi_strides(a), strides, (size_t)a->ndim * sizeof(int64_t));
-  else row_major_strides(a, mxi_strides(a));
+  if (strides)
+    memcpy(mxi_strides(a), strides, (size_t)a->ndim * sizeof(int64_t));
+  else
+    row_major_strides(a, mxi_strides(a));
   if (src->buffer) {
     a->buffer = mxi_buffer_ref(src->buffer);
     a->data = (char *)src->data + offset * (int64_t)mxi_itemsize(src);
@@ -148,8 +158,8 @@ void mxi_reset_data(mx_array a) {
   a->flags = (uint16_t)((a->flags & MXI_TRACER) | MXI_ROW_CONTIGUOUS | MXI_DENSE);
 }
 
-/* Releases the arrays on a list that nothing refers to any more, with all that only they kept alive. The list is
-   linked through `task`, so a chain of a million nodes needs no stack. */
+/* Releases the arrays on a list that nothing refers to any more, with all that only they kept alive. The list
+   is linked through `task`, so a chain of a million nodes needs no stack. */
 static void destroy(mx_array first) {
   mx_array list = first;
   while (list) {
@@ -183,7 +193,9 @@ void mxi_unref(mx_array a) {
 }
 
 /* ---- Public: making and asking ---- */
-static mx_array filled(mx_dtype t, const void *element) { return mxi_own(mxi_array_fill(t, MX_NO_SHAPE, element)); }
+static mx_array filled(mx_dtype t, const void *element) {
+  return mxi_own(mxi_array_fill(t, MX_NO_SHAPE, element));
+}
 
 mx_array mx_scalar(double value, mx_dtype t) {
   uint64_t element = 0;
@@ -193,8 +205,10 @@ mx_array mx_scalar(double value, mx_dtype t) {
 
 mx_array mx_scalar_int(int64_t value, mx_dtype t) {
   uint64_t element = (uint64_t)value; // little-endian: the low bytes are the narrower integer
-  if (t == MX_BOOL) element = value != 0;
-  else if (mxi_is_inexact(t)) mxi_scalar_store(&element, t, (double)value, 0);
+  if (t == MX_BOOL)
+    element = value != 0;
+  else if (mxi_is_inexact(t))
+    mxi_scalar_store(&element, t, (double)value, 0);
   return filled(t, &element);
 }
 
@@ -207,7 +221,9 @@ mx_array mx_scalar_complex(double re, double im) {
 mx_array mx_float(double value) { return mx_scalar(value, MX_FLOAT32); }
 mx_array mx_int(int64_t value) { return mx_scalar_int(value, MX_INT32); }
 mx_array mx_bool(bool value) { return mx_scalar_int(value, MX_BOOL); }
-mx_array mx_like(mx_array a, double value) { return mx_ok(a) ? mx_scalar(value, (mx_dtype)a->dtype) : MX_BAD; }
+mx_array mx_like(mx_array a, double value) {
+  return mx_ok(a) ? mx_scalar(value, (mx_dtype)a->dtype) : MX_BAD;
+}
 
 mx_array mx_array_from(const void *data, mx_ints shape, mx_dtype t) {
   mx_array a = mxi_array_alloc(t, shape);
@@ -222,7 +238,9 @@ mx_array mx_array_foreign(void *data, mx_ints shape, mx_ints strides, mx_dtype t
     return MX_BAD;
   }
   mx_array a = mxi_array_new(t, shape);
-  mx_buffer *b = a ? mxi_buffer_foreign(data, (size_t)a->size * mx_dtype_size(t), read_only ? MXI_BUFFER_READ_ONLY : 0, release, owner) : NULL;
+  mx_buffer *b = a ? mxi_buffer_foreign(data, (size_t)a->size * mx_dtype_size(t),
+                                        read_only ? MXI_BUFFER_READ_ONLY : 0, release, owner)
+                   : NULL;
   if (!b) {
     mxi_unref(a);
     return MX_BAD;
@@ -254,7 +272,8 @@ static int ready(const char *op, mx_array a) {
 const void *mx_data(mx_array a) {
   if (ready("data", a) < 0) return NULL;
   if (!mxi_row_contiguous(a)) {
-    mxi_fail(MX_INVALID_ARGUMENT, "[data] expected a row-major array, got a view with other strides: read mx_contiguous(a)");
+    mxi_fail(MX_INVALID_ARGUMENT,
+             "[data] expected a row-major array, got a view with other strides: read mx_contiguous(a)");
     return NULL;
   }
   return a->data;
@@ -264,7 +283,9 @@ const int64_t *mx_strides(mx_array a) { return ready("strides", a) < 0 ? NULL : 
 
 static int one_element(mx_array a) {
   MXI_TRY(ready("item", a));
-  if (a->size != 1) return mxi_fail(MX_INVALID_ARGUMENT, "[item] expected an array of one element, got %lld", (long long)a->size);
+  if (a->size != 1)
+    return mxi_fail(MX_INVALID_ARGUMENT, "[item] expected an array of one element, got %lld",
+                    (long long)a->size);
   return 0;
 }
 

@@ -1,8 +1,9 @@
 /* An array, its node, its buffer: the three structures everything is made of. See docs/design.md, "Core".
 
-   Who owns what: an array owns one reference to its node (until it is ready) and to its buffer. A node owns its
-   inputs, never its outputs. References are counted atomically, so arrays may be shared between threads; the fields
-   that eval writes (buffer, data, strides, flags) are published by the release store of state = READY. */
+   Who owns what: an array owns one reference to its node (until it is ready) and to its buffer. A node owns
+   its inputs, never its outputs. References are counted atomically, so arrays may be shared between threads;
+   the fields that eval writes (buffer, data, strides, flags) are published by the release store of state =
+   READY. */
 #ifndef MXI_CORE_ARRAY_H
 #define MXI_CORE_ARRAY_H
 #include "core/dtype.h"
@@ -42,14 +43,16 @@ struct mxi_array {
     uint64_t bits;
     double f64;
     float f32[2];
-  } inline_value;    /* one element whose every stride is 0, needs no buffer */
-  int64_t dims[];    /* shape[ndim], strides[ndim] (in elements; may be 0 or negative) */
+  } inline_value; /* one element whose every stride is 0, needs no buffer */
+  int64_t dims[]; /* shape[ndim], strides[ndim] (in elements; may be 0 or negative) */
 };
 
 static inline int64_t *mxi_shape(const struct mxi_array *a) { return (int64_t *)a->dims; }
 static inline int64_t *mxi_strides(const struct mxi_array *a) { return (int64_t *)a->dims + a->ndim; }
 static inline mx_ints mxi_shape_of(const struct mxi_array *a) { return (mx_ints){a->dims, a->ndim}; }
-static inline int mxi_state(const struct mxi_array *a) { return atomic_load_explicit((atomic_int *)&a->state, memory_order_acquire); }
+static inline int mxi_state(const struct mxi_array *a) {
+  return atomic_load_explicit((atomic_int *)&a->state, memory_order_acquire);
+}
 static inline size_t mxi_itemsize(const struct mxi_array *a) { return mx_dtype_size((mx_dtype)a->dtype); }
 static inline bool mxi_is_bad(const struct mxi_array *a) { return a == MX_BAD; }
 
@@ -63,7 +66,7 @@ struct mxi_buffer {
   atomic_int refs;
   atomic_uint flags;
   void *data;
-  size_t bytes; /* usable bytes at data */
+  size_t bytes;                 /* usable bytes at data */
   void (*release)(void *owner); /* foreign: called once, from the thread that drains foreign releases */
   void *owner;
 };
@@ -76,7 +79,8 @@ static inline mx_buffer *mxi_buffer_ref(mx_buffer *b) {
   return b;
 }
 void mxi_buffer_unref(mx_buffer *b);
-/* Runs queued foreign destructors where no binding has asked to do it (mx_on_foreign); for public entry points. */
+/* Runs queued foreign destructors where no binding has asked to do it (mx_on_foreign); for public entry
+ * points. */
 void mxi_drain_unbound(void);
 /* May its memory be given to a result, were the caller its only owner? */
 static inline bool mxi_buffer_donatable(const mx_buffer *b) {
@@ -85,9 +89,9 @@ static inline bool mxi_buffer_donatable(const mx_buffer *b) {
 }
 
 /* ---- Arrays ---- */
-/* A lazy array of this shape without node or data; strides are row-major. NULL with the error set when the product
-   of the shape overflows, a dim is negative, ndim > MXI_MAX_NDIM, or memory is short. The caller owns it: give it to
-   mxi_own, or release it. */
+/* A lazy array of this shape without node or data; strides are row-major. NULL with the error set when the
+   product of the shape overflows, a dim is negative, ndim > MXI_MAX_NDIM, or memory is short. The caller owns
+   it: give it to mxi_own, or release it. */
 mx_array mxi_array_new(mx_dtype t, mx_ints shape);
 static inline mx_array mxi_ref(mx_array a) {
   atomic_fetch_add_explicit(&a->refs, 1, memory_order_relaxed);
@@ -110,7 +114,9 @@ void mxi_update_flags(mx_array a);
 /* Drops data of an array whose evaluation failed: lazy again. */
 void mxi_reset_data(mx_array a);
 /* Marks a as ready: everything written before is visible to who sees it ready. */
-static inline void mxi_publish(mx_array a) { atomic_store_explicit(&a->state, MXI_READY, memory_order_release); }
+static inline void mxi_publish(mx_array a) {
+  atomic_store_explicit(&a->state, MXI_READY, memory_order_release);
+}
 /* A ready row-major array with fresh memory, owned by the caller; for kernels' temporaries and loaders. */
 mx_array mxi_array_alloc(mx_dtype t, mx_ints shape);
 /* A ready scalar or stride-0 array with its one element inline; owned by the caller. */

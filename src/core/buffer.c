@@ -1,8 +1,9 @@
-/* Host memory. Freed buffers wait in a cache of size classes, so that a loop of evals touches the same pages again.
+/* Host memory. Freed buffers wait in a cache of size classes, so that a loop of evals touches the same pages
+   again.
 
-   Size classes: multiples of 64 bytes up to 1 KiB, then eight steps to each power of two (at most 12.5% waste).
-   Blocks below LARGE come from malloc with the header in front; larger ones are mapped, aligned to 2 MiB, with huge
-   pages asked for: first touch of 64 MiB costs 5 ms that way, and 35 ms with 4 KiB pages. */
+   Size classes: multiples of 64 bytes up to 1 KiB, then eight steps to each power of two (at most 12.5%
+   waste). Blocks below LARGE come from malloc with the header in front; larger ones are mapped, aligned to 2
+   MiB, with huge pages asked for: first touch of 64 MiB costs 5 ms that way, and 35 ms with 4 KiB pages. */
 #include "core/array.h"
 #include "base/alloc.h"
 #include "base/error.h"
@@ -96,7 +97,8 @@ static void system_free(mx_buffer *b) {
   free(b);
 }
 
-/* Gives cached buffers back to the system, largest first, until at most `keep` bytes stay. Called with the lock held. */
+/* Gives cached buffers back to the system, largest first, until at most `keep` bytes stay. Called with the
+ * lock held. */
 static void trim(size_t keep) {
   for (int k = CLASSES - 1; k > 0 && cache.cached > keep; k--)
     while (cache.free_list[k] && cache.cached > keep) {
@@ -119,7 +121,8 @@ mx_buffer *mxi_buffer_new(size_t bytes) {
     cache.cached -= class_bytes;
   } else {
     if (cache.active + cache.cached + class_bytes > cache.memory_limit)
-      trim(cache.active + class_bytes < cache.memory_limit ? cache.memory_limit - cache.active - class_bytes : 0);
+      trim(cache.active + class_bytes < cache.memory_limit ? cache.memory_limit - cache.active - class_bytes
+                                                           : 0);
     if (cache.active + class_bytes <= cache.memory_limit) {
       b = system_allocate(class_bytes);
       if (!b && cache.cached) { // the cache may hold what the system lacks
@@ -140,7 +143,8 @@ mx_buffer *mxi_buffer_new(size_t bytes) {
   return b;
 }
 
-mx_buffer *mxi_buffer_foreign(void *data, size_t bytes, unsigned flags, void (*release)(void *), void *owner) {
+mx_buffer *mxi_buffer_foreign(void *data, size_t bytes, unsigned flags, void (*release)(void *),
+                              void *owner) {
   mx_buffer *b = mxi_malloc(sizeof *b);
   if (!b) return NULL;
   *b = (mx_buffer){.data = data, .bytes = bytes, .release = release, .owner = owner};
@@ -149,7 +153,8 @@ mx_buffer *mxi_buffer_foreign(void *data, size_t bytes, unsigned flags, void (*r
   return b;
 }
 
-/* ---- Foreign owners whose last array has gone wait here: their destructors belong to another runtime. ---- */
+/* ---- Foreign owners whose last array has gone wait here: their destructors belong to another runtime. ----
+ */
 static _Atomic(mx_buffer *) dead_foreign; // linked through data
 static void (*_Atomic wake_binding)(void);
 
@@ -176,7 +181,8 @@ void mx_on_foreign(void (*wake)(void)) { atomic_store(&wake_binding, wake); }
 
 /* Without a binding, the library's own public calls drain the queue. */
 void mxi_drain_unbound(void) {
-  if (atomic_load_explicit(&dead_foreign, memory_order_relaxed) && !atomic_load(&wake_binding)) mx_drain_foreign();
+  if (atomic_load_explicit(&dead_foreign, memory_order_relaxed) && !atomic_load(&wake_binding))
+    mx_drain_foreign();
 }
 
 void mxi_buffer_unref(mx_buffer *b) {
@@ -197,11 +203,11 @@ void mxi_buffer_unref(mx_buffer *b) {
 }
 
 /* ---- Figures and limits ---- */
-#define LOCKED(type, expr)                                                                                   \
-  pthread_once(&once, set_limits);                                                                           \
-  pthread_mutex_lock(&cache.lock);                                                                           \
-  type value = expr;                                                                                         \
-  pthread_mutex_unlock(&cache.lock);                                                                         \
+#define LOCKED(type, expr)           \
+  pthread_once(&once, set_limits);   \
+  pthread_mutex_lock(&cache.lock);   \
+  type value = expr;                 \
+  pthread_mutex_unlock(&cache.lock); \
   return value
 
 static size_t swap(size_t *field, size_t value) {

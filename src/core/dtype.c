@@ -18,9 +18,9 @@ mx_dtype_category mx_dtype_category_of(mx_dtype t) { return (mx_dtype_category)i
 
 bool mx_issubcategory(mx_dtype_category a, mx_dtype_category b) {
   static const uint8_t parent[] = {
-      [MX_GENERIC] = MX_GENERIC,          [MX_NUMBER] = MX_GENERIC,           [MX_INTEGER] = MX_NUMBER,
-      [MX_SIGNED_INTEGER] = MX_INTEGER,   [MX_UNSIGNED_INTEGER] = MX_INTEGER, [MX_INEXACT] = MX_NUMBER,
-      [MX_FLOATING] = MX_INEXACT,         [MX_COMPLEX_FLOATING] = MX_INEXACT,
+      [MX_GENERIC] = MX_GENERIC,        [MX_NUMBER] = MX_GENERIC,           [MX_INTEGER] = MX_NUMBER,
+      [MX_SIGNED_INTEGER] = MX_INTEGER, [MX_UNSIGNED_INTEGER] = MX_INTEGER, [MX_INEXACT] = MX_NUMBER,
+      [MX_FLOATING] = MX_INEXACT,       [MX_COMPLEX_FLOATING] = MX_INEXACT,
   };
   while (a != b && a != MX_GENERIC) a = (mx_dtype_category)parent[a];
   return a == b;
@@ -28,8 +28,19 @@ bool mx_issubcategory(mx_dtype_category a, mx_dtype_category b) {
 
 mx_dtype mx_promote_types(mx_dtype a, mx_dtype b) {
   enum {
-    B = MX_BOOL, U8 = MX_UINT8, U16 = MX_UINT16, U32 = MX_UINT32, U64 = MX_UINT64, I8 = MX_INT8, I16 = MX_INT16,
-    I32 = MX_INT32, I64 = MX_INT64, F16 = MX_FLOAT16, BF = MX_BFLOAT16, F32 = MX_FLOAT32, F64 = MX_FLOAT64,
+    B = MX_BOOL,
+    U8 = MX_UINT8,
+    U16 = MX_UINT16,
+    U32 = MX_UINT32,
+    U64 = MX_UINT64,
+    I8 = MX_INT8,
+    I16 = MX_INT16,
+    I32 = MX_INT32,
+    I64 = MX_INT64,
+    F16 = MX_FLOAT16,
+    BF = MX_BFLOAT16,
+    F32 = MX_FLOAT32,
+    F64 = MX_FLOAT64,
     C64 = MX_COMPLEX64
   };
   // clang-format off
@@ -75,7 +86,8 @@ uint16_t mxi_bf16_from_float(float x) {
 float mxi_float_from_f16(uint16_t h) {
   uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = (h >> 10) & 31, mantissa = h & 0x3ff;
   if (exponent == 31) return float_of_bits(sign | 0x7f800000 | mantissa << 13);
-  float magnitude = exponent ? ldexpf((float)(mantissa | 0x400), (int)exponent - 25) : ldexpf((float)mantissa, -24);
+  float magnitude =
+      exponent ? ldexpf((float)(mantissa | 0x400), (int)exponent - 25) : ldexpf((float)mantissa, -24);
   return sign ? -magnitude : magnitude;
 }
 
@@ -88,7 +100,8 @@ uint16_t mxi_f16_from_float(float x) {
   return (uint16_t)(sign | ((magnitude + 0xc8000fff + ((magnitude >> 13) & 1)) >> 13));
 }
 
-/* A double to int64 or uint64 without undefined behaviour: truncated where it fits, saturated where not, NaN -> 0. */
+/* A double to int64 or uint64 without undefined behaviour: truncated where it fits, saturated where not, NaN
+ * -> 0. */
 static uint64_t wrap(double x) {
   if (x != x) return 0;
   if (x >= 0x1p64) return UINT64_MAX;

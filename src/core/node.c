@@ -7,15 +7,17 @@
 #include <string.h>
 
 /* ---- The primitive table, generated from prims.def ---- */
-#define F(ID, kind, name) {MXI_F_##kind, offsetof(struct mxi_p_##ID, name), #name},
+#define F(ID, kind, name)             {MXI_F_##kind, offsetof(struct mxi_p_##ID, name), #name},
 #define MX_PRIM(ID, text, flags, ...) static const struct mxi_field fields_##ID[] = {__VA_ARGS__{0, 0, NULL}};
 #include "core/prims.def"
 #undef MX_PRIM
 #undef F
 
 const mx_prim mxi_prims[MXI_PRIM_COUNT] = {
-#define MX_PRIM(ID, text, flags, ...)                                                                        \
-  [MXI_##ID] = {text, MXI_##ID, flags, sizeof(struct mxi_p_##ID), sizeof fields_##ID / sizeof *fields_##ID - 1, fields_##ID},
+#define MX_PRIM(ID, text, flags, ...)                                                                       \
+  [MXI_##ID] = {                                                                                            \
+      text,       MXI_##ID, flags, sizeof(struct mxi_p_##ID), sizeof fields_##ID / sizeof *fields_##ID - 1, \
+      fields_##ID},
 #include "core/prims.def"
 #undef MX_PRIM
 };
@@ -66,7 +68,8 @@ bool mxi_params_equal(const mx_prim *p, const mx_params *a, const mx_params *b) 
     if (p->fields[i].kind == MXI_F_INTS) {
       const mx_ints *u = (const mx_ints *)x, *v = (const mx_ints *)y;
       if (u->n != v->n || (u->n > 0 && memcmp(u->v, v->v, (size_t)u->n * sizeof(int64_t)))) return false;
-    } else if (memcmp(x, y, 8)) return false; // int64_t, double and pointers alike
+    } else if (memcmp(x, y, 8))
+      return false; // int64_t, double and pointers alike
   }
   return true;
 }
@@ -81,15 +84,16 @@ uint64_t mxi_params_hash(const mx_prim *p, const mx_params *a) {
       const mx_ints *u = (const mx_ints *)x;
       for (int k = 0; k < u->n; k++) h = mix(h, (uint64_t)u->v[k]);
       h = mix(h, (uint64_t)u->n);
-    } else h = mix(h, *(const uint64_t *)x);
+    } else
+      h = mix(h, *(const uint64_t *)x);
   }
   return h;
 }
 
 /* ---- Nodes ---- */
 /* One allocation: the node, its inputs, and for several outputs their records and dims. */
-static mx_node *node_new(const mx_prim *p, mx_params *params, mx_stream stream, int ninputs, const mx_array *inputs,
-                         int noutputs, const struct mxi_output *outputs) {
+static mx_node *node_new(const mx_prim *p, mx_params *params, mx_stream stream, int ninputs,
+                         const mx_array *inputs, int noutputs, const struct mxi_output *outputs) {
   size_t bytes = sizeof(mx_node) + (size_t)ninputs * sizeof(mx_array), dims = 0;
   if (noutputs > 1) {
     for (int i = 0; i < noutputs; i++) dims += (size_t)outputs[i].shape.n;
@@ -142,12 +146,14 @@ static int inherited_flags(int ninputs, const mx_array *inputs) {
 
 static mx_stream stream_or_fail(int prim) {
   mx_stream s = mxi_ambient_stream();
-  if (!s) mxi_fail(MX_DEVICE_ERROR, "[%s] expected an available device, got a stream of one that is absent", mxi_prims[prim].name);
+  if (!s)
+    mxi_fail(MX_DEVICE_ERROR, "[%s] expected an available device, got a stream of one that is absent",
+             mxi_prims[prim].name);
   return s;
 }
 
-static int apply(const mx_prim *p, mx_params *params, mx_stream stream, int ninputs, const mx_array *inputs, int noutputs,
-                 const struct mxi_output *outputs, mx_array *out) {
+static int apply(const mx_prim *p, mx_params *params, mx_stream stream, int ninputs, const mx_array *inputs,
+                 int noutputs, const struct mxi_output *outputs, mx_array *out) {
   int flags = inherited_flags(ninputs, inputs);
   mx_node *n = flags < 0 || !stream ? NULL : node_new(p, params, stream, ninputs, inputs, noutputs, outputs);
   if (!n) {
@@ -179,7 +185,8 @@ static int copy_params(int prim, const void *fields, mx_params **made) {
   return *made ? 0 : -1;
 }
 
-mx_array mxi_apply(int prim, const void *fields, int ninputs, const mx_array *inputs, mx_dtype t, mx_ints shape) {
+mx_array mxi_apply(int prim, const void *fields, int ninputs, const mx_array *inputs, mx_dtype t,
+                   mx_ints shape) {
   mx_params *params;
   mx_stream s = stream_or_fail(prim);
   if (!s || copy_params(prim, fields, &params) < 0) return MX_BAD;
@@ -203,7 +210,8 @@ int mxi_apply_multi(int prim, const void *fields, int ninputs, const mx_array *i
 int mxi_apply_like(const mx_node *n, const mx_array *outputs, const mx_array *inputs, mx_array *out) {
   struct mxi_output stack[16], *o = stack;
   if (n->noutputs > 16 && !(o = mxi_malloc((size_t)n->noutputs * sizeof *o))) return -1;
-  for (int i = 0; i < n->noutputs; i++) o[i] = (struct mxi_output){(mx_dtype)outputs[i]->dtype, mxi_shape_of(outputs[i])};
+  for (int i = 0; i < n->noutputs; i++)
+    o[i] = (struct mxi_output){(mx_dtype)outputs[i]->dtype, mxi_shape_of(outputs[i])};
   if (n->params) atomic_fetch_add(&n->params->refs, 1);
   int result = apply(n->prim, n->params, n->stream, n->ninputs, inputs, n->noutputs, o, out);
   if (o != stack) mxi_free(o);

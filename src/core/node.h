@@ -4,7 +4,8 @@
 #include "core/array.h"
 #include "core/stream.h"
 
-/* ---- Parameters: typed fields, declared in prims.def; copy, release, equality and hash derive from there. ---- */
+/* ---- Parameters: typed fields, declared in prims.def; copy, release, equality and hash derive from there.
+ * ---- */
 enum mxi_field_kind { MXI_F_INT, MXI_F_DOUBLE, MXI_F_INTS, MXI_F_OBJECT };
 struct mxi_field {
   uint8_t kind;
@@ -24,9 +25,10 @@ typedef struct mx_params {
 
 /* ---- Primitives ---- */
 enum {
-  MXI_P_ELEMENTWISE = 1, /* run by the tile interpreter, fusable; inputs and output have one shape or broadcast */
-  MXI_P_VIEW = 2,        /* the output shares its first input's memory when it can */
-  MXI_P_LINEAR = 4,      /* linear in its first input (all inputs if MXI_P_LINEAR_ALL): jvp re-applies it */
+  MXI_P_ELEMENTWISE =
+      1,            /* run by the tile interpreter, fusable; inputs and output have one shape or broadcast */
+  MXI_P_VIEW = 2,   /* the output shares its first input's memory when it can */
+  MXI_P_LINEAR = 4, /* linear in its first input (all inputs if MXI_P_LINEAR_ALL): jvp re-applies it */
   MXI_P_LINEAR_ALL = 8,
   MXI_P_EFFECT = 16 /* not merged with an equal node, not removed when unused */
 };
@@ -47,15 +49,15 @@ enum mxi_prim_id {
   MXI_PRIM_COUNT
 };
 
-#define MXI_FIELD_INT    int64_t
-#define MXI_FIELD_DOUBLE double
-#define MXI_FIELD_INTS   mx_ints
-#define MXI_FIELD_OBJECT mxi_object *
+#define MXI_FIELD_INT     int64_t
+#define MXI_FIELD_DOUBLE  double
+#define MXI_FIELD_INTS    mx_ints
+#define MXI_FIELD_OBJECT  mxi_object *
 #define F(ID, kind, name) MXI_FIELD_##kind name;
-#define MX_PRIM(ID, text, flags, ...)                                                                        \
-  struct mxi_p_##ID {                                                                                        \
-    char none[0];                                                                                            \
-    __VA_ARGS__                                                                                              \
+#define MX_PRIM(ID, text, flags, ...) \
+  struct mxi_p_##ID {                 \
+    char none[0];                     \
+    __VA_ARGS__                       \
   };
 #include "core/prims.def"
 #undef MX_PRIM
@@ -74,7 +76,7 @@ struct mxi_node {
   mx_params *params; /* NULL for primitives without fields */
   mx_stream stream;
   int ninputs, noutputs;
-  mx_array *inputs;    /* owned; in the node's allocation */
+  mx_array *inputs;                /* owned; in the node's allocation */
   struct mxi_node_output *outputs; /* for noutputs > 1 only: what is needed to run it when some are gone */
 };
 struct mxi_node_output {
@@ -85,13 +87,16 @@ struct mxi_node_output {
 /* The parameters of a node of primitive ID: MXI_PARAMS(SLICE, n)->start */
 #define MXI_PARAMS(ID, n) ((const struct mxi_p_##ID *)(n)->params->fields)
 
-/* Applies a primitive on the ambient stream: one lazy result, owned by the scope. params points to the primitive's
-   struct (copied) or is NULL. MX_BAD if an input is MX_BAD or memory is short. The builder has checked everything. */
-mx_array mxi_apply(int prim, const void *params, int ninputs, const mx_array *inputs, mx_dtype t, mx_ints shape);
+/* Applies a primitive on the ambient stream: one lazy result, owned by the scope. params points to the
+   primitive's struct (copied) or is NULL. MX_BAD if an input is MX_BAD or memory is short. The builder has
+   checked everything. */
+mx_array mxi_apply(int prim, const void *params, int ninputs, const mx_array *inputs, mx_dtype t,
+                   mx_ints shape);
 /* The same with several outputs. Returns 0 or -1; out[] are owned by the scope (or MX_BAD). */
 int mxi_apply_multi(int prim, const void *params, int ninputs, const mx_array *inputs, int noutputs,
                     const struct mxi_output *outputs, mx_array *out);
-/* A node like n (same primitive, parameters, stream and outputs) on other inputs of the same shapes; for replays. */
+/* A node like n (same primitive, parameters, stream and outputs) on other inputs of the same shapes; for
+ * replays. */
 int mxi_apply_like(const mx_node *n, const mx_array *outputs, const mx_array *inputs, mx_array *out);
 
 void mxi_node_unref(mx_node *n);

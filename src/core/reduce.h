@@ -13,5 +13,11 @@ enum mxi_reduce_op {
 enum mxi_arg_reduce_op { MXI_ARG_MIN, MXI_ARG_MAX };
 enum mxi_scan_op { MXI_SCAN_SUM, MXI_SCAN_PROD, MXI_SCAN_MIN, MXI_SCAN_MAX, MXI_SCAN_LOGADDEXP };
 /* What slice_update and scatter do with the element they meet. */
-enum mxi_update_mode { MXI_UPDATE_SET, MXI_UPDATE_ADD, MXI_UPDATE_MULTIPLY, MXI_UPDATE_MAXIMUM, MXI_UPDATE_MINIMUM };
+enum mxi_update_mode {
+  MXI_UPDATE_SET,
+  MXI_UPDATE_ADD,
+  MXI_UPDATE_MULTIPLY,
+  MXI_UPDATE_MAXIMUM,
+  MXI_UPDATE_MINIMUM
+};
 #endif

@@ -10,7 +10,8 @@ static pthread_key_t exit_key;
 static pthread_once_t exit_once = PTHREAD_ONCE_INIT;
 
 static void release_items(struct mxi_scope_items *s) {
-  /* A destructor of a foreign owner never runs here (see buffer.c), so the list can't change under the loop. */
+  /* A destructor of a foreign owner never runs here (see buffer.c), so the list can't change under the loop.
+   */
   for (size_t i = 0; i < s->n; i++) mxi_unref(s->v[i]);
   s->n = 0;
 }
@@ -67,7 +68,8 @@ mx_array mxi_own(mx_array a) {
   if (a == MX_BAD) return a;
   if (mxi_thread.depth) return push(mxi_thread.depth - 1, a);
   mxi_unref(a);
-  mxi_fail(MX_RUNTIME_ERROR, "[scope] expected an open scope to own the result, got none: use MX_SCOPE { ... }");
+  mxi_fail(MX_RUNTIME_ERROR,
+           "[scope] expected an open scope to own the result, got none: use MX_SCOPE { ... }");
   return MX_BAD;
 }
 

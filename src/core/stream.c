@@ -13,7 +13,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int check_device(const char *op, mx_device d) {
   if (mx_is_available(d)) return 0;
   if (d.type == MX_CPU_DEVICE || d.type == MX_GPU_DEVICE)
-    return mxi_fail(MX_DEVICE_ERROR, "[%s] expected an available device, got %s:%d, which this machine or build lacks", op,
+    return mxi_fail(MX_DEVICE_ERROR,
+                    "[%s] expected an available device, got %s:%d, which this machine or build lacks", op,
                     d.type == MX_GPU_DEVICE ? "gpu" : "cpu", d.index);
   return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected a device type, got %d", op, (int)d.type);
 }

@@ -15,7 +15,8 @@ static inline mx_task *mxi_task_ref(mx_task *t) {
   return t;
 }
 void mxi_task_unref(mx_task *t);
-/* Ends the task: with this thread's error if it failed (which stays the thread's error). Wakes the waiters. */
+/* Ends the task: with this thread's error if it failed (which stays the thread's error). Wakes the waiters.
+ */
 void mxi_task_finish(mx_task *t, int result);
 /* Blocks until the task has ended. Returns 0, or -1 with its error put into this thread. */
 int mxi_task_wait(mx_task *t);

@@ -9,15 +9,15 @@ struct mxi_scope_items {
   size_t n, cap;
 };
 struct mxi_thread {
-  int depth;                      /* open scopes */
+  int depth; /* open scopes */
   int scopes_cap;
   struct mxi_scope_items *scopes; /* scopes[0 .. depth) are open; the others keep their memory */
   mx_stream ambient;              /* NULL: the default stream of the default device */
   bool stream_failed;             /* inside MX_ON(NULL) */
   bool has_device;
   mx_device device;
-  mx_stream default_streams[2];   /* by device type */
-  int open_transforms;            /* vjp and jvp traces: tracers keep their nodes */
+  mx_stream default_streams[2]; /* by device type */
+  int open_transforms;          /* vjp and jvp traces: tracers keep their nodes */
 };
 /* The calling thread's; never NULL. */
 extern _Thread_local struct mxi_thread mxi_thread __attribute__((tls_model("initial-exec")));

@@ -1,7 +1,8 @@
 /* Runs a program of elementwise instructions over arrays.
 
-   Layout rule, the same fused or not: an elementwise result takes the strides of its inputs when all inputs of the
-   result's shape are dense with the same strides (inputs that broadcast have no say); else it is row-major. */
+   Layout rule, the same fused or not: an elementwise result takes the strides of its inputs when all inputs
+   of the result's shape are dense with the same strides (inputs that broadcast have no say); else it is
+   row-major. */
 #include "cpu/cpu.h"
 #include "cpu/fused.h"
 #include "cpu/program.h"
@@ -13,10 +14,12 @@ enum { CHUNK = 32 * MXI_TILE, NEUTRAL = 255, ROW = 254 };
 /* Tags of layouts: NEUTRAL, ROW, or the number of the first input that has these strides. */
 static uint8_t input_tag(mx_array *in, int i, mx_ints shape) {
   mx_array a = in[i];
-  if (a->size == 1 || a->ndim != shape.n || memcmp(a->dims, shape.v, (size_t)shape.n * sizeof(int64_t))) return NEUTRAL;
+  if (a->size == 1 || a->ndim != shape.n || memcmp(a->dims, shape.v, (size_t)shape.n * sizeof(int64_t)))
+    return NEUTRAL;
   if (mxi_row_contiguous(a) || !(a->flags & MXI_DENSE)) return ROW;
   for (int k = 0; k < i; k++)
-    if (in[k]->ndim == a->ndim && !memcmp(in[k]->dims, a->dims, (size_t)a->ndim * 2 * sizeof(int64_t))) return (uint8_t)k;
+    if (in[k]->ndim == a->ndim && !memcmp(in[k]->dims, a->dims, (size_t)a->ndim * 2 * sizeof(int64_t)))
+      return (uint8_t)k;
   return (uint8_t)i;
 }
 
@@ -53,15 +56,19 @@ static void output_tags(const struct mxi_program *p, mx_array *in, mx_ints shape
 }
 
 /* out takes the memory of a dying input of its layout and element size, or fresh memory. */
-static int give_memory(const struct mxi_program *p, mx_array *in, mx_array out, uint8_t tag, uint64_t *donatable) {
+static int give_memory(const struct mxi_program *p, mx_array *in, mx_array out, uint8_t tag,
+                       uint64_t *donatable) {
   if (out->size == 1) { // one element needs no buffer
     out->data = &out->inline_value;
     return 0;
   }
   const int64_t *strides = tag == ROW ? NULL : mxi_strides(in[tag]);
   for (int i = 0; i < p->ninputs; i++) {
-    if (!(*donatable >> i & 1) || mxi_itemsize(in[i]) != mxi_itemsize(out) || in[i]->size != out->size || in[i]->ndim != out->ndim) continue;
-    bool fits = strides ? !memcmp(mxi_strides(in[i]), strides, (size_t)out->ndim * sizeof(int64_t)) : mxi_row_contiguous(in[i]);
+    if (!(*donatable >> i & 1) || mxi_itemsize(in[i]) != mxi_itemsize(out) || in[i]->size != out->size ||
+        in[i]->ndim != out->ndim)
+      continue;
+    bool fits = strides ? !memcmp(mxi_strides(in[i]), strides, (size_t)out->ndim * sizeof(int64_t))
+                        : mxi_row_contiguous(in[i]);
     if (!fits || memcmp(in[i]->dims, out->dims, (size_t)out->ndim * sizeof(int64_t))) continue;
     *donatable &= ~(1ull << i);
     int64_t offset = ((char *)in[i]->data - (char *)in[i]->buffer->data) / (int64_t)mxi_itemsize(out);
@@ -74,8 +81,8 @@ static int give_memory(const struct mxi_program *p, mx_array *in, mx_array out, 
   return 0;
 }
 
-/* The iteration box: axes by falling stride of the outputs' layout, those of size 1 dropped, neighbours merged where
-   every operand allows. */
+/* The iteration box: axes by falling stride of the outputs' layout, those of size 1 dropped, neighbours
+   merged where every operand allows. */
 struct box {
   int ndim;
   int64_t shape[MXI_MAX_NDIM];
@@ -127,7 +134,8 @@ static bool same_memory_order(mx_array a) { return a->size == 1 || mxi_row_conti
 /* When everything is row-major or one element, the box is a line. */
 static bool is_line(const struct mxi_program *p, mx_array *in, mx_ints shape, int64_t size) {
   for (int i = 0; i < p->ninputs; i++)
-    if (in[i]->size != 1 && (in[i]->size != size || in[i]->ndim != shape.n || !same_memory_order(in[i]))) return false;
+    if (in[i]->size != 1 && (in[i]->size != size || in[i]->ndim != shape.n || !same_memory_order(in[i])))
+      return false;
   return true;
 }
 
@@ -137,13 +145,14 @@ static void run_chunk(void *ctx, int64_t i) {
 }
 
 /* Fills the job's operands from the arrays; `line`: everything contiguous. */
-static void make_job(struct mxi_tile_job *job, struct box *box, const struct mxi_program *p, mx_ints shape, mx_array *in,
-                     int nout, mx_array *out, bool line, mx_array like) {
+static void make_job(struct mxi_tile_job *job, struct box *box, const struct mxi_program *p, mx_ints shape,
+                     mx_array *in, int nout, mx_array *out, bool line, mx_array like) {
   job->program = p;
   if (line) {
     box->ndim = 1;
     box->shape[0] = job->size;
-    for (int i = 0; i < p->ninputs; i++) box->strides[i][0] = in[i]->size == 1 ? 0 : (int64_t)mxi_itemsize(in[i]);
+    for (int i = 0; i < p->ninputs; i++)
+      box->strides[i][0] = in[i]->size == 1 ? 0 : (int64_t)mxi_itemsize(in[i]);
     for (int o = 0; o < nout; o++) box->strides[p->ninputs + o][0] = (int64_t)mxi_itemsize(out[o]);
   } else {
     mx_array *operands[2 * MXI_MAX_OPERANDS];
@@ -154,10 +163,12 @@ static void make_job(struct mxi_tile_job *job, struct box *box, const struct mxi
   job->ndim = box->ndim;
   job->shape = box->shape;
   for (int i = 0; i < p->ninputs; i++) job->in[i] = (struct mxi_operand){in[i]->data, box->strides[i]};
-  for (int o = 0; o < nout; o++) job->out[o] = (struct mxi_operand){out[o]->data, box->strides[p->ninputs + o]};
+  for (int o = 0; o < nout; o++)
+    job->out[o] = (struct mxi_operand){out[o]->data, box->strides[p->ninputs + o]};
 }
 
-int mxi_run_elementwise(const struct mxi_program *p, mx_ints shape, mx_array *in, mx_array *out, uint64_t donatable) {
+int mxi_run_elementwise(const struct mxi_program *p, mx_ints shape, mx_array *in, mx_array *out,
+                        uint64_t donatable) {
   uint8_t tags[MXI_MAX_OPERANDS];
   output_tags(p, in, shape, tags);
   bool one_layout = true;
@@ -170,7 +181,8 @@ int mxi_run_elementwise(const struct mxi_program *p, mx_ints shape, mx_array *in
   job.size = out[0]->size;
   if (job.size == 0) return 0;
   bool line = one_layout && tags[0] == ROW && is_line(p, in, shape, job.size);
-  make_job(&job, &box, p, shape, in, p->noutputs, out, line, one_layout && tags[0] != ROW ? in[tags[0]] : NULL);
+  make_job(&job, &box, p, shape, in, p->noutputs, out, line,
+           one_layout && tags[0] != ROW ? in[tags[0]] : NULL);
   return mxi_parallel_for(mxi_ceil_div(job.size, CHUNK), run_chunk, &job);
 }
 
@@ -180,8 +192,10 @@ static int64_t run_length(const struct mxi_reduction *r, mx_ints axes) {
   int k = axes.n - 1;
   for (int i = r->shape.n - 1; i >= 0; i--) {
     bool folded = k >= 0 && axes.v[k] == i;
-    if (folded) length *= r->shape.v[i], k--;
-    else if (r->shape.v[i] != 1) break;
+    if (folded)
+      length *= r->shape.v[i], k--;
+    else if (r->shape.v[i] != 1)
+      break;
   }
   for (; k >= 0; k--)
     if (r->shape.v[axes.v[k]] != 1) return 0;
@@ -189,7 +203,8 @@ static int64_t run_length(const struct mxi_reduction *r, mx_ints axes) {
 }
 
 /* By way of memory: for reductions of other axes, and for values laid out in another order. */
-static int run_stored(const struct mxi_program *p, const struct mxi_reduction *r, mx_array *in, mx_array out) {
+static int run_stored(const struct mxi_program *p, const struct mxi_reduction *r, mx_array *in,
+                      mx_array out) {
   mx_array values = mxi_array_new(r->type, r->shape);
   if (!values) return -1;
   struct mxi_call reduce = {&mxi_prims[MXI_REDUCE], r->params, 1, 1, &values, &out, 1};
@@ -199,7 +214,8 @@ static int run_stored(const struct mxi_program *p, const struct mxi_reduction *r
   return result;
 }
 
-int mxi_run_reduction(const struct mxi_program *p, const struct mxi_reduction *r, mx_array *in, mx_array out) {
+int mxi_run_reduction(const struct mxi_program *p, const struct mxi_reduction *r, mx_array *in,
+                      mx_array out) {
   const struct mxi_p_REDUCE *params = (const struct mxi_p_REDUCE *)r->params->fields;
   int64_t length = run_length(r, params->axes);
   uint8_t tag;

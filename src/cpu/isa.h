@@ -14,7 +14,9 @@ enum mxi_isa mxi_isa(void);
 #define MXI_ISA_NAME(fn) MXI_CAT(fn, MXI_ISA)
 #endif
 /* Declares fn_v2, fn_v3 and fn_v4 of one type: MXI_DECLARE_KERNEL(void, mxi_saxpy, (int64_t n, ...)); */
-#define MXI_DECLARE_KERNEL(ret, fn, args) ret fn##_v2 args; ret fn##_v3 args; ret fn##_v4 args
-#define MXI_DISPATCH(fn)                                                                                     \
-  (mxi_isa() == MXI_ISA_V4 ? fn##_v4 : mxi_isa() == MXI_ISA_V3 ? fn##_v3 : fn##_v2)
+#define MXI_DECLARE_KERNEL(ret, fn, args) \
+  ret fn##_v2 args;                       \
+  ret fn##_v3 args;                       \
+  ret fn##_v4 args
+#define MXI_DISPATCH(fn) (mxi_isa() == MXI_ISA_V4 ? fn##_v4 : mxi_isa() == MXI_ISA_V3 ? fn##_v3 : fn##_v2)
 #endif

@@ -1,8 +1,10 @@
-/* One job at a time runs on the pool: the caller posts it, wakes sleepers, takes chunks itself, and waits for the
-   helpers that joined. A second caller that finds the pool busy runs its loop alone, so callers never queue.
+/* One job at a time runs on the pool: the caller posts it, wakes sleepers, takes chunks itself, and waits for
+   the helpers that joined. A second caller that finds the pool busy runs its loop alone, so callers never
+   queue.
 
-   Invariants: `generation` is odd while a job is open. A worker joins with `joined`+1 before it reads the job, and
-   leaves with `joined`-1; the caller closes the job (generation even) before it waits for joined == 0. */
+   Invariants: `generation` is odd while a job is open. A worker joins with `joined`+1 before it reads the
+   job, and leaves with `joined`-1; the caller closes the job (generation even) before it waits for joined ==
+   0. */
 #include "cpu/pool.h"
 #include "base/alloc.h"
 #include "base/env.h"
@@ -71,7 +73,8 @@ static void *worker(void *unused) {
     if (g == seen || !(g & 1)) {
       pthread_mutex_lock(&pool.mutex);
       atomic_fetch_add(&pool.sleepers, 1);
-      while (g = atomic_load(&pool.generation), g == seen || !(g & 1)) pthread_cond_wait(&pool.wake, &pool.mutex);
+      while (g = atomic_load(&pool.generation), g == seen || !(g & 1))
+        pthread_cond_wait(&pool.wake, &pool.mutex);
       atomic_fetch_sub(&pool.sleepers, 1);
       pthread_mutex_unlock(&pool.mutex);
     }
@@ -103,7 +106,8 @@ static int allowed_cpus(void) {
   return n < quota ? n : quota;
 }
 
-/* Starts size-1 workers; the pool shrinks to what the system gives. Signals stay with the caller's threads. */
+/* Starts size-1 workers; the pool shrinks to what the system gives. Signals stay with the caller's threads.
+ */
 static void start_workers(int size) {
   sigset_t all, old;
   sigfillset(&all);
@@ -150,7 +154,8 @@ static int run_alone(int64_t n, void (*fn)(void *, int64_t, int), void *ctx) {
 }
 
 int mxi_parallel_for_slots(int64_t n, void (*fn)(void *ctx, int64_t i, int slot), void *ctx) {
-  if (n <= 1 || inside_loop || mxi_pool_size() == 1 || atomic_flag_test_and_set_explicit(&pool.busy, memory_order_acquire))
+  if (n <= 1 || inside_loop || mxi_pool_size() == 1 ||
+      atomic_flag_test_and_set_explicit(&pool.busy, memory_order_acquire))
     return run_alone(n, fn, ctx);
   pool.job.fn = fn;
   pool.job.ctx = ctx;
@@ -168,8 +173,10 @@ int mxi_parallel_for_slots(int64_t n, void (*fn)(void *ctx, int64_t i, int slot)
   inside_loop = false;
   atomic_fetch_add(&pool.generation, 1);
   for (int spin = 0; atomic_load_explicit(&pool.joined, memory_order_acquire); spin++)
-    if (spin < SPINS) relax();
-    else sched_yield();
+    if (spin < SPINS)
+      relax();
+    else
+      sched_yield();
   atomic_flag_clear_explicit(&pool.busy, memory_order_release);
   return finish();
 }

@@ -15,8 +15,9 @@ int mxi_parallel_for(int64_t n, void (*fn)(void *ctx, int64_t i), void *ctx);
 int mxi_parallel_for_slots(int64_t n, void (*fn)(void *ctx, int64_t i, int slot), void *ctx);
 /* Threads that serve a loop, the caller included. */
 int mxi_pool_size(void);
-/* Scratch memory of this thread, at least `bytes`, aligned to 64, kept for the thread's life and handed out anew
-   by each call (one user at a time: a kernel, never two nested). NULL with the error set when out of memory. */
+/* Scratch memory of this thread, at least `bytes`, aligned to 64, kept for the thread's life and handed out
+   anew by each call (one user at a time: a kernel, never two nested). NULL with the error set when out of
+   memory. */
 void *mxi_scratch(size_t bytes);
 /* Has mx_interrupt asked the running evaluations to stop? */
 int mxi_interrupted(void);

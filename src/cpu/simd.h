@@ -1,6 +1,7 @@
-/* Vectors of the instruction set this file is compiled for, on GNU vector extensions: + - * / < & | >> work on them
-   as on scalars. One source serves all sets: write loops in steps of MXI_VL floats, with tails on padded tiles or by
-   mxi_loadn / mxi_storen. Only kernel files (compiled per instruction set) include this. */
+/* Vectors of the instruction set this file is compiled for, on GNU vector extensions: + - * / < & | >> work
+   on them as on scalars. One source serves all sets: write loops in steps of MXI_VL floats, with tails on
+   padded tiles or by mxi_loadn / mxi_storen. Only kernel files (compiled per instruction set) include this.
+ */
 #ifndef MXI_CPU_SIMD_H
 #define MXI_CPU_SIMD_H
 #include "cpu/isa.h"
@@ -17,8 +18,8 @@
 #else
 #define MXI_VBYTES 16
 #endif
-#define MXI_VL (MXI_VBYTES / 4) /* floats in a vector */
-#define MXI_VD (MXI_VBYTES / 8) /* doubles in a vector */
+#define MXI_VL     (MXI_VBYTES / 4) /* floats in a vector */
+#define MXI_VD     (MXI_VBYTES / 8) /* doubles in a vector */
 #define MXI_INLINE static inline __attribute__((always_inline, unused))
 
 typedef float vf32 __attribute__((vector_size(MXI_VBYTES)));
@@ -31,22 +32,23 @@ typedef int16_t vi16 __attribute__((vector_size(MXI_VBYTES)));
 typedef uint16_t vu16 __attribute__((vector_size(MXI_VBYTES)));
 typedef int8_t vi8 __attribute__((vector_size(MXI_VBYTES)));
 typedef uint8_t vu8 __attribute__((vector_size(MXI_VBYTES)));
-typedef uint16_t vu16h __attribute__((vector_size(MXI_VBYTES / 2))); /* as many 16-bit lanes as vf32 has floats */
+typedef uint16_t vu16h
+    __attribute__((vector_size(MXI_VBYTES / 2))); /* as many 16-bit lanes as vf32 has floats */
 
 /* Loads and stores of any alignment. */
-#define MXI_LOADSTORE(V, T, name)                                                                            \
-  MXI_INLINE V mxi_load_##name(const T *p) {                                                                 \
-    V v;                                                                                                     \
-    memcpy(&v, p, sizeof v);                                                                                 \
-    return v;                                                                                                \
-  }                                                                                                          \
-  MXI_INLINE void mxi_store_##name(T *p, V v) { memcpy(p, &v, sizeof v); }                                   \
-  /* The first n lanes; the others read as zero, and are not written. */                                     \
-  MXI_INLINE V mxi_loadn_##name(const T *p, int64_t n) {                                                     \
-    V v = {0};                                                                                               \
-    memcpy(&v, p, (size_t)n * sizeof(T));                                                                    \
-    return v;                                                                                                \
-  }                                                                                                          \
+#define MXI_LOADSTORE(V, T, name)                                          \
+  MXI_INLINE V mxi_load_##name(const T *p) {                               \
+    V v;                                                                   \
+    memcpy(&v, p, sizeof v);                                               \
+    return v;                                                              \
+  }                                                                        \
+  MXI_INLINE void mxi_store_##name(T *p, V v) { memcpy(p, &v, sizeof v); } \
+  /* The first n lanes; the others read as zero, and are not written. */   \
+  MXI_INLINE V mxi_loadn_##name(const T *p, int64_t n) {                   \
+    V v = {0};                                                             \
+    memcpy(&v, p, (size_t)n * sizeof(T));                                  \
+    return v;                                                              \
+  }                                                                        \
   MXI_INLINE void mxi_storen_##name(T *p, V v, int64_t n) { memcpy(p, &v, (size_t)n * sizeof(T)); }
 MXI_LOADSTORE(vf32, float, f32)
 MXI_LOADSTORE(vf64, double, f64)
@@ -60,8 +62,8 @@ MXI_INLINE vf32 mxi_set_f32(float x) { return x - (vf32){0}; }
 MXI_INLINE vf64 mxi_set_f64(double x) { return x - (vf64){0}; }
 MXI_INLINE vi32 mxi_set_i32(int32_t x) { return x + (vi32){0}; }
 
-/* a * b + c, rounded once. Without FMA hardware (v2) a product in double, exact, then one sum: the double sum may
-   round twice in rare halfway cases, so results of v2 can differ from v3 and v4 in the last bit. */
+/* a * b + c, rounded once. Without FMA hardware (v2) a product in double, exact, then one sum: the double sum
+   may round twice in rare halfway cases, so results of v2 can differ from v3 and v4 in the last bit. */
 MXI_INLINE vf32 mxi_fma_f32(vf32 a, vf32 b, vf32 c) {
 #if defined(__AVX512F__)
   return (vf32)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
@@ -84,14 +86,21 @@ MXI_INLINE vi32 mxi_blend_i32(vi32 mask, vi32 a, vi32 b) {
   return (mask & a) | (~mask & b);
 #endif
 }
-MXI_INLINE vf32 mxi_blend_f32(vi32 mask, vf32 a, vf32 b) { return (vf32)mxi_blend_i32(mask, (vi32)a, (vi32)b); }
-MXI_INLINE vi64 mxi_blend_i64(vi64 mask, vi64 a, vi64 b) { return (vi64)mxi_blend_i32((vi32)mask, (vi32)a, (vi32)b); }
-MXI_INLINE vf64 mxi_blend_f64(vi64 mask, vf64 a, vf64 b) { return (vf64)mxi_blend_i32((vi32)mask, (vi32)a, (vi32)b); }
+MXI_INLINE vf32 mxi_blend_f32(vi32 mask, vf32 a, vf32 b) {
+  return (vf32)mxi_blend_i32(mask, (vi32)a, (vi32)b);
+}
+MXI_INLINE vi64 mxi_blend_i64(vi64 mask, vi64 a, vi64 b) {
+  return (vi64)mxi_blend_i32((vi32)mask, (vi32)a, (vi32)b);
+}
+MXI_INLINE vf64 mxi_blend_f64(vi64 mask, vf64 a, vf64 b) {
+  return (vf64)mxi_blend_i32((vi32)mask, (vi32)a, (vi32)b);
+}
 /* The instruction's minimum and maximum: b where either is NaN. */
 MXI_INLINE vf32 mxi_min_f32(vf32 a, vf32 b) { return mxi_blend_f32(a < b, a, b); }
 MXI_INLINE vf32 mxi_max_f32(vf32 a, vf32 b) { return mxi_blend_f32(a > b, a, b); }
 
-/* Half types. bfloat16 and float16 are held as uint16_t; both convert exactly to float, and back to nearest even. */
+/* Half types. bfloat16 and float16 are held as uint16_t; both convert exactly to float, and back to nearest
+ * even. */
 /* 16-bit lanes to 32-bit ones: by the instruction, as compilers split a conversion of whole vectors. */
 MXI_INLINE vu32 mxi_u32_from_u16(vu16h h) {
 #if defined(__AVX512F__)
@@ -123,7 +132,8 @@ MXI_INLINE vf32 mxi_f32_from_f16(vu16h h) {
 #elif defined(__F16C__)
   return (vf32)_mm256_cvtph_ps((__m128i)h);
 #else
-  /* Exponent and mantissa moved into place; a multiplication by 2^112 restores the bias and normalises subnormals. */
+  /* Exponent and mantissa moved into place; a multiplication by 2^112 restores the bias and normalises
+   * subnormals. */
   vu32 w = __builtin_convertvector(h, vu32), sign = (w & 0x8000) << 16, mag = (w & 0x7fff) << 13;
   vf32 x = (vf32)mag * mxi_set_f32(0x1p112f);
   vi32 special = (vi32)mag >= 0x0f800000;

@@ -17,11 +17,13 @@ const mxi_cpu_fn mxi_cpu_table[MXI_PRIM_COUNT] = {
 
 static int run_node(struct mxi_call *c) { return mxi_cpu_table[c->prim->id](c); }
 
-static int run_program(const struct mxi_program *p, const struct mxi_reduction *r, mx_ints shape, mx_array *in, mx_array *out, uint64_t donatable) {
+static int run_program(const struct mxi_program *p, const struct mxi_reduction *r, mx_ints shape,
+                       mx_array *in, mx_array *out, uint64_t donatable) {
   return r ? mxi_run_reduction(p, r, in, out[0]) : mxi_run_elementwise(p, shape, in, out, donatable);
 }
 
-/* Round to nearest, no flushing of subnormals, exceptions masked: results must not depend on the caller's mode. */
+/* Round to nearest, no flushing of subnormals, exceptions masked: results must not depend on the caller's
+ * mode. */
 static void enter(unsigned *saved) {
 #if defined(__x86_64__)
   *saved = _mm_getcsr();

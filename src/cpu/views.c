@@ -45,8 +45,8 @@ int mxi_cpu_SLICE(struct mxi_call *c) {
   return 0;
 }
 
-/* Strides that show `in` in the shape of `out`, if the memory allows: each run of input dims that is contiguous in
-   itself is cut anew. False when a copy is needed. */
+/* Strides that show `in` in the shape of `out`, if the memory allows: each run of input dims that is
+   contiguous in itself is cut anew. False when a copy is needed. */
 static bool reshape_strides(mx_array in, mx_array out, int64_t *strides) {
   int64_t dims[MXI_MAX_NDIM], steps[MXI_MAX_NDIM];
   int n = 0; // input dims of size > 1, neighbours merged where contiguous
@@ -115,8 +115,10 @@ int mxi_cpu_VIEW(struct mxi_call *c) {
   }
   mx_array copy = mxi_row_major(in);
   if (!copy) return -1;
-  if (copy->buffer) mxi_set_view(out, copy, 0, NULL);
-  else if (mxi_alloc(out) == 0) memcpy(out->data, copy->data, (size_t)copy->size * from); // one inline element
+  if (copy->buffer)
+    mxi_set_view(out, copy, 0, NULL);
+  else if (mxi_alloc(out) == 0)
+    memcpy(out->data, copy->data, (size_t)copy->size * from); // one inline element
   int result = out->data ? 0 : -1;
   mxi_unref(copy);
   return result;

@@ -1,4 +1,5 @@
-/* What a backend does for the engine: run one step. Inputs are ready; outputs have shape and dtype, and get data. */
+/* What a backend does for the engine: run one step. Inputs are ready; outputs have shape and dtype, and get
+ * data. */
 #ifndef MXI_ENGINE_BACKEND_H
 #define MXI_ENGINE_BACKEND_H
 #include "core/array.h"
@@ -25,9 +26,10 @@ struct mxi_reduction {
 
 struct mxi_backend {
   int (*run_node)(struct mxi_call *c);
-  /* Runs a fused program: in[i] feeds input i (broadcast to `shape`), out[j] receives output j. With a reduction,
-     out[0] receives its result and there is no other output. */
-  int (*run_program)(const struct mxi_program *p, const struct mxi_reduction *reduction, mx_ints shape, mx_array *in, mx_array *out, uint64_t donatable);
+  /* Runs a fused program: in[i] feeds input i (broadcast to `shape`), out[j] receives output j. With a
+     reduction, out[0] receives its result and there is no other output. */
+  int (*run_program)(const struct mxi_program *p, const struct mxi_reduction *reduction, mx_ints shape,
+                     mx_array *in, mx_array *out, uint64_t donatable);
   /* Around a run: floating-point mode of the running thread. */
   void (*enter)(unsigned *saved);
   void (*leave)(const unsigned *saved);

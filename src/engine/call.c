@@ -33,7 +33,8 @@ struct mxi_kept *mxi_kept_new(int ninputs, const mx_array *inputs, int noutputs,
     for (int i = 0; i < noutputs; i++) mxi_unref(outputs[i]);
     return NULL;
   }
-  *k = (struct mxi_kept){.object = {1, release}, .ninputs = ninputs, .noutputs = noutputs, .inputs = (mx_array *)(k + 1)};
+  *k = (struct mxi_kept){
+      .object = {1, release}, .ninputs = ninputs, .noutputs = noutputs, .inputs = (mx_array *)(k + 1)};
   k->outputs = k->inputs + ninputs;
   memcpy(k->inputs, inputs, (size_t)ninputs * sizeof *inputs);
   memcpy(k->outputs, outputs, (size_t)noutputs * sizeof *outputs);
@@ -42,8 +43,9 @@ struct mxi_kept *mxi_kept_new(int ninputs, const mx_array *inputs, int noutputs,
   return NULL;
 }
 
-/* The slot of the k-th placeholder is its place in the first walk; outputs are looked up once, by the traced array:
-   slots written by other plans since then don't matter, for a kept plan's own arrays are met by no other walk. */
+/* The slot of the k-th placeholder is its place in the first walk; outputs are looked up once, by the traced
+   array: slots written by other plans since then don't matter, for a kept plan's own arrays are met by no
+   other walk. */
 static int32_t slot_of(const struct mxi_plan *p, mx_array a) {
   int32_t slot = mxi_plan_slot(p, a);
   for (size_t i = 0; slot < 0 && i < p->slots.n; i++) // a constant, met by other plans since
@@ -68,8 +70,11 @@ int mxi_kept_run(struct mxi_call *c) {
   }
   for (int i = 0; i < k->noutputs; i++) {
     int32_t slot = slot_of(p, k->outputs[i]);
-    if (p->slots.v[slot].step >= 0 && !f.arrays[slot]) f.arrays[slot] = c->out[i];
-    else f.flags[slot] &= (uint8_t)~MXI_FRAME_DONATABLE; // an input or a constant, or given twice: seen by several
+    if (p->slots.v[slot].step >= 0 && !f.arrays[slot])
+      f.arrays[slot] = c->out[i];
+    else
+      f.flags[slot] &=
+          (uint8_t)~MXI_FRAME_DONATABLE; // an input or a constant, or given twice: seen by several
   }
   int result = mxi_plan_run_frame(p, &f);
   for (int i = 0; i < k->noutputs && result == 0; i++) {
@@ -100,7 +105,8 @@ int mxi_kept_replay(const struct mxi_kept *k, const mx_array *inputs, mx_array *
     }
     mx_array *made = in + node->ninputs, *likes = made + nout;
     for (int j = 0; j < node->ninputs; j++) in[j] = map[slot_of(p, node->inputs[j])];
-    if (nout == 1) likes[0] = like;
+    if (nout == 1)
+      likes[0] = like;
     else // every output has a slot: a real one or a stand-in's, as operands of the node's step
       for (int j = 0; j < nout; j++) {
         const struct mxi_step *s = &p->steps.v[p->slots.v[p->order.v[i]].step];

@@ -1,5 +1,5 @@
-/* A kept plan as a parameter of CALL nodes: a traced graph from placeholders to outputs, and its plan. Immutable, so any
-   number of threads may run it at once. */
+/* A kept plan as a parameter of CALL nodes: a traced graph from placeholders to outputs, and its plan.
+   Immutable, so any number of threads may run it at once. */
 #ifndef MXI_ENGINE_CALL_H
 #define MXI_ENGINE_CALL_H
 #include "engine/plan.h"
@@ -11,7 +11,8 @@ struct mxi_kept {
   mx_array *inputs;  /* placeholders; owned */
   mx_array *outputs; /* traced results; owned, and with them the graph */
 };
-/* Takes over the references of inputs and outputs (also on failure); copies the lists. NULL with the error set. */
+/* Takes over the references of inputs and outputs (also on failure); copies the lists. NULL with the error
+ * set. */
 struct mxi_kept *mxi_kept_new(int ninputs, const mx_array *inputs, int noutputs, const mx_array *outputs);
 static inline void mxi_kept_unref(struct mxi_kept *k) {
   if (k && atomic_fetch_sub(&k->object.refs, 1) == 1) k->object.release(&k->object);

@@ -1,9 +1,9 @@
 /* From ordered nodes to steps: elementwise nodes of one shape gather into programs.
 
-   Going backwards from consumers to producers, a producer joins its consumers' group when every use of it in this plan
-   is by that group: then no path leaves the group and comes back, except through its last node. What nobody else
-   refers to vanishes into a register; the rest are further outputs of the step. A reduction takes in the program that
-   feeds it when all of that vanishes. */
+   Going backwards from consumers to producers, a producer joins its consumers' group when every use of it in
+   this plan is by that group: then no path leaves the group and comes back, except through its last node.
+   What nobody else refers to vanishes into a register; the rest are further outputs of the step. A reduction
+   takes in the program that feeds it when all of that vanishes. */
 #include "engine/plan.h"
 #include "base/env.h"
 #include <string.h>
@@ -33,13 +33,14 @@ static bool can_vanish(const struct mxi_plan *p, const struct mxi_slot *s) {
 /* Equal scalar constants are one operand. */
 static bool same_constant(mx_array a, mx_array b) {
   return a->data == &a->inline_value && b->data == &b->inline_value && a->dtype == b->dtype &&
-         a->inline_value.bits == b->inline_value.bits && (a->size == 1) == (b->size == 1) && mxi_state(a) == MXI_READY &&
-         mxi_state(b) == MXI_READY && a->ndim == 0 && b->ndim == 0;
+         a->inline_value.bits == b->inline_value.bits && (a->size == 1) == (b->size == 1) &&
+         mxi_state(a) == MXI_READY && mxi_state(b) == MXI_READY && a->ndim == 0 && b->ndim == 0;
 }
 
 static int find_external(const struct mxi_plan *p, const struct group *g, int32_t slot) {
   for (int i = 0; i < g->nexternal; i++)
-    if (g->external[i] == slot || same_constant(p->slots.v[g->external[i]].array, p->slots.v[slot].array)) return i;
+    if (g->external[i] == slot || same_constant(p->slots.v[g->external[i]].array, p->slots.v[slot].array))
+      return i;
   return -1;
 }
 
@@ -58,11 +59,14 @@ static bool try_add(struct mxi_plan *p, struct group *g, int32_t slot) {
   for (int i = 0; i < n->ninputs; i++) {
     int32_t in = mxi_plan_slot(p, n->inputs[i]);
     bool known = find_external(p, g, in) >= 0;
-    for (int k = 0; k < nfresh; k++) known |= fresh[k] == in || same_constant(p->slots.v[fresh[k]].array, p->slots.v[in].array);
+    for (int k = 0; k < nfresh; k++)
+      known |= fresh[k] == in || same_constant(p->slots.v[fresh[k]].array, p->slots.v[in].array);
     if (!known) fresh[nfresh++] = in;
   }
-  if (g->nmembers == g->max_instructions || g->nexternal - (at >= 0) + nfresh > MXI_MAX_OPERANDS) return false;
-  if (!can_vanish(p, &p->slots.v[slot]) && (g->only_vanishing || g->noutputs == MXI_MAX_OPERANDS)) return false;
+  if (g->nmembers == g->max_instructions || g->nexternal - (at >= 0) + nfresh > MXI_MAX_OPERANDS)
+    return false;
+  if (!can_vanish(p, &p->slots.v[slot]) && (g->only_vanishing || g->noutputs == MXI_MAX_OPERANDS))
+    return false;
   g->noutputs += !can_vanish(p, &p->slots.v[slot]);
   if (at >= 0) g->external[at] = g->external[--g->nexternal];
   g->members[g->nmembers++] = slot;
@@ -95,7 +99,8 @@ static void gather(struct mxi_plan *p, struct group *g, int32_t root) {
   }
 }
 
-/* Slots are numbered in the order the walk met them: an array's inputs after it, so not by number; by post-order. */
+/* Slots are numbered in the order the walk met them: an array's inputs after it, so not by number; by
+ * post-order. */
 static void sort_members(struct group *g, const int32_t *rank) {
   for (int i = 0; i < g->nmembers / 2; i++) { // consumers came first
     int32_t t = g->members[i];
@@ -135,8 +140,10 @@ static bool allocate(const struct mxi_plan *p, const struct group *g, struct mxi
     mx_array a = p->slots.v[g->members[i]].array;
     mx_node *n = a->node;
     struct mxi_instruction *ins = &program->instructions[i];
-    *ins = (struct mxi_instruction){.op = (uint8_t)n->prim->id, .to = a->dtype, .type = n->inputs[n->ninputs == 3 ? 1 : 0]->dtype};
-    for (int k = 0; k < n->ninputs; k++) ins->src[k] = source[i][k] >= 0 ? reg[source[i][k]] : (uint8_t)~source[i][k];
+    *ins = (struct mxi_instruction){
+        .op = (uint8_t)n->prim->id, .to = a->dtype, .type = n->inputs[n->ninputs == 3 ? 1 : 0]->dtype};
+    for (int k = 0; k < n->ninputs; k++)
+      ins->src[k] = source[i][k] >= 0 ? reg[source[i][k]] : (uint8_t)~source[i][k];
     bool vanishes = p->slots.v[g->members[i]].vanishes;
     if (!vanishes) last_use[i] = MXI_MAX_INSTRUCTIONS; // an output's register stays
     for (int m = 0; m < i; m++)
@@ -164,9 +171,11 @@ static int32_t uses_by(const struct mxi_plan *p, const struct group *g, int32_t 
   return p->slots.v[slot].mark == g->id ? p->slots.v[slot].marked_uses : 0;
 }
 
-static int emit_program(struct mxi_plan *p, struct group *g, int32_t root, const int32_t *rank, int32_t reduce) {
+static int emit_program(struct mxi_plan *p, struct group *g, int32_t root, const int32_t *rank,
+                        int32_t reduce) {
   sort_members(g, rank);
-  struct mxi_program *program = mxi_malloc(offsetof(struct mxi_program, instructions) + (size_t)g->nmembers * sizeof(struct mxi_instruction));
+  struct mxi_program *program = mxi_malloc(offsetof(struct mxi_program, instructions) +
+                                           (size_t)g->nmembers * sizeof(struct mxi_instruction));
   if (!program) return -1;
   for (int i = 0; i < g->nmembers; i++) {
     struct mxi_slot *s = &p->slots.v[g->members[i]];
@@ -178,9 +187,13 @@ static int emit_program(struct mxi_plan *p, struct group *g, int32_t root, const
   }
   if (reduce >= 0) p->slots.v[root].vanishes = true;
   mx_array end = p->slots.v[root].array;
-  struct mxi_step step = {.stream = end->node->stream, .program = program, .shape = mxi_shape_of(end),
-                          .operands = (int32_t)p->operands.n, .ninputs = g->nexternal,
-                          .members = (int32_t)p->members.n, .nmembers = g->nmembers + (reduce >= 0)};
+  struct mxi_step step = {.stream = end->node->stream,
+                          .program = program,
+                          .shape = mxi_shape_of(end),
+                          .operands = (int32_t)p->operands.n,
+                          .ninputs = g->nexternal,
+                          .members = (int32_t)p->members.n,
+                          .nmembers = g->nmembers + (reduce >= 0)};
   for (int i = 0; i < g->nexternal; i++) {
     program->input_type[i] = p->slots.v[g->external[i]].array->dtype;
     if (add_operand(p, g->external[i], uses_by(p, g, g->external[i])) < 0) goto fail;
@@ -208,7 +221,8 @@ fail:
 }
 
 /* One program step ending in `root` (and in the reduction), with as many nodes as fit. */
-static int fuse_program(struct mxi_plan *p, int32_t root, const int32_t *rank, int32_t *next_id, int32_t reduce) {
+static int fuse_program(struct mxi_plan *p, int32_t root, const int32_t *rank, int32_t *next_id,
+                        int32_t reduce) {
   for (int limit = MXI_MAX_INSTRUCTIONS; limit; limit /= 2) {
     struct group g = {.id = (*next_id)++, .max_instructions = limit, .only_vanishing = reduce >= 0};
     gather(p, &g, root);
@@ -221,8 +235,14 @@ static int fuse_program(struct mxi_plan *p, int32_t root, const int32_t *rank, i
 static int emit_node(struct mxi_plan *p, int32_t slot) {
   mx_array a = p->slots.v[slot].array;
   mx_node *n = a->node;
-  struct mxi_step step = {.prim = n->prim, .params = n->params, .stream = n->stream, .operands = (int32_t)p->operands.n,
-                          .ninputs = n->ninputs, .noutputs = n->noutputs, .members = (int32_t)p->members.n, .nmembers = n->noutputs};
+  struct mxi_step step = {.prim = n->prim,
+                          .params = n->params,
+                          .stream = n->stream,
+                          .operands = (int32_t)p->operands.n,
+                          .ninputs = n->ninputs,
+                          .noutputs = n->noutputs,
+                          .members = (int32_t)p->members.n,
+                          .nmembers = n->noutputs};
   for (int i = 0; i < n->ninputs; i++) {
     int32_t in = mxi_plan_slot(p, n->inputs[i]);
     int32_t uses = 0;
@@ -251,7 +271,8 @@ static int32_t feeds(const struct mxi_plan *p, mx_array reduce) {
   if (reduce->node->prim->id != MXI_REDUCE || mxi_env()->no_fusion) return -1;
   int32_t in = mxi_plan_slot(p, reduce->node->inputs[0]);
   const struct mxi_slot *s = &p->slots.v[in];
-  bool fits = s->step == -2 && s->uses == 1 && is_elementwise(s->array) && can_vanish(p, s) && s->array->node->stream == reduce->node->stream;
+  bool fits = s->step == -2 && s->uses == 1 && is_elementwise(s->array) && can_vanish(p, s) &&
+              s->array->node->stream == reduce->node->stream;
   return fits ? in : -1;
 }
 
@@ -267,8 +288,8 @@ static void reverse_steps(struct mxi_plan *p) {
     if (p->slots.v[i].step >= 0) p->slots.v[i].step = (int32_t)n - 1 - p->slots.v[i].step;
 }
 
-/* Marks each slot's last reader, so that a frame drops it there, or lets the step write over it. A step that reads one
-   slot by two inputs must not write over it: then no reader is the last. */
+/* Marks each slot's last reader, so that a frame drops it there, or lets the step write over it. A step that
+   reads one slot by two inputs must not write over it: then no reader is the last. */
 static void mark_last_uses(struct mxi_plan *p) {
   for (size_t i = 0; i < p->slots.n; i++) p->slots.v[i].mark = -1;
   for (size_t k = p->steps.n; k--;) {
@@ -295,9 +316,9 @@ int mxi_plan_fuse(struct mxi_plan *p) {
     if (p->slots.v[slot].step != -2) continue; // already in a group
     mx_array a = p->slots.v[slot].array;
     int32_t feeder = feeds(p, a);
-    result = is_elementwise(a)  ? fuse_program(p, slot, rank, &next_id, -1)
-             : feeder >= 0      ? fuse_program(p, feeder, rank, &next_id, slot)
-                                : emit_node(p, slot);
+    result = is_elementwise(a) ? fuse_program(p, slot, rank, &next_id, -1)
+             : feeder >= 0     ? fuse_program(p, feeder, rank, &next_id, slot)
+                               : emit_node(p, slot);
   }
   mxi_free(rank);
   if (result < 0) return -1;

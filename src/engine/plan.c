@@ -31,7 +31,8 @@ void mxi_plan_free(struct mxi_plan *p) {
   for (size_t i = 0; i < p->slots.n; i++)
     if (p->slots.v[i].held) mxi_unref(p->slots.v[i].array);
   mxi_task_unref(p->task);
-  p->slots.n = p->order.n = p->steps.n = p->operands.n = p->members.n = p->waits.n = p->stand_ins.n = p->stack.n = 0;
+  p->slots.n = p->order.n = p->steps.n = p->operands.n = p->members.n = p->waits.n = p->stand_ins.n =
+      p->stack.n = 0;
   pthread_mutex_lock(&free_lock);
   p->next_free = free_plans;
   free_plans = p;
@@ -51,7 +52,8 @@ void mxi_plan_unclaim(struct mxi_plan *p, int32_t first_step) {
   for (size_t i = 0; i < p->slots.n; i++) {
     struct mxi_slot *s = &p->slots.v[i];
     if (s->step == -1 || (s->step >= 0 && s->step < first_step)) continue;
-    if (mxi_state(s->array) == MXI_CLAIMED && s->array->task == p->task) atomic_store(&s->array->state, MXI_LAZY);
+    if (mxi_state(s->array) == MXI_CLAIMED && s->array->task == p->task)
+      atomic_store(&s->array->state, MXI_LAZY);
   }
 }
 
@@ -74,7 +76,8 @@ static int32_t claim(struct mxi_plan *p, mx_array a) {
   return slot;
 }
 
-/* Outputs of a node run together: claims the others alive, with a reference, for nothing else may hold them. */
+/* Outputs of a node run together: claims the others alive, with a reference, for nothing else may hold them.
+ */
 static int claim_siblings(struct mxi_plan *p, mx_node *n, mx_array first) {
   for (int i = 0; i < n->noutputs; i++) {
     if (i == first->output_index) continue;
@@ -93,7 +96,9 @@ static int32_t visit(struct mxi_plan *p, mx_array a) {
   case MXI_READY: return add_slot(p, a, -1);
   case MXI_PLACEHOLDER:
     if (p->compiled) return add_slot(p, a, -1);
-    mxi_fail(MX_RUNTIME_ERROR, "[eval] expected arrays with values, got a placeholder: a function being compiled can't evaluate");
+    mxi_fail(
+        MX_INVALID_ARGUMENT,
+        "[eval] expected arrays with values, got a placeholder: a function being compiled can't evaluate");
     return -1;
   case MXI_CLAIMED:
     if (mxi_push(&p->waits, a->task) < 0) return -1;

@@ -1,8 +1,8 @@
 /* A plan: steps in an order that respects every dependency, over numbered slots.
 
-   Two kinds share it. An eval's plan is used once: its slots are the arrays of the graph themselves, claimed, and a
-   step that commits makes their nodes let go of their inputs. A compiled plan is kept: its slots are templates, and
-   each run brings a frame of fresh arrays. */
+   Two kinds share it. An eval's plan is used once: its slots are the arrays of the graph themselves, claimed,
+   and a step that commits makes their nodes let go of their inputs. A compiled plan is kept: its slots are
+   templates, and each run brings a frame of fresh arrays. */
 #ifndef MXI_ENGINE_PLAN_H
 #define MXI_ENGINE_PLAN_H
 #include "base/vec.h"
@@ -10,15 +10,15 @@
 #include "engine/backend.h"
 
 struct mxi_slot {
-  mx_array array;    /* eval: alive through its consumers or the plan's reference; compiled: the traced array */
-  int32_t uses;      /* how many inputs of the plan's nodes it is */
-  int32_t mark;      /* fuse: the group that counted `marked_uses` */
+  mx_array array; /* eval: alive through its consumers or the plan's reference; compiled: the traced array */
+  int32_t uses;   /* how many inputs of the plan's nodes it is */
+  int32_t mark;   /* fuse: the group that counted `marked_uses` */
   int32_t marked_uses;
-  int32_t step;      /* that produces it; -1 for leaves, -2 while not yet placed */
-  bool kept_node;    /* a tracer of an open transform: the node stays after the step */
-  bool vanishes;     /* lives in registers alone */
-  bool output;       /* a result of the plan */
-  bool held;         /* the plan has a reference, until the step that computes it commits */
+  int32_t step;   /* that produces it; -1 for leaves, -2 while not yet placed */
+  bool kept_node; /* a tracer of an open transform: the node stays after the step */
+  bool vanishes;  /* lives in registers alone */
+  bool output;    /* a result of the plan */
+  bool held;      /* the plan has a reference, until the step that computes it commits */
 };
 
 struct mxi_operand_slot {
@@ -28,14 +28,14 @@ struct mxi_operand_slot {
 };
 
 struct mxi_step {
-  const mx_prim *prim;     /* of the one node; NULL for a program */
+  const mx_prim *prim; /* of the one node; NULL for a program */
   const mx_params *params;
   mx_stream stream;
   struct mxi_program *program;
-  struct mxi_reduction reduction; /* params NULL: none */
-  mx_ints shape;           /* program: its iteration shape */
+  struct mxi_reduction reduction;      /* params NULL: none */
+  mx_ints shape;                       /* program: its iteration shape */
   int32_t operands, ninputs, noutputs; /* plan->operands[operands ...]: inputs, then outputs */
-  int32_t members, nmembers;           /* plan->members[members ...]: slots this step computes, vanishing ones too */
+  int32_t members, nmembers; /* plan->members[members ...]: slots this step computes, vanishing ones too */
   bool keeps_nodes;
 };
 
@@ -45,17 +45,18 @@ struct mxi_plan {
   mxi_vec(struct mxi_step) steps;
   mxi_vec(struct mxi_operand_slot) operands;
   mxi_vec(int32_t) members;
-  mxi_vec(mx_task *) waits;   /* other evals whose arrays this one reads; referenced */
+  mxi_vec(mx_task *) waits;    /* other evals whose arrays this one reads; referenced */
   mxi_vec(mx_array) stand_ins; /* owned: for outputs that are gone */
   mxi_vec(struct visit) stack;
-  mx_task *task;    /* eval only */
+  mx_task *task; /* eval only */
   bool compiled;
-  bool tracing;     /* tracers keep their nodes */
+  bool tracing; /* tracers keep their nodes */
   struct mxi_plan *next_free;
 };
 
 struct mxi_plan *mxi_plan_new(void);
-/* Lets go of what it holds; keeps the memory for the next. Not under the planning lock: it may release anything. */
+/* Lets go of what it holds; keeps the memory for the next. Not under the planning lock: it may release
+ * anything. */
 void mxi_plan_free(struct mxi_plan *p);
 
 /* With the planning lock held (queue.h): */

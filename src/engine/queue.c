@@ -15,7 +15,7 @@ struct mxi_queue {
   uint64_t next_ticket;     // under the planning lock
   _Atomic uint64_t serving; // the ticket whose plan may run
   pthread_mutex_t lock;
-  pthread_cond_t moved;     // serving moved, or a job came
+  pthread_cond_t moved; // serving moved, or a job came
   struct job *first, *last;
   bool has_thread;
 };
@@ -43,7 +43,8 @@ int mxi_tickets_take(struct mxi_tickets *t, mx_stream s) {
   for (int i = 0; i < t->n; i++)
     if (t->streams[i] == s) return 0;
   if (t->n == MXI_PLAN_STREAMS)
-    return mxi_fail(MX_NOT_SUPPORTED, "[eval] expected a graph over at most %d streams, got more", MXI_PLAN_STREAMS);
+    return mxi_fail(MX_NOT_SUPPORTED, "[eval] expected a graph over at most %d streams, got more",
+                    MXI_PLAN_STREAMS);
   struct mxi_queue *q = queue_of(s);
   if (!q) return -1;
   t->streams[t->n] = s;
@@ -107,8 +108,10 @@ int mxi_queue_post(mx_stream s, void (*run)(void *context), void *context) {
   pthread_mutex_lock(&q->lock);
   int result = q->has_thread ? 0 : start_thread(q);
   if (result == 0) {
-    if (q->first) q->last->next = j;
-    else q->first = j;
+    if (q->first)
+      q->last->next = j;
+    else
+      q->first = j;
     q->last = j;
     pthread_cond_broadcast(&q->moved);
   }

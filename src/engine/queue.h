@@ -1,6 +1,6 @@
-/* Who runs when. Each stream serves its plans first in, first out, by tickets; all planning is under one lock, in which
-   a plan also takes its tickets. So every plan waits only for plans that were planned before it, and none waits in a
-   circle. */
+/* Who runs when. Each stream serves its plans first in, first out, by tickets; all planning is under one
+   lock, in which a plan also takes its tickets. So every plan waits only for plans that were planned before
+   it, and none waits in a circle. */
 #ifndef MXI_ENGINE_QUEUE_H
 #define MXI_ENGINE_QUEUE_H
 #include "core/stream.h"

@@ -25,14 +25,16 @@ static void operands_free(struct operands *o) {
 static int run_step(const struct mxi_step *s, mx_array *in, mx_array *out, uint64_t donatable) {
   const struct mxi_backend *b = mxi_backend_of(s->stream->device);
   if (s->program)
-    return b->run_program(s->program, s->reduction.params ? &s->reduction : NULL, s->shape, in, out, donatable);
+    return b->run_program(s->program, s->reduction.params ? &s->reduction : NULL, s->shape, in, out,
+                          donatable);
   struct mxi_call c = {s->prim, s->params, s->ninputs, s->noutputs, in, out, donatable};
   return b->run_node(&c);
 }
 
 /* ---- Eval ---- */
 
-/* Is the memory of the array this step's to write over? Its nodes hold every reference, and nobody else the buffer. */
+/* Is the memory of the array this step's to write over? Its nodes hold every reference, and nobody else the
+ * buffer. */
 static bool donatable(mx_array a, int32_t uses) {
   return atomic_load_explicit(&a->refs, memory_order_acquire) == uses && mxi_buffer_donatable(a->buffer);
 }
@@ -66,10 +68,12 @@ static int run_and_commit(struct mxi_plan *p, const struct mxi_step *s) {
     const struct mxi_operand_slot *slot = &p->operands.v[s->operands + i];
     o.arrays[i] = p->slots.v[slot->slot].array;
     bool single = s->program || slot->uses == 1; // a node that reads it by two inputs must not write over it
-    if (i < s->ninputs && i < 64 && single && !s->keeps_nodes && donatable(o.arrays[i], slot->uses)) donate |= 1ull << i;
+    if (i < s->ninputs && i < 64 && single && !s->keeps_nodes && donatable(o.arrays[i], slot->uses))
+      donate |= 1ull << i;
   }
   int result = run_step(s, o.arrays, o.arrays + s->ninputs, donate);
-  if (result == 0) commit(p, s);
+  if (result == 0)
+    commit(p, s);
   else
     for (int i = 0; i < s->noutputs; i++) mxi_reset_data(o.arrays[s->ninputs + i]);
   operands_free(&o);
@@ -90,7 +94,8 @@ static int run_plan(struct mxi_plan *p, const struct mxi_tickets *tickets) {
     const struct mxi_backend *b = mxi_backend_of(p->steps.v[0].stream->device);
     unsigned saved;
     b->enter(&saved);
-    for (; done < p->steps.n && result == 0; done += result == 0) result = run_and_commit(p, &p->steps.v[done]);
+    for (; done < p->steps.n && result == 0; done += result == 0)
+      result = run_and_commit(p, &p->steps.v[done]);
     b->leave(&saved);
   }
   if (result < 0) {
@@ -117,9 +122,12 @@ static int plan(int n, const mx_array *roots, struct evaluation *e) {
   int result = mxi_plan_walk(p, n, roots);
   if (result == 0) result = mxi_plan_fuse(p);
   for (size_t i = 0; i < p->steps.n && result == 0; i++)
-    if (i == 0 || p->steps.v[i].stream != p->steps.v[i - 1].stream) result = mxi_tickets_take(&e->tickets, p->steps.v[i].stream);
-  if (result == 0) mxi_plan_hold(p);
-  else mxi_plan_unclaim(p, 0);
+    if (i == 0 || p->steps.v[i].stream != p->steps.v[i - 1].stream)
+      result = mxi_tickets_take(&e->tickets, p->steps.v[i].stream);
+  if (result == 0)
+    mxi_plan_hold(p);
+  else
+    mxi_plan_unclaim(p, 0);
   mxi_planning_unlock();
   if (result == 0 && (p->steps.n || p->waits.n)) return 1;
   if (e->tickets.n) { // taken before the failure: pass them on in turn
@@ -136,7 +144,8 @@ static int check_roots(int n, const mx_array *roots, bool *all_ready) {
   for (int i = 0; i < n; i++) {
     if (!roots[i]) return mxi_fail(MX_TYPE_ERROR, "[eval] expected an array, got NULL");
     if (roots[i] == MX_BAD) {
-      if (mx_error_code() == MX_OK) mxi_fail(MX_RUNTIME_ERROR, "[eval] expected an array, got the result of a failed op");
+      if (mx_error_code() == MX_OK)
+        mxi_fail(MX_RUNTIME_ERROR, "[eval] expected an array, got the result of a failed op");
       return -1;
     }
     *all_ready &= mxi_state(roots[i]) == MXI_READY;
@@ -171,7 +180,8 @@ int mx_async_eval(int n, const mx_array *roots) {
   if (!e) return -1;
   int result = plan(n, roots, e);
   if (result > 0 && e->tickets.n && mxi_queue_post(e->tickets.streams[0], run_posted, e) == 0) return 0;
-  if (result > 0) result = run_plan(e->plan, &e->tickets); // nothing to queue on, or no thread to be had: run it here
+  if (result > 0)
+    result = run_plan(e->plan, &e->tickets); // nothing to queue on, or no thread to be had: run it here
   mxi_free(e);
   return result;
 }

@@ -6,7 +6,8 @@
 enum { MXI_FRAME_OWNED = 1, MXI_FRAME_DONATABLE = 2 };
 struct mxi_frame {
   mx_array *arrays; /* one a slot; NULL where a step will make it */
-  uint8_t *flags;   /* OWNED: dropped after its last use. DONATABLE: its memory may be written over at its last use */
+  uint8_t *flags; /* OWNED: dropped after its last use. DONATABLE: its memory may be written over at its last
+                     use */
 };
 int mxi_plan_run_frame(const struct mxi_plan *p, struct mxi_frame *frame);
 #endif

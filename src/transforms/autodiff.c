@@ -6,17 +6,29 @@
 #include "mlx/ops.h"
 #include <string.h>
 
+/* The rules of a primitive: its row in ops, or for those that need transforms themselves, ours. */
+static struct mxi_rules rules_of(const mx_node *n) {
+  switch (n->prim->id) {
+  case MXI_CALL: return (struct mxi_rules){mxi_vjp_call, mxi_jvp_call};
+  case MXI_CUSTOM: return (struct mxi_rules){mxi_vjp_custom, NULL};
+  default: return mxi_rules[n->prim->id];
+  }
+}
+
 /* ---- The tape: every array between the roots and the targets, inputs before outputs ---- */
 struct entry {
-  mx_array array;   /* alive through its consumers and the roots */
-  bool active;      /* depends on a target */
+  mx_array array; /* alive through its consumers and the roots */
+  bool active;    /* depends on a target */
   bool leaf;
   mx_array tangent; /* cotangent (pulling) or tangent (pushing); owned by the scope; NULL = zero */
 };
 struct tape {
   mxi_vec(struct entry) entries; /* in post-order */
   struct mxi_map index;          /* array -> entry */
-  mxi_vec(struct visit { mx_array array; int next; }) stack;
+  mxi_vec(struct visit {
+    mx_array array;
+    int next;
+  }) stack;
 };
 
 static void tape_free(struct tape *t) {
@@ -35,8 +47,8 @@ static struct entry *find(struct tape *t, mx_array a) {
   return i < 0 ? NULL : &t->entries.v[i];
 }
 
-static int tape_build(struct tape *t, int nroots, const mx_array *roots, int ntargets, const mx_array *targets, int nstops,
-                      const mx_array *stops) {
+static int tape_build(struct tape *t, int nroots, const mx_array *roots, int ntargets,
+                      const mx_array *targets, int nstops, const mx_array *stops) {
   for (int i = 0; i < ntargets; i++)
     if (!find(t, targets[i])) MXI_TRY(tape_add(t, targets[i], true, true));
   for (int i = 0; i < nstops; i++)
@@ -113,24 +125,26 @@ static int pull_node(struct tape *t, mx_array a) {
   outputs_of(t, a, o.outputs, o.cotangents);
   int result = 0;
   for (int i = 0; i < n->ninputs; i++) {
-    o.want[i] = find(t, n->inputs[i])->active && mxi_is_inexact((mx_dtype)n->inputs[i]->dtype);
+    o.want[i] = find(t, n->inputs[i])->active;
     o.grads[i] = NULL;
   }
-  const mxi_vjp_fn vjp = mxi_rules[n->prim->id].vjp;
-  MX_ON(n->stream) {
+  const mxi_vjp_fn vjp = rules_of(n).vjp;
+  MX_ON (n->stream) {
     result = vjp ? vjp(n, o.outputs, o.cotangents, o.want, o.grads)
                  : mxi_fail(MX_NOT_SUPPORTED, "[vjp] expected a differentiable op, got %s", n->prim->name);
     for (int i = 0; i < n->ninputs && result == 0; i++) {
-      if (o.grads[i] == MX_BAD) result = -1;
-      else if (o.want[i]) result = add_cotangent(find(t, n->inputs[i]), o.grads[i]);
+      if (o.grads[i] == MX_BAD)
+        result = -1;
+      else if (o.want[i])
+        result = add_cotangent(find(t, n->inputs[i]), o.grads[i]);
     }
   }
   mxi_free(o.many);
   return result;
 }
 
-/* A node with several outputs runs once, at the output that the tape holds first: the consumers of every output come
-   later on the tape, and the node's inputs earlier. */
+/* A node with several outputs runs once, at the output that the tape holds first: the consumers of every
+   output come later on the tape, and the node's inputs earlier. */
 static bool is_first_output(struct tape *t, mx_array a) {
   mx_node *n = a->node;
   int32_t mine = mxi_map_get(&t->index, a);
@@ -152,8 +166,8 @@ static bool any_cotangent(struct tape *t, mx_array a) {
   return false;
 }
 
-int mxi_pull_back(int nroots, const mx_array *roots, const mx_array *cotangents, int ntargets, const mx_array *targets,
-                  int nstops, const mx_array *stops, mx_array *grads) {
+int mxi_pull_back(int nroots, const mx_array *roots, const mx_array *cotangents, int ntargets,
+                  const mx_array *targets, int nstops, const mx_array *stops, mx_array *grads) {
   struct tape t = {0};
   int result = tape_build(&t, nroots, roots, ntargets, targets, nstops, stops);
   for (int r = 0; r < nroots && result == 0; r++) result = add_cotangent(find(&t, roots[r]), cotangents[r]);
@@ -181,15 +195,18 @@ static int push_linear(const mx_node *n, const mx_array *outputs, const mx_array
     in[i] = !linear ? n->inputs[i] : tangents[i] ? tangents[i] : mx_zeros_like(n->inputs[i]);
     if (!mx_ok(in[i])) result = -1;
   }
-  if (!any) out[0] = NULL;
-  else if (result == 0) result = mxi_apply_like(n, outputs, in, out);
+  if (!any)
+    out[0] = NULL;
+  else if (result == 0)
+    result = mxi_apply_like(n, outputs, in, out);
   if (in != few) mxi_free(in);
   return result;
 }
 
-/* By transposing the vjp rule: the map u -> vjp(u) . tangents is linear in u, and its own gradient is the jvp. */
+/* By transposing the vjp rule: the map u -> vjp(u) . tangents is linear in u, and its own gradient is the
+ * jvp. */
 static int push_by_vjp(const mx_node *n, const mx_array *outputs, const mx_array *tangents, mx_array *out) {
-  const mxi_vjp_fn vjp = mxi_rules[n->prim->id].vjp;
+  const mxi_vjp_fn vjp = rules_of(n).vjp;
   if (!vjp) return mxi_fail(MX_NOT_SUPPORTED, "[jvp] expected a differentiable op, got %s", n->prim->name);
   size_t nin = (size_t)n->ninputs, nout = (size_t)n->noutputs;
   mx_array *u = mxi_calloc(2 * nin + 2 * nout, sizeof *u + sizeof(bool));
@@ -199,7 +216,9 @@ static int push_by_vjp(const mx_node *n, const mx_array *outputs, const mx_array
   int result = 0;
   for (size_t j = 0; j < nout && result == 0; j++) {
     mx_array zeros = mx_zeros_like(outputs[j]);
-    u[j] = mx_ok(zeros) ? mxi_apply(MXI_IDENTITY, NULL, 1, &zeros, (mx_dtype)zeros->dtype, mxi_shape_of(zeros)) : MX_BAD;
+    u[j] = mx_ok(zeros)
+               ? mxi_apply(MXI_IDENTITY, NULL, 1, &zeros, (mx_dtype)zeros->dtype, mxi_shape_of(zeros))
+               : MX_BAD;
     if (!mx_ok(u[j])) result = -1;
     stops[nin + j] = outputs[j];
   }
@@ -232,7 +251,7 @@ static int push_node(struct tape *t, mx_array a) {
   bool any = false;
   for (int i = 0; i < n->ninputs; i++) any |= (o.grads[i] = find(t, n->inputs[i])->tangent) != NULL;
   int result = 0;
-  MX_ON(n->stream) {
+  MX_ON (n->stream) {
     for (int i = 0; i < n->noutputs && any && result == 0; i++) {
       if (o.outputs[i]) continue; // a sibling nobody reads: the rules need its shape alone
       o.outputs[i] = mx_zeros(n->outputs[i].shape, n->outputs[i].dtype);
@@ -240,21 +259,26 @@ static int push_node(struct tape *t, mx_array a) {
     }
     for (int i = 0; i < n->noutputs; i++) o.cotangents[i] = NULL;
     if (!any || result < 0) {
-    } else if (mxi_rules[n->prim->id].jvp) result = mxi_rules[n->prim->id].jvp(n, o.outputs, o.grads, o.cotangents);
-    else if (n->prim->flags & (MXI_P_LINEAR | MXI_P_LINEAR_ALL)) result = push_linear(n, o.outputs, o.grads, o.cotangents);
-    else result = push_by_vjp(n, o.outputs, o.grads, o.cotangents);
+    } else if (mxi_rules[n->prim->id].jvp)
+      result = mxi_rules[n->prim->id].jvp(n, o.outputs, o.grads, o.cotangents);
+    else if (n->prim->flags & (MXI_P_LINEAR | MXI_P_LINEAR_ALL))
+      result = push_linear(n, o.outputs, o.grads, o.cotangents);
+    else
+      result = push_by_vjp(n, o.outputs, o.grads, o.cotangents);
   }
   for (int i = 0; i < n->noutputs && result == 0; i++) {
     struct entry *e = o.outputs[i] ? find(t, o.outputs[i]) : NULL;
-    if (o.cotangents[i] == MX_BAD) result = -1;
-    else if (e) e->tangent = o.cotangents[i];
+    if (o.cotangents[i] == MX_BAD)
+      result = -1;
+    else if (e)
+      e->tangent = o.cotangents[i];
   }
   mxi_free(o.many);
   return result;
 }
 
-int mxi_push_forward(int nroots, const mx_array *roots, int nsources, const mx_array *sources, const mx_array *tangents,
-                     mx_array *out) {
+int mxi_push_forward(int nroots, const mx_array *roots, int nsources, const mx_array *sources,
+                     const mx_array *tangents, mx_array *out) {
   struct tape t = {0};
   int result = tape_build(&t, nroots, roots, nsources, sources, 0, NULL);
   for (int i = 0; i < nsources && result == 0; i++) result = add_cotangent(find(&t, sources[i]), tangents[i]);

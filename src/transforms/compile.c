@@ -1,5 +1,6 @@
-/* compile: a function traced over placeholders, once for each kind of call, into a kept plan. A call makes one lazy
-   CALL node. Under another transform the traced graph is replayed, so compiled functions differentiate as plain ones. */
+/* compile: a function traced over placeholders, once for each kind of call, into a kept plan. A call makes
+   one lazy CALL node. Under another transform the traced graph is replayed, so compiled functions
+   differentiate as plain ones. */
 #include "base/alloc.h"
 #include "base/env.h"
 #include "base/error.h"
@@ -58,7 +59,9 @@ static bool fits(const struct trace_entry *e, uint64_t key, mx_stream stream, in
   if (e->key != key || e->stream != stream || e->kept->ninputs != n) return false;
   for (int i = 0; i < n; i++) {
     mx_array p = e->kept->inputs[i];
-    if (p->dtype != in[i]->dtype || p->ndim != in[i]->ndim || memcmp(p->dims, in[i]->dims, (size_t)p->ndim * sizeof(int64_t))) return false;
+    if (p->dtype != in[i]->dtype || p->ndim != in[i]->ndim ||
+        memcmp(p->dims, in[i]->dims, (size_t)p->ndim * sizeof(int64_t)))
+      return false;
   }
   return true;
 }
@@ -102,10 +105,12 @@ static int find_constants(int nout, const mx_array *outputs, void *found) {
       bool on_placeholder = state == MXI_PLACEHOLDER;
       for (int i = 0; n && i < n->ninputs; i++) on_placeholder |= mxi_map_get(&depends, n->inputs[i]) == 1;
       for (int i = 0; n && i < n->ninputs && on_placeholder && result == 0; i++)
-        if (mxi_map_get(&depends, n->inputs[i]) == 0 && mxi_state(n->inputs[i]) != MXI_READY) result = mxi_push(constants, n->inputs[i]);
+        if (mxi_map_get(&depends, n->inputs[i]) == 0 && mxi_state(n->inputs[i]) != MXI_READY)
+          result = mxi_push(constants, n->inputs[i]);
       if (result == 0) result = mxi_map_put(&depends, a, on_placeholder);
     }
-    if (result == 0 && mxi_map_get(&depends, outputs[r]) == 0 && mxi_state(outputs[r]) != MXI_READY) result = mxi_push(constants, outputs[r]);
+    if (result == 0 && mxi_map_get(&depends, outputs[r]) == 0 && mxi_state(outputs[r]) != MXI_READY)
+      result = mxi_push(constants, outputs[r]);
   }
   mxi_vec_free(&stack);
   mxi_map_free(&depends);
@@ -122,16 +127,20 @@ static int evaluate_constants(int nout, const mx_array *outputs) {
 
 /* Traces f for inputs like `in`. */
 static struct mxi_kept *trace(mx_compiled c, int n, const mx_array *in, int max_out) {
-  mx_array *arrays = mxi_calloc((size_t)n + (size_t)max_out + 1, sizeof *arrays), *outputs = arrays ? arrays + n : NULL;
+  mx_array *arrays = mxi_calloc((size_t)n + (size_t)max_out + 1, sizeof *arrays),
+           *outputs = arrays ? arrays + n : NULL;
   if (!arrays) return NULL;
   mx_scope scope = mx_scope_open();
   int result = 0, nout = 0;
   for (int i = 0; i < n && result == 0; i++) {
     arrays[i] = mxi_array_new((mx_dtype)in[i]->dtype, mxi_shape_of(in[i]));
-    if (!arrays[i]) result = -1;
-    else atomic_store(&arrays[i]->state, MXI_PLACEHOLDER);
+    if (!arrays[i])
+      result = -1;
+    else
+      atomic_store(&arrays[i]->state, MXI_PLACEHOLDER);
   }
-  if (result == 0) result = nout = mxi_call_function("compile", c->f, c->context, n, arrays, max_out, outputs);
+  if (result == 0)
+    result = nout = mxi_call_function("compile", c->f, c->context, n, arrays, max_out, outputs);
   if (result >= 0) result = evaluate_constants(nout, outputs);
   struct mxi_kept *kept = NULL;
   if (result >= 0) {
@@ -144,7 +153,8 @@ static struct mxi_kept *trace(mx_compiled c, int n, const mx_array *in, int max_
   return kept;
 }
 
-static struct mxi_kept *find_or_trace(mx_compiled c, uint64_t key, mx_stream stream, int n, const mx_array *in, int max_out) {
+static struct mxi_kept *find_or_trace(mx_compiled c, uint64_t key, mx_stream stream, int n,
+                                      const mx_array *in, int max_out) {
   struct mxi_kept *kept = find(c, key, stream, n, in);
   if (kept || !(kept = trace(c, n, in, max_out))) return kept;
   struct trace_entry *e = mxi_malloc(sizeof *e);
@@ -166,13 +176,17 @@ int mx_compiled_call(mx_compiled c, uint64_t key, int n, const mx_array *in, int
     if (!in[i]) return mxi_fail(MX_TYPE_ERROR, "[compile] expected %d input arrays, got NULL", n);
     if (in[i] == MX_BAD) return -1;
   }
-  if (atomic_load(&disabled) || mxi_env()->no_compile) return mxi_call_function("compile", c->f, c->context, n, in, max_out, out);
+  if (atomic_load(&disabled) || mxi_env()->no_compile)
+    return mxi_call_function("compile", c->f, c->context, n, in, max_out, out);
   mx_stream stream = mxi_ambient_stream();
-  if (!stream) return mxi_fail(MX_DEVICE_ERROR, "[compile] expected an available device, got a stream of one that is absent");
+  if (!stream)
+    return mxi_fail(MX_DEVICE_ERROR,
+                    "[compile] expected an available device, got a stream of one that is absent");
   struct mxi_kept *kept = find_or_trace(c, key, stream, n, in, max_out);
   if (!kept) return -1;
   int nout = kept->noutputs, result = 0;
-  if (nout > max_out) result = mxi_fail(MX_INVALID_ARGUMENT, "[compile] expected at most %d outputs, got %d", max_out, nout);
+  if (nout > max_out)
+    result = mxi_fail(MX_INVALID_ARGUMENT, "[compile] expected at most %d outputs, got %d", max_out, nout);
   struct mxi_output few[16], *info = nout <= 16 ? few : mxi_malloc((size_t)nout * sizeof *info);
   if (!info) result = -1;
   for (int i = 0; i < nout && result == 0; i++)
@@ -185,14 +199,16 @@ int mx_compiled_call(mx_compiled c, uint64_t key, int n, const mx_array *in, int
 }
 
 /* ---- Derivatives: of the replayed graph ---- */
-int mxi_vjp_call(const mx_node *n, const mx_array *outputs, const mx_array *cotangents, const bool *want, mx_array *grads) {
+int mxi_vjp_call(const mx_node *n, const mx_array *outputs, const mx_array *cotangents, const bool *want,
+                 mx_array *grads) {
   const struct mxi_kept *k = (const struct mxi_kept *)MXI_PARAMS(CALL, n)->plan;
   mx_array *tracers = mxi_calloc((size_t)(2 * n->ninputs + n->noutputs), sizeof *tracers);
   if (!tracers) return -1;
   mx_array *replayed = tracers + n->ninputs, *made = replayed + n->noutputs;
   int result = mxi_tracers(n->ninputs, n->inputs, tracers);
   if (result == 0) result = mxi_kept_replay(k, tracers, replayed);
-  if (result == 0) result = mxi_pull_back(n->noutputs, replayed, cotangents, n->ninputs, tracers, 0, NULL, made);
+  if (result == 0)
+    result = mxi_pull_back(n->noutputs, replayed, cotangents, n->ninputs, tracers, 0, NULL, made);
   for (int i = 0; i < n->ninputs && result == 0; i++) grads[i] = want[i] ? made[i] : NULL;
   mxi_free(tracers);
   return result;

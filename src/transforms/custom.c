@@ -1,4 +1,5 @@
-/* Functions with derivatives of their own: a CUSTOM node passes its outputs through and knows the user's rule. */
+/* Functions with derivatives of their own: a CUSTOM node passes its outputs through and knows the user's
+ * rule. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "mlx/ops.h"
@@ -21,8 +22,8 @@ static void release_rules(mxi_object *o) {
   mxi_free(r);
 }
 
-int mx_custom_vjp(int n, const mx_array *in, int nout, const mx_array *outputs, mx_function vjp, void *context,
-                  void (*release)(void *context), mx_array *out) {
+int mx_custom_vjp(int n, const mx_array *in, int nout, const mx_array *outputs, mx_function vjp,
+                  void *context, void (*release)(void *context), mx_array *out) {
   struct rules *r = mxi_malloc(sizeof *r);
   mx_array *inputs = r ? mxi_malloc((size_t)(n + nout) * (sizeof *inputs + sizeof(struct mxi_output))) : NULL;
   if (!inputs) {
@@ -43,7 +44,8 @@ int mx_custom_vjp(int n, const mx_array *in, int nout, const mx_array *outputs, 
   return result;
 }
 
-int mxi_vjp_custom(const mx_node *n, const mx_array *outputs, const mx_array *cotangents, const bool *want, mx_array *grads) {
+int mxi_vjp_custom(const mx_node *n, const mx_array *outputs, const mx_array *cotangents, const bool *want,
+                   mx_array *grads) {
   const struct rules *r = (const struct rules *)MXI_PARAMS(CUSTOM, n)->rules;
   int nout = n->noutputs, nin = n->ninputs - nout;
   size_t total = (size_t)(nin + 2 * nout);
@@ -59,8 +61,11 @@ int mxi_vjp_custom(const mx_node *n, const mx_array *outputs, const mx_array *co
   }
   if (result == 0) {
     int got = mxi_call_function("custom_function", r->vjp, r->context, (int)total, args, nin, made);
-    if (got < 0) result = -1;
-    else if (got != nin) result = mxi_fail(MX_INVALID_ARGUMENT, "[custom_function] expected %d cotangents from the vjp, got %d", nin, got);
+    if (got < 0)
+      result = -1;
+    else if (got != nin)
+      result = mxi_fail(MX_INVALID_ARGUMENT, "[custom_function] expected %d cotangents from the vjp, got %d",
+                        nin, got);
   }
   for (int i = 0; i < nin && result == 0; i++)
     if (want[nout + i]) grads[nout + i] = made[i];

@@ -18,16 +18,22 @@ int mxi_tracers(int n, const mx_array *in, mx_array *tracers) {
   return 0;
 }
 
-int mxi_call_function(const char *transform, mx_function f, void *context, int n, const mx_array *in, int max_out, mx_array *out) {
+int mxi_call_function(const char *transform, mx_function f, void *context, int n, const mx_array *in,
+                      int max_out, mx_array *out) {
   int nout = f(context, n, in, max_out, out);
   if (nout < 0) {
-    if (mx_error_code() == MX_OK) mxi_fail(MX_CALLBACK_ERROR, "[%s] expected the function to succeed, got a failure without an error", transform);
+    if (mx_error_code() == MX_OK)
+      mxi_fail(MX_CALLBACK_ERROR, "[%s] expected the function to succeed, got a failure without an error",
+               transform);
     return -1;
   }
-  if (nout > max_out) return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected at most %d outputs, got %d", transform, max_out, nout);
+  if (nout > max_out)
+    return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected at most %d outputs, got %d", transform, max_out,
+                    nout);
   for (int i = 0; i < nout; i++) {
     if (out[i] == MX_BAD) return -1;
-    if (!out[i]) return mxi_fail(MX_TYPE_ERROR, "[%s] expected arrays from the function, got NULL", transform);
+    if (!out[i])
+      return mxi_fail(MX_TYPE_ERROR, "[%s] expected arrays from the function, got NULL", transform);
   }
   return nout;
 }

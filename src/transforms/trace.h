@@ -13,7 +13,8 @@ void mxi_trace_close(int n, mx_array *results);
 /* Tracers of n inputs, owned by the scope. */
 int mxi_tracers(int n, const mx_array *in, mx_array *tracers);
 /* Calls f and checks what comes back. Returns the number of outputs (owned by the scope), or -1. */
-int mxi_call_function(const char *transform, mx_function f, void *context, int n, const mx_array *in, int max_out, mx_array *out);
+int mxi_call_function(const char *transform, mx_function f, void *context, int n, const mx_array *in,
+                      int max_out, mx_array *out);
 /* Takes a reference of each (NULL entries stay), closes the scope, and owns them in the enclosing one. */
 int mxi_move_out(mx_scope *scope, int n, mx_array *arrays);
 #endif

@@ -17,7 +17,8 @@ struct trace {
   mx_array *tracers, *outputs, *results; /* n, max_out, max(n, max_out) */
 };
 
-static int trace_begin(struct trace *t, const char *name, mx_function f, void *context, int n, const mx_array *in, int max_out) {
+static int trace_begin(struct trace *t, const char *name, mx_function f, void *context, int n,
+                       const mx_array *in, int max_out) {
   size_t room = (size_t)(n > max_out ? n : max_out);
   t->scope = mx_scope_open();
   t->n = n;
@@ -56,15 +57,17 @@ static int zero_where_null(int n, mx_array *results, const mx_array *like) {
   return 0;
 }
 
-int mx_vjp(mx_function f, void *context, int n, const mx_array *in, int ncotangents, const mx_array *cotangents,
-           int max_out, mx_array *values, mx_array *grads) {
+int mx_vjp(mx_function f, void *context, int n, const mx_array *in, int ncotangents,
+           const mx_array *cotangents, int max_out, mx_array *values, mx_array *grads) {
   struct trace t = {0};
   int result = trace_begin(&t, "vjp", f, context, n, in, max_out);
   if (result == 0 && ncotangents != t.nout)
-    result = mxi_fail(MX_INVALID_ARGUMENT, "[vjp] expected one cotangent for each of %d outputs, got %d", t.nout, ncotangents);
+    result = mxi_fail(MX_INVALID_ARGUMENT, "[vjp] expected one cotangent for each of %d outputs, got %d",
+                      t.nout, ncotangents);
   for (int i = 0; i < ncotangents && result == 0; i++)
     if (!mx_ok(cotangents[i]) || !same_shape(cotangents[i], t.outputs[i]))
-      result = mxi_fail(MX_INVALID_ARGUMENT, "[vjp] expected cotangent %d of its output's shape, got another", i);
+      result =
+          mxi_fail(MX_INVALID_ARGUMENT, "[vjp] expected cotangent %d of its output's shape, got another", i);
   if (result == 0) result = mxi_pull_back(t.nout, t.outputs, cotangents, n, t.tracers, 0, NULL, t.results);
   if (result == 0) result = zero_where_null(n, t.results, t.tracers);
   return trace_end(&t, result, n, values, grads);
@@ -76,7 +79,8 @@ int mx_jvp(mx_function f, void *context, int n, const mx_array *in, const mx_arr
   int result = 0;
   for (int i = 0; i < n && result == 0; i++)
     if (!mx_ok(in[i]) || !mx_ok(tangents[i]) || !same_shape(tangents[i], in[i]))
-      result = mxi_fail(MX_INVALID_ARGUMENT, "[jvp] expected tangent %d of its input's shape, got another", i);
+      result =
+          mxi_fail(MX_INVALID_ARGUMENT, "[jvp] expected tangent %d of its input's shape, got another", i);
   if (result < 0) return -1;
   result = trace_begin(&t, "jvp", f, context, n, in, max_out);
   if (result == 0) result = mxi_push_forward(t.nout, t.outputs, n, t.tracers, tangents, t.results);
@@ -92,14 +96,16 @@ int mx_value_and_grad(mx_function f, void *context, int n, const mx_array *in, m
   if (!targets) return -1;
   for (int i = 0; i < argnums.n && result == 0; i++)
     if (argnums.v[i] < 0 || argnums.v[i] >= n)
-      result = mxi_fail(MX_INVALID_ARGUMENT, "[value_and_grad] expected argument numbers below %d, got %lld", n, (long long)argnums.v[i]);
+      result = mxi_fail(MX_INVALID_ARGUMENT, "[value_and_grad] expected argument numbers below %d, got %lld",
+                        n, (long long)argnums.v[i]);
   if (result < 0) {
     mxi_free(targets);
     return -1;
   }
   result = trace_begin(&t, "value_and_grad", f, context, n, in, max_out);
   if (result == 0 && (t.nout < 1 || t.outputs[0]->size != 1 || t.outputs[0]->ndim != 0))
-    result = mxi_fail(MX_INVALID_ARGUMENT, "[value_and_grad] expected a scalar as first output, got an array of %d dimensions",
+    result = mxi_fail(MX_INVALID_ARGUMENT,
+                      "[value_and_grad] expected a scalar as first output, got an array of %d dimensions",
                       t.nout < 1 ? 0 : t.outputs[0]->ndim);
   if (result == 0) {
     for (int i = 0; i < argnums.n; i++) targets[i] = t.tracers[argnums.v[i]];

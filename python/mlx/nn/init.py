@@ -1,4 +1,5 @@
-"""Initialisers: functions that take an array and return one of its shape with other values. The array's own do not count.
+"""Initialisers: functions that take an array and return one of its shape with other values. The array's own
+do not count.
 
 ``dtype`` is that of the result, float32 by default.
 """
@@ -12,7 +13,7 @@ from typing import Literal
 import mlx.core as mx
 
 __all__ = [
-    "constant", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "identity", "normal", "orthogonal",
+    "constant", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "identity", "normal",
     "sparse", "uniform",
 ]  # fmt: skip
 
@@ -78,7 +79,8 @@ def _fan(a: mx.array, mode: str) -> int:
 
 
 def glorot_normal(dtype: mx.Dtype = mx.float32) -> Callable[[mx.array, float], mx.array]:
-    """Normal with std = gain sqrt(2 / (fan in + fan out)) (Glorot and Bengio, 2010). Called with the array and the gain, 1.
+    """Normal with std = gain sqrt(2 / (fan in + fan out)) (Glorot and Bengio, 2010). Called with the array
+    and the gain, 1.
 
     ValueError for an array of fewer than 2 dimensions.
     """
@@ -103,7 +105,8 @@ def glorot_uniform(dtype: mx.Dtype = mx.float32) -> Callable[[mx.array, float], 
 def he_normal(
     dtype: mx.Dtype = mx.float32,
 ) -> Callable[[mx.array, Literal["fan_in", "fan_out"], float], mx.array]:
-    """Normal with std = gain / sqrt(fan) (He et al., 2015). Called with the array, the mode ("fan_in") and the gain, 1.
+    """Normal with std = gain / sqrt(fan) (He et al., 2015). Called with the array, the mode ("fan_in") and
+    the gain, 1.
 
     ValueError for an array of fewer than 2 dimensions, or another mode.
     """
@@ -133,7 +136,9 @@ def he_uniform(
 def sparse(
     sparsity: float, mean: float = 0.0, std: float = 1.0, dtype: mx.Dtype = mx.float32
 ) -> Callable[[mx.array], mx.array]:
-    """Normal numbers, of which ``sparsity`` (rounded up) of each row, at random places, are 0; ValueError unless 2D."""
+    """Normal numbers, of which ``sparsity`` (rounded up) of each row, at random places, are 0; ValueError
+    unless 2D.
+    """
 
     def initializer(a: mx.array) -> mx.array:
         if a.ndim != 2:
@@ -142,24 +147,5 @@ def sparse(
         order = mx.argsort(mx.random.uniform(shape=a.shape), axis=1)
         values = mx.random.normal(shape=a.shape, dtype=dtype, loc=mean, scale=std)
         return mx.put_along_axis(values, order[:, :zeros], mx.array(0, dtype=dtype), axis=1)
-
-    return initializer
-
-
-def orthogonal(gain: float = 1.0, dtype: mx.Dtype = mx.float32) -> Callable[[mx.array], mx.array]:
-    """A matrix with orthonormal rows or columns, the shorter, times ``gain`` (Saxe et al., 2013).
-
-    Q of the QR factors of a normal matrix, with signs that make R's diagonal positive: uniform over such matrices
-    (Mezzadri, 2006). ValueError unless the array is a matrix.
-    """
-
-    def initializer(a: mx.array) -> mx.array:
-        if a.ndim != 2:
-            raise ValueError(f"[orthogonal] expected a matrix, got shape {a.shape}")
-        rows, columns = a.shape
-        side = max(rows, columns)
-        q, r = mx.linalg.qr(mx.random.normal(shape=(side, side)), stream=mx.cpu)
-        q = q * mx.sign(mx.diag(r))
-        return (gain * q[:rows, :columns]).astype(dtype)
 
     return initializer

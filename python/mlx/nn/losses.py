@@ -11,8 +11,8 @@ Reduction = Literal["none", "mean", "sum"]
 
 __all__ = [
     "binary_cross_entropy", "cosine_similarity_loss", "cross_entropy", "gaussian_nll_loss", "hinge_loss",
-    "huber_loss", "kl_div_loss", "l1_loss", "log_cosh_loss", "margin_ranking_loss", "mse_loss", "nll_loss",
-    "smooth_l1_loss", "triplet_loss",
+    "huber_loss", "kl_div_loss", "l1_loss", "log_cosh_loss", "margin_ranking_loss", "mse_loss",
+    "nll_loss", "smooth_l1_loss", "triplet_loss",
 ]  # fmt: skip
 
 
@@ -43,10 +43,12 @@ def cross_entropy(
 
     Args:
         logits: Unnormalised log-probabilities.
-        targets: Class numbers, of the shape of ``logits`` without ``axis``, or probabilities q of its whole shape.
+        targets: Class numbers, of the shape of ``logits`` without ``axis``, or probabilities q of its whole
+            shape.
         weights: Factors of the losses, of their shape. Default: none.
         axis: Of the classes.
-        label_smoothing: The share s, 0 <= s < 1, of q that is spread evenly over the classes (Szegedy et al., 2015).
+        label_smoothing: The share s, 0 <= s < 1, of q that is spread evenly over the classes (Szegedy et al.,
+            2015).
         reduction: See the module.
 
     Raises:
@@ -81,7 +83,8 @@ def binary_cross_entropy(
     """-(t log p + (1 - t) log(1 - p)) of each element.
 
     Args:
-        inputs: Logits, p = sigmoid(inputs); or p itself if not ``with_logits``, then with logarithms held above -100.
+        inputs: Logits, p = sigmoid(inputs); or p itself if not ``with_logits``, then with logarithms held
+            above -100.
         targets: t, of the same shape.
         weights: Factors of the losses, of their shape. Default: none.
         with_logits: What ``inputs`` are.
@@ -154,7 +157,9 @@ def gaussian_nll_loss(
     return _reduce(loss, reduction)
 
 
-def kl_div_loss(inputs: mx.array, targets: mx.array, axis: int = -1, reduction: Reduction = "none") -> mx.array:
+def kl_div_loss(
+    inputs: mx.array, targets: mx.array, axis: int = -1, reduction: Reduction = "none"
+) -> mx.array:
     """sum along ``axis`` of exp(targets) (targets - inputs): the divergence of Kullback and Leibler.
 
     Both are log-probabilities.
@@ -165,7 +170,8 @@ def kl_div_loss(inputs: mx.array, targets: mx.array, axis: int = -1, reduction: 
 def smooth_l1_loss(
     predictions: mx.array, targets: mx.array, beta: float = 1.0, reduction: Reduction = "mean"
 ) -> mx.array:
-    """d^2 / (2 beta) where d = |predictions - targets| < beta, else d - beta / 2 (Girshick, "Fast R-CNN", 2015).
+    """d^2 / (2 beta) where d = |predictions - targets| < beta, else d - beta / 2 (Girshick, "Fast R-CNN",
+    2015).
 
     ValueError unless the shapes are the same.
     """
@@ -239,4 +245,6 @@ def triplet_loss(
     def distance(a: mx.array, b: mx.array) -> mx.array:
         return (mx.sum(mx.abs(a - b) ** p, axis) + eps) ** (1 / p)
 
-    return _reduce(mx.maximum(distance(anchors, positives) - distance(anchors, negatives) + margin, 0), reduction)
+    return _reduce(
+        mx.maximum(distance(anchors, positives) - distance(anchors, negatives) + margin, 0), reduction
+    )

@@ -9,8 +9,9 @@ import mlx.core as mx
 from mlx.nn.layers.base import Module
 
 
-def value_and_grad(model: Module, fn: Callable):
-    """A function of the same arguments that returns ``fn``'s value and its gradient by the model's trainable parameters.
+def value_and_grad(model: Module, fn: Callable) -> Callable:
+    """A function of the same arguments that returns ``fn``'s value and its gradient by the model's trainable
+    parameters.
 
     Args:
         model: The module whose parameters count. ``fn`` reads them from it.

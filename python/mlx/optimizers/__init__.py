@@ -12,7 +12,7 @@ from mlx.optimizers.schedulers import (
 )
 
 __all__ = [
-    "AdaDelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "MultiOptimizer", "Muon", "Optimizer",
-    "RMSprop", "SGD", "clip_grad_norm", "cosine_decay", "exponential_decay", "join_schedules", "linear_schedule",
-    "step_decay",
+    "SGD", "AdaDelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "MultiOptimizer",
+    "Muon", "Optimizer", "RMSprop", "clip_grad_norm", "cosine_decay", "exponential_decay",
+    "join_schedules", "linear_schedule", "step_decay",
 ]  # fmt: skip

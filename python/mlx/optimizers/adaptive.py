@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import mlx.core as mx
 from mlx.optimizers.base import Optimizer
@@ -62,7 +62,8 @@ class Adagrad(Optimizer):
 
 
 class AdaDelta(Optimizer):
-    """v = rho v + (1 - rho) g^2;  d = sqrt(u + eps) / sqrt(v + eps) g;  u = rho u + (1 - rho) d^2;  p -= learning_rate d.
+    """v = rho v + (1 - rho) g^2;  d = sqrt(u + eps) / sqrt(v + eps) g;  u = rho u + (1 - rho) d^2;  p -=
+    learning_rate d.
 
     From Zeiler (2012). ValueError if rho or eps is negative.
     """
@@ -93,20 +94,21 @@ class AdaDelta(Optimizer):
 
 
 class Adam(Optimizer):
-    """m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;  p -= learning_rate m / (sqrt(v) + eps) (Kingma and Ba, 2014).
+    """m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;  p -= learning_rate m / (sqrt(v) + eps) (Kingma and
+    Ba, 2014).
 
     Args:
         learning_rate: A number or a schedule.
         betas: (b1, b2)
         eps: Keeps the quotient finite; ValueError if negative.
-        bias_correction: As in the paper, divide m by 1 - b1^t and v by 1 - b2^t at step t, as they start from 0.
-            Not by default.
+        bias_correction: As in the paper, divide m by 1 - b1^t and v by 1 - b2^t at step t, as they start from
+            0. Not by default.
     """
 
     def __init__(
         self,
         learning_rate: float | Callable[[mx.array], mx.array],
-        betas: list[float] = [0.9, 0.999],
+        betas: Sequence[float] = (0.9, 0.999),
         eps: float = 1e-8,
         bias_correction: bool = False,
     ) -> None:
@@ -140,7 +142,7 @@ class AdamW(Adam):
     def __init__(
         self,
         learning_rate: float | Callable[[mx.array], mx.array],
-        betas: list[float] = [0.9, 0.999],
+        betas: Sequence[float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.01,
         bias_correction: bool = False,
@@ -162,7 +164,7 @@ class Adamax(Adam):
     def __init__(
         self,
         learning_rate: float | Callable[[mx.array], mx.array],
-        betas: list[float] = [0.9, 0.999],
+        betas: Sequence[float] = (0.9, 0.999),
         eps: float = 1e-8,
     ) -> None:
         super().__init__(learning_rate, betas, eps)
@@ -176,11 +178,13 @@ class Adamax(Adam):
 
 
 class Adafactor(Optimizer):
-    """Adam with the second moments of a matrix kept as those of its rows and columns (Shazeer and Stern, 2018).
+    """Adam with the second moments of a matrix kept as those of its rows and columns (Shazeer and Stern,
+    2018).
 
     Args:
         learning_rate: A number or a schedule; None if ``relative_step``.
-        eps: The least squared gradient, and the least root mean square of a parameter that ``scale_parameter`` uses.
+        eps: The least squared gradient, and the least root mean square of a parameter that
+            ``scale_parameter`` uses.
         clip_threshold: The most that an update's root mean square may be.
         decay_rate: c in the decay 1 - t^c of the second moments at step t.
         beta_1: Of a running mean of updates. Default: none is kept.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import mlx.core as mx
@@ -13,12 +13,13 @@ from mlx.utils import tree_flatten, tree_map, tree_merge, tree_reduce, tree_unfl
 class Optimizer:
     """The base of all optimizers.
 
-    ``state`` is a tree: "step" (uint64, the updates so far), "learning_rate" and other scheduled values, and, at the
-    place of each parameter, a dictionary of that parameter's own. A subclass defines :meth:`init_single` and
-    :meth:`apply_single`.
+    ``state`` is a tree: "step" (uint64, the updates so far), "learning_rate" and other scheduled values, and,
+    at the place of each parameter, a dictionary of that parameter's own. A subclass defines
+    :meth:`init_single` and :meth:`apply_single`.
 
     Args:
-        schedulers: Functions of the step, by the name of the value in ``state`` that they give. Default: none.
+        schedulers: Functions of the step, by the name of the value in ``state`` that they give. Default:
+            none.
     """
 
     def __init__(self, schedulers: dict[str, Callable] | None = None) -> None:
@@ -29,7 +30,9 @@ class Optimizer:
     # -- updates --
 
     def update(self, model: Module, gradients: dict) -> None:
-        """Replaces the model's parameters by updated ones. ``gradients`` is a tree like theirs, or a part of it."""
+        """Replaces the model's parameters by updated ones. ``gradients`` is a tree like theirs, or a part of
+        it.
+        """
         model.update(self.apply_gradients(gradients, model))
 
     def apply_gradients(self, gradients: dict, parameters: dict) -> dict:
@@ -114,11 +117,13 @@ class MultiOptimizer(Optimizer):
 
     Args:
         optimizers: The last one takes the parameters that no filter picks.
-        filters: Functions of a parameter's dotted path and gradient, one for each optimizer but the last; the first
-            that is true decides. ValueError if there are more or fewer.
+        filters: Functions of a parameter's dotted path and gradient, one for each optimizer but the last; the
+            first that is true decides. ValueError if there are more or fewer.
     """
 
-    def __init__(self, optimizers: list[Optimizer], filters: list[Callable[[str, mx.array], bool]] = []) -> None:
+    def __init__(
+        self, optimizers: list[Optimizer], filters: Sequence[Callable[[str, mx.array], bool]] = ()
+    ) -> None:
         super().__init__()
         self._state = {}
         if len(filters) != len(optimizers) - 1:
@@ -153,7 +158,9 @@ class MultiOptimizer(Optimizer):
     def state(self, state: dict) -> None:
         states = state.get("states")
         if not isinstance(states, list) or len(states) != len(self.optimizers):
-            raise ValueError(f"[MultiOptimizer] expected {{'states': a list of {len(self.optimizers)} states}}")
+            raise ValueError(
+                f"[MultiOptimizer] expected {{'states': a list of {len(self.optimizers)} states}}"
+            )
         for optimizer, own in zip(self.optimizers, states):
             optimizer.state = own
 
@@ -169,7 +176,8 @@ class MultiOptimizer(Optimizer):
 
 
 def clip_grad_norm(grads: Any, max_norm: float) -> tuple[Any, mx.array]:
-    """Gradients scaled so that together they are no longer than ``max_norm``, and their length before (Pascanu et al., 2012).
+    """Gradients scaled so that together they are no longer than ``max_norm``, and their length before
+    (Pascanu et al., 2012).
 
     Returns:
         A tree like ``grads``, dtypes kept, and a scalar: the root of the sum of all squares.

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import mlx.core as mx
 from mlx.optimizers.base import Optimizer
 
 
 class SGD(Optimizer):
-    """Stochastic gradient descent: g += weight_decay p;  v = momentum v + (1 - dampening) g;  p -= learning_rate v.
+    """Stochastic gradient descent: g += weight_decay p;  v = momentum v + (1 - dampening) g;  p -=
+    learning_rate v.
 
     Args:
         learning_rate: A number or a schedule.
         momentum: Without (0) p moves along g, and v stays 0.
         weight_decay: The strength of the L2 penalty.
         dampening: See above.
-        nesterov: Move along g + momentum v instead of v (Sutskever et al., 2013); ValueError without momentum or
-            with dampening.
+        nesterov: Move along g + momentum v instead of v (Sutskever et al., 2013); ValueError without momentum
+            or with dampening.
     """
 
     def __init__(
@@ -55,7 +56,8 @@ class SGD(Optimizer):
 
 
 class Lion(Optimizer):
-    """c = b1 m + (1 - b1) g;  m = b2 m + (1 - b2) g;  p -= learning_rate (sign(c) + weight_decay p) (Chen et al., 2023).
+    """c = b1 m + (1 - b1) g;  m = b2 m + (1 - b2) g;  p -= learning_rate (sign(c) + weight_decay p) (Chen et
+    al., 2023).
 
     Args:
         learning_rate: A number or a schedule; about a tenth of Adam's.
@@ -66,7 +68,7 @@ class Lion(Optimizer):
     def __init__(
         self,
         learning_rate: float | Callable[[mx.array], mx.array],
-        betas: list[float] = [0.9, 0.99],
+        betas: Sequence[float] = (0.9, 0.99),
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__()
@@ -91,9 +93,9 @@ class Lion(Optimizer):
 class Muon(Optimizer):
     """Momentum whose matrices are made nearly orthogonal before the step (Jordan et al., "Muon", 2024).
 
-    g += weight_decay p;  v = momentum v + (1 - momentum) g;  p -= learning_rate O(v), where O replaces the singular
-    values of a matrix by numbers near 1. Arrays of more than 2 dimensions are matrices with the axes after the first
-    together; those of fewer move along v.
+    g += weight_decay p;  v = momentum v + (1 - momentum) g;  p -= learning_rate O(v), where O replaces the
+    singular values of a matrix by numbers near 1. Arrays of more than 2 dimensions are matrices with the axes
+    after the first together; those of fewer move along v.
 
     Args:
         learning_rate: A number or a schedule.

@@ -27,7 +27,9 @@ def step_decay(init: float, decay_rate: float, step_size: int) -> Callable:
 
 
 def cosine_decay(init: float, decay_steps: int, end: float = 0.0) -> Callable:
-    """From ``init`` to ``end`` in ``decay_steps`` along half a wave of the cosine (Loshchilov and Hutter, 2016)."""
+    """From ``init`` to ``end`` in ``decay_steps`` along half a wave of the cosine (Loshchilov and Hutter,
+    2016).
+    """
 
     def schedule(step):
         done = mx.minimum(step, decay_steps)

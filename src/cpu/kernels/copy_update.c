@@ -2,6 +2,7 @@
    computed in float and rounded each time. max and min take NaN from either side; complex numbers compare by real,
    then imaginary part. */
 #include "cpu/kernels/copy.h"
+#include "cpu/kernels/reduce_complex.h"
 #include "cpu/simd.h"
 
 #define MAXIMUM(T, a, b) ((((a) > (b)) | ((a) != (a))) ? (a) : (b))
@@ -66,17 +67,12 @@ static float combine(int mode, float a, float b) {
 UPDATE_HALF(f16)
 UPDATE_HALF(bf16)
 
-typedef struct {
-  float re, im;
-} complex_pair;
-static bool precedes(complex_pair a, complex_pair b) { return a.re < b.re || (a.re == b.re && a.im < b.im); }
-static bool has_nan(complex_pair a) { return a.re != a.re || a.im != a.im; }
 static complex_pair combine_complex(int mode, complex_pair a, complex_pair b) {
   switch (mode) {
-  case MXI_UPDATE_ADD: return (complex_pair){a.re + b.re, a.im + b.im};
-  case MXI_UPDATE_MULTIPLY: return (complex_pair){a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
-  case MXI_UPDATE_MAXIMUM: return has_nan(a) || (!has_nan(b) && precedes(b, a)) ? a : b;
-  case MXI_UPDATE_MINIMUM: return has_nan(a) || (!has_nan(b) && precedes(a, b)) ? a : b;
+  case MXI_UPDATE_ADD: return complex_sum(a, b);
+  case MXI_UPDATE_MULTIPLY: return complex_prod(a, b);
+  case MXI_UPDATE_MAXIMUM: return complex_max(a, b);
+  case MXI_UPDATE_MINIMUM: return complex_min(a, b);
   default: return b;
   }
 }

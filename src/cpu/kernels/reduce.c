@@ -1,5 +1,6 @@
 #include "cpu/kernels/reduce.h"
 #include "cpu/kernels/copy.h"
+#include "cpu/kernels/reduce_complex.h"
 #include "cpu/simd.h"
 
 /* ---- The four operations on one pair of accumulators ---- */
@@ -10,24 +11,6 @@
 /* NaN, once met, stays. */
 #define FMIN(a, b) ((((b) < (a)) | ((b) != (b))) ? (b) : (a))
 #define FMAX(a, b) ((((b) > (a)) | ((b) != (b))) ? (b) : (a))
-
-typedef struct {
-  float re, im;
-} complex_pair;
-MXI_INLINE bool has_nan(complex_pair a) { return a.re != a.re || a.im != a.im; }
-MXI_INLINE bool precedes(complex_pair a, complex_pair b) { return a.re < b.re || (a.re == b.re && a.im < b.im); }
-MXI_INLINE complex_pair complex_sum(complex_pair a, complex_pair b) {
-  return (complex_pair){a.re + b.re, a.im + b.im};
-}
-MXI_INLINE complex_pair complex_prod(complex_pair a, complex_pair b) {
-  return (complex_pair){a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
-}
-MXI_INLINE complex_pair complex_min(complex_pair a, complex_pair b) {
-  return !has_nan(a) && (has_nan(b) || precedes(b, a)) ? b : a;
-}
-MXI_INLINE complex_pair complex_max(complex_pair a, complex_pair b) {
-  return !has_nan(a) && (has_nan(b) || precedes(a, b)) ? b : a;
-}
 
 /* ---- What one operation on one dtype needs ---- */
 struct kernels {

@@ -1,25 +1,19 @@
 /* Where the smallest or largest element is. A tile's extreme comes from the reduction's kernel; only a tile that beats
    what was found so far is searched for its place. */
 #include "cpu/kernels/reduce.h"
+#include "cpu/kernels/reduce_complex.h"
 #include "cpu/simd.h"
-
-typedef struct {
-  float re, im;
-} complex_pair;
 
 /* Does x come before the best so far? NaN comes before all, and the first of equals stays. */
 #define LESS(x, best)    ((x) < (best))
 #define GREATER(x, best) ((x) > (best))
 #define FLESS(x, best)    (((x) < (best)) | (((x) != (x)) & ((best) == (best))))
 #define FGREATER(x, best) (((x) > (best)) | (((x) != (x)) & ((best) == (best))))
-MXI_INLINE bool has_nan(complex_pair a) { return a.re != a.re || a.im != a.im; }
-MXI_INLINE bool complex_less(complex_pair x, complex_pair best) {
-  if (has_nan(x) || has_nan(best)) return has_nan(x) && !has_nan(best);
-  return x.re < best.re || (x.re == best.re && x.im < best.im);
+MXI_INLINE bool complex_before(complex_pair x, complex_pair best, bool before) {
+  return complex_nan(x) || complex_nan(best) ? complex_nan(x) && !complex_nan(best) : before;
 }
-MXI_INLINE bool complex_greater(complex_pair x, complex_pair best) {
-  return has_nan(x) || has_nan(best) ? complex_less(x, best) : complex_less(best, x);
-}
+#define CLESS(x, best)    complex_before(x, best, complex_less(x, best))
+#define CGREATER(x, best) complex_before(x, best, complex_less(best, x))
 
 struct kernels {
   bool (*before)(const void *x, const void *best);
@@ -57,7 +51,7 @@ BOTH(int32_t, i32, LESS, GREATER)
 BOTH(int64_t, i64, LESS, GREATER)
 BOTH(float, f32, FLESS, FGREATER)
 BOTH(double, f64, FLESS, FGREATER)
-BOTH(complex_pair, c64, complex_less, complex_greater)
+BOTH(complex_pair, c64, CLESS, CGREATER)
 
 #define ENTRY(name) {before_##name, find_##name, columns_##name}
 #define TABLE(op)                                                                                            \

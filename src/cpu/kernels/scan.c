@@ -1,4 +1,5 @@
 #include "cpu/kernels/scan.h"
+#include "cpu/kernels/reduce_complex.h"
 #include "cpu/simd.h"
 #include <math.h>
 
@@ -9,24 +10,6 @@
 /* NaN, once met, stays. */
 #define FMIN(a, b) ((((b) < (a)) | ((b) != (b))) ? (b) : (a))
 #define FMAX(a, b) ((((b) > (a)) | ((b) != (b))) ? (b) : (a))
-
-typedef struct {
-  float re, im;
-} complex_pair;
-MXI_INLINE bool has_nan(complex_pair a) { return a.re != a.re || a.im != a.im; }
-MXI_INLINE bool precedes(complex_pair a, complex_pair b) { return a.re < b.re || (a.re == b.re && a.im < b.im); }
-MXI_INLINE complex_pair complex_sum(complex_pair a, complex_pair b) {
-  return (complex_pair){a.re + b.re, a.im + b.im};
-}
-MXI_INLINE complex_pair complex_prod(complex_pair a, complex_pair b) {
-  return (complex_pair){a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
-}
-MXI_INLINE complex_pair complex_min(complex_pair a, complex_pair b) {
-  return !has_nan(a) && (has_nan(b) || precedes(b, a)) ? b : a;
-}
-MXI_INLINE complex_pair complex_max(complex_pair a, complex_pair b) {
-  return !has_nan(a) && (has_nan(b) || precedes(a, b)) ? b : a;
-}
 /* log(e^a + e^b) = max + log(1 + e^(min - max)); an infinite or NaN maximum is the result. */
 static float logaddexp_f32(float a, float b) {
   float high = FMAX(a, b), low = FMIN(a, b);

@@ -1,4 +1,7 @@
-from mlx.nn.layers.activations import *  # noqa: F403
+"""Layers and activations."""
+
+from mlx.nn.layers import activations
+from mlx.nn.layers.activations import *
 from mlx.nn.layers.base import Module
 from mlx.nn.layers.containers import Sequential
 from mlx.nn.layers.dropout import Dropout
@@ -10,5 +13,6 @@ from mlx.nn.layers.quantized import QuantizedEmbedding, QuantizedLinear, quantiz
 
 __all__ = [
     "Bilinear", "Dropout", "Embedding", "Identity", "LayerNorm", "Linear", "Module", "QuantizedEmbedding",
-    "QuantizedLinear", "RMSNorm", "RoPE", "Sequential", "quantize", *activations.__all__,  # noqa: F405
+    "QuantizedLinear", "RMSNorm", "RoPE", "Sequential", "quantize",
 ]  # fmt: skip
+__all__ += activations.__all__

@@ -1,7 +1,7 @@
 """Activations: functions of an array, and modules that call them.
 
-All keep the shape (GLU halves an axis) and the dtype of floating input; integers give float32 where the formula divides
-or has a constant with a fraction.
+All keep the shape (GLU halves an axis) and the dtype of floating input; integers give float32 where the
+formula divides or has a constant with a fraction.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import mlx.core as mx
 from mlx.nn.layers.base import Module
 
 __all__ = [
-    "CELU", "ELU", "GELU", "GLU", "HardShrink", "HardTanh", "Hardswish", "LeakyReLU", "LogSigmoid", "LogSoftmax",
-    "Mish", "PReLU", "ReLU", "ReLU2", "ReLU6", "SELU", "SiLU", "Sigmoid", "Softmax", "Softmin", "Softplus",
-    "Softshrink", "Softsign", "Step", "Tanh", "celu", "elu", "gelu", "gelu_approx", "gelu_fast_approx", "glu",
-    "hard_shrink", "hard_tanh", "hardswish", "leaky_relu", "log_sigmoid", "log_softmax", "mish", "prelu", "relu",
-    "relu2", "relu6", "selu", "sigmoid", "silu", "softmax", "softmin", "softplus", "softshrink", "softsign", "step",
-    "tanh",
+    "CELU", "ELU", "GELU", "GLU", "SELU", "HardShrink", "HardTanh", "Hardswish", "LeakyReLU",
+    "LogSigmoid", "LogSoftmax", "Mish", "PReLU", "ReLU", "ReLU2", "ReLU6", "SiLU", "Sigmoid", "Softmax",
+    "Softmin", "Softplus", "Softshrink", "Softsign", "Step", "Tanh", "celu", "elu", "gelu", "gelu_approx",
+    "gelu_fast_approx", "glu", "hard_shrink", "hard_tanh", "hardswish", "leaky_relu", "log_sigmoid",
+    "log_softmax", "mish", "prelu", "relu", "relu2", "relu6", "selu", "sigmoid", "silu", "softmax",
+    "softmin", "softplus", "softshrink", "softsign", "step", "tanh",
 ]  # fmt: skip
 
 # -- rectifiers --
@@ -107,7 +107,9 @@ def gelu_fast_approx(x: mx.array) -> mx.array:
 
 
 def glu(x: mx.array, axis: int = -1) -> mx.array:
-    """a sigmoid(b), with a and b the halves of x along ``axis`` (Dauphin et al., 2016); ValueError if its size is odd."""
+    """a sigmoid(b), with a and b the halves of x along ``axis`` (Dauphin et al., 2016); ValueError if its
+    size is odd.
+    """
     a, b = mx.split(x, 2, axis=axis)
     return a * mx.sigmoid(b)
 
@@ -177,7 +179,11 @@ def _module(name: str, function) -> type[Module]:
     def call(_, x: mx.array) -> mx.array:
         return function(x)
 
-    body = {"__call__": call, "__doc__": f"The module of :func:`{function.__name__}`.", "__module__": __name__}
+    body = {
+        "__call__": call,
+        "__doc__": f"The module of :func:`{function.__name__}`.",
+        "__module__": __name__,
+    }
     return type(name, (Module,), body)
 
 
@@ -221,6 +227,9 @@ class ELU(Module):
         return elu(x, self._alpha)
 
 
+_GELUS = {"none": gelu, "precise": gelu_approx, "tanh": gelu_approx, "fast": gelu_fast_approx}
+
+
 class GELU(Module):
     """The module of :func:`gelu`, exact or approximate.
 
@@ -229,16 +238,14 @@ class GELU(Module):
             :func:`gelu_fast_approx`; else a ValueError.
     """
 
-    _forms = {"none": gelu, "precise": gelu_approx, "tanh": gelu_approx, "fast": gelu_fast_approx}
-
     def __init__(self, approx: str = "none") -> None:
         super().__init__()
-        if approx not in self._forms:
-            raise ValueError(f"[GELU] expected approx to be one of {list(self._forms)}, got {approx!r}")
+        if approx not in _GELUS:
+            raise ValueError(f"[GELU] expected approx to be one of {list(_GELUS)}, got {approx!r}")
         self._approx = approx
 
     def __call__(self, x: mx.array) -> mx.array:
-        return self._forms[self._approx](x)
+        return _GELUS[self._approx](x)
 
 
 class GLU(Module):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable
+from os import PathLike
 from typing import Any
 
 import mlx.core as mx
@@ -13,9 +14,10 @@ from mlx.utils import tree_flatten, tree_unflatten
 class Module(dict):
     """The base of all layers.
 
-    Arrays, modules, and lists or dictionaries of them, assigned as attributes, become the module's parameters and
-    children: entries of the dictionary that a module is. Names that begin with an underscore and everything else are
-    plain attributes.
+    Arrays, modules, and lists, dictionaries and tuples, assigned as attributes, become entries of the
+    dictionary that a module is; everything else is a plain attribute. Entries that are arrays or modules,
+    also within lists and dictionaries, are the module's parameters and children. Entries in tuples are not,
+    nor are arrays under a name that begins with an underscore.
 
     Subclasses call ``super().__init__()`` first and define ``__call__``.
     """
@@ -35,7 +37,7 @@ class Module(dict):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {key!r}") from None
 
     def __setattr__(self, key: str, value: Any):
-        if isinstance(value, (mx.array, dict, list, tuple)) and not key.startswith("_"):
+        if isinstance(value, (mx.array, dict, list, tuple)):
             self.__dict__.pop(key, None)
             self[key] = value
         else:
@@ -47,10 +49,6 @@ class Module(dict):
             del self[key]
         else:
             super().__delattr__(key)
-
-    # A module is one thing, not the sum of its entries.
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__
 
     def _extra_repr(self) -> str:
         return ""
@@ -75,19 +73,23 @@ class Module(dict):
         return self
 
     @staticmethod
-    def is_module(value) -> bool:
+    def is_module(value: Any) -> bool:
+        """Whether ``value`` is a module."""
         return isinstance(value, Module)
 
     @staticmethod
-    def valid_child_filter(module, key, value) -> bool:
-        return isinstance(value, (dict, list, tuple))
+    def valid_child_filter(module: Module, key: str, value: Any) -> bool:
+        """Whether an entry may be or hold a module."""
+        return isinstance(value, (dict, list))
 
     @staticmethod
-    def valid_parameter_filter(module, key, value) -> bool:
-        return isinstance(value, (dict, list, tuple, mx.array)) and not key.startswith("_")
+    def valid_parameter_filter(module: Module, key: str, value: Any) -> bool:
+        """Whether an entry may be or hold a parameter."""
+        return isinstance(value, (dict, list, mx.array)) and not key.startswith("_")
 
     @staticmethod
-    def trainable_parameter_filter(module, key, value) -> bool:
+    def trainable_parameter_filter(module: Module, key: str, value: Any) -> bool:
+        """Whether an entry may be or hold a parameter that is not frozen."""
         return Module.valid_parameter_filter(module, key, value) and key not in module._no_grad
 
     def filter_and_map(
@@ -96,18 +98,33 @@ class Module(dict):
         map_fn: Callable | None = None,
         is_leaf_fn: Callable[[Module, str, Any], bool] | None = None,
     ):
-        """A tree of the entries that pass ``filter_fn(module, name, value)``, with leaves mapped by ``map_fn``.
+        """A tree of the entries that pass ``filter_fn(module, name, value)``, with leaves mapped by
+        ``map_fn``.
 
-        ``is_leaf_fn(module, name, value)`` says where to stop; by default at everything that is not a module,
-        dictionary, list or tuple.
+        What does not pass is left out of modules, and is ``{}`` in dictionaries and lists, whose entries are
+        named as in ``"layers.0"``. ``is_leaf_fn(module, name, value)`` says where to stop; by default at
+        everything that is not a module, dictionary or list. RuntimeError if it goes on beyond those.
         """
         map_fn = map_fn or (lambda x: x)
-        is_leaf_fn = is_leaf_fn or (lambda m, k, v: not isinstance(v, (Module, dict, list, tuple)))
-        return {
-            key: _unwrap(self, key, value, filter_fn, map_fn, is_leaf_fn)
-            for key, value in self.items()
-            if filter_fn(self, key, value)
-        }
+        is_leaf_fn = is_leaf_fn or (lambda m, k, v: not isinstance(v, (Module, dict, list)))
+
+        def visit(module: Module, key: str, value: Any) -> Any:
+            if is_leaf_fn(module, key, value):
+                return map_fn(value)
+            if isinstance(value, Module):
+                return {k: visit(value, k, v) for k, v in value.items() if filter_fn(value, k, v)}
+            if isinstance(value, dict):
+                return {k: visit_within(module, f"{key}.{k}", v) for k, v in value.items()}
+            if isinstance(value, list):
+                return [visit_within(module, f"{key}.{i}", v) for i, v in enumerate(value)]
+            raise RuntimeError(
+                f"[filter_and_map] expected {key} to be a leaf, got {type(value)} and more to visit"
+            )
+
+        def visit_within(module: Module, key: str, value: Any) -> Any:
+            return visit(module, key, value) if filter_fn(module, key, value) else {}
+
+        return {key: visit(self, key, value) for key, value in self.items() if filter_fn(self, key, value)}
 
     def parameters(self):
         """The tree of all arrays of this module and its children."""
@@ -134,15 +151,17 @@ class Module(dict):
         return [module for _, module in self.named_modules()]
 
     def named_modules(self) -> list[tuple[str, Module]]:
-        """Pairs of dotted path and module, this one first with the empty path."""
-        found = [("", self)]
-        waiting = [("", self)]
+        """Pairs of dotted path and module: this one first, with the empty path, then depth first, the last
+        child first.
+        """
+        found: list[tuple[str, Module]] = []
+        waiting: list[tuple[str, Module]] = [("", self)]
         while waiting:
             prefix, module = waiting.pop()
-            for name, child in tree_flatten(module.children(), f".{prefix}" if prefix else "", is_leaf=self.is_module):
-                if isinstance(child, Module):
-                    found.append((name, child))
-                    waiting.append((name, child))
+            found.append((prefix, module))
+            dotted = f".{prefix}" if prefix else ""
+            below = tree_flatten(module.children(), dotted, is_leaf=self.is_module)
+            waiting.extend((name, child) for name, child in below if isinstance(child, Module))
         return found
 
     # -- changing --
@@ -156,7 +175,9 @@ class Module(dict):
         return self
 
     def update_modules(self, modules: dict, strict: bool = True) -> Module:
-        """Replaces children by those of a tree like :meth:`children` or :meth:`leaf_modules` (or a part of it)."""
+        """Replaces children by those of a tree like :meth:`children` or :meth:`leaf_modules` (or a part of
+        it).
+        """
         _assign_modules(self, modules, strict)
         return self
 
@@ -180,37 +201,58 @@ class Module(dict):
         dtype: mx.Dtype,
         predicate: Callable[[mx.Dtype], bool] | None = lambda x: mx.issubdtype(x, mx.floating),
     ) -> Module:
-        """Casts the parameters whose dtype passes ``predicate`` (by default the floating ones) to ``dtype``."""
+        """Casts the parameters whose dtype passes ``predicate`` (by default the floating ones; None: all) to
+        ``dtype``.
+        """
         if predicate is None:
-            predicate = lambda _: True  # noqa: E731
+            return self.apply(lambda x: x.astype(dtype))
         return self.apply(lambda x: x.astype(dtype) if predicate(x.dtype) else x)
 
-    def _set_frozen(self, frozen: bool, recurse: bool, keys, strict: bool) -> Module:
-        names = [keys] if isinstance(keys, str) else keys
-
-        def one(_, module: Module):
-            own = names
-            if own is None:
-                own = [k for k, _ in tree_flatten(module.filter_and_map(_own_arrays))] if frozen else list(module._no_grad)
-            if strict:
-                for key in own:
-                    if key not in module:
-                        raise KeyError(f"Module doesn't contain member {key}.")
-            (module._no_grad.update if frozen else module._no_grad.difference_update)(own)
-
+    def _each(self, change: Callable[[str, Module], None], recurse: bool) -> Module:
         if recurse:
-            self.apply_to_modules(one)
+            self.apply_to_modules(change)
         else:
-            one("", self)
+            change("", self)
         return self
 
-    def freeze(self, *, recurse: bool = True, keys: str | list[str] | None = None, strict: bool = False) -> Module:
-        """Takes parameters out of training: all, or those named by ``keys``; in the children too if ``recurse``."""
-        return self._set_frozen(True, recurse, keys, strict)
+    def _names(self, keys: str | list[str] | None, strict: bool) -> list[str] | None:
+        names = [keys] if isinstance(keys, str) else keys
+        for name in names or [] if strict else []:
+            if name not in self:
+                raise KeyError(f"{type(self).__name__} has no parameter {name!r}")
+        return names
 
-    def unfreeze(self, *, recurse: bool = True, keys: str | list[str] | None = None, strict: bool = False) -> Module:
-        """Puts parameters back into training; the reverse of :meth:`freeze`."""
-        return self._set_frozen(False, recurse, keys, strict)
+    def freeze(
+        self, *, recurse: bool = True, keys: str | list[str] | None = None, strict: bool = False
+    ) -> Module:
+        """Takes parameters out of training.
+
+        Args:
+            recurse: In all modules below too.
+            keys: Names of the parameters in a module. Default: all.
+            strict: KeyError if this module has no parameter of such a name.
+        """
+        names = self._names(keys, strict)
+
+        def own(module: Module, key: str, value: Any) -> bool:
+            return not isinstance(value, Module) and Module.valid_parameter_filter(module, key, value)
+
+        def change(_: str, module: Module) -> None:
+            all_names = (name for name, _ in tree_flatten(module.filter_and_map(own)))
+            module._no_grad.update(all_names if names is None else names)
+
+        return self._each(change, recurse)
+
+    def unfreeze(
+        self, *, recurse: bool = True, keys: str | list[str] | None = None, strict: bool = False
+    ) -> Module:
+        """Puts parameters back into training; the arguments are those of :meth:`freeze`."""
+        names = self._names(keys, strict)
+
+        def change(_: str, module: Module) -> None:
+            module._no_grad.difference_update(list(module._no_grad) if names is None else names)
+
+        return self._each(change, recurse)
 
     def train(self, mode: bool = True) -> Module:
         """Sets training mode here and below: Dropout and the like act in training alone."""
@@ -230,20 +272,20 @@ class Module(dict):
         With ``strict`` the names must match the module's exactly and the shapes must agree, else ValueError.
         """
         weights = file_or_weights
-        if not isinstance(weights, list):
+        if isinstance(weights, (str, PathLike)):
             weights = list(mx.load(str(weights)).items())
         if strict:
             new, current = dict(weights), tree_flatten(self.parameters(), destination={})
-            if extras := sorted(new.keys() - current.keys()):
-                raise ValueError(f"Received {len(extras)} parameters not in model: \n" + ",\n".join(extras) + ".")
+            if extra := sorted(new.keys() - current.keys()):
+                raise ValueError(f"[load_weights] the model has no parameters {', '.join(extra)}")
             if missing := sorted(current.keys() - new.keys()):
-                raise ValueError(f"Missing {len(missing)} parameters: \n" + ",\n".join(missing) + ".")
+                raise ValueError(f"[load_weights] expected parameters {', '.join(missing)} too")
             for name, value in current.items():
                 if not isinstance(new[name], mx.array):
-                    raise ValueError(f"Expected mx.array but received {type(new[name])} for parameter {name}")
+                    raise ValueError(f"[load_weights] expected an array for {name}, got {type(new[name])}")
                 if new[name].shape != value.shape:
                     raise ValueError(
-                        f"Expected shape {value.shape} but received shape {new[name].shape} for parameter {name}"
+                        f"[load_weights] expected {name} of shape {value.shape}, got {new[name].shape}"
                     )
         if weights:
             self.update(tree_unflatten(weights), strict=False)
@@ -257,115 +299,51 @@ class Module(dict):
         elif str(file).endswith(".safetensors"):
             mx.save_safetensors(file, parameters)
         else:
-            raise ValueError(f"Unsupported file extension for {file}. Use '.npz' or '.safetensors'.")
+            raise ValueError(f"[save_weights] expected a name that ends in .npz or .safetensors, got {file}")
 
 
-def _own_arrays(module: Module, key: str, value: Any) -> bool:
-    return (
-        Module.valid_parameter_filter(module, key, value)
-        and not isinstance(value, Module)
-        and isinstance(value, mx.array)
-    )
-
-
-def _unwrap(module, key, value, filter_fn, map_fn, is_leaf_fn):
-    if is_leaf_fn(module, key, value):
-        return map_fn(value)
-    if isinstance(value, Module):
-        return {k: _unwrap(value, k, v, filter_fn, map_fn, is_leaf_fn) for k, v in value.items() if filter_fn(value, k, v)}
-    if isinstance(value, dict):
-        tree = {}
-        for k, v in value.items():
-            sub = f"{key}.{k}"
-            if is_leaf_fn(module, sub, v):
-                tree[k] = map_fn(v)
-            elif isinstance(v, (dict, list, tuple)):
-                tree[k] = _unwrap(module, sub, v, filter_fn, map_fn, is_leaf_fn)
-            else:
-                tree[k] = {}
-        return tree
-    if isinstance(value, (list, tuple)):
-        items = []
-        for i, v in enumerate(value):
-            sub = f"{key}.{i}"
-            if is_leaf_fn(module, sub, v):
-                items.append(map_fn(v))
-            elif isinstance(v, (dict, list, tuple)):
-                items.append(_unwrap(module, sub, v, filter_fn, map_fn, is_leaf_fn))
-            else:
-                items.append({})
-        return items
-    raise RuntimeError("Unexpected leaf found while traversing the module")
-
-
-def _replaced(container, key, value) -> None:
-    """Sets an entry of a module, dictionary or list, keeping a module's own rules."""
-    container[key] = value
-
-
-def _assign(target, parameters, strict: bool) -> None:
+def _assign(target: Any, parameters: Any, strict: bool) -> None:
     """Copies arrays from a tree into a module, dictionary or list of the same structure."""
-    if isinstance(parameters, dict):
-        for key, new in parameters.items():
-            if key not in target:
-                if strict:
-                    raise ValueError(f'Module does not have parameter named "{key}".')
-                continue
-            current = target[key]
-            if isinstance(current, mx.array):
-                if strict and not isinstance(new, mx.array):
-                    raise ValueError(f"Received invalid type: {type(new).__name__}.")
-                _replaced(target, key, new)
-            elif isinstance(current, tuple):
-                _replaced(target, key, _assign_tuple(current, new, strict))
-            else:
-                _assign(current, new, strict)
-    elif isinstance(parameters, (list, tuple)):
-        if not isinstance(target, list):
-            raise ValueError(f"Received invalid type: {type(parameters).__name__}.")
-        if strict and len(parameters) > len(target):
-            raise ValueError(f"Received {len(parameters)} entries for a list of {len(target)}.")
-        for i, (current, new) in enumerate(zip(target, parameters)):
-            if isinstance(current, mx.array):
-                target[i] = new
-            elif isinstance(current, tuple):
-                target[i] = _assign_tuple(current, new, strict)
-            else:
-                _assign(current, new, strict)
-    elif strict:
-        raise ValueError(f"Received invalid type: {type(parameters).__name__}.")
-
-
-def _assign_tuple(current: tuple, new, strict: bool) -> tuple:
-    items = list(current)
-    _assign(items, list(new), strict)
-    return tuple(items)
-
-
-def _assign_modules(target, modules, strict: bool) -> None:
-    """Replaces modules in a module, dictionary or list by those of a tree of the same structure."""
-    if isinstance(modules, dict):
-        entries = modules.items()
-    elif isinstance(modules, (list, tuple)) and isinstance(target, list):
-        entries = list(enumerate(modules))
-    else:
-        if strict:
-            raise ValueError(f"Received invalid type: {type(modules).__name__}.")
-        return
-    for key, new in entries:
-        present = key in target if isinstance(target, dict) else key < len(target)
-        if not present:
-            if strict:
-                raise ValueError(f'Module does not have sub-module named "{key}".')
-            continue
+    for key, new in _entries(target, parameters, strict, "parameter"):
         current = target[key]
-        if isinstance(new, Module) and isinstance(current, Module):
+        if not isinstance(current, mx.array):
+            _assign(current, new, strict)
+        elif isinstance(new, mx.array) or not strict:
             target[key] = new
-        elif isinstance(current, tuple):
-            items = list(current)
-            _assign_modules(items, list(new), strict)
-            target[key] = tuple(items)
-        elif isinstance(current, (dict, list)) and new:
+        else:
+            raise ValueError(f"[update] expected an array for {key!r}, got {type(new)}")
+
+
+def _assign_modules(target: Any, modules: Any, strict: bool) -> None:
+    """Replaces modules in a module, dictionary or list by those of a tree of the same structure."""
+    for key, new in _entries(target, modules, strict, "module"):
+        current = target[key]
+        if isinstance(current, Module) and isinstance(new, Module):
+            target[key] = new
+        elif isinstance(current, (dict, list)):
             _assign_modules(current, new, strict)
-        elif strict and new:
-            raise ValueError(f"Received invalid type: {type(new).__name__}.")
+        elif strict and not (isinstance(new, dict) and not new):  # {} stands for what holds no modules
+            raise ValueError(
+                f"[update_modules] expected nothing for {key!r}, which is no module, got {type(new)}"
+            )
+
+
+def _entries(target: Any, tree: Any, strict: bool, what: str) -> list[tuple[Any, Any]]:
+    """The pairs of key and value of an inner node of a tree, for those keys that ``target`` has.
+
+    If ``strict``, ValueError for other keys, or if there is no inner node of the target's kind.
+    """
+    if isinstance(tree, dict):
+        known = target if isinstance(target, dict) else {}
+        entries = list(tree.items())
+    elif isinstance(tree, list) and isinstance(target, (list, tuple)):
+        known = range(len(target))
+        entries = list(enumerate(tree))
+    elif strict:
+        raise ValueError(f"expected a tree like the module's, got {type(tree)} for {type(target)}")
+    else:
+        return []
+    for key, _ in entries:
+        if strict and key not in known:
+            raise ValueError(f"{type(target).__name__} has no {what} {key!r}")
+    return [(key, new) for key, new in entries if key in known]

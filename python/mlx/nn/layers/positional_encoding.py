@@ -12,17 +12,17 @@ class RoPE(Module):
         scale: Of positions.
     """
 
-    def __init__(self, dims: int, traditional: bool = False, base: float = 10000, scale: float = 1.0):
+    def __init__(self, dims: int, traditional: bool = False, base: float = 10000, scale: float = 1.0) -> None:
         super().__init__()
         self.dims = dims
         self.traditional = traditional
         self.base = base
         self.scale = scale
 
-    def _extra_repr(self):
+    def _extra_repr(self) -> str:
         return f"{self.dims}, traditional={self.traditional}"
 
-    def __call__(self, x, offset: int = 0):
+    def __call__(self, x: mx.array, offset: int = 0) -> mx.array:
         """x (..., T, D); ``offset`` is the position of the first row."""
         return mx.fast.rope(
             x, self.dims, traditional=self.traditional, base=self.base, scale=self.scale, offset=offset

@@ -12,7 +12,7 @@ from mlx.utils import tree_map_with_path
 
 def _defaults(group_size: int | None, bits: int | None, mode: str) -> tuple[int, int]:
     if mode != "affine":
-        raise ValueError(f"Unsupported quantization mode {mode!r}: this build has 'affine'")
+        raise ValueError(f"expected the mode 'affine', the one that this build has, got {mode!r}")
     return group_size or 64, bits or 4
 
 
@@ -24,8 +24,9 @@ def quantize(
     mode: str = "affine",
     quantize_input: bool = False,
     class_predicate: Callable[[str, Module], bool | dict] | None = None,
-):
-    """Replaces the layers of a model that can be quantised (they have ``to_quantized``) by their quantised form.
+) -> None:
+    """Replaces the layers of a model that can be quantised (they have ``to_quantized``) by their quantised
+    form.
 
     Args:
         model: Changed in place.
@@ -38,16 +39,20 @@ def quantize(
     """
     predicate = class_predicate or (lambda _, m: hasattr(m, "to_quantized"))
 
-    def maybe_quantize(path, module):
+    def maybe_quantize(path: str, module: Module) -> Module:
         choice = predicate(path, module)
         if not choice:
             return module
         if not hasattr(module, "to_quantized"):
-            raise ValueError(f"Unable to quantize model of type {type(module)}")
+            raise ValueError(
+                f"[quantize] expected a module that can be quantised at {path}, got {type(module)}"
+            )
         if isinstance(choice, dict):
             return module.to_quantized(**choice)
         if not isinstance(choice, bool):
-            raise ValueError("``class_predicate`` must return a bool or a dict of parameters to pass to to_quantized")
+            raise ValueError(
+                f"[quantize] expected class_predicate to give a bool or a dictionary, got {type(choice)}"
+            )
         options = {"quantize_input": True} if quantize_input else {}
         return module.to_quantized(group_size=group_size, bits=bits, mode=mode, **options)
 
@@ -56,30 +61,23 @@ def quantize(
 
 
 class _Quantized(Module):
-    """What the quantised layers share: packed weight, scales, biases, all frozen."""
+    """What the quantised layers share: packed weight, scales and biases, frozen at first."""
 
-    def __init__(self, group_size: int | None, bits: int | None, mode: str):
+    def __init__(self, group_size: int | None, bits: int | None, mode: str) -> None:
         super().__init__()
         self.group_size, self.bits = _defaults(group_size, bits, mode)
         self.mode = mode
 
-    def _set_weight(self, weight: mx.array):
-        self.weight, self.scales, self.biases = mx.quantize(weight, self.group_size, self.bits, mode=self.mode)
+    def _set_weight(self, weight: mx.array) -> None:
+        self.weight, self.scales, self.biases = mx.quantize(
+            weight, self.group_size, self.bits, mode=self.mode
+        )
 
     def _options(self) -> dict:
         return {"group_size": self.group_size, "bits": self.bits, "mode": self.mode}
 
     def _columns(self) -> int:
         return self.weight.shape[-1] * 32 // self.bits
-
-    def unfreeze(self, *args, **kwargs):
-        """Unfreezes other parameters; the quantised ones stay frozen."""
-        super().unfreeze(*args, **kwargs)
-        return self._freeze_quantized()
-
-    def _freeze_quantized(self):
-        self._no_grad.update(("weight", "scales", "biases"))
-        return self
 
 
 class QuantizedEmbedding(_Quantized):
@@ -92,31 +90,37 @@ class QuantizedEmbedding(_Quantized):
         group_size: int | None = None,
         bits: int | None = None,
         mode: str = "affine",
-    ):
+    ) -> None:
         super().__init__(group_size, bits, mode)
         self._set_weight(mx.random.normal(shape=(num_embeddings, dims), scale=math.sqrt(1 / dims)))
         self.num_embeddings = num_embeddings
         self.dims = dims
-        self._freeze_quantized()
+        self.freeze()
 
-    def __call__(self, x):
+    def __call__(self, x: mx.array) -> mx.array:
         return mx.dequantize(self["weight"][x], self["scales"][x], self["biases"][x], **self._options())
 
-    def as_linear(self, x):
+    def as_linear(self, x: mx.array) -> mx.array:
         """x (..., dims) times the transposed table."""
-        return mx.quantized_matmul(x, self["weight"], self["scales"], self["biases"], transpose=True, **self._options())
+        return mx.quantized_matmul(
+            x, self["weight"], self["scales"], self["biases"], transpose=True, **self._options()
+        )
 
-    def _extra_repr(self):
+    def _extra_repr(self) -> str:
         return f"{self.num_embeddings}, {self.dims}, group_size={self.group_size}, bits={self.bits}, mode={self.mode}"
 
     @classmethod
-    def from_embedding(cls, embedding, group_size: int | None = None, bits: int | None = None, mode: str = "affine"):
+    def from_embedding(
+        cls,
+        embedding_layer: Module,
+        group_size: int | None = None,
+        bits: int | None = None,
+        mode: str = "affine",
+    ) -> Module:
         """Quantises the table of an :class:`Embedding`."""
-        self = cls.__new__(cls)
-        _Quantized.__init__(self, group_size, bits, mode)
-        self.num_embeddings, self.dims = embedding.weight.shape
-        self._set_weight(embedding.weight)
-        return self._freeze_quantized()
+        self = cls(*embedding_layer.weight.shape, group_size, bits, mode)
+        self._set_weight(embedding_layer.weight)
+        return self
 
 
 class QuantizedLinear(_Quantized):
@@ -130,30 +134,38 @@ class QuantizedLinear(_Quantized):
         group_size: int | None = None,
         bits: int | None = None,
         mode: str = "affine",
-    ):
+    ) -> None:
         super().__init__(group_size, bits, mode)
         bound = math.sqrt(1 / input_dims)
         self._set_weight(mx.random.uniform(low=-bound, high=bound, shape=(output_dims, input_dims)))
         if bias:
             self.bias = mx.zeros((output_dims,))
-        self._freeze_quantized()
+        self.freeze()
 
-    def __call__(self, x):
-        x = mx.quantized_matmul(x, self["weight"], self["scales"], self["biases"], transpose=True, **self._options())
+    def __call__(self, x: mx.array) -> mx.array:
+        x = mx.quantized_matmul(
+            x, self["weight"], self["scales"], self["biases"], transpose=True, **self._options()
+        )
         return x + self["bias"] if "bias" in self else x
 
-    def _extra_repr(self):
+    def _extra_repr(self) -> str:
         return (
             f"input_dims={self._columns()}, output_dims={self.weight.shape[0]}, bias={'bias' in self}, "
             f"group_size={self.group_size}, bits={self.bits}, mode={self.mode}"
         )
 
     @classmethod
-    def from_linear(cls, linear_layer, group_size: int | None = None, bits: int | None = None, mode: str = "affine"):
+    def from_linear(
+        cls,
+        linear_layer: Module,
+        group_size: int | None = None,
+        bits: int | None = None,
+        mode: str = "affine",
+    ) -> Module:
         """Quantises the weight of a :class:`Linear`."""
-        self = cls.__new__(cls)
-        _Quantized.__init__(self, group_size, bits, mode)
+        output_dims, input_dims = linear_layer.weight.shape
+        self = cls(input_dims, output_dims, False, group_size, bits, mode)
         self._set_weight(linear_layer.weight)
         if "bias" in linear_layer:
-            self.bias = linear_layer.bias
-        return self._freeze_quantized()
+            self.bias = linear_layer.bias  # trains on
+        return self
