@@ -25,7 +25,7 @@ FUNCTION(minmax, REDUCE_SIGNATURE, "(min, max) over axes.") {
   mx_array both[2] = {mx_min(A, AXES, f->v[2].b), mx_max(A, AXES, f->v[2].b)};
   return py_wrap_tuple(2, both);
 }
-FUNCTION(count_nonzero, "a: array, /, *, axis: ints? = None, keepdims: bool = False, stream: stream = None",
+FUNCTION(count_nonzero, "a: array, /, axis: ints? = None, keepdims: bool = False" STREAM,
          "The number of nonzero elements, int32.") {
   mx_array zero = mx_scalar_int(0, MX_INT32);
   return py_wrap(mx_sum(mx_astype(mx_not_equal(A, zero), MX_INT32), AXES, f->v[2].b));

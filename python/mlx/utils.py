@@ -30,8 +30,9 @@ def tree_map(fn: Callable, tree: Any, *rest: Any, is_leaf: Callable | None = Non
 def tree_map_with_path(
     fn: Callable, tree: Any, *rest: Any, is_leaf: Callable | None = None, path: Any | None = None
 ) -> Any:
-    """As :func:`tree_map`, but ``fn`` is called with the leaf's dotted path first, for example
-    ``"layers.0.weight"``.
+    """As :func:`tree_map`, but ``fn`` is called with the leaf's dotted path first, as in "layers.0.weight".
+
+    ``path`` is put before all paths, with a dot. A tree that is a leaf has the path None.
     """
     if is_leaf is not None and is_leaf(tree):
         return fn(path, tree, *rest)
@@ -72,7 +73,7 @@ def tree_flatten(
     if destination is None:
         destination = []
     if not isinstance(destination, (list, dict)):
-        raise ValueError(
+        raise ValueError(  # noqa: TRY004
             f"[tree_flatten] expected a list or a dictionary as destination, got {type(destination)}"
         )
     if isinstance(tree, (list, tuple, dict)) and not (is_leaf is not None and is_leaf(tree)):

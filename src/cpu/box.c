@@ -1,7 +1,8 @@
 #include "cpu/box.h"
 #include <string.h>
 
-void mxi_box_init(struct mxi_box *b, int ndim, const int64_t *shape, int noperands, const int64_t *const *strides) {
+void mxi_box_init(struct mxi_box *b, int ndim, const int64_t *shape, int noperands,
+                  const int64_t *const *strides) {
   b->ndim = 0;
   b->noperands = noperands;
   b->size = 1;
@@ -30,7 +31,8 @@ void mxi_box_merge(struct mxi_box *b) {
     if (mergeable(b, last)) {
       b->shape[last] *= b->shape[i];
       for (int k = 0; k < b->noperands; k++) b->strides[k][last] = b->strides[k][i];
-    } else last++;
+    } else
+      last++;
   }
   if (b->ndim) b->ndim = last + 1;
 }

@@ -1,4 +1,5 @@
-/* Walking strided memory. A box is a shape with one list of strides (in elements) for each of up to BOX operands. */
+/* Walking strided memory. A box is a shape with one list of strides (in elements) for each of up to BOX
+ * operands. */
 #ifndef MXI_CPU_BOX_H
 #define MXI_CPU_BOX_H
 #include "core/array.h"
@@ -15,11 +16,12 @@ struct mxi_box {
 };
 
 /* strides[k] points to operand k's strides. Dims of size 1 are dropped. */
-void mxi_box_init(struct mxi_box *b, int ndim, const int64_t *shape, int noperands, const int64_t *const *strides);
+void mxi_box_init(struct mxi_box *b, int ndim, const int64_t *shape, int noperands,
+                  const int64_t *const *strides);
 /* Merges neighbouring dims that every operand walks as one. Keeps the row-major order of the elements. */
 void mxi_box_merge(struct mxi_box *b);
-/* For work whose order is free: dims along which operand 0 runs backwards are reversed, and sorted so that operand 0's
-   strides fall (ties: operand 1's); then merged. */
+/* For work whose order is free: dims along which operand 0 runs backwards are reversed, and sorted so that
+   operand 0's strides fall (ties: operand 1's); then merged. */
 void mxi_box_sort(struct mxi_box *b);
 
 /* A row-major position in a box: the coordinates and each operand's offset. */

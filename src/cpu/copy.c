@@ -1,6 +1,6 @@
-/* Strided copies and updates. The box is sorted so that the destination is written in order, and cut into panels of
-   two dims: the destination's innermost, and the one along which the source is contiguous (a transpose) or else the
-   next. Panels go to the pool. */
+/* Strided copies and updates. The box is sorted so that the destination is written in order, and cut into
+   panels of two dims: the destination's innermost, and the one along which the source is contiguous (a
+   transpose) or else the next. Panels go to the pool. */
 #include "cpu/copy.h"
 #include "cpu/box.h"
 #include "cpu/cpu.h"
@@ -9,10 +9,11 @@
 enum {
   PANEL_COLUMNS = 8192, /* of a panel whose rows are copied one after the other */
   PANEL_ELEMENTS = 32768,
-  TRANSPOSE_ROWS = 128, /* of a transposing panel: long enough for whole cache lines and pages on both sides */
+  TRANSPOSE_ROWS =
+      128, /* of a transposing panel: long enough for whole cache lines and pages on both sides */
   TRANSPOSE_COLUMNS = 256,
-  SERIAL_ELEMENTS = 32768,     /* work below this runs on the caller */
-  STREAM_BYTES = 1 << 25 /* results beyond this leave the caches before anyone reads them */
+  SERIAL_ELEMENTS = 32768, /* work below this runs on the caller */
+  STREAM_BYTES = 1 << 25   /* results beyond this leave the caches before anyone reads them */
 };
 
 enum { COPY = -1 }; /* a mode beside those of mxi_update_mode */
@@ -45,7 +46,8 @@ static int64_t take_dim(struct mxi_box *b, int i, int64_t *dst_stride, int64_t *
   return n;
 }
 
-/* The outer dim that makes the panel: where the source is contiguous if it isn't along the columns, else the last. */
+/* The outer dim that makes the panel: where the source is contiguous if it isn't along the columns, else the
+ * last. */
 static int row_dim(const struct mxi_box *b, int64_t src_column) {
   if (src_column != 1)
     for (int i = 0; i < b->ndim; i++)
@@ -57,7 +59,8 @@ static void plan_panels(struct job *j) {
   struct mxi_panel *p = &j->panel;
   j->rows = j->columns = 1;
   if (j->outer.ndim) j->columns = take_dim(&j->outer, j->outer.ndim - 1, &p->dst_column, &p->src_column);
-  if (j->outer.ndim) j->rows = take_dim(&j->outer, row_dim(&j->outer, p->src_column), &p->dst_row, &p->src_row);
+  if (j->outer.ndim)
+    j->rows = take_dim(&j->outer, row_dim(&j->outer, p->src_column), &p->dst_row, &p->src_row);
   if (p->src_row == 1 && p->src_column != 1 && j->rows > 1) {
     j->tile_rows = TRANSPOSE_ROWS;
     j->tile_columns = TRANSPOSE_COLUMNS;
@@ -71,10 +74,9 @@ static void plan_panels(struct job *j) {
 
 static void run_panel(const struct job *j, const struct mxi_panel *p, char *dst, const char *src) {
   if (j->mode != COPY)
-    for (int64_t i = 0; i < p->rows; i++)
-      MXI_DISPATCH(mxi_update_run)
-      (j->to, j->mode, p->columns, dst + i * p->dst_row * j->to_bytes, p->dst_column,
-       src + i * p->src_row * j->to_bytes, p->src_column);
+    for (int64_t i = 0; i < p->rows; i++) MXI_DISPATCH(mxi_update_run)
+  (j->to, j->mode, p->columns, dst + i * p->dst_row * j->to_bytes, p->dst_column,
+   src + i * p->src_row * j->to_bytes, p->src_column);
   else if (j->to == j->from) MXI_DISPATCH(mxi_copy_panel)((int)j->to_bytes, p, dst, src, j->stream);
   else MXI_DISPATCH(mxi_cast_panel)(j->to, j->from, p, dst, src);
 }
@@ -124,7 +126,8 @@ int mxi_copy_strided(int ndim, const int64_t *shape, struct mxi_strided dst, str
   return run(COPY, ndim, shape, dst, src);
 }
 
-int mxi_update_strided(int mode, int ndim, const int64_t *shape, struct mxi_strided dst, struct mxi_strided src) {
+int mxi_update_strided(int mode, int ndim, const int64_t *shape, struct mxi_strided dst,
+                       struct mxi_strided src) {
   return run(mode == MXI_UPDATE_SET ? COPY : mode, ndim, shape, dst, src);
 }
 
@@ -142,7 +145,8 @@ mx_array mxi_row_major(mx_array a) {
   return b;
 }
 
-/* May output take input's memory? Another input that shares the buffer would be overwritten while it is read. */
+/* May output take input's memory? Another input that shares the buffer would be overwritten while it is read.
+ */
 static bool may_reuse(const struct mxi_call *c, int output, int input) {
   mx_array in = c->in[input], out = c->out[output];
   if (!(c->donatable >> input & 1) || !in->buffer || !mxi_row_contiguous(in) || in->size != out->size ||

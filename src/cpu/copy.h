@@ -16,8 +16,10 @@ static inline struct mxi_strided mxi_strided_of(mx_array a) {
 /* Copies src into dst, casting; one shape, no overlap. On the pool when big. 0, or -1 when interrupted. */
 int mxi_copy_strided(int ndim, const int64_t *shape, struct mxi_strided dst, struct mxi_strided src);
 /* dst = dst mode src, elementwise; one dtype. */
-int mxi_update_strided(int mode, int ndim, const int64_t *shape, struct mxi_strided dst, struct mxi_strided src);
-/* Output 0 of the call becomes what an update writes into: input 0's memory if it may be overwritten, else a copy. */
+int mxi_update_strided(int mode, int ndim, const int64_t *shape, struct mxi_strided dst,
+                       struct mxi_strided src);
+/* Output 0 of the call becomes what an update writes into: input 0's memory if it may be overwritten, else a
+ * copy. */
 struct mxi_call;
 int mxi_take_or_copy(struct mxi_call *c);
 #endif

@@ -13,7 +13,8 @@ static void arange_chunk(void *ctx, int64_t i) {
   mx_array out = c->out[0];
   int64_t first = i * CHUNK, n = mxi_min(CHUNK, out->size - first);
   MXI_DISPATCH(mxi_arange)
-  ((mx_dtype)out->dtype, mxi_data(char, out) + first * (int64_t)mxi_itemsize(out), first, n, p->start, p->step);
+  ((mx_dtype)out->dtype, mxi_data(char, out) + first * (int64_t)mxi_itemsize(out), first, n, p->start,
+   p->step);
 }
 
 int mxi_cpu_ARANGE(struct mxi_call *c) {
@@ -28,7 +29,8 @@ static struct mxi_strided part(mx_array a, const int64_t *start, const int64_t *
     offset += start[i] * mxi_strides(a)[i];
     strides[i] = mxi_strides(a)[i] * (step ? step[i] : 1);
   }
-  return (struct mxi_strided){mxi_data(char, a) + offset * (int64_t)mxi_itemsize(a), (mx_dtype)a->dtype, strides};
+  return (struct mxi_strided){mxi_data(char, a) + offset * (int64_t)mxi_itemsize(a), (mx_dtype)a->dtype,
+                              strides};
 }
 
 int mxi_cpu_CONCATENATE(struct mxi_call *c) {
@@ -52,7 +54,8 @@ static int fill_part(mx_array out, const int64_t *start, const int64_t *shape, m
   return mxi_copy_strided(out->ndim, shape, part(out, start, NULL, strides), element);
 }
 
-/* The border is two slabs an axis: axes before it lie within the interior, axes after it run their whole length. */
+/* The border is two slabs an axis: axes before it lie within the interior, axes after it run their whole
+ * length. */
 int mxi_cpu_PAD(struct mxi_call *c) {
   mx_array in = c->in[0], value = c->in[1], out = c->out[0];
   const int64_t *low = MXI_CALL_PARAMS(PAD, c)->low.v;
@@ -82,7 +85,8 @@ int mxi_cpu_SLICE_UPDATE(struct mxi_call *c) {
 }
 
 /* ---- Slices whose start is data ---- */
-/* The start of a slice of this shape in a: the vector's elements for `axes`, 0 elsewhere, clamped so that it fits. */
+/* The start of a slice of this shape in a: the vector's elements for `axes`, 0 elsewhere, clamped so that it
+ * fits. */
 static void clamped_start(mx_array a, const int64_t *shape, mx_array vector, mx_ints axes, int64_t *start) {
   memset(start, 0, MXI_MAX_NDIM * sizeof *start);
   for (int i = 0; i < axes.n; i++) {
@@ -107,7 +111,8 @@ int mxi_cpu_DYNAMIC_SLICE_UPDATE(struct mxi_call *c) {
   int64_t start[MXI_MAX_NDIM], strides[MXI_MAX_NDIM];
   clamped_start(c->in[0], mxi_shape(update), c->in[2], MXI_CALL_PARAMS(DYNAMIC_SLICE_UPDATE, c)->axes, start);
   MXI_TRY(mxi_take_or_copy(c));
-  return mxi_copy_strided(out->ndim, mxi_shape(update), part(out, start, NULL, strides), mxi_strided_of(update));
+  return mxi_copy_strided(out->ndim, mxi_shape(update), part(out, start, NULL, strides),
+                          mxi_strided_of(update));
 }
 
 /* ---- contiguous ---- */

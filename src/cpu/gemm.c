@@ -193,7 +193,7 @@ static int run_product(const struct plan *p, int64_t i, char *workspace) {
   const struct mxi_gemm *g = p->g;
   struct step s = {.plan = p, .c = (char *)g->c + i * g->m * g->c_row * p->item};
   s.a = (const char *)g->a + (g->a_batch ? g->a_batch[i] : 0) * p->item;
-  s.b = (const char *)g->b + (g->b_batch ? g->b_batch[i] : 0) * p->item;
+  if (g->b) s.b = (const char *)g->b + (g->b_batch ? g->b_batch[i] : 0) * p->item;
   s.c0 = g->c0 && g->beta != 0 ? (const char *)g->c0 + (g->c0_batch ? g->c0_batch[i] : 0) * p->item : NULL;
   s.packed_a = workspace;
   s.packed_b = workspace + p->a_bytes;
@@ -257,7 +257,7 @@ static struct plan make_plan(const struct mxi_gemm *g) {
       .g = g, .kern = kern, .pack = kern->pack[g->dtype], .item = (int64_t)mx_dtype_size(g->dtype)};
   p.mb = even_cut(g->m, BLOCK, 1);
   p.nb = even_cut(g->n, BLOCK, kern->nr);
-  p.kb = even_cut(g->k, kern->kc, 2);
+  p.kb = even_cut(g->k, kern->kc, g->pack_b ? 32 : 2); /* callbacks unpack runs of 32, such as groups */
   p.direct = !mxi_is_half(g->dtype);
   p.plain = p.direct && g->alpha == 1 && !(g->c0 && g->beta != 0);
   int64_t units = mxi_ceil_div(mxi_min(p.kb, g->k), kern->unit),

@@ -1,6 +1,6 @@
-/* gather, scatter, take_along_axis and put_along_axis. All four turn ranges of indices into offsets of elements; a
-   slice of the array lies at each. Indices are checked before anything is written. Scatters are deterministic: each
-   destination is updated by one thread, in the order of the indices. */
+/* gather, scatter, take_along_axis and put_along_axis. All four turn ranges of indices into offsets of
+   elements; a slice of the array lies at each. Indices are checked before anything is written. Scatters are
+   deterministic: each destination is updated by one thread, in the order of the indices. */
 #include "cpu/box.h"
 #include "cpu/copy.h"
 #include "cpu/cpu.h"
@@ -9,24 +9,24 @@
 #include <string.h>
 
 enum {
-  RUN = 1024,           /* indices resolved at a time */
-  CHUNK = 32768,        /* elements of a chunk of the pool, about */
-  BIG_SLICE = 1 << 17,  /* slices that are worth the pool on their own */
-  SLICE_COLUMN = 256    /* of a strided slice: elements taken at a time from each index's slice */
+  RUN = 1024,          /* indices resolved at a time */
+  CHUNK = 32768,       /* elements of a chunk of the pool, about */
+  BIG_SLICE = 1 << 17, /* slices that are worth the pool on their own */
+  SLICE_COLUMN = 256   /* of a strided slice: elements taken at a time from each index's slice */
 };
 
 /* One array of indices, over the shape I of all of them. */
 struct index_array {
   mx_array array;
-  struct mxi_box box; /* operand 0: the indices */
+  struct mxi_box box;  /* operand 0: the indices */
   int64_t dim, stride; /* of the axis they index */
   int64_t limit;       /* dim, or less if the slice is longer than one element of it */
   int64_t axis;
 };
 struct indices {
   int count;
-  int64_t size; /* of I */
-  bool based;   /* offsets start from `base`, else from 0 */
+  int64_t size;        /* of I */
+  bool based;          /* offsets start from `base`, else from 0 */
   struct mxi_box base; /* over I: operand 0 the offset to start from, operand 1 the source element */
   struct index_array of[MXI_MAX_NDIM];
   _Atomic int64_t bad; /* the first bad index: position * MXI_MAX_NDIM + index array; INT64_MAX when none */
@@ -46,8 +46,7 @@ static void add_indices(struct indices *x, mx_array array, mx_array target, int6
 
 static void note_bad(struct indices *x, int64_t position, int k) {
   int64_t code = position * MXI_MAX_NDIM + k, seen = atomic_load(&x->bad);
-  while (code < seen && !atomic_compare_exchange_weak(&x->bad, &seen, code)) {
-  }
+  while (code < seen && !atomic_compare_exchange_weak(&x->bad, &seen, code)) {}
 }
 
 static bool add_run(struct indices *x, int k, int64_t begin, int64_t n, int64_t *offsets) {
@@ -58,7 +57,8 @@ static bool add_run(struct indices *x, int k, int64_t begin, int64_t n, int64_t 
     int64_t run = mxi_min(n - done, mxi_place_run(&p, &a->box));
     const char *data = mxi_data(char, a->array) + p.offset[0] * (int64_t)mxi_itemsize(a->array);
     int64_t step = a->box.ndim ? a->box.strides[0][a->box.ndim - 1] : 0;
-    int64_t bad = MXI_DISPATCH(mxi_index_run)((mx_dtype)a->array->dtype, data, step, run, a->dim, a->limit, a->stride, offsets + done);
+    int64_t bad = MXI_DISPATCH(mxi_index_run)((mx_dtype)a->array->dtype, data, step, run, a->dim, a->limit,
+                                              a->stride, offsets + done);
     if (bad >= 0) {
       note_bad(x, begin + done + bad, k);
       return false;
@@ -69,13 +69,15 @@ static bool add_run(struct indices *x, int k, int64_t begin, int64_t n, int64_t 
   return true;
 }
 
-static void start_from_base(const struct indices *x, int64_t begin, int64_t n, int64_t *offsets, int64_t *from) {
+static void start_from_base(const struct indices *x, int64_t begin, int64_t n, int64_t *offsets,
+                            int64_t *from) {
   struct mxi_place p;
   mxi_place_init(&p, &x->base, begin);
   for (int64_t done = 0; done < n;) {
     int64_t run = mxi_min(n - done, mxi_place_run(&p, &x->base));
     int last = x->base.ndim - 1;
-    int64_t step = last < 0 ? 0 : x->base.strides[0][last], from_step = last < 0 ? 0 : x->base.strides[1][last];
+    int64_t step = last < 0 ? 0 : x->base.strides[0][last],
+            from_step = last < 0 ? 0 : x->base.strides[1][last];
     for (int64_t i = 0; i < run; i++) offsets[done + i] = p.offset[0] + i * step;
     if (from)
       for (int64_t i = 0; i < run; i++) from[done + i] = p.offset[1] + i * from_step;
@@ -84,11 +86,13 @@ static void start_from_base(const struct indices *x, int64_t begin, int64_t n, i
   }
 }
 
-/* Offsets of the n <= RUN indices from `begin`; `from`, unless NULL, gets the base's source elements. False if an
-   index is out of range. */
+/* Offsets of the n <= RUN indices from `begin`; `from`, unless NULL, gets the base's source elements. False
+   if an index is out of range. */
 static bool resolve(struct indices *x, int64_t begin, int64_t n, int64_t *offsets, int64_t *from) {
-  if (x->based) start_from_base(x, begin, n, offsets, from);
-  else memset(offsets, 0, (size_t)n * sizeof *offsets);
+  if (x->based)
+    start_from_base(x, begin, n, offsets, from);
+  else
+    memset(offsets, 0, (size_t)n * sizeof *offsets);
   for (int k = 0; k < x->count; k++)
     if (!add_run(x, k, begin, n, offsets)) return false;
   return true;
@@ -103,10 +107,10 @@ static int report_bad(const struct mxi_call *c, const struct indices *x) {
   const char *element = mxi_data(char, a->array) + p.offset[0] * (int64_t)mxi_itemsize(a->array);
   long long value = mxi_scalar_load_int(element, (mx_dtype)a->array->dtype), dim = a->dim;
   if (a->array->dtype == MX_UINT64)
-    return mxi_fail(MX_INDEX_ERROR, "[%s] expected indices in [-%lld, %lld) on axis %lld, got %llu", c->prim->name, dim,
-                    dim, (long long)a->axis, (unsigned long long)value);
-  return mxi_fail(MX_INDEX_ERROR, "[%s] expected indices in [-%lld, %lld) on axis %lld, got %lld", c->prim->name, dim,
-                  dim, (long long)a->axis, value);
+    return mxi_fail(MX_INDEX_ERROR, "[%s] expected indices in [-%lld, %lld) on axis %lld, got %llu",
+                    c->prim->name, dim, dim, (long long)a->axis, (unsigned long long)value);
+  return mxi_fail(MX_INDEX_ERROR, "[%s] expected indices in [-%lld, %lld) on axis %lld, got %lld",
+                  c->prim->name, dim, dim, (long long)a->axis, value);
 }
 
 static void check_chunk(void *ctx, int64_t i) {
@@ -149,7 +153,8 @@ static void gather_strided(const struct gather *g, char *out, const char *in, in
 static void gather_run(const struct gather *g, char *out, const int64_t *offsets, int64_t n) {
   const char *in = g->in->data;
   bool contiguous = g->box.ndim == 1 && g->box.strides[1][0] == 1;
-  if (g->slice == 1) MXI_DISPATCH(mxi_gather_elements)((int)g->itemsize, n, out, in, offsets);
+  if (g->slice == 1)
+    MXI_DISPATCH(mxi_gather_elements)((int)g->itemsize, n, out, in, offsets);
   else if (contiguous)
     MXI_DISPATCH(mxi_gather_rows)((int)g->itemsize, (size_t)(g->slice * g->itemsize), n, out, in, offsets);
   else /* a column of every slice, then the next: neighbouring slices share cache lines */
@@ -225,8 +230,8 @@ int mxi_cpu_GATHER(struct mxi_call *c) {
   return run_gather(c, &g);
 }
 
-/* Offsets along an axis start from where the other coordinates lead: strides of `target` without that axis, and as
-   source elements those of `source` (or of the target again). */
+/* Offsets along an axis start from where the other coordinates lead: strides of `target` without that axis,
+   and as source elements those of `source` (or of the target again). */
 static void base_on(struct indices *x, mx_array index, mx_array target, const int64_t *source, int64_t axis) {
   int64_t strides[MXI_MAX_NDIM];
   memcpy(strides, mxi_strides(target), (size_t)target->ndim * sizeof *strides);
@@ -258,8 +263,9 @@ struct scatter {
   mx_array out;
   mx_array updates;
   int mode;
-  int64_t slice;      /* elements of a slice; updates of index i start at i * slice unless the indices have a base */
-  struct mxi_box box; /* of a slice: operand 0 the updates, operand 1 the output */
+  int64_t
+      slice; /* elements of a slice; updates of index i start at i * slice unless the indices have a base */
+  struct mxi_box box;  /* of a slice: operand 0 the updates, operand 1 the output */
   int64_t parts, span; /* part p owns the offsets in [p * span, (p + 1) * span) */
 };
 
@@ -284,7 +290,8 @@ static void update_slice(const struct scatter *s, int64_t to, int64_t from) {
   }
 }
 
-/* The updates of a run of indices. The destinations are anywhere in memory: their first lines are asked for early. */
+/* The updates of a run of indices. The destinations are anywhere in memory: their first lines are asked for
+ * early. */
 static void update_slices(const struct scatter *s, int64_t n, const int64_t *to, const int64_t *from) {
   int64_t itemsize = (int64_t)mxi_itemsize(s->out), near = mxi_min(s->slice * itemsize, 512);
   for (int64_t i = 0; i < n; i++) {
@@ -311,8 +318,7 @@ static void scatter_part(void *ctx, int64_t part) {
       from[owned] = f;
       owned += (uint64_t)t - low < (uint64_t)s->span;
     }
-    if (s->slice == 1)
-      MXI_DISPATCH(mxi_update_at)
+    if (s->slice == 1) MXI_DISPATCH(mxi_update_at)
     ((mx_dtype)s->out->dtype, s->mode, owned, s->out->data, to, s->updates->data, from);
     else update_slices(s, owned, to, from);
   }

@@ -39,13 +39,19 @@ struct mxi_matvec {
   void *y;       /* (m, rows) */
   float *permuted, *sums;
   int64_t permuted_stride, sums_stride; /* floats a row of x */
+  bool digits;                          /* x is held in fixed point; see kernels/quantized_digits.c */
 };
-/* Sets the two strides. */
+/* Sets the two strides, and digits. */
 MXI_DECLARE_KERNEL(void, mxi_matvec_layout, (struct mxi_matvec * job));
 /* Fills permuted and sums for row i of x. */
 MXI_DECLARE_KERNEL(void, mxi_matvec_prepare, (const struct mxi_matvec *job, int64_t i));
 /* Rows [begin, end) of W against all rows of x. */
 MXI_DECLARE_KERNEL(void, mxi_matvec_rows, (const struct mxi_matvec *job, int64_t begin, int64_t end));
+/* The same three steps by integer dot products, called from the kernels above. The first says whether the
+   machine and the format have them. */
+MXI_DECLARE_KERNEL(bool, mxi_digits_layout, (struct mxi_matvec * job));
+MXI_DECLARE_KERNEL(void, mxi_digits_prepare, (const struct mxi_matvec *job, int64_t i));
+MXI_DECLARE_KERNEL(void, mxi_digits_rows, (const struct mxi_matvec *job, int64_t begin, int64_t end));
 /* y = x W for at most MXI_VECMAT_ROWS rows of x: columns [begin, end), both multiples of the group size, at
    most MXI_VECMAT_COLUMNS of them. */
 enum { MXI_VECMAT_ROWS = 8, MXI_VECMAT_COLUMNS = 512 };

@@ -1,6 +1,7 @@
-/* Random bits. Each key makes the W = ceil(bytes / 4) words of its part of the output: with h = W / 2 and odd = W % 2,
-   words i and h + odd + i, for i < h, are the two words of counter (i, h + odd + i); the middle word of an odd W is
-   the first word of counter (h, 0). Words lie in memory little-endian, so narrower elements are their bytes in turn. */
+/* Random bits. Each key makes the W = ceil(bytes / 4) words of its part of the output: with h = W / 2 and odd
+   = W % 2, words i and h + odd + i, for i < h, are the two words of counter (i, h + odd + i); the middle word
+   of an odd W is the first word of counter (h, 0). Words lie in memory little-endian, so narrower elements
+   are their bytes in turn. */
 #include "cpu/box.h"
 #include "cpu/cpu.h"
 #include "cpu/kernels/random.h"

@@ -1,9 +1,10 @@
 /* Reductions over any axes of any layout.
 
-   The kept axes and the reduced axes make two boxes. The reduced box is sorted by the input's strides, so that memory is
-   read in order; its elements, in that order, form the run that each output reduces. A run is cut into blocks of
-   MXI_REDUCE_BLOCK elements, whose values are combined pairwise: the result depends on shape, axes and layout alone.
-   When the kept axes hold the contiguous one, whole rows of outputs meet rows of input instead (columns). */
+   The kept axes and the reduced axes make two boxes. The reduced box is sorted by the input's strides, so
+   that memory is read in order; its elements, in that order, form the run that each output reduces. A run is
+   cut into blocks of MXI_REDUCE_BLOCK elements, whose values are combined pairwise: the result depends on
+   shape, axes and layout alone. When the kept axes hold the contiguous one, whole rows of outputs meet rows
+   of input instead (columns). */
 #include "cpu/reduce.h"
 #include "cpu/box.h"
 #include "cpu/copy.h"
@@ -16,9 +17,9 @@
 enum {
   TILE = MXI_REDUCE_TILE,
   BLOCK = MXI_REDUCE_BLOCK,
-  CHUNK = 32768,       /* elements of a chunk of the pool, about */
-  COLUMN_ROWS = 256,   /* rows of a block in a column reduction */
-  NARROW = 8           /* columns fewer than this are reduced one by one */
+  CHUNK = 32768,     /* elements of a chunk of the pool, about */
+  COLUMN_ROWS = 256, /* rows of a block in a column reduction */
+  NARROW = 8         /* columns fewer than this are reduced one by one */
 };
 
 struct mxi_reduce_kind mxi_reduce_kind_of(enum mxi_reduce_op op, mx_dtype from, mx_dtype to) {
@@ -28,8 +29,10 @@ struct mxi_reduce_kind mxi_reduce_kind_of(enum mxi_reduce_op op, mx_dtype from, 
     r.acc = MX_BOOL;
   } else if (op == MXI_REDUCE_SUM || op == MXI_REDUCE_PROD) {
     r.acc = to;
-    if (to < MX_FLOAT16 && to != MX_BOOL) r.acc = mx_dtype_size(to) == 8 ? MX_UINT64 : MX_UINT32;
-    else if (to == MX_BOOL) r.acc = MX_UINT32;
+    if (to < MX_FLOAT16 && to != MX_BOOL)
+      r.acc = mx_dtype_size(to) == 8 ? MX_UINT64 : MX_UINT32;
+    else if (to == MX_BOOL)
+      r.acc = MX_UINT32;
   }
   if (mxi_is_half(r.acc)) r.acc = MX_FLOAT32;
   return r;
@@ -42,7 +45,7 @@ struct runs {
   int64_t blocks;        /* of a run */
   char *values;          /* (count, blocks) accumulators, where blocks > 1 */
   char *out;
-  int64_t batch; /* runs in a chunk of the pool, where blocks == 1 */
+  int64_t batch;                /* runs in a chunk of the pool, where blocks == 1 */
   struct mxi_box kept, reduced; /* operand 0: the input */
   const char *in;
   const struct mxi_tile_job *job; /* or the input is a program */
@@ -51,7 +54,8 @@ struct runs {
 static int64_t acc_size(const struct mxi_reduce_kind *r) { return (int64_t)mx_dtype_size(r->acc); }
 
 /* Elements [begin, begin + n) of a run that starts at `in`, as accumulators; n <= TILE. */
-static const void *tile_of_memory(const struct runs *x, const char *in, int64_t begin, int64_t n, void *scratch) {
+static const void *tile_of_memory(const struct runs *x, const char *in, int64_t begin, int64_t n,
+                                  void *scratch) {
   struct mxi_place p;
   mxi_place_init(&p, &x->reduced, begin);
   int last = x->reduced.ndim - 1;
@@ -69,7 +73,8 @@ static const void *tile_of_memory(const struct runs *x, const char *in, int64_t 
   return scratch;
 }
 
-static const void *tile_of_program(const struct runs *x, int64_t begin, int64_t n, void *registers, void *scratch) {
+static const void *tile_of_program(const struct runs *x, int64_t begin, int64_t n, void *registers,
+                                   void *scratch) {
   const void *tile = MXI_DISPATCH(mxi_tiles_get)(x->job, begin, n, registers);
   return MXI_DISPATCH(mxi_reduce_load)(&x->r, tile, 1, n, scratch);
 }
@@ -122,7 +127,8 @@ static void short_runs(const struct runs *x, int64_t first, int64_t n, char *val
   for (int64_t i = 0; i < n; i += side_by_side) {
     int64_t count = mxi_min(side_by_side, n - i);
     const void *tile = scratch;
-    if (x->job) tile = tile_of_program(x, (first + i) * x->length, count * x->length, registers, scratch);
+    if (x->job)
+      tile = tile_of_program(x, (first + i) * x->length, count * x->length, registers, scratch);
     else
       for (int64_t k = 0; k < count; k++) {
         struct mxi_place p;
@@ -143,8 +149,10 @@ static void runs_chunk(void *ctx, int64_t chunk) {
   int64_t end = mxi_min(x->count, (chunk + 1) * x->batch);
   for (int64_t first = chunk * x->batch; first < end; first += TILE) {
     int64_t n = mxi_min(TILE, end - first);
-    if (contiguous) contiguous_runs(x, first, n, (char *)values);
-    else if (x->length < MXI_REDUCE_SHORT) short_runs(x, first, n, (char *)values);
+    if (contiguous)
+      contiguous_runs(x, first, n, (char *)values);
+    else if (x->length < MXI_REDUCE_SHORT)
+      short_runs(x, first, n, (char *)values);
     else
       for (int64_t i = 0; i < n; i++) reduce_block(x, first + i, 0, (char *)values + i * acc_size(&x->r));
     store_values(x, values, first, n);
@@ -178,7 +186,8 @@ static int reduce_runs(struct runs *x) {
   return mxi_parallel_for(mxi_ceil_div(x->count, x->batch), runs_chunk, x);
 }
 
-int mxi_cpu_reduce_program(const struct mxi_tile_job *job, enum mxi_reduce_op op, int64_t length, mx_array out) {
+int mxi_cpu_reduce_program(const struct mxi_tile_job *job, enum mxi_reduce_op op, int64_t length,
+                           mx_array out) {
   mx_dtype computed = (mx_dtype)job->program->output_type[0];
   struct runs x = {.job = job, .length = length, .count = job->size / length};
   MXI_TRY(mxi_alloc(out));
@@ -191,13 +200,14 @@ int mxi_cpu_reduce_program(const struct mxi_tile_job *job, enum mxi_reduce_op op
 /* ---- Columns: rows of input meet rows of outputs ---- */
 struct columns {
   struct mxi_reduce_kind r;
-  struct mxi_box outer, rows; /* kept axes but one, reduced axes; operand 0: input, operand 1 of outer: output */
-  int64_t width, tiles;       /* of the kept contiguous axis, and TILEs in it */
-  int64_t out_step;           /* its stride in the output */
-  int64_t blocks;             /* of COLUMN_ROWS rows */
+  struct mxi_box outer,
+      rows;             /* kept axes but one, reduced axes; operand 0: input, operand 1 of outer: output */
+  int64_t width, tiles; /* of the kept contiguous axis, and TILEs in it */
+  int64_t out_step;     /* its stride in the output */
+  int64_t blocks;       /* of COLUMN_ROWS rows */
   const char *in;
   char *out;
-  char *values; /* (outer, blocks, width) accumulators, where blocks > 1 */
+  char *values;         /* (outer, blocks, width) accumulators, where blocks > 1 */
   int64_t units, batch; /* units are (outer, block, tile) or (outer, tile); batch of them a chunk */
 };
 
@@ -211,8 +221,8 @@ static void reduce_column_block(const struct columns *x, const char *in, int64_t
   for (int64_t at = begin; at < end;) {
     int64_t run = mxi_min(end - at, mxi_place_run(&p, &x->rows));
     MXI_DISPATCH(mxi_reduce_columns)
-    (&x->r, in + p.offset[0] * (int64_t)mx_dtype_size(x->r.from), last < 0 ? 0 : x->rows.strides[0][last], run, n,
-     values);
+    (&x->r, in + p.offset[0] * (int64_t)mx_dtype_size(x->r.from), last < 0 ? 0 : x->rows.strides[0][last],
+     run, n, values);
     at += run;
     mxi_place_advance(&p, &x->rows, run);
   }
@@ -221,7 +231,8 @@ static void reduce_column_block(const struct columns *x, const char *in, int64_t
 static void store_columns(const struct columns *x, const struct mxi_place *p, int64_t first, int64_t n,
                           const void *values) {
   int64_t to = p->offset[1] + first * x->out_step;
-  MXI_DISPATCH(mxi_reduce_store)(&x->r, values, n, x->out + to * (int64_t)mx_dtype_size(x->r.to), x->out_step);
+  MXI_DISPATCH(mxi_reduce_store)
+  (&x->r, values, n, x->out + to * (int64_t)mx_dtype_size(x->r.to), x->out_step);
 }
 
 static char *block_values(const struct columns *x, int64_t outer, int64_t block, int64_t first) {
@@ -229,7 +240,8 @@ static char *block_values(const struct columns *x, int64_t outer, int64_t block,
 }
 
 static void column_unit(const struct columns *x, int64_t unit) {
-  int64_t first = unit % x->tiles * TILE, block = unit / x->tiles % x->blocks, outer = unit / x->tiles / x->blocks;
+  int64_t first = unit % x->tiles * TILE, block = unit / x->tiles % x->blocks,
+          outer = unit / x->tiles / x->blocks;
   int64_t n = mxi_min(TILE, x->width - first);
   struct mxi_place p;
   mxi_place_init(&p, &x->outer, outer);
@@ -253,8 +265,7 @@ static void combine_chunk(void *ctx, int64_t i) {
   const struct columns *x = ctx;
   int64_t first = i % x->tiles * TILE, outer = i / x->tiles, n = mxi_min(TILE, x->width - first);
   for (int64_t w = 1; w < x->blocks; w *= 2)
-    for (int64_t b = 0; b + w < x->blocks; b += 2 * w)
-      MXI_DISPATCH(mxi_reduce_combine)
+    for (int64_t b = 0; b + w < x->blocks; b += 2 * w) MXI_DISPATCH(mxi_reduce_combine)
   (&x->r, block_values(x, outer, b, first), block_values(x, outer, b + w, first), n);
   struct mxi_place p;
   mxi_place_init(&p, &x->outer, outer);
@@ -325,7 +336,8 @@ int mxi_cpu_REDUCE(struct mxi_call *c) {
   mx_array in = c->in[0], out = c->out[0];
   MXI_TRY(mxi_alloc(out));
   if (!out->size) return 0;
-  struct mxi_reduce_kind r = mxi_reduce_kind_of((enum mxi_reduce_op)p->op, (mx_dtype)in->dtype, (mx_dtype)out->dtype);
+  struct mxi_reduce_kind r =
+      mxi_reduce_kind_of((enum mxi_reduce_op)p->op, (mx_dtype)in->dtype, (mx_dtype)out->dtype);
   if (!in->size) return fill_identity(&r, out);
   struct mxi_box kept, reduced;
   mxi_split_axes(in, out, p->axes, &kept, &reduced);
@@ -334,7 +346,8 @@ int mxi_cpu_REDUCE(struct mxi_call *c) {
   mxi_box_merge(&kept);
   int wide = mxi_contiguous_axis(&kept);
   if (wide >= 0 && reduced.strides[0][reduced.ndim - 1] != 1) {
-    struct columns x = {.r = r, .rows = reduced, .width = kept.shape[wide], .out_step = kept.strides[1][wide]};
+    struct columns x = {
+        .r = r, .rows = reduced, .width = kept.shape[wide], .out_step = kept.strides[1][wide]};
     x.outer = kept;
     mxi_box_drop(&x.outer, wide);
     x.in = in->data;

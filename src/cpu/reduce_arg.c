@@ -1,5 +1,5 @@
-/* argmin and argmax. Runs along the axis are searched tile by tile, long ones block by block on the pool; where another
-   axis is the contiguous one, rows of candidates are kept instead. */
+/* argmin and argmax. Runs along the axis are searched tile by tile, long ones block by block on the pool;
+   where another axis is the contiguous one, rows of candidates are kept instead. */
 #include "cpu/cpu.h"
 #include "cpu/reduce_plan.h"
 #include <string.h>
@@ -8,7 +8,7 @@ enum { TILE = MXI_REDUCE_TILE, BLOCK = MXI_REDUCE_BLOCK, CHUNK = 32768 };
 
 struct search {
   struct mxi_reduce_kind r;
-  struct mxi_box kept; /* operand 0: input, 1: output */
+  struct mxi_box kept;  /* operand 0: input, 1: output */
   int64_t length, step; /* of the axis: elements, stride */
   int64_t blocks, batch;
   int64_t width, tiles, out_step; /* of the contiguous kept axis, where columns are searched */
@@ -54,7 +54,8 @@ static int search_long_runs(struct search *x) {
   int result = mxi_parallel_for(x->kept.size * x->blocks, block_chunk, x);
   for (int64_t i = 0; i < x->kept.size && result == 0; i++) {
     struct mxi_extreme e = x->found[i * x->blocks];
-    for (int64_t b = 1; b < x->blocks; b++) MXI_DISPATCH(mxi_extreme_combine)(&x->r, &e, &x->found[i * x->blocks + b]);
+    for (int64_t b = 1; b < x->blocks; b++)
+      MXI_DISPATCH(mxi_extreme_combine)(&x->r, &e, &x->found[i * x->blocks + b]);
     struct mxi_place p;
     mxi_place_init(&p, &x->kept, i);
     x->out[p.offset[1]] = (uint32_t)e.index;
@@ -65,7 +66,8 @@ static int search_long_runs(struct search *x) {
 
 static void column_chunk(void *ctx, int64_t i) {
   const struct search *x = ctx;
-  int64_t first = i % x->tiles * TILE, n = mxi_min(TILE, x->width - first), size = (int64_t)mx_dtype_size(x->r.from);
+  int64_t first = i % x->tiles * TILE, n = mxi_min(TILE, x->width - first),
+          size = (int64_t)mx_dtype_size(x->r.from);
   double values[TILE], scratch[TILE];
   uint32_t indices[TILE] = {0};
   struct mxi_place p;
@@ -73,8 +75,10 @@ static void column_chunk(void *ctx, int64_t i) {
   for (int64_t k = 0; k < x->length; k++) {
     const char *in = x->in + (p.offset[0] + first + k * x->step) * size;
     const void *tile = MXI_DISPATCH(mxi_reduce_load)(&x->r, in, 1, n, scratch);
-    if (k == 0) memcpy(values, tile, (size_t)n * mx_dtype_size(x->r.acc));
-    else MXI_DISPATCH(mxi_extreme_columns)(&x->r, values, indices, tile, n, (uint32_t)k);
+    if (k == 0)
+      memcpy(values, tile, (size_t)n * mx_dtype_size(x->r.acc));
+    else
+      MXI_DISPATCH(mxi_extreme_columns)(&x->r, values, indices, tile, n, (uint32_t)k);
   }
   for (int64_t j = 0; j < n; j++) x->out[p.offset[1] + (first + j) * x->out_step] = indices[j];
 }

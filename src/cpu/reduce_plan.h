@@ -6,7 +6,8 @@
 
 /* How op over elements of dtype `from` is computed: its accumulator. */
 struct mxi_reduce_kind mxi_reduce_kind_of(enum mxi_reduce_op op, mx_dtype from, mx_dtype to);
-/* The kept axes (operand 0 the input, 1 the output) and the reduced ones (operand 0 the input), in order. axes sorted. */
+/* The kept axes (operand 0 the input, 1 the output) and the reduced ones (operand 0 the input), in order.
+ * axes sorted. */
 void mxi_split_axes(mx_array in, mx_array out, mx_ints axes, struct mxi_box *kept, struct mxi_box *reduced);
 /* The kept axis along which the input is contiguous, if it is wide enough to be worth it; else -1. */
 int mxi_contiguous_axis(const struct mxi_box *kept);

@@ -1,8 +1,9 @@
 /* Cumulative operations along an axis.
 
-   Lines: each line along the axis is scanned tile by tile. A line longer than a block is scanned twice: once for the
-   totals of its blocks, once more, each block starting from what came before it: out = before op (scan of the block).
-   Columns: where another axis is contiguous, rows of running values walk along the axis. */
+   Lines: each line along the axis is scanned tile by tile. A line longer than a block is scanned twice: once
+   for the totals of its blocks, once more, each block starting from what came before it: out = before op
+   (scan of the block). Columns: where another axis is contiguous, rows of running values walk along the axis.
+ */
 #include "cpu/cpu.h"
 #include "cpu/kernels/scan.h"
 #include "cpu/reduce_plan.h"
@@ -11,15 +12,15 @@
 enum {
   TILE = MXI_REDUCE_TILE,
   BLOCK = MXI_REDUCE_BLOCK,
-  COLUMNS = 512,     /* of a chunk of columns */
-  FEW_COLUMNS = 16,  /* fewer than this are scanned as lines */
-  CHUNK = 32768      /* elements of a chunk of lines */
+  COLUMNS = 512,    /* of a chunk of columns */
+  FEW_COLUMNS = 16, /* fewer than this are scanned as lines */
+  CHUNK = 32768     /* elements of a chunk of lines */
 };
 
 struct scan {
   struct mxi_reduce_kind r;
   bool exclusive;
-  struct mxi_box lines; /* the other axes; operand 0: input, 1: output */
+  struct mxi_box lines;              /* the other axes; operand 0: input, 1: output */
   int64_t length, in_step, out_step; /* of the axis, in the direction of the scan */
   const char *in;
   char *out;
@@ -31,20 +32,23 @@ struct scan {
 static int64_t acc_size(const struct scan *x) { return (int64_t)mx_dtype_size(x->r.acc); }
 
 /* Elements [at, at + n) of the line, as accumulators in scratch. */
-static void load_tile(const struct scan *x, const struct mxi_place *line, int64_t at, int64_t n, void *scratch) {
+static void load_tile(const struct scan *x, const struct mxi_place *line, int64_t at, int64_t n,
+                      void *scratch) {
   const char *in = x->in + (line->offset[0] + at * x->in_step) * (int64_t)mx_dtype_size(x->r.from);
   const void *got = MXI_DISPATCH(mxi_reduce_load)(&x->r, in, x->in_step, n, scratch);
   if (got != scratch) memcpy(scratch, got, (size_t)(n * acc_size(x)));
 }
 
-static void store_tile(const struct scan *x, const struct mxi_place *line, int64_t at, int64_t n, const void *values) {
+static void store_tile(const struct scan *x, const struct mxi_place *line, int64_t at, int64_t n,
+                       const void *values) {
   char *out = x->out + (line->offset[1] + at * x->out_step) * (int64_t)mx_dtype_size(x->r.to);
   MXI_DISPATCH(mxi_reduce_store)(&x->r, values, n, out, x->out_step);
 }
 
-/* Scans block b of a line; `before`, unless NULL, is what came before it. `out` false: only the total is wanted. */
-static void scan_block(const struct scan *x, const struct mxi_place *line, int64_t b, const void *before, bool out,
-                       uint64_t *total) {
+/* Scans block b of a line; `before`, unless NULL, is what came before it. `out` false: only the total is
+ * wanted. */
+static void scan_block(const struct scan *x, const struct mxi_place *line, int64_t b, const void *before,
+                       bool out, uint64_t *total) {
   uint64_t space[TILE + 1], start; /* the element before the tile, then the tile */
   int64_t size = acc_size(x), end = mxi_min(x->length, (b + 1) * BLOCK);
   char *tile = (char *)(space + 1), *previous = tile - size;

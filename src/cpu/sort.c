@@ -1,6 +1,7 @@
-/* sort, argsort, partition and argpartition along an axis. Rows along the last axis are encoded to radix keys, sorted
-   and decoded, many rows over the pool; one long row is sorted by passes whose parts run on the pool. Other axes are
-   copied last and back. A partition is sorted altogether: every valid answer contains one, and a sorted array is one. */
+/* sort, argsort, partition and argpartition along an axis. Rows along the last axis are encoded to radix
+   keys, sorted and decoded, many rows over the pool; one long row is sorted by passes whose parts run on the
+   pool. Other axes are copied last and back. A partition is sorted altogether: every valid answer contains
+   one, and a sorted array is one. */
 #include "cpu/copy.h"
 #include "cpu/cpu.h"
 #include "cpu/kernels/sort.h"
@@ -35,7 +36,8 @@ static char *row_out(const struct rows *r, int64_t i) {
 /* Elements [begin, begin + n) of the sorted row i; `room` has space for n items and is free. */
 static void store(const struct rows *r, int64_t i, const char *items, int64_t begin, int64_t n, void *room) {
   items += begin * (int64_t)mxi_sort_item_size(&r->sort);
-  if (r->indices) MXI_DISPATCH(mxi_sort_indices)(&r->sort, items, n, (uint32_t *)row_out(r, i) + begin);
+  if (r->indices)
+    MXI_DISPATCH(mxi_sort_indices)(&r->sort, items, n, (uint32_t *)row_out(r, i) + begin);
   else if (r->sort.dtype != MX_COMPLEX64)
     MXI_DISPATCH(mxi_sort_decode)
   (&r->sort, items, n, row_out(r, i) + begin * (int64_t)mx_dtype_size(r->sort.dtype));
@@ -104,7 +106,8 @@ static void store_part(void *ctx, int64_t i) {
   store(p->rows, p->row, p->items, i * p->part, part_length(p, i), (uint64_t *)p->room + i * p->part);
 }
 
-/* Turns counts into places: digit by digit, within a digit part by part. False if all items share the digit. */
+/* Turns counts into places: digit by digit, within a digit part by part. False if all items share the digit.
+ */
 static bool place_parts(struct passes *p) {
   int64_t place = 0;
   for (int k = 0; k < BUCKETS; k++) {
@@ -137,7 +140,8 @@ static int run_passes(struct passes *p) {
 
 static int sort_long_rows(const struct rows *r) {
   int64_t bytes;
-  if (!mxi_mul(r->length, 2 * (int64_t)mxi_sort_item_size(&r->sort), &bytes)) return mxi_fail_memory(SIZE_MAX);
+  if (!mxi_mul(r->length, 2 * (int64_t)mxi_sort_item_size(&r->sort), &bytes))
+    return mxi_fail_memory(SIZE_MAX);
   mx_buffer *memory = mxi_buffer_new((size_t)bytes);
   if (!memory) return -1;
   int result = 0;
@@ -161,7 +165,12 @@ static struct mxi_sort sort_of(mx_dtype t, bool indices) {
 }
 
 static int sort_rows(mx_dtype t, bool indices, int64_t count, int64_t length, const void *in, void *out) {
-  struct rows r = {.sort = sort_of(t, indices), .indices = indices, .in = in, .out = out, .count = count, .length = length};
+  struct rows r = {.sort = sort_of(t, indices),
+                   .indices = indices,
+                   .in = in,
+                   .out = out,
+                   .count = count,
+                   .length = length};
   if (r.sort.indexed && length > (int64_t)UINT32_MAX)
     return mxi_fail(MX_NOT_SUPPORTED, "[argsort] expected at most 2^32 - 1 elements along the axis, got %lld",
                     (long long)length);
@@ -187,7 +196,9 @@ static int sort_other_axis(mx_array in, mx_array out, int64_t axis, bool indices
   move_last(in, axis, shape, in_strides);
   move_last(out, axis, shape, out_strides);
   mx_array rows = mxi_array_alloc(t, (mx_ints){shape, in->ndim});
-  mx_array sorted = !rows ? NULL : indices ? mxi_array_alloc(out_type, (mx_ints){shape, in->ndim}) : mxi_ref(rows);
+  mx_array sorted = !rows     ? NULL
+                    : indices ? mxi_array_alloc(out_type, (mx_ints){shape, in->ndim})
+                              : mxi_ref(rows);
   int result = sorted ? 0 : -1;
   if (result == 0) {
     struct mxi_strided from = {in->data, t, in_strides}, to = {out->data, out_type, out_strides};
@@ -202,8 +213,10 @@ static int sort_other_axis(mx_array in, mx_array out, int64_t axis, bool indices
 
 static int run(struct mxi_call *c, int64_t axis, bool indices) {
   mx_array in = c->in[0], out = c->out[0];
-  if (indices) MXI_TRY(mxi_alloc(out));
-  else MXI_TRY(mxi_reuse_or_alloc(c, 0, 0));
+  if (indices)
+    MXI_TRY(mxi_alloc(out));
+  else
+    MXI_TRY(mxi_reuse_or_alloc(c, 0, 0));
   if (!out->size) return 0;
   int64_t length = in->ndim ? mxi_shape(in)[axis] : 1;
   if (in->ndim && axis != in->ndim - 1 && in->size != length) return sort_other_axis(in, out, axis, indices);

@@ -171,6 +171,10 @@ def indices(n, negative=True):
     return lambda rng, shape, dtype: rng.integers(-n if negative else 0, n, shape).astype(np.int32)
 
 
+def single(sampler):
+    return lambda *a: sampler(*a).astype(np.float32)
+
+
 def truths(rng, shape, dtype):
     return rng.integers(0, 2, shape).astype(bool)
 
@@ -209,7 +213,8 @@ def quiet_sigmoid(x):
 
 def quiet_erfinv(x):
     inverse = NormalDist().inv_cdf
-    return lifted(lambda v: inverse((v + 1) / 2) / math.sqrt(2) if abs(v) < 1 else math.copysign(math.inf, v))(x)
+    return lifted(lambda v: inverse((v + 1) / 2) / math.sqrt(2) if abs(v) < 1 else v * math.inf if abs(v) == 1
+                  else math.nan)(x)  # fmt: skip
 
 
 def unary(name, inputs, dtypes=EVERY, result=at_least_float, reference=None, smooth=True, **more):
@@ -283,11 +288,12 @@ binary("add", (ANY, ANY), scale=4)
 binary("subtract", (ANY, ANY), NUMBERS, scale=4)
 binary("multiply", (ANY, ANY), scale=8)
 binary("divide", (ANY, AWAY), EVERY[1:], at_least_float, wide(np.divide), scale=4)
-binary("floor_divide", (between(-9, 9, -90, 90), AWAY), REALS[1:], smooth=False)
+binary("floor_divide", (between(-9, 9, -90, 90), AWAY), REALS[1:], smooth=False,
+       reference=lambda a, b: a // b if a.dtype.kind in "iu" else np.floor(a / b))  # fmt: skip
 binary("remainder", (between(-9, 9, -90, 90), AWAY), REALS[1:], smooth=False, scale=4)
 binary("power", (POSITIVE, between(-2, 2, 0, 2)), NUMBERS, ulps=8, scale=16)
-binary("maximum", (halves, distinct), REALS, ulps=0, order=1)
-binary("minimum", (halves, distinct), REALS, ulps=0, order=1)
+binary("maximum", (ANY, distinct), REALS, ulps=0, order=1)
+binary("minimum", (ANY, distinct), REALS, ulps=0, order=1)
 binary("logaddexp", (ANY, ANY), REALS, at_least_float, wide(np.logaddexp), ulps=4)
 binary("arctan2", (AWAY, AWAY), REALS, at_least_float, wide(np.arctan2), ulps=4)
 for name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal",
@@ -439,7 +445,7 @@ for label, axes in {"": None, ".first": 0, ".middle": 1, ".last": -1, ".outer": 
     op("softmax" + label, lambda a, o=over: mx.softmax(a, **o), soft, R, smooth=(0,))
 op("softmax.precise", lambda a: mx.softmax(a, -1, precise=True), lambda a: np.exp(a) / np.exp(a).sum(-1, keepdims=True), R)
 op("median", lambda a: mx.median(a, 1), wide(lambda a: np.median(a, 1)), R, dtypes=REALS, result=at_least_float, scale=4)
-op("count_nonzero", lambda a: mx.count_nonzero(a, 1), lambda a: np.count_nonzero(a, 1), (few, (6, 9, 4)), dtypes=EVERY,
+op("count_nonzero", lambda a: mx.count_nonzero(a, axis=1), lambda a: np.count_nonzero(a, 1), (few, (6, 9, 4)), dtypes=EVERY,
    result=always("int32"))  # fmt: skip
 
 # ---- Order ----
@@ -500,7 +506,7 @@ both("diff", lambda xp, a: xp.diff(a, 2, axis=0), (ANY, (5, 6)), dtypes=NUMBERS,
 
 # ---- Products ----
 PRODUCTS = FLOATS + COMPLEX
-more = dict(dtypes=PRODUCTS, smooth=(0, 1), ulps=2, scale=64)
+more = dict(dtypes=PRODUCTS, smooth=(0, 1), ulps=2, scale=400)
 for label, (a, b) in {
     "": ((7, 33), (33, 19)), ".vectors": ((33,), (33,)), ".row": ((33,), (33, 19)), ".column": ((7, 33), (33,)),
     ".batch": ((3, 7, 33), (3, 33, 5)), ".broadcast": ((2, 1, 4, 9), (3, 9, 5)), ".thin": ((1, 130), (130, 40)),
@@ -529,7 +535,7 @@ def layer_norm(x, w=1, b=0):
 def rope(x, dims, traditional, base=100.0, scale=0.5, offset=3, freqs=None):
     """x (..., T, D): pairs of features turned by position / base^(2i/dims) (Su et al., "RoFormer", 2021)."""
     half = dims // 2
-    theta = base ** (-np.arange(half) / half) if freqs is None else 1 / freqs
+    theta = base ** (-np.arange(half) / half) if freqs is None else 1 / freqs.astype(np.float64)
     angle = (offset + np.arange(x.shape[-2]))[:, None] * scale * theta
     pairs = x[..., :dims]
     a, b = (pairs[..., ::2], pairs[..., 1::2]) if traditional else (pairs[..., :half], pairs[..., half:])
@@ -562,8 +568,8 @@ for traditional in (False, True):
     op("rope" + label, lambda x, t=turn: mx.fast.rope(x, **t, base=100.0, scale=0.5, offset=3),
        lambda x, t=turn: rope(x, **t), (ANY, (2, 3, 5, 12)), smooth=(0,), ulps=4, scale=4)  # fmt: skip
     op("rope.freqs" + label,
-       lambda x, f, t=turn: mx.fast.rope(x, **t, base=None, scale=0.5, offset=3, freqs=f.astype(mx.float32)),
-       lambda x, f, t=turn: rope(x, **t, freqs=f), (ANY, (2, 3, 5, 8)), (POSITIVE, (4,)), follows=(0,), smooth=(0,),
+       lambda x, f, t=turn: mx.fast.rope(x, **t, base=None, scale=0.5, offset=3, freqs=f),
+       lambda x, f, t=turn: rope(x, **t, freqs=f), (ANY, (2, 3, 5, 8)), (single(POSITIVE), (4,)), follows=(0,), smooth=(0,),
        ulps=4, scale=4)  # fmt: skip
 Q, K, M = (UNIT, (2, 4, 5, 16)), (UNIT, (2, 2, 9, 16)), (UNIT, (5, 9))
 attend = mx.fast.scaled_dot_product_attention

@@ -1,4 +1,4 @@
-"""Losses. ``reduction`` says what becomes of the loss of each element or row: "none", their "mean" or "sum"."""
+"""Losses. ``reduction`` says what becomes of each element's or row's: "none", their "mean" or "sum"."""
 
 from __future__ import annotations
 

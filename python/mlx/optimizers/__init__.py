@@ -1,5 +1,9 @@
-"""Optimizers, schedules of their learning rates, and gradient clipping."""
+"""Optimizers, schedules of their learning rates, and gradient clipping.
 
+The module and tree functions are importable from here too, as in MLX.
+"""
+
+from mlx.nn.layers.base import Module  # noqa: F401
 from mlx.optimizers.adaptive import AdaDelta, Adafactor, Adagrad, Adam, Adamax, AdamW, RMSprop
 from mlx.optimizers.base import MultiOptimizer, Optimizer, clip_grad_norm
 from mlx.optimizers.momentum import SGD, Lion, Muon
@@ -10,6 +14,7 @@ from mlx.optimizers.schedulers import (
     linear_schedule,
     step_decay,
 )
+from mlx.utils import tree_flatten, tree_map, tree_merge, tree_reduce, tree_unflatten  # noqa: F401
 
 __all__ = [
     "SGD", "AdaDelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "MultiOptimizer",

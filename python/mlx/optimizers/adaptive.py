@@ -44,7 +44,10 @@ class RMSprop(Optimizer):
 
 
 class Adagrad(Optimizer):
-    """v += g^2;  p -= learning_rate g / (sqrt(v) + eps) (Duchi et al., 2011). ValueError if eps is negative."""
+    """v += g^2;  p -= learning_rate g / (sqrt(v) + eps) (Duchi et al., 2011).
+
+    ValueError if eps is negative.
+    """
 
     def __init__(self, learning_rate: float | Callable[[mx.array], mx.array], eps: float = 1e-8) -> None:
         super().__init__()

@@ -30,13 +30,11 @@ class Optimizer:
     # -- updates --
 
     def update(self, model: Module, gradients: dict) -> None:
-        """Replaces the model's parameters by updated ones. ``gradients`` is a tree like theirs, or a part of
-        it.
-        """
+        """Replaces the model's parameters by updated ones; ``gradients`` is a tree like theirs or a part."""
         model.update(self.apply_gradients(gradients, model))
 
     def apply_gradients(self, gradients: dict, parameters: dict) -> dict:
-        """The updated parameters, as a tree like ``gradients``. KeyError if ``parameters`` lacks one of them."""
+        """The updated parameters, as a tree like ``gradients``. KeyError if ``parameters`` lacks one."""
         if not self._initialized:
             self.init(gradients)
         for name, schedule in self._schedulers.items():

@@ -40,7 +40,10 @@ def cosine_decay(init: float, decay_steps: int, end: float = 0.0) -> Callable:
 
 
 def linear_schedule(init: float, end: float, steps: int) -> Callable:
-    """From ``init`` to ``end`` in ``steps``, evenly, then ``end``; ValueError unless ``steps`` is at least 1."""
+    """From ``init`` to ``end`` in ``steps``, evenly, then ``end``.
+
+    ValueError unless ``steps`` is at least 1.
+    """
     if steps < 1:
         raise ValueError(f"[linear_schedule] expected at least 1 step, got {steps}")
 

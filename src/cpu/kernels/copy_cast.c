@@ -1,5 +1,6 @@
-/* Conversions go through five carrier types, wide enough for every dtype: int64, uint64, float, double, complex. A run
-   is loaded into a block of its carrier, and stored from there. 14 loads and 5 x 14 stores serve all pairs. */
+/* Conversions go through five carrier types, wide enough for every dtype: int64, uint64, float, double,
+   complex. A run is loaded into a block of its carrier, and stored from there. 14 loads and 5 x 14 stores
+   serve all pairs. */
 #include "cpu/kernels/copy.h"
 #include "cpu/simd.h"
 
@@ -24,13 +25,13 @@ MXI_INLINE uint64_t truncated_unsigned(double x) {
 }
 
 /* ---- Loads ---- */
-#define LOAD(T, C, field)                                                                                    \
-  static void load_##T(union block *b, const void *src, int64_t stride, int64_t n) {                         \
-    const T *s = src;                                                                                        \
-    if (stride == 1)                                                                                         \
-      for (int64_t i = 0; i < n; i++) b->field[i] = (C)s[i];                                                 \
-    else                                                                                                     \
-      for (int64_t i = 0; i < n; i++) b->field[i] = (C)s[i * stride];                                        \
+#define LOAD(T, C, field)                                                            \
+  static void load_##T(union block *b, const void *src, int64_t stride, int64_t n) { \
+    const T *s = src;                                                                \
+    if (stride == 1)                                                                 \
+      for (int64_t i = 0; i < n; i++) b->field[i] = (C)s[i];                         \
+    else                                                                             \
+      for (int64_t i = 0; i < n; i++) b->field[i] = (C)s[i * stride];                \
   }
 LOAD(uint8_t, int64_t, i64)
 LOAD(uint16_t, int64_t, i64)
@@ -45,22 +46,25 @@ LOAD(double, double, f64)
 
 static void load_complex(union block *b, const void *src, int64_t stride, int64_t n) {
   const float *s = src;
-  for (int64_t i = 0; i < n; i++) b->c64[2 * i] = s[2 * i * stride], b->c64[2 * i + 1] = s[2 * i * stride + 1];
+  for (int64_t i = 0; i < n; i++)
+    b->c64[2 * i] = s[2 * i * stride], b->c64[2 * i + 1] = s[2 * i * stride + 1];
 }
 
-#define LOAD_HALF(name)                                                                                      \
-  static void load_##name(union block *b, const void *src, int64_t stride, int64_t n) {                      \
-    const uint16_t *x = src;                                                                                 \
-    uint16_t h[BLOCK + MXI_VL];                                                                              \
-    if (stride == 1) {                                                                                       \
-      int64_t i = 0;                                                                                         \
-      for (; i + MXI_VL <= n; i += MXI_VL) mxi_store_f32(b->f32 + i, mxi_f32_from_##name(mxi_load_u16h(x + i))); \
-      mxi_store_f32(b->f32 + i, mxi_f32_from_##name(mxi_loadn_u16h(x + i, n - i)));                          \
-      return;                                                                                                \
-    }                                                                                                        \
-    for (int64_t i = 0; i < n; i++) h[i] = x[i * stride];                                                    \
-    memset(h + n, 0, MXI_VL * sizeof *h);                                                                    \
-    for (int64_t i = 0; i < n; i += MXI_VL) mxi_store_f32(b->f32 + i, mxi_f32_from_##name(mxi_load_u16h(h + i))); \
+#define LOAD_HALF(name)                                                                 \
+  static void load_##name(union block *b, const void *src, int64_t stride, int64_t n) { \
+    const uint16_t *x = src;                                                            \
+    uint16_t h[BLOCK + MXI_VL];                                                         \
+    if (stride == 1) {                                                                  \
+      int64_t i = 0;                                                                    \
+      for (; i + MXI_VL <= n; i += MXI_VL)                                              \
+        mxi_store_f32(b->f32 + i, mxi_f32_from_##name(mxi_load_u16h(x + i)));           \
+      mxi_store_f32(b->f32 + i, mxi_f32_from_##name(mxi_loadn_u16h(x + i, n - i)));     \
+      return;                                                                           \
+    }                                                                                   \
+    for (int64_t i = 0; i < n; i++) h[i] = x[i * stride];                               \
+    memset(h + n, 0, MXI_VL * sizeof *h);                                               \
+    for (int64_t i = 0; i < n; i += MXI_VL)                                             \
+      mxi_store_f32(b->f32 + i, mxi_f32_from_##name(mxi_load_u16h(h + i)));             \
   }
 LOAD_HALF(f16)
 LOAD_HALF(bf16)
@@ -73,50 +77,52 @@ static void load(mx_dtype t, union block *b, const void *src, int64_t stride, in
 }
 
 /* ---- Stores, one group for each carrier ---- */
-#define STORE(T, name, field, expr)                                                                          \
-  static void name(const union block *b, void *dst, int64_t stride, int64_t n) {                             \
-    T *d = dst;                                                                                              \
-    if (stride == 1)                                                                                         \
-      for (int64_t i = 0; i < n; i++) {                                                                      \
-        __typeof__(b->field[0]) x = b->field[i];                                                             \
-        d[i] = (T)(expr);                                                                                    \
-      }                                                                                                      \
-    else                                                                                                     \
-      for (int64_t i = 0; i < n; i++) {                                                                      \
-        __typeof__(b->field[0]) x = b->field[i];                                                             \
-        d[i * stride] = (T)(expr);                                                                           \
-      }                                                                                                      \
+#define STORE(T, name, field, expr)                                              \
+  static void name(const union block *b, void *dst, int64_t stride, int64_t n) { \
+    T *d = dst;                                                                  \
+    if (stride == 1)                                                             \
+      for (int64_t i = 0; i < n; i++) {                                          \
+        __typeof__(b->field[0]) x = b->field[i];                                 \
+        d[i] = (T)(expr);                                                        \
+      }                                                                          \
+    else                                                                         \
+      for (int64_t i = 0; i < n; i++) {                                          \
+        __typeof__(b->field[0]) x = b->field[i];                                 \
+        d[i * stride] = (T)(expr);                                               \
+      }                                                                          \
   }
-#define STORE_INTEGERS(field, convert, convert_unsigned)                                                     \
-  STORE(uint8_t, field##_bool, field, x != 0)                                                                \
-  STORE(uint8_t, field##_u8, field, convert(x))                                                              \
-  STORE(uint16_t, field##_u16, field, convert(x))                                                            \
-  STORE(uint32_t, field##_u32, field, convert(x))                                                            \
+#define STORE_INTEGERS(field, convert, convert_unsigned) \
+  STORE(uint8_t, field##_bool, field, x != 0)            \
+  STORE(uint8_t, field##_u8, field, convert(x))          \
+  STORE(uint16_t, field##_u16, field, convert(x))        \
+  STORE(uint32_t, field##_u32, field, convert(x))        \
   STORE(uint64_t, field##_u64, field, convert_unsigned(x))
 #define AS_IT_IS(x) x
 STORE_INTEGERS(i64, AS_IT_IS, AS_IT_IS)
 STORE_INTEGERS(u64, AS_IT_IS, AS_IT_IS)
 STORE_INTEGERS(f32, truncated, truncated_unsigned)
 STORE_INTEGERS(f64, truncated, truncated_unsigned)
-#define STORE_FLOATS(field)                                                                                  \
-  STORE(float, field##_f32, field, x)                                                                        \
+#define STORE_FLOATS(field)           \
+  STORE(float, field##_f32, field, x) \
   STORE(double, field##_f64, field, x)
 STORE_FLOATS(i64)
 STORE_FLOATS(u64)
 STORE_FLOATS(f32)
 STORE_FLOATS(f64)
 
-#define STORE_HALF(name)                                                                                     \
-  static void f32_##name(const union block *b, void *dst, int64_t stride, int64_t n) {                       \
-    uint16_t h[BLOCK + MXI_VL], *d = dst;                                                                    \
-    if (stride == 1) {                                                                                       \
-      int64_t i = 0;                                                                                         \
-      for (; i + MXI_VL <= n; i += MXI_VL) mxi_store_u16h(d + i, mxi_##name##_from_f32(mxi_load_f32(b->f32 + i))); \
-      mxi_storen_u16h(d + i, mxi_##name##_from_f32(mxi_load_f32(b->f32 + i)), n - i);                        \
-      return;                                                                                                \
-    }                                                                                                        \
-    for (int64_t i = 0; i < n; i += MXI_VL) mxi_store_u16h(h + i, mxi_##name##_from_f32(mxi_load_f32(b->f32 + i))); \
-    for (int64_t i = 0; i < n; i++) d[i * stride] = h[i];                                    \
+#define STORE_HALF(name)                                                               \
+  static void f32_##name(const union block *b, void *dst, int64_t stride, int64_t n) { \
+    uint16_t h[BLOCK + MXI_VL], *d = dst;                                              \
+    if (stride == 1) {                                                                 \
+      int64_t i = 0;                                                                   \
+      for (; i + MXI_VL <= n; i += MXI_VL)                                             \
+        mxi_store_u16h(d + i, mxi_##name##_from_f32(mxi_load_f32(b->f32 + i)));        \
+      mxi_storen_u16h(d + i, mxi_##name##_from_f32(mxi_load_f32(b->f32 + i)), n - i);  \
+      return;                                                                          \
+    }                                                                                  \
+    for (int64_t i = 0; i < n; i += MXI_VL)                                            \
+      mxi_store_u16h(h + i, mxi_##name##_from_f32(mxi_load_f32(b->f32 + i)));          \
+    for (int64_t i = 0; i < n; i++) d[i * stride] = h[i];                              \
   }
 STORE_HALF(f16)
 STORE_HALF(bf16)
@@ -127,7 +133,8 @@ static void f32_complex(const union block *b, void *dst, int64_t stride, int64_t
 }
 static void c64_complex(const union block *b, void *dst, int64_t stride, int64_t n) {
   float *d = dst;
-  for (int64_t i = 0; i < n; i++) d[2 * i * stride] = b->c64[2 * i], d[2 * i * stride + 1] = b->c64[2 * i + 1];
+  for (int64_t i = 0; i < n; i++)
+    d[2 * i * stride] = b->c64[2 * i], d[2 * i * stride + 1] = b->c64[2 * i + 1];
 }
 static void c64_bool(const union block *b, void *dst, int64_t stride, int64_t n) {
   uint8_t *d = dst;
@@ -150,9 +157,11 @@ static void narrow_to_float(union block *b, enum carrier from, int64_t n) {
 
 typedef void (*store_fn)(const union block *, void *, int64_t, int64_t);
 /* Signed targets share the code of unsigned ones: the bits are the same. */
-#define ROW(field)                                                                                           \
-  {field##_bool, field##_u8,  field##_u16, field##_u32, field##_u64, field##_u8,  field##_u16,               \
-   field##_u32,  field##_s64, NULL,        NULL,        field##_f32, field##_f64, NULL}
+#define ROW(field)                                                                                         \
+  {                                                                                                        \
+    field##_bool, field##_u8, field##_u16, field##_u32, field##_u64, field##_u8, field##_u16, field##_u32, \
+        field##_s64, NULL, NULL, field##_f32, field##_f64, NULL                                            \
+  }
 #define i64_s64 i64_u64
 #define u64_s64 u64_u64
 STORE(int64_t, f32_s64, f32, truncated(x))
@@ -161,26 +170,34 @@ static const store_fn stores[4][MX_DTYPE_COUNT] = {
     [CARRY_I64] = ROW(i64), [CARRY_U64] = ROW(u64), [CARRY_F32] = ROW(f32), [CARRY_F64] = ROW(f64)};
 
 static void store(mx_dtype t, enum carrier from, union block *b, void *dst, int64_t stride, int64_t n) {
-  if (from == CARRY_C64 && t == MX_COMPLEX64) c64_complex(b, dst, stride, n);
-  else if (from == CARRY_C64 && t == MX_BOOL) c64_bool(b, dst, stride, n);
+  if (from == CARRY_C64 && t == MX_COMPLEX64)
+    c64_complex(b, dst, stride, n);
+  else if (from == CARRY_C64 && t == MX_BOOL)
+    c64_bool(b, dst, stride, n);
   else {
     bool through_float = from == CARRY_C64 || mxi_is_half(t) || t == MX_COMPLEX64;
     if (through_float && from != CARRY_F32) narrow_to_float(b, from, n), from = CARRY_F32;
-    if (t == MX_FLOAT16) f32_f16(b, dst, stride, n);
-    else if (t == MX_BFLOAT16) f32_bf16(b, dst, stride, n);
-    else if (t == MX_COMPLEX64) f32_complex(b, dst, stride, n);
-    else stores[from][t](b, dst, stride, n);
+    if (t == MX_FLOAT16)
+      f32_f16(b, dst, stride, n);
+    else if (t == MX_BFLOAT16)
+      f32_bf16(b, dst, stride, n);
+    else if (t == MX_COMPLEX64)
+      f32_complex(b, dst, stride, n);
+    else
+      stores[from][t](b, dst, stride, n);
   }
 }
 
-void MXI_ISA_NAME(mxi_cast_panel)(mx_dtype to, mx_dtype from, const struct mxi_panel *p, void *dst, const void *src) {
+void MXI_ISA_NAME(mxi_cast_panel)(mx_dtype to, mx_dtype from, const struct mxi_panel *p, void *dst,
+                                  const void *src) {
   int64_t to_bytes = (int64_t)mx_dtype_size(to), from_bytes = (int64_t)mx_dtype_size(from);
   union block b;
   for (int64_t i = 0; i < p->rows; i++)
     for (int64_t j = 0; j < p->columns; j += BLOCK) {
       int64_t n = p->columns - j < BLOCK ? p->columns - j : BLOCK;
       load(from, &b, (const char *)src + (i * p->src_row + j * p->src_column) * from_bytes, p->src_column, n);
-      store(to, carrier_of[from], &b, (char *)dst + (i * p->dst_row + j * p->dst_column) * to_bytes, p->dst_column, n);
+      store(to, carrier_of[from], &b, (char *)dst + (i * p->dst_row + j * p->dst_column) * to_bytes,
+            p->dst_column, n);
     }
 }
 

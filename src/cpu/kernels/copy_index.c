@@ -3,23 +3,23 @@
 #include "cpu/simd.h"
 
 /* A run is converted as a whole and checked once; only a bad run is searched. Unsigned indices don't wrap. */
-#define INDEX_RUN(T, negative)                                                                                         \
-  static int64_t index_##T(const T *x, int64_t step, int64_t n, int64_t dim, int64_t limit,         \
-                           int64_t stride, int64_t *out) { \
-    uint64_t bad = 0;                                                                                        \
-    for (int64_t i = 0; i < n; i++) {                                                                        \
-      int64_t at = (int64_t)x[i * step];                                                                     \
+#define INDEX_RUN(T, negative)                                                                              \
+  static int64_t index_##T(const T *x, int64_t step, int64_t n, int64_t dim, int64_t limit, int64_t stride, \
+                           int64_t *out) {                                                                  \
+    uint64_t bad = 0;                                                                                       \
+    for (int64_t i = 0; i < n; i++) {                                                                       \
+      int64_t at = (int64_t)x[i * step];                                                                    \
       if (negative) at += at < 0 ? dim : 0;                                                                 \
-      bad |= (uint64_t)at >= (uint64_t)limit;                                                                  \
-      out[i] += (int64_t)((uint64_t)at * (uint64_t)stride);                                                  \
-    }                                                                                                        \
-    if (!bad) return -1;                                                                                     \
-    int64_t i = 0;                                                                                           \
-    for (;; i++) {                                                                                           \
-      int64_t at = (int64_t)x[i * step];                                                                     \
+      bad |= (uint64_t)at >= (uint64_t)limit;                                                               \
+      out[i] += (int64_t)((uint64_t)at * (uint64_t)stride);                                                 \
+    }                                                                                                       \
+    if (!bad) return -1;                                                                                    \
+    int64_t i = 0;                                                                                          \
+    for (;; i++) {                                                                                          \
+      int64_t at = (int64_t)x[i * step];                                                                    \
       if (negative) at += at < 0 ? dim : 0;                                                                 \
-      if ((uint64_t)at >= (uint64_t)limit) return i;                                                           \
-    }                                                                                                        \
+      if ((uint64_t)at >= (uint64_t)limit) return i;                                                        \
+    }                                                                                                       \
   }
 INDEX_RUN(uint8_t, 0)
 INDEX_RUN(uint16_t, 0)
@@ -30,8 +30,8 @@ INDEX_RUN(int16_t, 1)
 INDEX_RUN(int32_t, 1)
 INDEX_RUN(int64_t, 1)
 
-int64_t MXI_ISA_NAME(mxi_index_run)(mx_dtype t, const void *x, int64_t step, int64_t n, int64_t dim, int64_t limit,
-                                    int64_t stride, int64_t *offsets) {
+int64_t MXI_ISA_NAME(mxi_index_run)(mx_dtype t, const void *x, int64_t step, int64_t n, int64_t dim,
+                                    int64_t limit, int64_t stride, int64_t *offsets) {
   switch (t) {
   case MX_UINT16: return index_uint16_t(x, step, n, dim, limit, stride, offsets);
   case MX_UINT32: return index_uint32_t(x, step, n, dim, limit, stride, offsets);
@@ -44,16 +44,17 @@ int64_t MXI_ISA_NAME(mxi_index_run)(mx_dtype t, const void *x, int64_t step, int
   }
 }
 
-#define GATHER(T)                                                                                            \
-  static void gather_##T(int64_t n, T *dst, const T *src, const int64_t *offsets) {                          \
-    for (int64_t i = 0; i < n; i++) dst[i] = src[offsets[i]];                                                \
+#define GATHER(T)                                                                   \
+  static void gather_##T(int64_t n, T *dst, const T *src, const int64_t *offsets) { \
+    for (int64_t i = 0; i < n; i++) dst[i] = src[offsets[i]];                       \
   }
 GATHER(uint8_t)
 GATHER(uint16_t)
 GATHER(uint32_t)
 GATHER(uint64_t)
 
-void MXI_ISA_NAME(mxi_gather_elements)(int itemsize, int64_t n, void *dst, const void *src, const int64_t *offsets) {
+void MXI_ISA_NAME(mxi_gather_elements)(int itemsize, int64_t n, void *dst, const void *src,
+                                       const int64_t *offsets) {
   switch (itemsize) {
   case 1: gather_uint8_t(n, dst, src, offsets); break;
   case 2: gather_uint16_t(n, dst, src, offsets); break;

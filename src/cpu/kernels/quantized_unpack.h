@@ -40,12 +40,12 @@ MXI_INLINE vf32 load_floats(const void *p, mx_dtype t) {
 
 /* The first n of MXI_VL floats, the others zero; n may exceed MXI_VL. */
 MXI_INLINE vf32 load_floats_n(const void *p, mx_dtype t, int64_t n) {
-  if (n >= MXI_VL) return load_floats(p, t);
-#if defined(__AVX512F__)
-  __mmask16 mask = (__mmask16)((1u << n) - 1);
+#if MXI_VL == 16
+  __mmask16 mask = (__mmask16)_bzhi_u32(0xffff, n < 16 ? (unsigned)n : 16);
   if (t == MX_FLOAT32) return (vf32)_mm512_maskz_loadu_ps(mask, p);
   return widen((vu16h)_mm256_maskz_loadu_epi16(mask, p), t);
 #else
+  if (n >= MXI_VL) return load_floats(p, t);
   if (t == MX_FLOAT32) return mxi_loadn_f32(p, n);
   vu16h h = {0};
   for (int64_t i = 0; i < n; i++) h[i] = ((const uint16_t *)p)[i];

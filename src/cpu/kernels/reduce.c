@@ -24,150 +24,156 @@ struct kernels {
   void (*combine4)(void *a, const void *const rows[4], int64_t n);
 };
 
-#define IDENTITIES(T, name, IDENTITY)                                                                        \
-  MXI_INLINE void identity_##name(void *values, int64_t n) {                                                     \
-    for (int64_t i = 0; i < n; i++) ((T *)values)[i] = IDENTITY;                                             \
+#define IDENTITIES(T, name, IDENTITY)                            \
+  MXI_INLINE void identity_##name(void *values, int64_t n) {     \
+    for (int64_t i = 0; i < n; i++) ((T *)values)[i] = IDENTITY; \
   }
 /* Loops that the compiler turns into vectors. */
-#define LOOPS(T, name, OP)                                                                                   \
-  MXI_INLINE void tile_##name(void *state, const void *tile, int64_t n) {                                        \
-    enum { LANES = 256 / sizeof(T) };                                                                        \
-    T *restrict s = state;                                                                                   \
-    const T *restrict x = tile;                                                                              \
-    int64_t i = 0;                                                                                           \
-    for (; i + LANES <= n; i += LANES)                                                                       \
-      for (int l = 0; l < LANES; l++) s[l] = (T)OP(s[l], x[i + l]);                                          \
-    if (i == n) return;                                                                                      \
-    T rest[LANES];                                                                                           \
-    identity_##name(rest, LANES);                                                                            \
-    memcpy(rest, x + i, (size_t)(n - i) * sizeof(T));                                                        \
-    for (int l = 0; l < LANES; l++) s[l] = (T)OP(s[l], rest[l]);                                             \
-  }                                                                                                          \
-  static void combine_##name(void *to, const void *with, int64_t n) {                                        \
-    T *restrict a = to;                                                                                      \
-    const T *restrict b = with;                                                                              \
-    for (int64_t i = 0; i < n; i++) a[i] = (T)OP(a[i], b[i]);                                                \
-  }                                                                                                          \
-  static void combine4_##name(void *to, const void *const rows[4], int64_t n) {                              \
-    T *restrict a = to;                                                                                      \
-    const T *restrict b = rows[0], *restrict c = rows[1], *restrict d = rows[2], *restrict e = rows[3];      \
-    for (int64_t i = 0; i < n; i++) {                                                                        \
-      T low = (T)OP(b[i], c[i]), high = (T)OP(d[i], e[i]), both = (T)OP(low, high);                          \
-      a[i] = (T)OP(a[i], both);                                                                              \
-    }                                                                                                        \
+#define LOOPS(T, name, OP)                                                                              \
+  MXI_INLINE void tile_##name(void *state, const void *tile, int64_t n) {                               \
+    enum { LANES = 256 / sizeof(T) };                                                                   \
+    T *restrict s = state;                                                                              \
+    const T *restrict x = tile;                                                                         \
+    int64_t i = 0;                                                                                      \
+    for (; i + LANES <= n; i += LANES)                                                                  \
+      for (int l = 0; l < LANES; l++) s[l] = (T)OP(s[l], x[i + l]);                                     \
+    if (i == n) return;                                                                                 \
+    T rest[LANES];                                                                                      \
+    identity_##name(rest, LANES);                                                                       \
+    memcpy(rest, x + i, (size_t)(n - i) * sizeof(T));                                                   \
+    for (int l = 0; l < LANES; l++) s[l] = (T)OP(s[l], rest[l]);                                        \
+  }                                                                                                     \
+  static void combine_##name(void *to, const void *with, int64_t n) {                                   \
+    T *restrict a = to;                                                                                 \
+    const T *restrict b = with;                                                                         \
+    for (int64_t i = 0; i < n; i++) a[i] = (T)OP(a[i], b[i]);                                           \
+  }                                                                                                     \
+  static void combine4_##name(void *to, const void *const rows[4], int64_t n) {                         \
+    T *restrict a = to;                                                                                 \
+    const T *restrict b = rows[0], *restrict c = rows[1], *restrict d = rows[2], *restrict e = rows[3]; \
+    for (int64_t i = 0; i < n; i++) {                                                                   \
+      T low = (T)OP(b[i], c[i]), high = (T)OP(d[i], e[i]), both = (T)OP(low, high);                     \
+      a[i] = (T)OP(a[i], both);                                                                         \
+    }                                                                                                   \
   }
-/* The same in vectors, for floats: accumulators stay in registers, and minima and maxima of NaN are not branches. */
-#define VECTOR_LOOPS(T, V, OP, VOP, name)                                                                    \
-  MXI_INLINE V load_##name(const T *p) {                                                                     \
-    V v;                                                                                                     \
-    memcpy(&v, p, sizeof v);                                                                                 \
-    return v;                                                                                                \
-  }                                                                                                          \
-  MXI_INLINE void tile_##name(void *state, const void *tile, int64_t n) {                                    \
-    enum { STEP = sizeof(V) / sizeof(T), LANES = 256 / sizeof(T), VECTORS = 256 / sizeof(V) };               \
-    const T *x = tile;                                                                                       \
-    V s[VECTORS];                                                                                            \
-    memcpy(s, state, sizeof s);                                                                              \
-    int64_t i = 0;                                                                                           \
-    for (; i + LANES <= n; i += LANES)                                                                       \
-      _Pragma("GCC unroll 16") for (int k = 0; k < VECTORS; k++) s[k] = VOP(s[k], load_##name(x + i + k * STEP));\
-    if (i < n) {                                                                                             \
-      T rest[LANES];                                                                                         \
-      identity_##name(rest, LANES);                                                                          \
-      memcpy(rest, x + i, (size_t)(n - i) * sizeof(T));                                                      \
-      _Pragma("GCC unroll 16") for (int k = 0; k < VECTORS; k++) s[k] = VOP(s[k], load_##name(rest + k * STEP));\
-    }                                                                                                        \
-    memcpy(state, s, sizeof s);                                                                              \
-  }                                                                                                          \
-  static void combine_##name(void *to, const void *with, int64_t n) {                                        \
-    enum { STEP = sizeof(V) / sizeof(T) };                                                                   \
-    T *a = to;                                                                                               \
-    const T *b = with;                                                                                       \
-    int64_t i = 0;                                                                                           \
-    for (; i + STEP <= n; i += STEP) {                                                                       \
-      V v = VOP(load_##name(a + i), load_##name(b + i));                                                     \
-      memcpy(a + i, &v, sizeof v);                                                                           \
-    }                                                                                                        \
-    for (; i < n; i++) a[i] = OP(a[i], b[i]);                                                                \
-  }                                                                                                          \
-  static void combine4_##name(void *to, const void *const rows[4], int64_t n) {                              \
-    enum { STEP = sizeof(V) / sizeof(T) };                                                                   \
-    T *a = to;                                                                                               \
-    const T *b = rows[0], *c = rows[1], *d = rows[2], *e = rows[3];                                          \
-    int64_t i = 0;                                                                                           \
-    for (; i + STEP <= n; i += STEP) {                                                                       \
-      V low = VOP(load_##name(b + i), load_##name(c + i)), high = VOP(load_##name(d + i), load_##name(e + i));\
-      V both = VOP(low, high), v = VOP(load_##name(a + i), both);                                            \
-      memcpy(a + i, &v, sizeof v);                                                                           \
-    }                                                                                                        \
-    for (; i < n; i++) {                                                                                     \
-      T low = OP(b[i], c[i]), high = OP(d[i], e[i]), both = OP(low, high);                                   \
-      a[i] = OP(a[i], both);                                                                                 \
-    }                                                                                                        \
+/* The same in vectors, for floats: accumulators stay in registers, and minima and maxima of NaN are not
+ * branches. */
+#define VECTOR_LOOPS(T, V, OP, VOP, name)                                                      \
+  MXI_INLINE V load_##name(const T *p) {                                                       \
+    V v;                                                                                       \
+    memcpy(&v, p, sizeof v);                                                                   \
+    return v;                                                                                  \
+  }                                                                                            \
+  MXI_INLINE void tile_##name(void *state, const void *tile, int64_t n) {                      \
+    enum { STEP = sizeof(V) / sizeof(T), LANES = 256 / sizeof(T), VECTORS = 256 / sizeof(V) }; \
+    const T *x = tile;                                                                         \
+    V s[VECTORS];                                                                              \
+    memcpy(s, state, sizeof s);                                                                \
+    int64_t i = 0;                                                                             \
+    for (; i + LANES <= n; i += LANES) _Pragma("GCC unroll 16")                                \
+    for (int k = 0; k < VECTORS; k++) s[k] = VOP(s[k], load_##name(x + i + k * STEP));         \
+    if (i < n) {                                                                               \
+      T rest[LANES];                                                                           \
+      identity_##name(rest, LANES);                                                            \
+      memcpy(rest, x + i, (size_t)(n - i) * sizeof(T));                                        \
+      _Pragma("GCC unroll 16")                                                                 \
+      for (int k = 0; k < VECTORS; k++) s[k] = VOP(s[k], load_##name(rest + k * STEP));        \
+    }                                                                                          \
+    memcpy(state, s, sizeof s);                                                                \
+  }                                                                                            \
+  static void combine_##name(void *to, const void *with, int64_t n) {                          \
+    enum { STEP = sizeof(V) / sizeof(T) };                                                     \
+    T *a = to;                                                                                 \
+    const T *b = with;                                                                         \
+    int64_t i = 0;                                                                             \
+    for (; i + STEP <= n; i += STEP) {                                                         \
+      V v = VOP(load_##name(a + i), load_##name(b + i));                                       \
+      memcpy(a + i, &v, sizeof v);                                                             \
+    }                                                                                          \
+    for (; i < n; i++) a[i] = OP(a[i], b[i]);                                                  \
+  }                                                                                            \
+  static void combine4_##name(void *to, const void *const rows[4], int64_t n) {                \
+    enum { STEP = sizeof(V) / sizeof(T) };                                                     \
+    T *a = to;                                                                                 \
+    const T *b = rows[0], *c = rows[1], *d = rows[2], *e = rows[3];                            \
+    int64_t i = 0;                                                                             \
+    for (; i + STEP <= n; i += STEP) {                                                         \
+      V low = VOP(load_##name(b + i), load_##name(c + i)),                                     \
+        high = VOP(load_##name(d + i), load_##name(e + i));                                    \
+      V both = VOP(low, high), v = VOP(load_##name(a + i), both);                              \
+      memcpy(a + i, &v, sizeof v);                                                             \
+    }                                                                                          \
+    for (; i < n; i++) {                                                                       \
+      T low = OP(b[i], c[i]), high = OP(d[i], e[i]), both = OP(low, high);                     \
+      a[i] = OP(a[i], both);                                                                   \
+    }                                                                                          \
   }
-#define COMMON(T, name, OP)                                                                                  \
-  MXI_INLINE void finish_##name(void *state, void *value) {                                                      \
-    T *s = state;                                                                                            \
-    _Pragma("GCC unroll 8") for (int w = 128 / sizeof(T); w; w /= 2)                                                                 \
-      for (int l = 0; l < w; l++) s[l] = (T)OP(s[l], s[l + w]);                                              \
-    *(T *)value = s[0];                                                                                      \
-  }                                                                                                          \
-  static void rows_##name(const void *rows, int64_t stride, int64_t n, int64_t count, void *values) {        \
-    enum { LANES = 256 / sizeof(T) };                                                                        \
-    const T *x = rows;                                                                                       \
-    for (int64_t k = 0; k < count; k++, x += stride) {                                                       \
-      T s[LANES];                                                                                            \
-      identity_##name(s, LANES);                                                                             \
-      tile_##name(s, x, n);                                                                                  \
-      finish_##name(s, (T *)values + k);                                                                     \
-    }                                                                                                        \
-  }                                                                                                          \
-  static void pairs_##name(void *values, int64_t n) {                                                        \
-    T *v = values;                                                                                           \
-    for (int64_t w = 1; w < n; w *= 2)                                                                       \
-      for (int64_t i = 0; i + w < n; i += 2 * w) v[i] = (T)OP(v[i], v[i + w]);                               \
-  }                                                                                                          \
-  static void short_rows_##name(const void *rows, int64_t stride, int64_t n, int64_t count, void *values) {  \
-    const T *x = rows;                                                                                       \
-    for (int64_t k = 0; k < count; k++, x += stride) {                                                       \
-      int64_t i = 1;                                                                                         \
-      T sum = x[0];                                                                                      \
-      if (n >= 4) {                                                                                          \
-        T s0 = x[0], s1 = x[1], s2 = x[2], s3 = x[3];                                                        \
-        for (i = 4; i + 4 <= n; i += 4) {                                                                    \
-          s0 = (T)OP(s0, x[i]), s1 = (T)OP(s1, x[i + 1]);                                                    \
-          s2 = (T)OP(s2, x[i + 2]), s3 = (T)OP(s3, x[i + 3]);                                                \
-        }                                                                                                    \
-        s0 = (T)OP(s0, s1), s2 = (T)OP(s2, s3), sum = (T)OP(s0, s2);                                         \
-      }                                                                                                      \
-      for (; i < n; i++) sum = (T)OP(sum, x[i]);                                                             \
-      ((T *)values)[k] = sum;                                                                                \
-    }                                                                                                        \
+#define COMMON(T, name, OP)                                                                                 \
+  MXI_INLINE void finish_##name(void *state, void *value) {                                                 \
+    T *s = state;                                                                                           \
+    _Pragma("GCC unroll 8")                                                                                 \
+    for (int w = 128 / sizeof(T); w; w /= 2)                                                                \
+      for (int l = 0; l < w; l++) s[l] = (T)OP(s[l], s[l + w]);                                             \
+    *(T *)value = s[0];                                                                                     \
+  }                                                                                                         \
+  static void rows_##name(const void *rows, int64_t stride, int64_t n, int64_t count, void *values) {       \
+    enum { LANES = 256 / sizeof(T) };                                                                       \
+    const T *x = rows;                                                                                      \
+    for (int64_t k = 0; k < count; k++, x += stride) {                                                      \
+      T s[LANES];                                                                                           \
+      identity_##name(s, LANES);                                                                            \
+      tile_##name(s, x, n);                                                                                 \
+      finish_##name(s, (T *)values + k);                                                                    \
+    }                                                                                                       \
+  }                                                                                                         \
+  static void pairs_##name(void *values, int64_t n) {                                                       \
+    T *v = values;                                                                                          \
+    for (int64_t w = 1; w < n; w *= 2)                                                                      \
+      for (int64_t i = 0; i + w < n; i += 2 * w) v[i] = (T)OP(v[i], v[i + w]);                              \
+  }                                                                                                         \
+  static void short_rows_##name(const void *rows, int64_t stride, int64_t n, int64_t count, void *values) { \
+    const T *x = rows;                                                                                      \
+    for (int64_t k = 0; k < count; k++, x += stride) {                                                      \
+      int64_t i = 1;                                                                                        \
+      T sum = x[0];                                                                                         \
+      if (n >= 4) {                                                                                         \
+        T s0 = x[0], s1 = x[1], s2 = x[2], s3 = x[3];                                                       \
+        for (i = 4; i + 4 <= n; i += 4) {                                                                   \
+          s0 = (T)OP(s0, x[i]), s1 = (T)OP(s1, x[i + 1]);                                                   \
+          s2 = (T)OP(s2, x[i + 2]), s3 = (T)OP(s3, x[i + 3]);                                               \
+        }                                                                                                   \
+        s0 = (T)OP(s0, s1), s2 = (T)OP(s2, s3), sum = (T)OP(s0, s2);                                        \
+      }                                                                                                     \
+      for (; i < n; i++) sum = (T)OP(sum, x[i]);                                                            \
+      ((T *)values)[k] = sum;                                                                               \
+    }                                                                                                       \
   }
-#define KERNELS(T, name, OP, IDENTITY)                                                                       \
-  IDENTITIES(T, name, IDENTITY)                                                                              \
-  LOOPS(T, name, OP)                                                                                         \
+#define KERNELS(T, name, OP, IDENTITY) \
+  IDENTITIES(T, name, IDENTITY)        \
+  LOOPS(T, name, OP)                   \
   COMMON(T, name, OP)
-#define FLOAT_KERNELS(T, V, name, OP, VOP, IDENTITY)                                                         \
-  IDENTITIES(T, name, IDENTITY)                                                                              \
-  VECTOR_LOOPS(T, V, OP, VOP, name)                                                                          \
+#define FLOAT_KERNELS(T, V, name, OP, VOP, IDENTITY) \
+  IDENTITIES(T, name, IDENTITY)                      \
+  VECTOR_LOOPS(T, V, OP, VOP, name)                  \
   COMMON(T, name, OP)
 
-/* FMIN and FMAX of vectors: the machine's instruction gives its second operand where either is NaN or both are equal. */
+/* FMIN and FMAX of vectors: the machine's instruction gives its second operand where either is NaN or both
+ * are equal. */
 #if defined(__AVX512F__)
-#define EXTREME(name, V, M, suffix)                                                                          \
-  MXI_INLINE V v##name##_##suffix(V a, V b) {                                                                \
-    return (V)_mm512_mask_mov_p##M(_mm512_##name##_p##M(b, a), _mm512_cmp_p##M##_mask(b, b, _CMP_UNORD_Q), b); \
+#define EXTREME(name, V, M, suffix)                                                                        \
+  MXI_INLINE V v##name##_##suffix(V a, V b) {                                                              \
+    return (V)_mm512_mask_mov_p##M(_mm512_##name##_p##M(b, a), _mm512_cmp_p##M##_mask(b, b, _CMP_UNORD_Q), \
+                                   b);                                                                     \
   }
 #elif defined(__AVX2__)
-#define EXTREME(name, V, M, suffix)                                                                          \
-  MXI_INLINE V v##name##_##suffix(V a, V b) {                                                                \
-    return (V)_mm256_blendv_p##M(_mm256_##name##_p##M(b, a), b, _mm256_cmp_p##M(b, b, _CMP_UNORD_Q));        \
+#define EXTREME(name, V, M, suffix)                                                                   \
+  MXI_INLINE V v##name##_##suffix(V a, V b) {                                                         \
+    return (V)_mm256_blendv_p##M(_mm256_##name##_p##M(b, a), b, _mm256_cmp_p##M(b, b, _CMP_UNORD_Q)); \
   }
 #else
-#define EXTREME(name, V, M, suffix)                                                                          \
-  MXI_INLINE V v##name##_##suffix(V a, V b) {                                                                \
-    return (V)_mm_blendv_p##M(_mm_##name##_p##M(b, a), b, _mm_cmpunord_p##M(b, b));                          \
+#define EXTREME(name, V, M, suffix)                                                 \
+  MXI_INLINE V v##name##_##suffix(V a, V b) {                                       \
+    return (V)_mm_blendv_p##M(_mm_##name##_p##M(b, a), b, _mm_cmpunord_p##M(b, b)); \
   }
 #endif
 EXTREME(min, vf32, s, f32)
@@ -175,7 +181,7 @@ EXTREME(max, vf32, s, f32)
 EXTREME(min, vf64, d, f64)
 EXTREME(max, vf64, d, f64)
 
-#define ONE_COMPLEX ((complex_pair){1, 0})
+#define ONE_COMPLEX    ((complex_pair){1, 0})
 #define ALL_COMPLEX(x) ((complex_pair){x, x})
 KERNELS(uint32_t, sum_u32, SUM, 0)
 KERNELS(uint64_t, sum_u64, SUM, 0)
@@ -187,8 +193,8 @@ KERNELS(uint64_t, prod_u64, PROD, 1)
 FLOAT_KERNELS(float, vf32, prod_f32, PROD, PROD, 1)
 FLOAT_KERNELS(double, vf64, prod_f64, PROD, PROD, 1)
 KERNELS(complex_pair, prod_c64, complex_prod, ONE_COMPLEX)
-#define EXTREMES(T, name, lowest, highest)                                                                   \
-  KERNELS(T, min_##name, MIN, highest)                                                                       \
+#define EXTREMES(T, name, lowest, highest) \
+  KERNELS(T, min_##name, MIN, highest)     \
   KERNELS(T, max_##name, MAX, lowest)
 EXTREMES(uint8_t, u8, 0, UINT8_MAX)
 EXTREMES(uint16_t, u16, 0, UINT16_MAX)
@@ -205,18 +211,26 @@ FLOAT_KERNELS(double, vf64, max_f64, FMAX, vmax_f64, -__builtin_inf())
 KERNELS(complex_pair, min_c64, complex_min, ALL_COMPLEX(__builtin_inff()))
 KERNELS(complex_pair, max_c64, complex_max, ALL_COMPLEX(-__builtin_inff()))
 
-#define ENTRY(name)                                                                                          \
-  {identity_##name, tile_##name, finish_##name, pairs_##name, rows_##name, short_rows_##name, combine_##name, combine4_##name}
-#define ARITHMETIC(op)                                                                                       \
-  {[MX_UINT32] = ENTRY(op##_u32),  [MX_UINT64] = ENTRY(op##_u64),   [MX_INT32] = ENTRY(op##_u32),            \
-   [MX_INT64] = ENTRY(op##_u64),   [MX_FLOAT32] = ENTRY(op##_f32),  [MX_FLOAT64] = ENTRY(op##_f64),          \
-   [MX_COMPLEX64] = ENTRY(op##_c64)}
-#define ORDER(op)                                                                                            \
-  {[MX_BOOL] = ENTRY(op##_u8),     [MX_UINT8] = ENTRY(op##_u8),     [MX_UINT16] = ENTRY(op##_u16),           \
-   [MX_UINT32] = ENTRY(op##_u32),  [MX_UINT64] = ENTRY(op##_u64),   [MX_INT8] = ENTRY(op##_i8),              \
-   [MX_INT16] = ENTRY(op##_i16),   [MX_INT32] = ENTRY(op##_i32),    [MX_INT64] = ENTRY(op##_i64),            \
-   [MX_FLOAT32] = ENTRY(op##_f32), [MX_FLOAT64] = ENTRY(op##_f64),  [MX_COMPLEX64] = ENTRY(op##_c64)}
-static const struct kernels table[4][MX_DTYPE_COUNT] = {ARITHMETIC(sum), ARITHMETIC(prod), ORDER(min), ORDER(max)};
+#define ENTRY(name)                                                                            \
+  {                                                                                            \
+    identity_##name, tile_##name, finish_##name, pairs_##name, rows_##name, short_rows_##name, \
+        combine_##name, combine4_##name                                                        \
+  }
+#define ARITHMETIC(op)                                                                            \
+  {                                                                                               \
+    [MX_UINT32] = ENTRY(op##_u32), [MX_UINT64] = ENTRY(op##_u64), [MX_INT32] = ENTRY(op##_u32),   \
+    [MX_INT64] = ENTRY(op##_u64), [MX_FLOAT32] = ENTRY(op##_f32), [MX_FLOAT64] = ENTRY(op##_f64), \
+    [MX_COMPLEX64] = ENTRY(op##_c64)                                                              \
+  }
+#define ORDER(op)                                                                                    \
+  {                                                                                                  \
+    [MX_BOOL] = ENTRY(op##_u8), [MX_UINT8] = ENTRY(op##_u8), [MX_UINT16] = ENTRY(op##_u16),          \
+    [MX_UINT32] = ENTRY(op##_u32), [MX_UINT64] = ENTRY(op##_u64), [MX_INT8] = ENTRY(op##_i8),        \
+    [MX_INT16] = ENTRY(op##_i16), [MX_INT32] = ENTRY(op##_i32), [MX_INT64] = ENTRY(op##_i64),        \
+    [MX_FLOAT32] = ENTRY(op##_f32), [MX_FLOAT64] = ENTRY(op##_f64), [MX_COMPLEX64] = ENTRY(op##_c64) \
+  }
+static const struct kernels table[4][MX_DTYPE_COUNT] = {ARITHMETIC(sum), ARITHMETIC(prod), ORDER(min),
+                                                        ORDER(max)};
 
 static const struct kernels *kernels_of(const struct mxi_reduce_kind *r) { return &table[r->op][r->acc]; }
 
@@ -228,28 +242,34 @@ static bool same_bits(mx_dtype a, mx_dtype b) {
   return a == MX_INT64 && b == MX_UINT64;
 }
 
-const void *MXI_ISA_NAME(mxi_reduce_load)(const struct mxi_reduce_kind *r, const void *src, int64_t stride, int64_t n,
-                                          void *scratch) {
+const void *MXI_ISA_NAME(mxi_reduce_load)(const struct mxi_reduce_kind *r, const void *src, int64_t stride,
+                                          int64_t n, void *scratch) {
   bool same = same_bits(r->from, r->acc);
   if (same && stride == 1) return src;
   struct mxi_panel p = {1, n, 0, 1, 0, stride};
-  if (same) MXI_ISA_NAME(mxi_copy_panel)((int)mx_dtype_size(r->acc), &p, scratch, src, 0);
-  else MXI_ISA_NAME(mxi_cast_panel)(r->acc, r->from, &p, scratch, src);
+  if (same)
+    MXI_ISA_NAME(mxi_copy_panel)((int)mx_dtype_size(r->acc), &p, scratch, src, 0);
+  else
+    MXI_ISA_NAME(mxi_cast_panel)(r->acc, r->from, &p, scratch, src);
   return scratch;
 }
 
 void MXI_ISA_NAME(mxi_reduce_store)(const struct mxi_reduce_kind *r, const void *values, int64_t n, void *out,
                                     int64_t stride) {
   struct mxi_panel p = {1, n, 0, stride, 0, 1};
-  if (same_bits(r->to, r->acc)) MXI_ISA_NAME(mxi_copy_panel)((int)mx_dtype_size(r->to), &p, out, values, 0);
-  else MXI_ISA_NAME(mxi_cast_panel)(r->to, r->acc, &p, out, values);
+  /* The identity of a bool minimum is 255, which a cast makes 1. */
+  if (r->to != MX_BOOL && same_bits(r->to, r->acc))
+    MXI_ISA_NAME(mxi_copy_panel)((int)mx_dtype_size(r->to), &p, out, values, 0);
+  else
+    MXI_ISA_NAME(mxi_cast_panel)(r->to, r->acc, &p, out, values);
 }
 
 /* ---- Entry points ---- */
 void MXI_ISA_NAME(mxi_reduce_begin)(const struct mxi_reduce_kind *r, mxi_reduce_state *s) {
   kernels_of(r)->identity(s, 256 / (int64_t)mx_dtype_size(r->acc));
 }
-void MXI_ISA_NAME(mxi_reduce_tile)(const struct mxi_reduce_kind *r, mxi_reduce_state *s, const void *tile, int64_t n) {
+void MXI_ISA_NAME(mxi_reduce_tile)(const struct mxi_reduce_kind *r, mxi_reduce_state *s, const void *tile,
+                                   int64_t n) {
   kernels_of(r)->tile(s, tile, n);
 }
 void MXI_ISA_NAME(mxi_reduce_finish)(const struct mxi_reduce_kind *r, mxi_reduce_state *s, void *value) {
@@ -266,8 +286,8 @@ void MXI_ISA_NAME(mxi_reduce_identity)(const struct mxi_reduce_kind *r, void *va
 }
 
 /* Short rows: as many as fit a tile are loaded at once when they lie one after the other. */
-static void short_rows(const struct mxi_reduce_kind *r, const char *src, int64_t row_stride, int64_t n, int64_t rows,
-                       char *values) {
+static void short_rows(const struct mxi_reduce_kind *r, const char *src, int64_t row_stride, int64_t n,
+                       int64_t rows, char *values) {
   const struct kernels *k = kernels_of(r);
   int64_t from_size = (int64_t)mx_dtype_size(r->from), acc_size = (int64_t)mx_dtype_size(r->acc);
   if (same_bits(r->from, r->acc)) {
@@ -278,13 +298,14 @@ static void short_rows(const struct mxi_reduce_kind *r, const char *src, int64_t
   int64_t batch = row_stride == n ? MXI_REDUCE_TILE / n : 1;
   for (int64_t i = 0; i < rows; i += batch) {
     int64_t count = rows - i < batch ? rows - i : batch;
-    const void *tile = MXI_ISA_NAME(mxi_reduce_load)(r, src + i * row_stride * from_size, 1, count * n, scratch);
+    const void *tile =
+        MXI_ISA_NAME(mxi_reduce_load)(r, src + i * row_stride * from_size, 1, count * n, scratch);
     k->short_rows(tile, n, n, count, values + i * acc_size);
   }
 }
 
-void MXI_ISA_NAME(mxi_reduce_rows)(const struct mxi_reduce_kind *r, const void *src, int64_t row_stride, int64_t n,
-                                   int64_t rows, void *values) {
+void MXI_ISA_NAME(mxi_reduce_rows)(const struct mxi_reduce_kind *r, const void *src, int64_t row_stride,
+                                   int64_t n, int64_t rows, void *values) {
   if (n < MXI_REDUCE_SHORT) {
     short_rows(r, src, row_stride, n, rows, values);
     return;
@@ -308,8 +329,8 @@ void MXI_ISA_NAME(mxi_reduce_rows)(const struct mxi_reduce_kind *r, const void *
   }
 }
 
-void MXI_ISA_NAME(mxi_reduce_columns)(const struct mxi_reduce_kind *r, const void *src, int64_t row_stride, int64_t rows,
-                                      int64_t columns, void *values) {
+void MXI_ISA_NAME(mxi_reduce_columns)(const struct mxi_reduce_kind *r, const void *src, int64_t row_stride,
+                                      int64_t rows, int64_t columns, void *values) {
   const struct kernels *k = kernels_of(r);
   int64_t row_bytes = row_stride * (int64_t)mx_dtype_size(r->from);
   const char *row = src;

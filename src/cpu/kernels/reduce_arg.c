@@ -1,12 +1,12 @@
-/* Where the smallest or largest element is. A tile's extreme comes from the reduction's kernel; only a tile that beats
-   what was found so far is searched for its place. */
+/* Where the smallest or largest element is. A tile's extreme comes from the reduction's kernel; only a tile
+   that beats what was found so far is searched for its place. */
 #include "cpu/kernels/reduce.h"
 #include "cpu/kernels/reduce_complex.h"
 #include "cpu/simd.h"
 
 /* Does x come before the best so far? NaN comes before all, and the first of equals stays. */
-#define LESS(x, best)    ((x) < (best))
-#define GREATER(x, best) ((x) > (best))
+#define LESS(x, best)     ((x) < (best))
+#define GREATER(x, best)  ((x) > (best))
 #define FLESS(x, best)    (((x) < (best)) | (((x) != (x)) & ((best) == (best))))
 #define FGREATER(x, best) (((x) > (best)) | (((x) != (x)) & ((best) == (best))))
 MXI_INLINE bool complex_before(complex_pair x, complex_pair best, bool before) {
@@ -21,25 +21,28 @@ struct kernels {
   void (*columns)(void *values, uint32_t *indices, const void *tile, int64_t n, uint32_t index);
 };
 
-#define KERNELS(T, name, BEFORE)                                                                             \
-  static bool before_##name(const void *x, const void *best) { return BEFORE(*(const T *)x, *(const T *)best); } \
-  static int64_t find_##name(const void *tile, int64_t n, const void *value) {                               \
-    const T *x = tile, v = *(const T *)value;                                                                \
-    for (int64_t i = 0; i < n; i++)                                                                          \
-      if (!BEFORE(x[i], v) && !BEFORE(v, x[i])) return i;                                                    \
-    return 0;                                                                                                \
-  }                                                                                                          \
-  static void columns_##name(void *values, uint32_t *restrict indices, const void *tile, int64_t n, uint32_t index) { \
-    T *restrict v = values;                                                                                  \
-    const T *restrict x = tile;                                                                              \
-    for (int64_t i = 0; i < n; i++) {                                                                        \
-      bool better = BEFORE(x[i], v[i]);                                                                      \
-      v[i] = better ? x[i] : v[i];                                                                           \
-      indices[i] = better ? index : indices[i];                                                              \
-    }                                                                                                        \
+#define KERNELS(T, name, BEFORE)                                                                    \
+  static bool before_##name(const void *x, const void *best) {                                      \
+    return BEFORE(*(const T *)x, *(const T *)best);                                                 \
+  }                                                                                                 \
+  static int64_t find_##name(const void *tile, int64_t n, const void *value) {                      \
+    const T *x = tile, v = *(const T *)value;                                                       \
+    for (int64_t i = 0; i < n; i++)                                                                 \
+      if (!BEFORE(x[i], v) && !BEFORE(v, x[i])) return i;                                           \
+    return 0;                                                                                       \
+  }                                                                                                 \
+  static void columns_##name(void *values, uint32_t *restrict indices, const void *tile, int64_t n, \
+                             uint32_t index) {                                                      \
+    T *restrict v = values;                                                                         \
+    const T *restrict x = tile;                                                                     \
+    for (int64_t i = 0; i < n; i++) {                                                               \
+      bool better = BEFORE(x[i], v[i]);                                                             \
+      v[i] = better ? x[i] : v[i];                                                                  \
+      indices[i] = better ? index : indices[i];                                                     \
+    }                                                                                               \
   }
-#define BOTH(T, name, BELOW, ABOVE)                                                                          \
-  KERNELS(T, min_##name, BELOW)                                                                              \
+#define BOTH(T, name, BELOW, ABOVE) \
+  KERNELS(T, min_##name, BELOW)     \
   KERNELS(T, max_##name, ABOVE)
 BOTH(uint8_t, u8, LESS, GREATER)
 BOTH(uint16_t, u16, LESS, GREATER)
@@ -53,20 +56,23 @@ BOTH(float, f32, FLESS, FGREATER)
 BOTH(double, f64, FLESS, FGREATER)
 BOTH(complex_pair, c64, CLESS, CGREATER)
 
-#define ENTRY(name) {before_##name, find_##name, columns_##name}
-#define TABLE(op)                                                                                            \
-  {[MX_BOOL] = ENTRY(op##_u8),     [MX_UINT8] = ENTRY(op##_u8),    [MX_UINT16] = ENTRY(op##_u16),            \
-   [MX_UINT32] = ENTRY(op##_u32),  [MX_UINT64] = ENTRY(op##_u64),  [MX_INT8] = ENTRY(op##_i8),               \
-   [MX_INT16] = ENTRY(op##_i16),   [MX_INT32] = ENTRY(op##_i32),   [MX_INT64] = ENTRY(op##_i64),             \
-   [MX_FLOAT32] = ENTRY(op##_f32), [MX_FLOAT64] = ENTRY(op##_f64), [MX_COMPLEX64] = ENTRY(op##_c64)}
+#define ENTRY(name) \
+  { before_##name, find_##name, columns_##name }
+#define TABLE(op)                                                                                    \
+  {                                                                                                  \
+    [MX_BOOL] = ENTRY(op##_u8), [MX_UINT8] = ENTRY(op##_u8), [MX_UINT16] = ENTRY(op##_u16),          \
+    [MX_UINT32] = ENTRY(op##_u32), [MX_UINT64] = ENTRY(op##_u64), [MX_INT8] = ENTRY(op##_i8),        \
+    [MX_INT16] = ENTRY(op##_i16), [MX_INT32] = ENTRY(op##_i32), [MX_INT64] = ENTRY(op##_i64),        \
+    [MX_FLOAT32] = ENTRY(op##_f32), [MX_FLOAT64] = ENTRY(op##_f64), [MX_COMPLEX64] = ENTRY(op##_c64) \
+  }
 static const struct kernels table[2][MX_DTYPE_COUNT] = {TABLE(min), TABLE(max)};
 
 static const struct kernels *kernels_of(const struct mxi_reduce_kind *r) {
   return &table[r->op == MXI_REDUCE_MAX][r->acc];
 }
 
-void MXI_ISA_NAME(mxi_extreme_tile)(const struct mxi_reduce_kind *r, struct mxi_extreme *e, const void *tile, int64_t n,
-                                    int64_t first) {
+void MXI_ISA_NAME(mxi_extreme_tile)(const struct mxi_reduce_kind *r, struct mxi_extreme *e, const void *tile,
+                                    int64_t n, int64_t first) {
   const struct kernels *k = kernels_of(r);
   mxi_reduce_state s;
   uint64_t value = 0;
@@ -83,7 +89,7 @@ void MXI_ISA_NAME(mxi_extreme_combine)(const struct mxi_reduce_kind *r, struct m
   if (kernels_of(r)->before(&later->value, &e->value)) *e = *later;
 }
 
-void MXI_ISA_NAME(mxi_extreme_columns)(const struct mxi_reduce_kind *r, void *values, uint32_t *indices, const void *tile,
-                                       int64_t n, uint32_t index) {
+void MXI_ISA_NAME(mxi_extreme_columns)(const struct mxi_reduce_kind *r, void *values, uint32_t *indices,
+                                       const void *tile, int64_t n, uint32_t index) {
   kernels_of(r)->columns(values, indices, tile, n, index);
 }

@@ -1,5 +1,5 @@
-/* complex64 elements in kernels that combine them. They are ordered by real, then imaginary part; NaN in either part
-   makes the whole a NaN. */
+/* complex64 elements in kernels that combine them. They are ordered by real, then imaginary part; NaN in
+   either part makes the whole a NaN. */
 #ifndef MXI_CPU_KERNELS_REDUCE_COMPLEX_H
 #define MXI_CPU_KERNELS_REDUCE_COMPLEX_H
 #include "cpu/simd.h"
@@ -9,8 +9,8 @@ typedef struct {
   float re, im;
 } complex_pair;
 
-/* x, from where the compiler can't see it: gcc 12 fuses the products of a complex multiplication into vfmaddsub, in
-   spite of -ffp-contract=off, and then differently in different loops. */
+/* x, from where the compiler can't see it: gcc 12 fuses the products of a complex multiplication into
+   vfmaddsub, in spite of -ffp-contract=off, and then differently in different loops. */
 MXI_INLINE float rounded(float x) {
 #if defined(__x86_64__)
   __asm__("" : "+x"(x));

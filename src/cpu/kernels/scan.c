@@ -26,26 +26,26 @@ struct kernels {
   void (*combine)(void *values, const void *with, int64_t with_step, int64_t n);
 };
 
-#define IN_TURN(T, name, OP)                                                                                 \
-  static void tile_##name(void *tile, int64_t n, void *carry) {                                              \
-    T *x = tile, sum = *(T *)carry;                                                                          \
-    for (int64_t i = 0; i < n; i++) x[i] = sum = (T)OP(sum, x[i]);                                           \
-    *(T *)carry = sum;                                                                                       \
+#define IN_TURN(T, name, OP)                                       \
+  static void tile_##name(void *tile, int64_t n, void *carry) {    \
+    T *x = tile, sum = *(T *)carry;                                \
+    for (int64_t i = 0; i < n; i++) x[i] = sum = (T)OP(sum, x[i]); \
+    *(T *)carry = sum;                                             \
   }
-#define ELEMENTWISE(T, name, OP, IDENTITY)                                                                   \
-  static void identity_##name(void *values, int64_t n) {                                                     \
-    for (int64_t i = 0; i < n; i++) ((T *)values)[i] = IDENTITY;                                             \
-  }                                                                                                          \
-  static void combine_##name(void *values, const void *with, int64_t step, int64_t n) {                      \
-    T *restrict x = values;                                                                                  \
-    const T *restrict w = with;                                                                              \
-    if (step)                                                                                                \
-      for (int64_t i = 0; i < n; i++) x[i] = (T)OP(w[i], x[i]);                                              \
-    else                                                                                                     \
-      for (int64_t i = 0; i < n; i++) x[i] = (T)OP(w[0], x[i]);                                              \
+#define ELEMENTWISE(T, name, OP, IDENTITY)                                              \
+  static void identity_##name(void *values, int64_t n) {                                \
+    for (int64_t i = 0; i < n; i++) ((T *)values)[i] = IDENTITY;                        \
+  }                                                                                     \
+  static void combine_##name(void *values, const void *with, int64_t step, int64_t n) { \
+    T *restrict x = values;                                                             \
+    const T *restrict w = with;                                                         \
+    if (step)                                                                           \
+      for (int64_t i = 0; i < n; i++) x[i] = (T)OP(w[i], x[i]);                         \
+    else                                                                                \
+      for (int64_t i = 0; i < n; i++) x[i] = (T)OP(w[0], x[i]);                         \
   }
-#define KERNELS(T, name, OP, IDENTITY)                                                                       \
-  IN_TURN(T, name, OP)                                                                                       \
+#define KERNELS(T, name, OP, IDENTITY) \
+  IN_TURN(T, name, OP)                 \
   ELEMENTWISE(T, name, OP, IDENTITY)
 
 /* A group of 16 floats on every instruction set, so that all give the same bits. */
@@ -81,8 +81,8 @@ KERNELS(uint64_t, prod_u64, PROD, 1)
 KERNELS(float, prod_f32, PROD, 1)
 KERNELS(double, prod_f64, PROD, 1)
 KERNELS(complex_pair, prod_c64, complex_prod, ONE_COMPLEX)
-#define EXTREMES(T, name, lowest, highest)                                                                   \
-  KERNELS(T, min_##name, MIN, highest)                                                                       \
+#define EXTREMES(T, name, lowest, highest) \
+  KERNELS(T, min_##name, MIN, highest)     \
   KERNELS(T, max_##name, MAX, lowest)
 EXTREMES(uint8_t, u8, 0, UINT8_MAX)
 EXTREMES(uint16_t, u16, 0, UINT16_MAX)
@@ -101,25 +101,33 @@ KERNELS(complex_pair, max_c64, complex_max, ALL_COMPLEX(-__builtin_inff()))
 KERNELS(float, log_f32, logaddexp_f32, -__builtin_inff())
 KERNELS(double, log_f64, logaddexp_f64, -__builtin_inf())
 
-#define ENTRY(name) {identity_##name, tile_##name, combine_##name}
-#define ARITHMETIC(op)                                                                                       \
-  {[MX_UINT32] = ENTRY(op##_u32),  [MX_UINT64] = ENTRY(op##_u64),   [MX_INT32] = ENTRY(op##_u32),            \
-   [MX_INT64] = ENTRY(op##_u64),   [MX_FLOAT32] = ENTRY(op##_f32),  [MX_FLOAT64] = ENTRY(op##_f64),          \
-   [MX_COMPLEX64] = ENTRY(op##_c64)}
-#define ORDER(op)                                                                                            \
-  {[MX_BOOL] = ENTRY(op##_u8),     [MX_UINT8] = ENTRY(op##_u8),     [MX_UINT16] = ENTRY(op##_u16),           \
-   [MX_UINT32] = ENTRY(op##_u32),  [MX_UINT64] = ENTRY(op##_u64),   [MX_INT8] = ENTRY(op##_i8),              \
-   [MX_INT16] = ENTRY(op##_i16),   [MX_INT32] = ENTRY(op##_i32),    [MX_INT64] = ENTRY(op##_i64),            \
-   [MX_FLOAT32] = ENTRY(op##_f32), [MX_FLOAT64] = ENTRY(op##_f64),  [MX_COMPLEX64] = ENTRY(op##_c64)}
+#define ENTRY(name) \
+  { identity_##name, tile_##name, combine_##name }
+#define ARITHMETIC(op)                                                                            \
+  {                                                                                               \
+    [MX_UINT32] = ENTRY(op##_u32), [MX_UINT64] = ENTRY(op##_u64), [MX_INT32] = ENTRY(op##_u32),   \
+    [MX_INT64] = ENTRY(op##_u64), [MX_FLOAT32] = ENTRY(op##_f32), [MX_FLOAT64] = ENTRY(op##_f64), \
+    [MX_COMPLEX64] = ENTRY(op##_c64)                                                              \
+  }
+#define ORDER(op)                                                                                    \
+  {                                                                                                  \
+    [MX_BOOL] = ENTRY(op##_u8), [MX_UINT8] = ENTRY(op##_u8), [MX_UINT16] = ENTRY(op##_u16),          \
+    [MX_UINT32] = ENTRY(op##_u32), [MX_UINT64] = ENTRY(op##_u64), [MX_INT8] = ENTRY(op##_i8),        \
+    [MX_INT16] = ENTRY(op##_i16), [MX_INT32] = ENTRY(op##_i32), [MX_INT64] = ENTRY(op##_i64),        \
+    [MX_FLOAT32] = ENTRY(op##_f32), [MX_FLOAT64] = ENTRY(op##_f64), [MX_COMPLEX64] = ENTRY(op##_c64) \
+  }
 static const struct kernels table[5][MX_DTYPE_COUNT] = {
-    ARITHMETIC(sum), ARITHMETIC(prod), ORDER(min), ORDER(max),
+    ARITHMETIC(sum),
+    ARITHMETIC(prod),
+    ORDER(min),
+    ORDER(max),
     {[MX_FLOAT32] = ENTRY(log_f32), [MX_FLOAT64] = ENTRY(log_f64)}};
 
 void MXI_ISA_NAME(mxi_scan_tile)(const struct mxi_reduce_kind *r, void *tile, int64_t n, void *carry) {
   table[r->op][r->acc].tile(tile, n, carry);
 }
-void MXI_ISA_NAME(mxi_scan_combine)(const struct mxi_reduce_kind *r, void *values, const void *with, int64_t with_step,
-                                    int64_t n) {
+void MXI_ISA_NAME(mxi_scan_combine)(const struct mxi_reduce_kind *r, void *values, const void *with,
+                                    int64_t with_step, int64_t n) {
   table[r->op][r->acc].combine(values, with, with_step, n);
 }
 void MXI_ISA_NAME(mxi_scan_identity)(const struct mxi_reduce_kind *r, void *values, int64_t n) {

@@ -21,20 +21,22 @@ MXI_INLINE uint16_t key_half(uint16_t u, uint16_t infinity) {
 }
 MXI_INLINE uint16_t bits_half(uint16_t k) { return k & 0x8000 ? k ^ 0x8000 : (uint16_t)~k; }
 
-/* ---- Encode: T as stored, K its key, `zero` what makes -0 and +0 equal (they are told apart only without indices) --- */
+/* ---- Encode: T as stored, K its key, `zero` what makes -0 and +0 equal (they are told apart only without
+ * indices) --- */
 #define AS_STORED(u) (u)
-#define ENCODE(T, name, key, zero)                                                                           \
-  static void encode_##name(const struct mxi_sort *s, const void *src, int64_t n, int64_t first, void *items) { \
-    const T *x = src;                                                                                        \
-    if (!s->indexed && sizeof(T) == 8)                                                                       \
-      for (int64_t i = 0; i < n; i++) ((uint64_t *)items)[i] = key(x[i]);                                    \
-    else if (!s->indexed)                                                                                    \
-      for (int64_t i = 0; i < n; i++) ((uint32_t *)items)[i] = (uint32_t)key(x[i]);                          \
-    else if (sizeof(T) == 8)                                                                                 \
-      for (int64_t i = 0; i < n; i++) ((pair *)items)[i] = (pair){key(zero(x[i])), (uint64_t)(first + i)};   \
-    else                                                                                                     \
-      for (int64_t i = 0; i < n; i++)                                                                        \
-        ((uint64_t *)items)[i] = (uint64_t)key(zero(x[i])) << 32 | (uint32_t)(first + i);                    \
+#define ENCODE(T, name, key, zero)                                                                         \
+  static void encode_##name(const struct mxi_sort *s, const void *src, int64_t n, int64_t first,           \
+                            void *items) {                                                                 \
+    const T *x = src;                                                                                      \
+    if (!s->indexed && sizeof(T) == 8)                                                                     \
+      for (int64_t i = 0; i < n; i++) ((uint64_t *)items)[i] = key(x[i]);                                  \
+    else if (!s->indexed)                                                                                  \
+      for (int64_t i = 0; i < n; i++) ((uint32_t *)items)[i] = (uint32_t)key(x[i]);                        \
+    else if (sizeof(T) == 8)                                                                               \
+      for (int64_t i = 0; i < n; i++) ((pair *)items)[i] = (pair){key(zero(x[i])), (uint64_t)(first + i)}; \
+    else                                                                                                   \
+      for (int64_t i = 0; i < n; i++)                                                                      \
+        ((uint64_t *)items)[i] = (uint64_t)key(zero(x[i])) << 32 | (uint32_t)(first + i);                  \
   }
 #define KEY_I8(u)   ((uint8_t)((u) ^ 0x80))
 #define KEY_I16(u)  ((uint16_t)((u) ^ 0x8000))
@@ -58,8 +60,8 @@ ENCODE(uint16_t, bf16, KEY_BF16, ZERO_16)
 ENCODE(uint32_t, f32, key_f32, ZERO_32)
 ENCODE(uint64_t, f64, key_f64, ZERO_64)
 
-/* By real, then imaginary part; after all those without NaN come those with a NaN imaginary part alone (as equals), a
-   NaN real part alone, both. */
+/* By real, then imaginary part; after all those without NaN come those with a NaN imaginary part alone (as
+   equals), a NaN real part alone, both. */
 static uint64_t key_complex(const uint32_t part[2]) {
   uint64_t re = key_f32(ZERO_32(part[0])), im = key_f32(ZERO_32(part[1]));
   if (re == UINT32_MAX) return (im == UINT32_MAX ? re : re - 1) << 32 | im;
@@ -70,15 +72,17 @@ static void encode_complex(const struct mxi_sort *s, const void *src, int64_t n,
   for (int64_t i = 0; i < n; i++) ((pair *)items)[i] = (pair){key_complex(x + 2 * i), (uint64_t)(first + i)};
 }
 
-void MXI_ISA_NAME(mxi_sort_encode)(const struct mxi_sort *s, const void *src, int64_t n, int64_t first, void *items) {
-  static void (*const encode[MX_DTYPE_COUNT])(const struct mxi_sort *, const void *, int64_t, int64_t, void *) = {
+void MXI_ISA_NAME(mxi_sort_encode)(const struct mxi_sort *s, const void *src, int64_t n, int64_t first,
+                                   void *items) {
+  static void (*const encode[MX_DTYPE_COUNT])(const struct mxi_sort *, const void *, int64_t, int64_t,
+                                              void *) = {
       encode_u8,  encode_u8,  encode_u16, encode_u32,  encode_u64, encode_i8,  encode_i16,
       encode_i32, encode_i64, encode_f16, encode_bf16, encode_f32, encode_f64, encode_complex};
   encode[s->dtype](s, src, n, first, items);
 }
 
-#define DECODE(T, K, bits)                                                                                   \
-  for (int64_t i = 0; i < n; i++) ((T *)dst)[i] = bits((T)((const K *)items)[i]);                            \
+#define DECODE(T, K, bits)                                                        \
+  for (int64_t i = 0; i < n; i++) ((T *)dst)[i] = bits((T)((const K *)items)[i]); \
   break
 void MXI_ISA_NAME(mxi_sort_decode)(const struct mxi_sort *s, const void *items, int64_t n, void *dst) {
   switch (s->dtype) {
@@ -104,8 +108,8 @@ void MXI_ISA_NAME(mxi_sort_indices)(const struct mxi_sort *s, const void *items,
     for (int64_t i = 0; i < n; i++) dst[i] = (uint32_t)((const pair *)items)[i].index;
 }
 
-/* ---- Short rows: an item's place is the number of items that come before it, counted for a vector of items at a time,
-   without a branch ---- */
+/* ---- Short rows: an item's place is the number of items that come before it, counted for a vector of items
+   at a time, without a branch ---- */
 static void *rank_32(uint32_t *x, uint32_t *room, int64_t n) {
   uint32_t padded[SHORT_ROW + MXI_VL], rank[SHORT_ROW + MXI_VL];
   memcpy(padded, x, (size_t)n * sizeof *x);
@@ -151,44 +155,44 @@ static void *rank_pair(pair *x, pair *room, int64_t n) {
 
 /* ---- Rows of any length ---- */
 #define KEY_OF_PAIR(p) ((p).key)
-#define SORT(E, KEY, name)                                                                                   \
-  static void count_##name(const E *x, int64_t n, int shift, int64_t *counts) {                              \
-    int64_t other[BUCKETS] = {0}; /* two tables, so that equal neighbours don't wait for each other */       \
-    memset(counts, 0, BUCKETS * sizeof *counts);                                                             \
-    int64_t i = 0;                                                                                           \
-    for (; i + 2 <= n; i += 2) {                                                                             \
-      counts[KEY(x[i]) >> shift & (BUCKETS - 1)]++;                                                          \
-      other[KEY(x[i + 1]) >> shift & (BUCKETS - 1)]++;                                                       \
-    }                                                                                                        \
-    if (i < n) counts[KEY(x[i]) >> shift & (BUCKETS - 1)]++;                                                 \
-    for (int k = 0; k < BUCKETS; k++) counts[k] += other[k];                                                 \
-  }                                                                                                          \
-  static void scatter_##name(const E *x, int64_t n, int shift, int64_t *places, E *to) {                     \
-    for (int64_t i = 0; i < n; i++) to[places[KEY(x[i]) >> shift & (BUCKETS - 1)]++] = x[i];                 \
-  }                                                                                                          \
-  /* All digits are counted in one reading; a digit that is the same everywhere needs no pass. */            \
-  static void *sort_##name(const struct mxi_sort *s, E *x, E *room, int64_t n) {                             \
-    if (n <= SHORT_ROW) return rank_##name(x, room, n);                                                      \
-    uint32_t counts[MAX_PASSES][BUCKETS];                                                                    \
-    int passes = (s->high - s->low) / DIGIT;                                                                 \
-    memset(counts, 0, (size_t)passes * sizeof counts[0]);                                                    \
-    for (int64_t i = 0; i < n; i++)                                                                          \
-      for (int p = 0; p < passes; p++) counts[p][KEY(x[i]) >> (s->low + p * DIGIT) & (BUCKETS - 1)]++;       \
-    for (int p = 0; p < passes; p++) {                                                                       \
-      int shift = s->low + p * DIGIT;                                                                        \
-      uint32_t *c = counts[p], place = 0;                                                                    \
-      if (c[KEY(x[0]) >> shift & (BUCKETS - 1)] == (uint32_t)n) continue;                                    \
-      for (int k = 0; k < BUCKETS; k++) {                                                                    \
-        uint32_t here = c[k];                                                                                \
-        c[k] = place;                                                                                        \
-        place += here;                                                                                       \
-      }                                                                                                      \
-      for (int64_t i = 0; i < n; i++) room[c[KEY(x[i]) >> shift & (BUCKETS - 1)]++] = x[i];                  \
-      E *t = x;                                                                                              \
-      x = room;                                                                                              \
-      room = t;                                                                                              \
-    }                                                                                                        \
-    return x;                                                                                                \
+#define SORT(E, KEY, name)                                                                             \
+  static void count_##name(const E *x, int64_t n, int shift, int64_t *counts) {                        \
+    int64_t other[BUCKETS] = {0}; /* two tables, so that equal neighbours don't wait for each other */ \
+    memset(counts, 0, BUCKETS * sizeof *counts);                                                       \
+    int64_t i = 0;                                                                                     \
+    for (; i + 2 <= n; i += 2) {                                                                       \
+      counts[KEY(x[i]) >> shift & (BUCKETS - 1)]++;                                                    \
+      other[KEY(x[i + 1]) >> shift & (BUCKETS - 1)]++;                                                 \
+    }                                                                                                  \
+    if (i < n) counts[KEY(x[i]) >> shift & (BUCKETS - 1)]++;                                           \
+    for (int k = 0; k < BUCKETS; k++) counts[k] += other[k];                                           \
+  }                                                                                                    \
+  static void scatter_##name(const E *x, int64_t n, int shift, int64_t *places, E *to) {               \
+    for (int64_t i = 0; i < n; i++) to[places[KEY(x[i]) >> shift & (BUCKETS - 1)]++] = x[i];           \
+  }                                                                                                    \
+  /* All digits are counted in one reading; a digit that is the same everywhere needs no pass. */      \
+  static void *sort_##name(const struct mxi_sort *s, E *x, E *room, int64_t n) {                       \
+    if (n <= SHORT_ROW) return rank_##name(x, room, n);                                                \
+    uint32_t counts[MAX_PASSES][BUCKETS];                                                              \
+    int passes = (s->high - s->low) / DIGIT;                                                           \
+    memset(counts, 0, (size_t)passes * sizeof counts[0]);                                              \
+    for (int64_t i = 0; i < n; i++)                                                                    \
+      for (int p = 0; p < passes; p++) counts[p][KEY(x[i]) >> (s->low + p * DIGIT) & (BUCKETS - 1)]++; \
+    for (int p = 0; p < passes; p++) {                                                                 \
+      int shift = s->low + p * DIGIT;                                                                  \
+      uint32_t *c = counts[p], place = 0;                                                              \
+      if (c[KEY(x[0]) >> shift & (BUCKETS - 1)] == (uint32_t)n) continue;                              \
+      for (int k = 0; k < BUCKETS; k++) {                                                              \
+        uint32_t here = c[k];                                                                          \
+        c[k] = place;                                                                                  \
+        place += here;                                                                                 \
+      }                                                                                                \
+      for (int64_t i = 0; i < n; i++) room[c[KEY(x[i]) >> shift & (BUCKETS - 1)]++] = x[i];            \
+      E *t = x;                                                                                        \
+      x = room;                                                                                        \
+      room = t;                                                                                        \
+    }                                                                                                  \
+    return x;                                                                                          \
   }
 SORT(uint32_t, AS_STORED, 32)
 SORT(uint64_t, AS_STORED, 64)

@@ -1,5 +1,6 @@
-/* Sorting by radix. An element becomes an unsigned key in the same order; keys are sorted by their digits, last digit
-   first, each pass stable. Where indices are wanted they ride along, so the order of equal keys is that of the input. */
+/* Sorting by radix. An element becomes an unsigned key in the same order; keys are sorted by their digits,
+   last digit first, each pass stable. Where indices are wanted they ride along, so the order of equal keys is
+   that of the input. */
 #ifndef MXI_CPU_KERNELS_SORT_H
 #define MXI_CPU_KERNELS_SORT_H
 #include "core/dtype.h"
@@ -28,16 +29,19 @@ static inline size_t mxi_sort_item_size(const struct mxi_sort *s) { return (size
 MXI_DECLARE_KERNEL(void, mxi_sort_encode,
                    (const struct mxi_sort *s, const void *src, int64_t n, int64_t first, void *items));
 /* Items back to elements (not for complex64). */
-MXI_DECLARE_KERNEL(void, mxi_sort_decode, (const struct mxi_sort *s, const void *items, int64_t n, void *dst));
+MXI_DECLARE_KERNEL(void, mxi_sort_decode,
+                   (const struct mxi_sort *s, const void *items, int64_t n, void *dst));
 /* The indices of indexed items. */
-MXI_DECLARE_KERNEL(void, mxi_sort_indices, (const struct mxi_sort *s, const void *items, int64_t n, uint32_t *dst));
+MXI_DECLARE_KERNEL(void, mxi_sort_indices,
+                   (const struct mxi_sort *s, const void *items, int64_t n, uint32_t *dst));
 /* Sorts n items with as much room in `room`; returns where they are afterwards: items or room. */
 MXI_DECLARE_KERNEL(void *, mxi_sort_items, (const struct mxi_sort *s, void *items, void *room, int64_t n));
-/* The steps of one pass over a part of the items, for parts that run in parallel: the number of items with each digit
-   at `shift`, and the move of each to places[digit]++. */
+/* The steps of one pass over a part of the items, for parts that run in parallel: the number of items with
+   each digit at `shift`, and the move of each to places[digit]++. */
 MXI_DECLARE_KERNEL(void, mxi_sort_count,
-                   (const struct mxi_sort *s, const void *items, int64_t n, int shift, int64_t counts[MXI_SORT_BUCKETS]));
+                   (const struct mxi_sort *s, const void *items, int64_t n, int shift,
+                    int64_t counts[MXI_SORT_BUCKETS]));
 MXI_DECLARE_KERNEL(void, mxi_sort_scatter,
-                   (const struct mxi_sort *s, const void *items, int64_t n, int shift, int64_t places[MXI_SORT_BUCKETS],
-                    void *to));
+                   (const struct mxi_sort *s, const void *items, int64_t n, int shift,
+                    int64_t places[MXI_SORT_BUCKETS], void *to));
 #endif

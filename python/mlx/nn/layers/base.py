@@ -24,19 +24,19 @@ class Module(dict):
 
     __call__: Callable
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._no_grad: set[str] = set()
         self._training = True
 
     # -- attributes --
 
-    def __getattr__(self, key: str):
+    def __getattr__(self, key: str) -> Any:
         try:
             return self[key]
         except KeyError:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {key!r}") from None
 
-    def __setattr__(self, key: str, value: Any):
+    def __setattr__(self, key: str, value: Any) -> None:
         if isinstance(value, (mx.array, dict, list, tuple)):
             self.__dict__.pop(key, None)
             self[key] = value
@@ -44,7 +44,7 @@ class Module(dict):
             self.pop(key, None)
             super().__setattr__(key, value)
 
-    def __delattr__(self, key: str):
+    def __delattr__(self, key: str) -> None:
         if key in self:
             del self[key]
         else:
@@ -53,7 +53,7 @@ class Module(dict):
     def _extra_repr(self) -> str:
         return ""
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         children = tree_flatten(self.children(), is_leaf=self.is_module)
         head = f"{type(self).__name__}({self._extra_repr()}"
         for name, child in children:
@@ -282,7 +282,9 @@ class Module(dict):
                 raise ValueError(f"[load_weights] expected parameters {', '.join(missing)} too")
             for name, value in current.items():
                 if not isinstance(new[name], mx.array):
-                    raise ValueError(f"[load_weights] expected an array for {name}, got {type(new[name])}")
+                    raise ValueError(  # noqa: TRY004
+                        f"[load_weights] expected an array for {name}, got {type(new[name])}"
+                    )
                 if new[name].shape != value.shape:
                     raise ValueError(
                         f"[load_weights] expected {name} of shape {value.shape}, got {new[name].shape}"

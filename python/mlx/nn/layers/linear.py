@@ -44,10 +44,12 @@ class Linear(Module):
         bits: int | None = None,
         mode: str = "affine",
         quantize_input: bool = False,
-    ):
-        """The same layer with quantised weights."""
+    ) -> Module:
+        """The same layer with quantised weights. ValueError for ``quantize_input``: activations stay as they
+        are.
+        """
         if quantize_input:
-            raise NotImplementedError("Linear.to_quantized: quantize_input is not supported on this build")
+            raise ValueError("[Linear] expected quantize_input to be False: activations are not quantised")
         from mlx.nn.layers.quantized import QuantizedLinear
 
         return QuantizedLinear.from_linear(self, group_size, bits, mode)

@@ -3,7 +3,10 @@ from mlx.nn.layers.base import Module
 
 
 class RMSNorm(Module):
-    """y = x / sqrt(mean(x^2) + eps) * weight over the last axis of size ``dims`` (Zhang and Sennrich, 2019)."""
+    """y = x / sqrt(mean(x^2) + eps) * weight over the last axis (Zhang and Sennrich, 2019).
+
+    ``weight`` (dims) is 1 at first.
+    """
 
     def __init__(self, dims: int, eps: float = 1e-5) -> None:
         super().__init__()

@@ -13,7 +13,7 @@ from mlx.utils import tree_map_with_path
 def _defaults(group_size: int | None, bits: int | None, mode: str) -> tuple[int, int]:
     if mode != "affine":
         raise ValueError(f"expected the mode 'affine', the one that this build has, got {mode!r}")
-    return group_size or 64, bits or 4
+    return 64 if group_size is None else group_size, 4 if bits is None else bits
 
 
 def quantize(
@@ -33,7 +33,7 @@ def quantize(
         group_size: Elements that share a scale and a bias. Default: 64.
         bits: 2, 3, 4, 5, 6 or 8. Default: 4.
         mode: "affine".
-        quantize_input: Quantise activations too; not supported.
+        quantize_input: A ValueError if true: activations are not quantised.
         class_predicate: Called with path and module: whether to quantise, or a dictionary of arguments for
             ``to_quantized``. Default: every layer that can be.
     """
@@ -50,7 +50,7 @@ def quantize(
         if isinstance(choice, dict):
             return module.to_quantized(**choice)
         if not isinstance(choice, bool):
-            raise ValueError(
+            raise ValueError(  # noqa: TRY004
                 f"[quantize] expected class_predicate to give a bool or a dictionary, got {type(choice)}"
             )
         options = {"quantize_input": True} if quantize_input else {}
@@ -107,7 +107,10 @@ class QuantizedEmbedding(_Quantized):
         )
 
     def _extra_repr(self) -> str:
-        return f"{self.num_embeddings}, {self.dims}, group_size={self.group_size}, bits={self.bits}, mode={self.mode}"
+        return (
+            f"{self.num_embeddings}, {self.dims}, "
+            f"group_size={self.group_size}, bits={self.bits}, mode={self.mode}"
+        )
 
     @classmethod
     def from_embedding(

@@ -1,0 +1,228 @@
+/* y = x W^T by integer dot products (AVX512_VNNI), for 2, 4 and 8 bits.
+
+   x is held in fixed point: in each group of W's columns, x[k] = v[k] 2^(e - 23) with 2^e the power of two
+   just above the group's largest |x| and v an integer of 24 bits, so what is lost, 2^-24 of that power, is
+   what a float32 sum over the group would round off. v is three signed digits to base 256. A vector of words
+   of W meets them byte by byte: field f of its bytes (shift, mask) against the digits of every fields-th x.
+   The sums over a word are exact; they meet the scale, times 2^(e - 23), in one float multiply_add, and the
+   biases meet float sums of x as in quantized_matvec.c. Infinities and NaN make the group's power NaN. */
+#include "quantized_tile.h"
+
+#if MXI_VL == 16
+enum { ROWS = 4, DIGITS = 3 };
+#define VNNI __attribute__((target("avx512vnni")))
+
+MXI_INLINE int fields_of(int bits) { return 8 / bits; }
+/* Weights that one vector of words holds; their digits take three vectors a field: [field][digit]. */
+MXI_INLINE int64_t block_weights(int bits) { return MXI_VL * (32 / bits); }
+
+bool MXI_ISA_NAME(mxi_digits_layout)(struct mxi_matvec *job) {
+  int64_t block = block_weights(job->w.bits), groups = job->w.cols / job->w.group_size;
+  if (32 % job->w.bits || !__builtin_cpu_supports("avx512vnni")) return false;
+  job->permuted_stride = (job->w.cols + block - 1) / block * block;
+  job->sums_stride = 2 * ((groups + MXI_VL - 1) / MXI_VL * MXI_VL);
+  return true;
+}
+
+MXI_INLINE __m512i magnitude(__m512 x) { return _mm512_and_si512((__m512i)x, _mm512_set1_epi32(INT32_MAX)); }
+
+/* Replaces the floats of a group by v; sum and largest |x| as lanes still to be combined. */
+MXI_INLINE void read_group(const void *src, mx_dtype t, int group_size, float *x, vf32 *sum, __m512i *most) {
+  *sum = splat(0);
+  *most = _mm512_setzero_si512();
+  for (int k = 0; k < group_size; k += MXI_VL) {
+    vf32 v = load_floats(element_at(src, t, k), t);
+    mxi_store_f32(x + k, v);
+    *sum += v;
+    *most = _mm512_max_epi32(*most, magnitude((__m512)v));
+  }
+}
+
+MXI_INLINE __m128i fold_most(__m512i v) {
+  __m256i eight = _mm256_max_epi32(_mm512_castsi512_si256(v), _mm512_extracti32x8_epi32(v, 1));
+  return _mm_max_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+}
+
+/* The largest lane of each of four vectors. */
+MXI_INLINE __m128i most_lanes(const __m512i v[4]) {
+  __m128i a = fold_most(v[0]), b = fold_most(v[1]), c = fold_most(v[2]), d = fold_most(v[3]);
+  __m128i ab = _mm_max_epi32(_mm_unpacklo_epi32(a, b), _mm_unpackhi_epi32(a, b)),
+          cd = _mm_max_epi32(_mm_unpacklo_epi32(c, d), _mm_unpackhi_epi32(c, d));
+  return _mm_max_epi32(_mm_unpacklo_epi64(ab, cd), _mm_unpackhi_epi64(ab, cd));
+}
+
+/* e - 23 of four groups. The largest |x| is taken 1/64 larger, which keeps the top digit within 127. */
+MXI_INLINE __m128 exponents(__m128i most) {
+  __m128 larger = _mm_mul_ps(_mm_castsi128_ps(most), _mm_set1_ps(1 + 1.0f / 64));
+  __m128i biased = _mm_srli_epi32(_mm_castps_si128(larger), 23);
+  return _mm_cvtepi32_ps(_mm_sub_epi32(biased, _mm_set1_epi32(126 + 23)));
+}
+
+/* Lanes `parity` and every second one after it, of a then b. */
+MXI_INLINE __m512i every_second(__m512i a, __m512i b, int parity) {
+  __m512i from = _mm512_add_epi32(_mm512_slli_epi32((__m512i)lane_numbers(), 1), _mm512_set1_epi32(parity));
+  return _mm512_permutex2var_epi32(a, from, b);
+}
+
+/* Stores the digits of 16 neighbours of one field, lowest digit first, a vector's length apart. */
+MXI_INLINE void store_digits(int8_t *out, __m512i v) {
+  UNROLL for (int d = 0; d < DIGITS; d++) {
+    _mm_storeu_si128((__m128i *)(void *)(out + 64 * d), _mm512_cvtepi32_epi8(v));
+    v = _mm512_srai_epi32(_mm512_add_epi32(v, _mm512_set1_epi32(128)), 8);
+  }
+}
+
+/* Turns a block of integers v into their digits, in place. */
+MXI_INLINE void split_block(float *block, int bits) {
+  const int fields = fields_of(bits);
+  int8_t digits[4 * DIGITS * 64];
+  for (int i = 0; i < 4; i++) {
+    __m512i v[4], half[4];
+    UNROLL for (int f = 0; f < fields; f++) v[f] = _mm512_loadu_si512(block + (i * fields + f) * MXI_VL);
+    if (fields == 4) {
+      UNROLL for (int f = 0; f < 4; f++) half[f] = every_second(v[f % 2 * 2], v[f % 2 * 2 + 1], f / 2);
+      UNROLL for (int f = 0; f < 4; f++) v[f] = every_second(half[f % 2 * 2], half[f % 2 * 2 + 1], f / 2);
+    } else if (fields == 2) {
+      half[0] = every_second(v[0], v[1], 0), half[1] = every_second(v[0], v[1], 1);
+      v[0] = half[0], v[1] = half[1];
+    }
+    UNROLL for (int f = 0; f < fields; f++) store_digits(digits + f * DIGITS * 64 + 16 * i, v[f]);
+  }
+  memcpy(block, digits, (size_t)(fields * DIGITS * 64));
+}
+
+void MXI_ISA_NAME(mxi_digits_prepare)(const struct mxi_matvec *job, int64_t row) {
+  const int bits = job->w.bits, group_size = job->w.group_size;
+  const int64_t cols = job->w.cols, groups = cols / group_size, padded = job->sums_stride / 2;
+  float *x = job->permuted + row * job->permuted_stride, *sums = job->sums + row * job->sums_stride,
+        *powers = sums + padded;
+  const void *src = element_at(job->x, job->dtype, row * cols);
+  for (int64_t g = 0; g < padded; g += 4) {
+    vf32 sum[4] = {0};
+    __m512i most[4] = {0};
+    int n = g + 4 <= groups ? 4 : g < groups ? (int)(groups - g) : 0;
+    for (int i = 0; i < n; i++)
+      read_group(element_at(src, job->dtype, (g + i) * group_size), job->dtype, group_size,
+                 x + (g + i) * group_size, &sum[i], &most[i]);
+    __m128i largest = most_lanes(most);
+    __m128 e = exponents(largest), power = _mm_scalef_ps(_mm_set1_ps(1), e);
+    __mmask8 finite = _mm_cmplt_epi32_mask(largest, _mm_set1_epi32(0x7f800000));
+    _mm_storeu_ps(sums + g, sum_lanes(sum[0], sum[1], sum[2], sum[3]));
+    _mm_storeu_ps(powers + g, _mm_mask_mov_ps(_mm_set1_ps(__builtin_nanf("")), finite, power));
+    for (int i = 0; i < n; i++) {
+      __m512 up = _mm512_set1_ps(-e[i]);
+      for (float *p = x + (g + i) * group_size, *end = p + group_size; p < end; p += MXI_VL)
+        _mm512_storeu_si512(p, _mm512_cvtps_epi32(_mm512_scalef_ps((__m512)mxi_load_f32(p), up)));
+    }
+  }
+  for (int64_t k = cols; k < job->permuted_stride; k += MXI_VL) mxi_store_f32(x + k, splat(0));
+  for (int64_t k = 0; k < job->permuted_stride; k += block_weights(bits)) {
+    if (bits == 2)
+      split_block(x + k, 2);
+    else if (bits == 4)
+      split_block(x + k, 4);
+    else
+      split_block(x + k, 8);
+  }
+}
+
+/* Adds the sums of bytes of q times digits d of x, a lane a word, over all fields; the rows in turn, since
+   each waits for its own last sum. */
+MXI_INLINE VNNI void dot(__m512i sum[ROWS], __m512i q[ROWS][4], const float *digits, int d, int fields) {
+  UNROLL for (int f = 0; f < fields; f++) {
+    const __m512i v = _mm512_loadu_si512(digits + (f * DIGITS + d) * MXI_VL);
+    UNROLL for (int r = 0; r < ROWS; r++) sum[r] = _mm512_dpbusd_epi32(sum[r], q[r][f], v);
+  }
+}
+
+/* out[r] = sum of q[k] v[k] over each word. A digit's sum has at most 17 bits, so three of them fit in an
+   integer for 2 and 4 bits (30 bits), two for 8. */
+MXI_INLINE VNNI void dot_words(vf32 out[ROWS], __m512i q[ROWS][4], const float *digits, int bits) {
+  const int fields = fields_of(bits);
+  __m512i high[ROWS], low[ROWS];
+  UNROLL for (int r = 0; r < ROWS; r++) high[r] = low[r] = _mm512_setzero_si512();
+  dot(high, q, digits, 2, fields);
+  UNROLL for (int r = 0; r < ROWS; r++) high[r] = _mm512_slli_epi32(high[r], 8);
+  dot(high, q, digits, 1, fields);
+  if (bits < 8) {
+    UNROLL for (int r = 0; r < ROWS; r++) high[r] = _mm512_slli_epi32(high[r], 8);
+    dot(high, q, digits, 0, fields);
+    UNROLL for (int r = 0; r < ROWS; r++) out[r] = (vf32)_mm512_cvtepi32_ps(high[r]);
+    return;
+  }
+  dot(low, q, digits, 0, fields);
+  UNROLL for (int r = 0; r < ROWS; r++) out[r] =
+      multiply_add((vf32)_mm512_cvtepi32_ps(high[r]), splat(256), (vf32)_mm512_cvtepi32_ps(low[r]));
+}
+
+/* Adds weights [k, k + n) of the rows; scale[r][m] holds the scales of their groups times the powers of x,
+   at most MXI_VL of them. */
+MXI_INLINE VNNI void add_words(const struct tile *t, vf32 total[4][MAX_X_ROWS], vf32 scale[4][MAX_X_ROWS],
+                               int64_t k, int64_t n, int log_group, int bits, int x_rows) {
+  const int places = 32 / bits, block = MXI_VL * places, fields = fields_of(bits);
+  const int log_words = log_group - __builtin_ctz((unsigned)places); /* words a group */
+  const __m512i mask = _mm512_set1_epi8((char)((1 << bits) - 1));
+  for (int64_t j = 0; j < n; j += block) {
+    __m512i q[ROWS][4];
+    UNROLL for (int r = 0; r < ROWS; r++) {
+      const uint8_t *p = t->w[r] + (k + j) / places * 4;
+      __m512i word = (__m512i)load_words(p, (n - j) / places);
+      __builtin_prefetch(p + t->ahead);
+      UNROLL for (int f = 0; f < fields; f++) q[r][f] =
+          bits == 8 ? word : _mm512_and_si512(_mm512_srli_epi32(word, (unsigned)(bits * f)), mask);
+    }
+    const vi32 group = (lane_numbers() + (int)(j / places)) >> log_words;
+    UNROLL for (int m = 0; m < x_rows; m++) {
+      vf32 sum[ROWS];
+      dot_words(sum, q, t->x[m] + k + j, bits);
+      UNROLL for (int r = 0; r < ROWS; r++) total[r][m] =
+          multiply_add(sum[r], spread(scale[r][m], group), total[r][m]);
+    }
+  }
+}
+
+MXI_INLINE VNNI void multiply_tile(const struct mxi_matvec *job, int64_t n, int64_t valid, int64_t m,
+                                   int bits, int64_t ahead, int x_rows) {
+  const int log_group = __builtin_ctz((unsigned)job->w.group_size);
+  const int64_t groups = job->w.cols >> log_group, padded = job->sums_stride / 2;
+  const struct tile t = make_tile(job, n, valid, m, bits, ahead, ROWS, x_rows);
+  vf32 total[4][MAX_X_ROWS];
+  UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int i = 0; i < x_rows; i++) total[r][i] = splat(0);
+  for (int64_t g = 0; g < groups; g += MXI_VL) {
+    vf32 s[4], bias[4], scale[4][MAX_X_ROWS];
+    load_scales(&t, job->w.dtype, g, groups - g, s, bias, ROWS);
+    UNROLL for (int r = 0; r < ROWS; r++) {
+      UNROLL for (int i = 0; i < x_rows; i++) {
+        scale[r][i] = s[r] * mxi_load_f32(t.sums[i] + padded + g);
+        total[r][i] = multiply_add(bias[r], mxi_load_f32(t.sums[i] + g), total[r][i]);
+      }
+    }
+    int64_t count = groups - g < MXI_VL ? groups - g : MXI_VL;
+    add_words(&t, total, scale, g << log_group, count << log_group, log_group, bits, x_rows);
+  }
+  store_tile(job, total, n, valid, m, ROWS, x_rows);
+}
+
+#define INSTANCE(bits, x_rows)                                                                          \
+  static VNNI void multiply_##bits##_##x_rows(const struct mxi_matvec *job, int64_t begin, int64_t end, \
+                                              int64_t m) {                                              \
+    int64_t ahead = bytes_ahead(job, bits, ROWS);                                                       \
+    for (int64_t n = begin; n < end; n += ROWS)                                                         \
+      multiply_tile(job, n, end - n < ROWS ? end - n : ROWS, m, bits, ahead, x_rows);                   \
+  }
+#define INSTANCES(bits) INSTANCE(bits, 1) INSTANCE(bits, 2) INSTANCE(bits, 3) INSTANCE(bits, 4)
+#define NAMES(bits) \
+  { multiply_##bits##_1, multiply_##bits##_2, multiply_##bits##_3, multiply_##bits##_4 }
+INSTANCES(2)
+INSTANCES(4)
+INSTANCES(8)
+static const rows_fn instances[9][MAX_X_ROWS] = {[2] = NAMES(2), [4] = NAMES(4), [8] = NAMES(8)};
+
+void MXI_ISA_NAME(mxi_digits_rows)(const struct mxi_matvec *job, int64_t begin, int64_t end) {
+  each_block(job, begin, end, instances[job->w.bits]);
+}
+#else
+bool MXI_ISA_NAME(mxi_digits_layout)(struct mxi_matvec *job) { return false; }
+void MXI_ISA_NAME(mxi_digits_prepare)(const struct mxi_matvec *job, int64_t i) {}
+void MXI_ISA_NAME(mxi_digits_rows)(const struct mxi_matvec *job, int64_t begin, int64_t end) {}
+#endif

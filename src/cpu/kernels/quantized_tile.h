@@ -1,0 +1,141 @@
+/* What the kernels of y = x W^T share: the tile of a few rows of W by a few rows of x, and its vectors. */
+#ifndef MXI_KERNELS_QUANTIZED_TILE_H
+#define MXI_KERNELS_QUANTIZED_TILE_H
+#include "quantized_unpack.h"
+
+enum {
+  MAX_X_ROWS = 4,
+  PREFETCH_BYTES =
+      8000 /* the least distance, in whole tiles: rows are too short for the hardware to see ahead */
+};
+
+typedef void (*rows_fn)(const struct mxi_matvec *job, int64_t begin, int64_t end, int64_t m);
+
+#if MXI_VL == 16
+#define EVEN_LANES 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
+#define ODD_LANES  1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
+#elif MXI_VL == 8
+#define EVEN_LANES 0, 2, 4, 6, 8, 10, 12, 14
+#define ODD_LANES  1, 3, 5, 7, 9, 11, 13, 15
+#else
+#define EVEN_LANES 0, 2, 4, 6
+#define ODD_LANES  1, 3, 5, 7
+#endif
+
+MXI_INLINE __m128 fold_to_four(vf32 v) {
+#if MXI_VL == 16
+  __m256 eight = _mm256_add_ps(_mm512_castps512_ps256((__m512)v), _mm512_extractf32x8_ps((__m512)v, 1));
+  return _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+#elif MXI_VL == 8
+  return _mm_add_ps(_mm256_castps256_ps128((__m256)v), _mm256_extractf128_ps((__m256)v, 1));
+#else
+  return (__m128)v;
+#endif
+}
+
+/* The sums of four vectors' lanes. */
+MXI_INLINE __m128 sum_lanes(vf32 a, vf32 b, vf32 c, vf32 d) {
+  return _mm_hadd_ps(_mm_hadd_ps(fold_to_four(a), fold_to_four(b)),
+                     _mm_hadd_ps(fold_to_four(c), fold_to_four(d)));
+}
+
+/* What a tile reads: rows of W, rows of x. */
+struct tile {
+  const uint8_t *w[4];
+  const void *scales[4], *biases[4];
+  const float *x[MAX_X_ROWS], *sums[MAX_X_ROWS];
+  int64_t ahead; /* bytes from a weight to the one to prefetch */
+};
+
+/* MXI_VL words, zeros from n on. */
+MXI_INLINE vu32 load_words(const uint8_t *p, int64_t n) {
+  if (n >= MXI_VL) return mxi_load_u32((const uint32_t *)(const void *)p);
+#if MXI_VL == 16
+  return (vu32)_mm512_maskz_loadu_epi32((__mmask16)((1u << n) - 1), p);
+#elif MXI_VL == 8
+  return (vu32)_mm256_maskload_epi32((const int *)(const void *)p,
+                                     (__m256i)(lane_numbers() < (vi32){0} + (int)n));
+#else
+  return mxi_loadn_u32((const uint32_t *)(const void *)p, n);
+#endif
+}
+
+/* Lane i gets scale[group[i]]. */
+MXI_INLINE vf32 spread(vf32 scale, vi32 group) {
+#if MXI_VL == 16
+  return (vf32)_mm512_permutexvar_ps((__m512i)group, (__m512)scale);
+#elif MXI_VL == 8
+  return (vf32)_mm256_permutevar8x32_ps((__m256)scale, (__m256i)group);
+#else
+  return (vf32){scale[group[0] & 3], scale[group[1] & 3], scale[group[2] & 3], scale[group[3] & 3]};
+#endif
+}
+
+/* Bytes from a weight to the one to prefetch: whole tiles. */
+MXI_INLINE int64_t bytes_ahead(const struct mxi_matvec *job, int bits, int rows) {
+  int64_t tile_bytes = rows * (job->w.cols * bits / 8);
+  return (PREFETCH_BYTES / tile_bytes + 1) * tile_bytes;
+}
+
+/* Rows [n, n + rows) of W, of which `valid` exist, and where rows [m, m + x_rows) of x lie. */
+MXI_INLINE struct tile make_tile(const struct mxi_matvec *job, int64_t n, int64_t valid, int64_t m, int bits,
+                                 int64_t ahead, int rows, int x_rows) {
+  const struct mxi_quantized *w = &job->w;
+  const int log_group = __builtin_ctz((unsigned)w->group_size);
+  const int64_t row_bytes = w->cols * bits / 8, groups = w->cols >> log_group;
+  struct tile t = {.ahead = ahead};
+  UNROLL for (int r = 0; r < rows; r++) {
+    int64_t row = n + (r < valid ? r : valid - 1);
+    t.w[r] = (const uint8_t *)w->packed + row * row_bytes;
+    t.scales[r] = element_at(w->scales, w->dtype, row * groups);
+    t.biases[r] = element_at(w->biases, w->dtype, row * groups);
+  }
+  UNROLL for (int i = 0; i < x_rows; i++) {
+    t.x[i] = job->permuted + (m + i) * job->permuted_stride;
+    t.sums[i] = job->sums + (m + i) * job->sums_stride;
+  }
+  return t;
+}
+
+/* Scales and biases of groups [g, g + n) of the rows, zeros from n on: a word past the row's end must not
+   meet another row's scale. */
+MXI_INLINE void load_scales(const struct tile *t, mx_dtype dtype, int64_t g, int64_t n, vf32 scale[4],
+                            vf32 bias[4], int rows) {
+#define LOAD_ROWS(dtype)                                                      \
+  UNROLL for (int r = 0; r < rows; r++)                                       \
+      scale[r] = load_floats_n(element_at(t->scales[r], dtype, g), dtype, n), \
+      bias[r] = load_floats_n(element_at(t->biases[r], dtype, g), dtype, n)
+  if (dtype == MX_FLOAT32)
+    LOAD_ROWS(MX_FLOAT32);
+  else if (dtype == MX_FLOAT16)
+    LOAD_ROWS(MX_FLOAT16);
+  else
+    LOAD_ROWS(MX_BFLOAT16);
+#undef LOAD_ROWS
+}
+
+/* Writes the tile of y: each element is the sum of a total's lanes. */
+MXI_INLINE void store_tile(const struct mxi_matvec *job, vf32 total[4][MAX_X_ROWS], int64_t n, int64_t valid,
+                           int64_t m, int rows, int x_rows) {
+  UNROLL for (int i = 0; i < x_rows; i++) {
+    void *y = (char *)job->y + ((m + i) * job->w.rows + n) * (job->dtype == MX_FLOAT32 ? 4 : 2);
+    __m128 sums = sum_lanes(total[0][i], total[1][i], total[2 % rows][i], total[3 % rows][i]);
+    vf32 v = {0};
+    memcpy(&v, &sums, sizeof sums);
+    if (valid == 4)
+      store_floats_n(y, v, job->dtype, 4);
+    else
+      store_floats_n(y, v, job->dtype, valid);
+  }
+}
+
+/* Blocks of rows that stay in L1 or L2 while the rows of x pass by. */
+static inline void each_block(const struct mxi_matvec *job, int64_t begin, int64_t end,
+                              const rows_fn instances[MAX_X_ROWS]) {
+  int64_t step = job->m <= MAX_X_ROWS ? end - begin : 16;
+  for (int64_t n = begin; n < end; n += step)
+    for (int64_t m = 0; m < job->m; m += MAX_X_ROWS)
+      instances[(job->m - m < MAX_X_ROWS ? job->m - m : MAX_X_ROWS) - 1](job, n,
+                                                                         n + step < end ? n + step : end, m);
+}
+#endif
