@@ -71,7 +71,9 @@ def show(seconds: float | None, unit: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--peers", nargs="*", default=None, help="install these peers first: torch llama")
-    parser.add_argument("--peer-dir", default=str(HERE.parent / ".peers"), help="folder of the peers' environments")
+    parser.add_argument(
+        "--peer-dir", default=str(HERE.parent / ".peers"), help="folder of the peers' environments"
+    )
     parser.add_argument("--cases", nargs="*", default=[], help="only cases whose name contains one of these")
     parser.add_argument("--repeats", type=int, default=7, help="rounds; the minimum counts")
     parser.add_argument("--markdown", help="also write the table to this file")
@@ -111,15 +113,29 @@ def main() -> None:
                 ratio = None
             else:
                 ratio = value / ours if case["unit"] == "tok/s" else ours / value
-            rows.append((case["name"], show(ours, case["unit"]), peer, show(value, case["unit"]), ratio, limit))
+            rows.append(
+                (case["name"], show(ours, case["unit"]), peer, show(value, case["unit"]), ratio, limit)
+            )
             text = f"{ratio:7.2f}" if ratio is not None else "      -"
-            print(f"{case['name']:44} {show(ours, case['unit']):>14} {peer + ' ' + show(value, case['unit']):>22} {text}", flush=True)
+            print(
+                f"{case['name']:44} {show(ours, case['unit']):>14} {peer + ' ' + show(value, case['unit']):>22} {text}",
+                flush=True,
+            )
     for worker in workers.values():
         worker.close()
     if args.markdown:
-        lines = [f"Measured on {head}.", "", "| case | mlx.c | peer | peer's time | ratio |", "|---|---|---|---|---|"]
+        lines = [
+            f"Measured on {head}.",
+            "",
+            "| case | mlx.c | peer | peer's time | ratio |",
+            "|---|---|---|---|---|",
+        ]
         for name, ours, peer, theirs, ratio, _ in rows:
-            lines.append(f"| {name} | {ours} | {peer} | {theirs} | {ratio:.2f} |" if ratio else f"| {name} | {ours} | - | - | - |")
+            lines.append(
+                f"| {name} | {ours} | {peer} | {theirs} | {ratio:.2f} |"
+                if ratio
+                else f"| {name} | {ours} | - | - | - |"
+            )
         Path(args.markdown).write_text("\n".join(lines) + "\n")
 
 

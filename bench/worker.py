@@ -224,7 +224,9 @@ def llama_llm(threads: int):
     import llama_cpp
     import numpy as np
 
-    llm = llama_cpp.Llama(model_path(), n_ctx=1024, n_batch=512, n_threads=threads, n_threads_batch=threads, verbose=False)
+    llm = llama_cpp.Llama(
+        model_path(), n_ctx=1024, n_batch=512, n_threads=threads, n_threads_batch=threads, verbose=False
+    )
 
     def decode(tokens, position):
         """llama_decode alone: no sampling."""
@@ -279,7 +281,9 @@ def main() -> None:
     for line in sys.stdin:
         name = line.strip()
         if name == "list":
-            answer = [{"name": n, "unit": "tok/s", "repeats": 5} for n in llm] + [{"name": n, "unit": "ms"} for n in plain]
+            answer = [{"name": n, "unit": "tok/s", "repeats": 5} for n in llm] + [
+                {"name": n, "unit": "ms"} for n in plain
+            ]
         elif name == "forget":
             ready, answer = None, None
         elif name in plain:

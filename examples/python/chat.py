@@ -72,7 +72,9 @@ class Block(nn.Module):
 
     def rotate(self, x: mx.array, position: int) -> mx.array:
         """GGUF stores llama's query and key rows so that neighbouring features turn together ("traditional")."""
-        return mx.fast.rope(x, self.rope_dims, traditional=True, base=self.rope_base, scale=1.0, offset=position)
+        return mx.fast.rope(
+            x, self.rope_dims, traditional=True, base=self.rope_base, scale=1.0, offset=position
+        )
 
     def attention(self, x: mx.array, cache: Cache) -> mx.array:
         q = self.rotate(self.split(self.attn_q(x), self.heads), cache.length)
@@ -111,7 +113,9 @@ def load(path: str) -> tuple[Llama, dict]:
     """The model, its weights packed as in the file, and the file's metadata."""
     weights, meta = mx.load(path, format="gguf", return_metadata=True)
     if meta.get("general.architecture") != "llama":
-        raise ValueError(f"expected the architecture 'llama' in {path}, got {meta.get('general.architecture')}")
+        raise ValueError(
+            f"expected the architecture 'llama' in {path}, got {meta.get('general.architecture')}"
+        )
     numbers = {k: v.item() for k, v in meta.items() if isinstance(v, mx.array) and v.size == 1}
     sizes = {k.removeprefix("llama."): v for k, v in numbers.items() if k.startswith("llama.")}
     model = Llama(sizes, weights["token_embd.weight"].shape[0], tied="output.weight" not in weights)
@@ -120,7 +124,10 @@ def load(path: str) -> tuple[Llama, dict]:
         packed, scales = weights.get(f"{name}.weight"), weights.get(f"{name}.scales")
         if scales is None:
             return False
-        return {"group_size": 32, "bits": packed.shape[-1] // scales.shape[-1]}  # words of 32 bits per group of 32
+        return {
+            "group_size": 32,
+            "bits": packed.shape[-1] // scales.shape[-1],
+        }  # words of 32 bits per group of 32
 
     nn.quantize(model, class_predicate=format_of)
     for part in ("scales", "biases"):  # an embedding has its scales' dtype: activations are to be float32
@@ -140,7 +147,9 @@ def load_tokenizer(meta: dict) -> Tokenizer:
         steps.insert(0, pre_tokenizers.Digits(individual_digits=True))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(steps)
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens([AddedToken(text, special=True) for text, kind in zip(texts, types) if kind in (3, 4)])
+    tokenizer.add_special_tokens(
+        [AddedToken(text, special=True) for text, kind in zip(texts, types) if kind in (3, 4)]
+    )
     tokenizer.encode_special_tokens = True  # marks in what the user writes stay plain text
     return tokenizer
 

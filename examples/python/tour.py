@@ -73,7 +73,9 @@ def layers() -> None:
 def progress(step: int, steps: int, text: str) -> None:
     if sys.stdout.isatty() or step == steps:
         filled = 30 * step // steps
-        print(f"\r[{'#' * filled}{'.' * (30 - filled)}] {text}", end="\n" if step == steps else "", flush=True)
+        print(
+            f"\r[{'#' * filled}{'.' * (30 - filled)}] {text}", end="\n" if step == steps else "", flush=True
+        )
 
 
 def training() -> None:
@@ -122,8 +124,12 @@ def compilation() -> None:
     compiled_time = best_time(lambda: mx.eval(compiled(x)))
     step_time = best_time(lambda: step_by_step_gelu(x))
     print(f"gelu of 4M floats, one op at a time: {step_time * 1e3:6.2f} ms")
-    print(f"the same, fused at eval:             {plain_time * 1e3:6.2f} ms  ({plain_time / step_time:.2f} of it)")
-    print(f"compiled:                            {compiled_time * 1e3:6.2f} ms  ({compiled_time / step_time:.2f} of it)")
+    print(
+        f"the same, fused at eval:             {plain_time * 1e3:6.2f} ms  ({plain_time / step_time:.2f} of it)"
+    )
+    print(
+        f"compiled:                            {compiled_time * 1e3:6.2f} ms  ({compiled_time / step_time:.2f} of it)"
+    )
     print("plain and compiled agree bit for bit:", same)
     assert same
 

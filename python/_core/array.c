@@ -140,7 +140,7 @@ static PyObject *array_index(PyObject *self) {
   mx_array a = py_handle(self);
   mx_dtype t = mx_dtype_of(a);
   if (mx_ndim(a) != 0 || t < MX_UINT8 || t > MX_INT64) {
-    PyErr_SetString(PyExc_TypeError, "Only 0-dimensional integer arrays can be converted to an index.");
+    PyErr_SetString(PyExc_TypeError, "expected an integer array of 0 dimensions as an index");
     return NULL;
   }
   return item(self);
@@ -173,7 +173,7 @@ static PyObject *array_format(PyObject *self, PyObject *spec) {
 /* ---- Sequence ---- */
 static Py_ssize_t array_length(PyObject *self) {
   if (mx_ndim(py_handle(self))) return (Py_ssize_t)mx_dim(py_handle(self), 0);
-  PyErr_SetString(PyExc_TypeError, "len() 0-dimensional array.");
+  PyErr_SetString(PyExc_TypeError, "len() of an array of 0 dimensions");
   return -1;
 }
 
@@ -207,7 +207,7 @@ typedef struct iterator_object {
 
 static PyObject *array_iter(PyObject *self) {
   if (mx_ndim(py_handle(self)) == 0) {
-    PyErr_SetString(PyExc_TypeError, "iter() 0-dimensional array.");
+    PyErr_SetString(PyExc_TypeError, "iteration over an array of 0 dimensions");
     return NULL;
   }
   iterator_object *it = PyObject_New(iterator_object, iterator_type);

@@ -32,7 +32,7 @@ static PyObject *at_update(PyObject *self, PyObject *value, mx_array (*change)(m
                            mx_update_mode mode) {
   at_object *o = (at_object *)self;
   if (!o->key) {
-    PyErr_SetString(PyExc_ValueError, "must give indices to array.at (e.g. `x.at[0].add(1)`)");
+    PyErr_SetString(PyExc_ValueError, "[at] expected indices first, as in x.at[0].add(1)");
     return NULL;
   }
   mx_scope s = mx_scope_open();

@@ -60,7 +60,7 @@ static bool fits(int64_t v, mx_dtype t) {
 }
 
 static mx_array overflow(PyObject *o, mx_dtype t) {
-  PyErr_Format(PyExc_ValueError, "Converting %S to %s would result in overflow.", o, mx_dtype_name(t));
+  PyErr_Format(PyExc_ValueError, "[array] expected an integer that %s holds, got %S", mx_dtype_name(t), o);
   return NULL;
 }
 
@@ -186,7 +186,8 @@ static bool is_list(PyObject *o) { return PyList_Check(o) || PyTuple_Check(o); }
 
 static int bad_type(PyObject *o) {
   PyObject *name = PyType_GetName(Py_TYPE(o));
-  PyErr_Format(PyExc_ValueError, "Invalid type %U received in array initialization.", name ? name : Py_None);
+  PyErr_Format(PyExc_ValueError, "[array] expected numbers, arrays or nested lists of them, got %U",
+               name ? name : Py_None);
   Py_XDECREF(name);
   return -1;
 }
@@ -209,7 +210,7 @@ static int scan_types(PyObject *o, int depth, list_scan *s) {
     if (c == NOT_SCALAR) {
       if (is_list(o) && s->arrays) return 0; /* stacking tells whether shapes agree */
       if (is_list(o)) {
-        PyErr_SetString(PyExc_ValueError, "Initialization encountered extra dimension.");
+        PyErr_SetString(PyExc_ValueError, "[array] expected lists of one depth, got a list beside a number");
         return -1;
       }
       s->arrays |= py_is_operand(o);
@@ -225,12 +226,12 @@ static int scan_types(PyObject *o, int depth, list_scan *s) {
       return 0;
     }
     if (classify(o) == NOT_SCALAR) return bad_type(o);
-    PyErr_SetString(PyExc_ValueError, "Initialization encountered non-uniform length.");
+    PyErr_SetString(PyExc_ValueError, "[array] expected lists of one length at each depth, got a ragged one");
     return -1;
   }
   Py_ssize_t n = list_size(o);
   if (n != s->shape[depth] && !s->arrays) {
-    PyErr_SetString(PyExc_ValueError, "Initialization encountered non-uniform length.");
+    PyErr_SetString(PyExc_ValueError, "[array] expected lists of one length at each depth, got a ragged one");
     return -1;
   }
   for (Py_ssize_t i = 0; i < n; i++)
@@ -283,7 +284,7 @@ static int fill(PyObject *o, int depth, const list_scan *s, mx_dtype t, size_t s
   }
   /* The list may have changed since the scan: check again. */
   if (!is_list(o) || list_size(o) != s->shape[depth]) {
-    PyErr_SetString(PyExc_ValueError, "Initialization encountered non-uniform length.");
+    PyErr_SetString(PyExc_ValueError, "[array] expected lists of one length at each depth, got a ragged one");
     return -1;
   }
   for (Py_ssize_t i = 0; i < s->shape[depth]; i++)
@@ -305,7 +306,8 @@ static mx_array stack_list(PyObject *o, int dtype) {
     if (!parts[i]) goto done;
     const mx_ints a = mx_shape_ints(parts[0]), b = mx_shape_ints(parts[i]);
     if (a.n != b.n || (a.n && memcmp(a.v, b.v, sizeof *a.v * (size_t)a.n))) {
-      PyErr_SetString(PyExc_ValueError, "Initialization encountered non-uniform length.");
+      PyErr_SetString(PyExc_ValueError,
+                      "[array] expected lists of one length at each depth, got a ragged one");
       goto done;
     }
   }
@@ -479,7 +481,7 @@ PyObject *py_to_list(mx_array a) {
 
 PyObject *py_item(mx_array a) {
   if (mx_size(a) != 1) {
-    PyErr_SetString(PyExc_ValueError, "[convert] Only length-1 arrays can be converted to Python scalars.");
+    PyErr_SetString(PyExc_ValueError, "[item] expected an array of one element");
     return NULL;
   }
   const void *data = readable(&a);

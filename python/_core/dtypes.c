@@ -211,7 +211,7 @@ static int is_kind(mx_dtype t, const char *kind) {
   if (!strcmp(kind, "real floating")) return floating;
   if (!strcmp(kind, "complex floating")) return is_complex;
   if (!strcmp(kind, "numeric")) return is_signed || is_unsigned || floating || is_complex;
-  PyErr_Format(PyExc_ValueError, "[isdtype] Unknown data type kind: '%s'.", kind);
+  PyErr_Format(PyExc_ValueError, "[isdtype] expected a kind of the array API standard, got '%s'", kind);
   return -1;
 }
 

@@ -27,7 +27,7 @@ FAST(rope,
   if (!offset) offset = mx_scalar_int(i, i == (int32_t)i ? MX_INT32 : MX_INT64);
   bool based = py_given(f, 3), given = py_given(f, 6);
   if (based == given) {
-    PyErr_SetString(PyExc_ValueError, "[rope] Only one of base or freqs can have a value.");
+    PyErr_SetString(PyExc_ValueError, "[rope] expected either base or freqs, got both");
     return NULL;
   }
   mx_rope_opts opts = {(int)f->v[1].i, f->v[2].b, based ? f->v[3].d : 0, f->v[4].d};

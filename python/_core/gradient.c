@@ -43,8 +43,7 @@ static int check_scalar(const gradient_call *c) {
                              : (PyList_Size(r) ? PyList_GetItem(r, 0) : Py_None);
   if (py_is_array(first)) return 0;
   PyObject *name = PyType_GetName(Py_TYPE(first));
-  PyErr_Format(PyExc_ValueError,
-               "[%s] The function to differentiate should return a scalar array%s, but %U was returned.",
+  PyErr_Format(PyExc_ValueError, "[%s] expected the function to return a scalar array%s, got %U",
                c->o->value ? "value_and_grad" : "grad", c->o->value ? " or a tuple that starts with one" : "",
                name ? name : Py_None);
   Py_XDECREF(name);

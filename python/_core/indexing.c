@@ -82,7 +82,7 @@ static int add_array(key_items *k, mx_array indices, int axis) {
   mx_dtype t = mx_dtype_of(indices);
   if (t == MX_BOOL) return fail(PyExc_ValueError, "boolean indices are not yet supported");
   if (t > MX_INT64)
-    return fail(PyExc_ValueError, "[gather] Got indices with invalid dtype. Indices must be integral.");
+    return fail(PyExc_ValueError, "[index] expected indices of an integer dtype, got another");
   k->narrays++;
   return add_item(k, (item){ITEM_ARRAY, axis, 0, 0, 1, 1, indices});
 }
@@ -119,8 +119,8 @@ static int read_key(key_items *k, mx_array a, PyObject *key) {
     return 0;
   }
   if (used > ndim) {
-    if (ndim == 0) return fail(PyExc_ValueError, "too many indices for array: array is 0-dimensional");
-    PyErr_Format(PyExc_ValueError, "Too many indices for array with %d dimensions.", ndim);
+    if (ndim == 0) return fail(PyExc_ValueError, "[index] expected no indices for an array of 0 dimensions");
+    PyErr_Format(PyExc_ValueError, "[index] expected at most %d indices, got more", ndim);
     return -1;
   }
   int axis = 0;

@@ -317,7 +317,8 @@ FUNCTION(asarray, "a: object, dtype: dtype? = None, *, copy: bool? = None",
   if (a && never && dtype >= 0 && mx_dtype_of(a) != (mx_dtype)dtype) goto refused;
   return a ? py_wrap(a) : NULL;
 refused:
-  PyErr_SetString(PyExc_ValueError, "Unable to avoid copy while creating an array as requested.");
+  PyErr_SetString(PyExc_ValueError,
+                  "[array] expected data that can be used without a copy, got data that can't");
   return NULL;
 }
 
@@ -330,7 +331,7 @@ PyObject *py_array_numpy(PyObject *self, PyObject *const *args, Py_ssize_t n, Py
     if (PyUnicode_CompareWithASCIIString(name, "copy") == 0) copy = args[n + i];
   }
   if (mx_dtype_of(py_handle(self)) == MX_BFLOAT16) {
-    PyErr_SetString(PyExc_TypeError, "bfloat16 arrays cannot be converted to NumPy.");
+    PyErr_SetString(PyExc_TypeError, "NumPy has no bfloat16: cast the array first");
     return NULL;
   }
   PyObject *numpy = PyImport_ImportModule("numpy"), *view = numpy ? PyMemoryView_FromObject(self) : NULL;

@@ -164,13 +164,14 @@ FUNCTION(load, "file: object, /, format: str? = None, return_metadata: bool = Fa
   if (!strcmp(format, "safetensors") || !strcmp(format, "gguf"))
     r = load_named(path, *format == 'g', metadata);
   else if (metadata && (!strcmp(format, "npy") || !strcmp(format, "npz")))
-    PyErr_Format(PyExc_ValueError, "[load] metadata not supported for format %s", format);
+    PyErr_Format(PyExc_ValueError, "[load] expected safetensors or gguf with return_metadata, got %s",
+                 format);
   else if (!strcmp(format, "npy"))
     r = py_wrap(mx_load_npy(path));
   else if (!strcmp(format, "npz"))
     r = load_npz(f->v[0].o);
   else
-    PyErr_Format(PyExc_ValueError, "[load] Unknown file format %s", format);
+    PyErr_Format(PyExc_ValueError, "[load] expected npy, npz, safetensors or gguf, got format '%s'", format);
   Py_DECREF(holder);
   return r;
 }

@@ -9,7 +9,7 @@ static PyObject *not_operand(PyObject *x, PyObject *y, const char *what) {
   if (!PyList_Check(other) && !PyTuple_Check(other) && !PyDict_Check(other) && !PyUnicode_Check(other))
     Py_RETURN_NOTIMPLEMENTED;
   PyObject *name = PyType_GetName(Py_TYPE(other));
-  PyErr_Format(PyExc_ValueError, "Cannot perform %s on an mlx.core.array and %U", what,
+  PyErr_Format(PyExc_ValueError, "[%s] expected an array or a scalar on the other side, got %U", what,
                name ? name : Py_None);
   Py_XDECREF(name);
   return NULL;

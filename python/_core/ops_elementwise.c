@@ -151,7 +151,7 @@ FUNCTION(clip, "a: array, /, a_min: operand? = None, a_max: operand? = None" STR
          "a, no smaller than a_min and no larger than a_max; one of them may be None.") {
   mx_array low = NULL, high = NULL;
   if (!py_given(f, 1) && !py_given(f, 2)) {
-    PyErr_SetString(PyExc_ValueError, "At most one of a_min and a_max may be None");
+    PyErr_SetString(PyExc_ValueError, "[clip] expected a bound, got None for both");
     return NULL;
   }
   if (py_given(f, 1) && !(low = py_weak_array(f->v[1].o, mx_dtype_of(A)))) return NULL;

@@ -127,7 +127,7 @@ FUNCTION(broadcast_shapes, "*shapes", "The common shape of several shapes. Value
   int64_t total[MX_MAX_NDIM] = {0}, next[MX_MAX_NDIM];
   int n = 0;
   if (f->nrest == 0) {
-    PyErr_SetString(PyExc_ValueError, "[broadcast_shapes] Must provide at least one shape.");
+    PyErr_SetString(PyExc_ValueError, "[broadcast_shapes] expected at least one shape, got none");
     return NULL;
   }
   for (Py_ssize_t i = 0; i < f->nrest; i++) {
@@ -325,7 +325,8 @@ FUNCTION(pad, "a: array, pad_width: object, mode: str = 'constant', constant_val
   int mode = 0, ndim = mx_ndim(A);
   while (mode < 4 && strcmp(modes[mode], f->v[2].s)) mode++;
   if (mode == 4) {
-    PyErr_Format(PyExc_ValueError, "Invalid padding mode (%s) passed to pad", f->v[2].s);
+    PyErr_Format(PyExc_ValueError, "[pad] expected mode constant, edge, reflect or symmetric, got '%s'",
+                 f->v[2].s);
     return NULL;
   }
   if (read_pad_width(f->v[1].o, ndim, low, high) < 0) return NULL;

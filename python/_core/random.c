@@ -82,7 +82,7 @@ RANDOM(categorical,
        "number of samples "
        "is given.") {
   if (py_given(f, 2) && py_given(f, 3)) {
-    PyErr_SetString(PyExc_ValueError, "[categorical] At most one of shape or num_samples can be specified.");
+    PyErr_SetString(PyExc_ValueError, "[categorical] expected shape or num_samples, got both");
     return NULL;
   }
   int axis = (int)f->v[1].i;

@@ -56,7 +56,7 @@ static int collect(PyObject *tree, leaves *l, bool only_arrays) {
     for (Py_ssize_t at = 0; r == 0 && PyDict_Next(tree, &at, &key, &value);)
       r = py_tree_leaves(value, l, only_arrays);
   } else if (only_arrays) {
-    PyErr_SetString(PyExc_ValueError, "[tree_flatten] The argument should contain only arrays");
+    PyErr_SetString(PyExc_ValueError, "expected a tree of arrays alone");
     return -1;
   }
   return r;

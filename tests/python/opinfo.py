@@ -95,7 +95,9 @@ def numpy_dtype(t):
 def rounded(values, dtype):
     """values as `dtype` holds them, widened for the reference."""
     if dtype == "bfloat16":
-        return np.array(mx.array(values.astype(np.float32)).astype(mx.bfloat16).astype(mx.float32)).astype(np.float64)
+        return np.array(mx.array(values.astype(np.float32)).astype(mx.bfloat16).astype(mx.float32)).astype(
+            np.float64
+        )
     values = values.astype(numpy_dtype(dtype))
     return values.astype({"f": np.float64, "c": np.complex128}.get(values.dtype.kind, values.dtype))
 
@@ -133,7 +135,10 @@ def laid_out(values, dtype, layout):
 # ---- Samplers: (generator, shape, dtype) -> float64, complex128 or integers ----
 def between(low, high, low_int=None, high_int=None):
     """Floats in (low, high); integers in [low_int, high_int], which default to the integers between."""
-    low_int, high_int = math.ceil(low) if low_int is None else low_int, math.floor(high) if high_int is None else high_int
+    low_int, high_int = (
+        math.ceil(low) if low_int is None else low_int,
+        math.floor(high) if high_int is None else high_int,
+    )
 
     def sample(rng, shape, dtype):
         if dtype == "bool_":
@@ -154,7 +159,9 @@ def few(rng, shape, dtype):
 
 
 def distinct(rng, shape, dtype):
-    return rng.permutation(math.prod(shape)).reshape(shape) - (0 if dtype in UNSIGNED else math.prod(shape) // 2)
+    return rng.permutation(math.prod(shape)).reshape(shape) - (
+        0 if dtype in UNSIGNED else math.prod(shape) // 2
+    )
 
 
 def specials(rng, shape, dtype):
@@ -182,8 +189,11 @@ def truths(rng, shape, dtype):
 ANY = between(-4, 4)
 POSITIVE = between(0.1, 4, 1, 9)
 UNIT = between(-0.95, 0.95)
-AWAY = lambda rng, shape, dtype: (s := between(0.5, 3, 1, 5)(rng, shape, dtype)) * (  # noqa: E731
-    1 if dtype in UNSIGNED + ("bool_",) else rng.choice([-1, 1], shape)
+AWAY = lambda rng, shape, dtype: (
+    (s := between(0.5, 3, 1, 5)(rng, shape, dtype))
+    * (  # noqa: E731
+        1 if dtype in UNSIGNED + ("bool_",) else rng.choice([-1, 1], shape)
+    )
 )
 OPS: list[Op] = []
 
@@ -355,7 +365,15 @@ for name, call in {
     "gather.basic": lambda xp, a: a[2],
 }.items():  # fmt: skip
     both(name, call, (ANY, (4, 6, 5)), dtypes=EVERY, ulps=0, smooth=(0,))
-op("flip", lambda a: a[::-1, :, ::-1], lambda a: np.flip(a, (0, 2)), (ANY, (4, 6, 5)), dtypes=EVERY, ulps=0, smooth=(0,))
+op(
+    "flip",
+    lambda a: a[::-1, :, ::-1],
+    lambda a: np.flip(a, (0, 2)),
+    (ANY, (4, 6, 5)),
+    dtypes=EVERY,
+    ulps=0,
+    smooth=(0,),
+)
 op("flatten", lambda a: mx.flatten(a, 1), lambda a: a.reshape(4, 30), (ANY, (4, 6, 5)), dtypes=EVERY, ulps=0)
 op("unflatten", lambda a: mx.unflatten(a, 1, (2, -1)), lambda a: a.reshape(4, 2, 3, 5), (ANY, (4, 6, 5)), dtypes=EVERY,
    ulps=0, smooth=(0,))  # fmt: skip
@@ -417,20 +435,48 @@ def one_column_each(rng, shape, dtype):
 
 more = dict(dtypes=EVERY, ulps=0, follows=(0, 2), smooth=(0, 2))
 both("put_along_axis", put, A, (one_column_each, (5, 3, 4)), (ANY, (5, 3, 4)), **more)
-both("scatter.add", scatter_add, A, (indices(5), (3,)), (ANY, (3, 6, 4)), **(more | dict(dtypes=NUMBERS, ulps=2, scale=8)))
+both(
+    "scatter.add",
+    scatter_add,
+    A,
+    (indices(5), (3,)),
+    (ANY, (3, 6, 4)),
+    **(more | dict(dtypes=NUMBERS, ulps=2, scale=8)),
+)
 both("slice.assign", assign, A, (ANY, (2, 6)), dtypes=EVERY, ulps=0, smooth=(0, 1))
 
 # ---- Reductions ----
 for label, axes in {"": None, ".first": 0, ".middle": 1, ".last": -1, ".outer": (0, 2)}.items():
     R, over = (ANY, (6, 9, 37)), dict(axis=axes)
-    both("sum" + label, lambda xp, a, o=over: xp.sum(a, **o), R, dtypes=EVERY, result=summed, smooth=(0,), scale=400)
+    both(
+        "sum" + label,
+        lambda xp, a, o=over: xp.sum(a, **o),
+        R,
+        dtypes=EVERY,
+        result=summed,
+        smooth=(0,),
+        scale=400,
+    )
     both("mean" + label, lambda xp, a, o=over: xp.mean(a, **o), R, dtypes=EVERY, result=at_least_float, smooth=(0,),
          ulps=16)  # fmt: skip
     both("prod" + label, lambda xp, a, o=over: xp.prod(a, **o), (lambda r, s, t: 2 ** between(-0.1, 0.1, 0, 0)(r, s, t), (2, 9, 5)),
          dtypes=NUMBERS, result=summed, smooth=(0,), ulps=100, scale=4)  # fmt: skip
     for name in ("max", "min"):
-        both(name + label, lambda xp, a, o=over, n=name: getattr(xp, n)(a, **o), (halves, (6, 9, 37)), dtypes=REALS, ulps=0)
-    both("max.gradient" + label, lambda xp, a, o=over: xp.max(a, **o), (distinct, (2, 3, 4)), smooth=(0,), order=1, ulps=0)
+        both(
+            name + label,
+            lambda xp, a, o=over, n=name: getattr(xp, n)(a, **o),
+            (halves, (6, 9, 37)),
+            dtypes=REALS,
+            ulps=0,
+        )
+    both(
+        "max.gradient" + label,
+        lambda xp, a, o=over: xp.max(a, **o),
+        (distinct, (2, 3, 4)),
+        smooth=(0,),
+        order=1,
+        ulps=0,
+    )
     for name in ("all", "any"):
         both(name + label, lambda xp, a, o=over, n=name: getattr(xp, n)(a, **o), (few, (3, 2, 2)), dtypes=EVERY,
              result=always("bool_"))  # fmt: skip
@@ -443,8 +489,21 @@ for label, axes in {"": None, ".first": 0, ".middle": 1, ".last": -1, ".outer": 
        smooth=(0,), ulps=16)  # fmt: skip
     soft = lambda a, o=over: np.exp(a) / np.sum(np.exp(a), **o, keepdims=True)  # noqa: E731
     op("softmax" + label, lambda a, o=over: mx.softmax(a, **o), soft, R, smooth=(0,))
-op("softmax.precise", lambda a: mx.softmax(a, -1, precise=True), lambda a: np.exp(a) / np.exp(a).sum(-1, keepdims=True), R)
-op("median", lambda a: mx.median(a, 1), wide(lambda a: np.median(a, 1)), R, dtypes=REALS, result=at_least_float, scale=4)
+op(
+    "softmax.precise",
+    lambda a: mx.softmax(a, -1, precise=True),
+    lambda a: np.exp(a) / np.exp(a).sum(-1, keepdims=True),
+    R,
+)
+op(
+    "median",
+    lambda a: mx.median(a, 1),
+    wide(lambda a: np.median(a, 1)),
+    R,
+    dtypes=REALS,
+    result=at_least_float,
+    scale=4,
+)
 op("count_nonzero", lambda a: mx.count_nonzero(a, axis=1), lambda a: np.count_nonzero(a, 1), (few, (6, 9, 4)), dtypes=EVERY,
    result=always("int32"))  # fmt: skip
 
@@ -518,7 +577,13 @@ op("addmm", lambda c, a, b: mx.addmm(c, a, b, 0.5, 2.0), lambda c, a, b: 0.5 * (
 both("outer", lambda xp, a, b: xp.outer(a, b), (ANY, (5,)), (ANY, (2, 3)), **(more | dict(dtypes=EVERY)))
 both("inner", lambda xp, a, b: xp.inner(a, b), (ANY, (3, 4, 9)), (ANY, (5, 9)), **more)
 both("tensordot", lambda xp, a, b: xp.tensordot(a, b), (ANY, (3, 4, 5)), (ANY, (4, 5, 6)), **more)
-both("tensordot.axes", lambda xp, a, b: xp.tensordot(a, b, [[1, 0], [0, 2]]), (ANY, (3, 4, 5)), (ANY, (4, 2, 3)), **more)
+both(
+    "tensordot.axes",
+    lambda xp, a, b: xp.tensordot(a, b, [[1, 0], [0, 2]]),
+    (ANY, (3, 4, 5)),
+    (ANY, (4, 2, 3)),
+    **more,
+)
 both("kron", lambda xp, a, b: xp.kron(a, b), (ANY, (2, 3)), (ANY, (3, 2)), **(more | dict(dtypes=NUMBERS)))
 
 
@@ -560,7 +625,16 @@ def attention(q, k, v, mask=None, causal=False, scale=0.3):
 X, W = (ANY, (3, 5, 36)), (ANY, (36,))
 op("rms_norm", lambda x, w: mx.fast.rms_norm(x, w, 1e-3), rms_norm, X, W, smooth=(0, 1), scale=4)
 op("rms_norm.plain", lambda x: mx.fast.rms_norm(x, None, 1e-3), rms_norm, X, smooth=(0,), ulps=4)
-op("layer_norm", lambda x, w, b: mx.fast.layer_norm(x, w, b, 1e-3), layer_norm, X, W, W, smooth=(0, 1, 2), scale=8)
+op(
+    "layer_norm",
+    lambda x, w, b: mx.fast.layer_norm(x, w, b, 1e-3),
+    layer_norm,
+    X,
+    W,
+    W,
+    smooth=(0, 1, 2),
+    scale=8,
+)
 op("layer_norm.plain", lambda x: mx.fast.layer_norm(x, None, None, 1e-3), layer_norm, X, smooth=(0,), ulps=4)
 for traditional in (False, True):
     label = ".traditional" * traditional

@@ -9,8 +9,22 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-DTYPES = [mx.bool_, mx.uint8, mx.uint16, mx.uint32, mx.uint64, mx.int8, mx.int16, mx.int32, mx.int64,
-          mx.float16, mx.bfloat16, mx.float32, mx.float64, mx.complex64]
+DTYPES = [
+    mx.bool_,
+    mx.uint8,
+    mx.uint16,
+    mx.uint32,
+    mx.uint64,
+    mx.int8,
+    mx.int16,
+    mx.int32,
+    mx.int64,
+    mx.float16,
+    mx.bfloat16,
+    mx.float32,
+    mx.float64,
+    mx.complex64,
+]
 
 
 @pytest.mark.parametrize(
@@ -150,10 +164,14 @@ def test_weak_references_and_hash_by_identity():
         (lambda: mx.array([]), "array([], dtype=float32)"),
         (lambda: mx.zeros((3, 0)), "array([[],\n       [],\n       []], dtype=float32)"),
         (lambda: mx.arange(1000), "array([0, 1, 2, ..., 997, 998, 999], dtype=int32)"),
-        (lambda: mx.arange(7).reshape(7, 1),
-         "array([[0],\n       [1],\n       [2],\n       ...,\n       [4],\n       [5],\n       [6]], dtype=int32)"),
-        (lambda: mx.arange(8).reshape(2, 2, 2),
-         "array([[[0, 1],\n        [2, 3]],\n       [[4, 5],\n        [6, 7]]], dtype=int32)"),
+        (
+            lambda: mx.arange(7).reshape(7, 1),
+            "array([[0],\n       [1],\n       [2],\n       ...,\n       [4],\n       [5],\n       [6]], dtype=int32)",
+        ),
+        (
+            lambda: mx.arange(8).reshape(2, 2, 2),
+            "array([[[0, 1],\n        [2, 3]],\n       [[4, 5],\n        [6, 7]]], dtype=int32)",
+        ),
         (lambda: mx.array([1e10, 1e-10, 1 / 3]), "array([1e+10, 1e-10, 0.333333], dtype=float32)"),
         (lambda: mx.array([float("nan"), float("inf"), -0.0]), "array([nan, inf, -0], dtype=float32)"),
         (lambda: mx.array([0.1, 65504], mx.float16), "array([0.0999756, 65504], dtype=float16)"),
@@ -292,9 +310,13 @@ def test_methods_agree_with_functions():
     a = mx.array(x)
     for name in ("sum", "mean", "max", "min", "prod", "std", "var"):
         assert np.allclose(np.array(getattr(a, name)(axis=1)), getattr(x, name)(axis=1), rtol=1e-5), name
-        assert np.allclose(np.array(getattr(mx, name)(a, 0, True)), getattr(x, name)(0, keepdims=True), rtol=1e-5)
+        assert np.allclose(
+            np.array(getattr(mx, name)(a, 0, True)), getattr(x, name)(0, keepdims=True), rtol=1e-5
+        )
     assert np.allclose(np.array(a.exp()), np.exp(x))
-    assert a.reshape(-1).shape == (12,) and a.reshape(4, 3).shape == (4, 3) and a.reshape((2, 6)).shape == (2, 6)
+    assert (
+        a.reshape(-1).shape == (12,) and a.reshape(4, 3).shape == (4, 3) and a.reshape((2, 6)).shape == (2, 6)
+    )
     assert a.transpose(1, 0).shape == (4, 3) and a.transpose().shape == (4, 3) and a.flatten().shape == (12,)
     assert [p.shape for p in a.split(2, axis=1)] == [(3, 2), (3, 2)]
     assert np.allclose(np.array(a.var(correction=1)), x.var(ddof=1))

@@ -29,7 +29,7 @@ import pytest
         (lambda: mx.zeros((2,), "a"), TypeError, ["zeros", "dtype"]),
         (lambda: mx.zeros((2.0,)), TypeError, ["zeros", "shape"]),
         (lambda: mx.zeros((2**40, 2**40)), (ValueError, MemoryError), []),
-        (lambda: mx.array([[1, 2], [3]]), ValueError, ["non-uniform"]),
+        (lambda: mx.array([[1, 2], [3]]), ValueError, ["ragged"]),
         (lambda: mx.array([1, [2]]), ValueError, []),
         (lambda: mx.array("abc"), ValueError, ["str"]),
         (lambda: mx.array([None]), ValueError, ["NoneType"]),
@@ -44,10 +44,10 @@ import pytest
         (lambda: mx.array([1, 2]) + None, TypeError, []),
         (lambda: mx.array([1, 2]) < "a", ValueError, ["str"]),
         (lambda: mx.array([3.0]) @ 2, TypeError, []),
-        (lambda: bool(mx.array([1, 2])), ValueError, ["length-1"]),
-        (lambda: mx.array([1, 2]).item(), ValueError, ["length-1"]),
-        (lambda: len(mx.array(1)), TypeError, ["0-dimensional"]),
-        (lambda: iter(mx.array(1)), TypeError, ["0-dimensional"]),
+        (lambda: bool(mx.array([1, 2])), ValueError, ["one element"]),
+        (lambda: mx.array([1, 2]).item(), ValueError, ["one element"]),
+        (lambda: len(mx.array(1)), TypeError, ["0 dimensions"]),
+        (lambda: iter(mx.array(1)), TypeError, ["0 dimensions"]),
         (lambda: [1, 2][mx.array(1.0)], TypeError, ["integer"]),
         (lambda: mx.array([1.0]) << 1, ValueError, []),
         (lambda: -mx.array([True]), ValueError, ["negative"]),
@@ -89,7 +89,11 @@ def test_wrong_arguments_say_what_was_expected(call, error, words):
 
 @pytest.mark.skipif(mx.is_available(mx.gpu), reason="there is a GPU")
 def test_an_absent_gpu_says_so():
-    for call in (lambda: mx.default_stream(mx.gpu), lambda: mx.add(1, 1, stream=mx.gpu), lambda: mx.stream(mx.gpu)):
+    for call in (
+        lambda: mx.default_stream(mx.gpu),
+        lambda: mx.add(1, 1, stream=mx.gpu),
+        lambda: mx.stream(mx.gpu),
+    ):
         with pytest.raises(ValueError, match="gpu|GPU"):
             call()
 

@@ -21,17 +21,61 @@ def to_mlx(key):
 
 I = np.array
 KEYS = [
-    0, -1, 2, (0, 1), (-1, -1, -1), (1, 2, 3), ..., (), None, (None, None), (..., None), (None, 1), (1, None, 2),
-    slice(None), slice(1, 3), slice(None, None, 2), slice(None, None, -1), slice(5, 9), slice(2, 0), slice(2, 0, -1),
-    slice(-2, None), slice(None, -1), slice(10, None, -2), (slice(None), 0), (slice(None), slice(1, 3), -1),
-    (..., 0), (0, ...), (1, ..., 2), (slice(1, 2), ..., 0), (..., slice(None, None, -1)),
-    (slice(None, None, -1), slice(None, None, -2), slice(None, None, 3)), (0, None, slice(None), None, 1),
-    I([0, 2]), I([0, -1]), I([[0, 1], [2, 0]]), I(1), I([], dtype=np.int32),
-    (I([0, 2]), 1), (I([0, 2]), slice(1, 3)), (slice(None), I([0, 2])), (slice(1, 3), I([0, 2])),
-    (slice(None), I([0, 2]), I([1, 3])), (I([0, 1]), slice(None), I([1, 3])), (0, slice(None), I([1, 3])),
-    (slice(None), 0, I([1, 3])), (I([0, 1]), None, I([1, 2])), (None, slice(None), I([1, 2])), (..., I([1, 2])),
-    (..., I([1, 2]), None), (I([[0], [1]]), I([0, 1, 2])), (I([0, 1]), I([1, 2]), I([3, 4])),
-    (slice(None, None, -1), I([3, 0]), slice(None, None, 2)), (I([2, 1]), ..., I([0])), ([0, 2],), ([0, 2], [1, 3]),
+    0,
+    -1,
+    2,
+    (0, 1),
+    (-1, -1, -1),
+    (1, 2, 3),
+    ...,
+    (),
+    None,
+    (None, None),
+    (..., None),
+    (None, 1),
+    (1, None, 2),
+    slice(None),
+    slice(1, 3),
+    slice(None, None, 2),
+    slice(None, None, -1),
+    slice(5, 9),
+    slice(2, 0),
+    slice(2, 0, -1),
+    slice(-2, None),
+    slice(None, -1),
+    slice(10, None, -2),
+    (slice(None), 0),
+    (slice(None), slice(1, 3), -1),
+    (..., 0),
+    (0, ...),
+    (1, ..., 2),
+    (slice(1, 2), ..., 0),
+    (..., slice(None, None, -1)),
+    (slice(None, None, -1), slice(None, None, -2), slice(None, None, 3)),
+    (0, None, slice(None), None, 1),
+    I([0, 2]),
+    I([0, -1]),
+    I([[0, 1], [2, 0]]),
+    I(1),
+    I([], dtype=np.int32),
+    (I([0, 2]), 1),
+    (I([0, 2]), slice(1, 3)),
+    (slice(None), I([0, 2])),
+    (slice(1, 3), I([0, 2])),
+    (slice(None), I([0, 2]), I([1, 3])),
+    (I([0, 1]), slice(None), I([1, 3])),
+    (0, slice(None), I([1, 3])),
+    (slice(None), 0, I([1, 3])),
+    (I([0, 1]), None, I([1, 2])),
+    (None, slice(None), I([1, 2])),
+    (..., I([1, 2])),
+    (..., I([1, 2]), None),
+    (I([[0], [1]]), I([0, 1, 2])),
+    (I([0, 1]), I([1, 2]), I([3, 4])),
+    (slice(None, None, -1), I([3, 0]), slice(None, None, 2)),
+    (I([2, 1]), ..., I([0])),
+    ([0, 2],),
+    ([0, 2], [1, 3]),
     (None, I([0, 1]), None, slice(None), I([1, 2])),
 ]
 
@@ -106,7 +150,7 @@ def test_setitem_casts_the_value():
     a[0] = 1.7
     a[1] = mx.array(2.9)
     assert a.tolist() == [1, 2, 3] and a.dtype == mx.int32
-    with pytest.raises(ValueError, match="overflow"):
+    with pytest.raises(ValueError, match="int32"):
         a[0] = 2**40
 
 
@@ -129,10 +173,20 @@ def test_boolean_masks_assign():
 @pytest.mark.parametrize(
     "key, error",
     [
-        (3, IndexError), (-4, IndexError), (2**40, IndexError), (2**70, IndexError), ((0, 4), IndexError),
-        ((0, 0, 0, 0), ValueError), (1.0, ValueError), ("a", ValueError), ((..., ...), ValueError),
-        (slice(1.0, 2), ValueError), (slice(None, None, 0), ValueError), (True, ValueError),
-        (mx.array([1.0]), ValueError), (mx.array([True, False, True]), ValueError),
+        (3, IndexError),
+        (-4, IndexError),
+        (2**40, IndexError),
+        (2**70, IndexError),
+        ((0, 4), IndexError),
+        ((0, 0, 0, 0), ValueError),
+        (1.0, ValueError),
+        ("a", ValueError),
+        ((..., ...), ValueError),
+        (slice(1.0, 2), ValueError),
+        (slice(None, None, 0), ValueError),
+        (True, ValueError),
+        (mx.array([1.0]), ValueError),
+        (mx.array([True, False, True]), ValueError),
     ],
     ids=repr,
 )
@@ -142,7 +196,7 @@ def test_bad_keys_raise_at_the_call(key, error):
 
 
 def test_scalars_have_no_axis_to_index():
-    with pytest.raises(ValueError, match="0-dimensional"):
+    with pytest.raises(ValueError, match="0 dimensions"):
         mx.array(1)[0]
     assert mx.array(1)[None].tolist() == [1] and mx.array(1)[...].item() == 1
     a = mx.array(1)
@@ -160,7 +214,11 @@ def test_indices_in_data_raise_at_eval():
 
 def test_values_that_do_not_fit_raise():
     a = mx.zeros((3, 4))
-    for key, value in [(0, mx.zeros(3)), (slice(None), mx.zeros((2, 4))), (mx.array([0, 1]), mx.zeros((3, 4)))]:
+    for key, value in [
+        (0, mx.zeros(3)),
+        (slice(None), mx.zeros((2, 4))),
+        (mx.array([0, 1]), mx.zeros((3, 4))),
+    ]:
         with pytest.raises(ValueError):
             a[key] = value
     with pytest.raises(TypeError):
@@ -180,7 +238,10 @@ def test_take_and_friends():
     i = np.argsort(-n, axis=1)
     assert np.array_equal(np.array(mx.take_along_axis(a, mx.array(i), 1)), np.take_along_axis(n, i, 1))
     assert mx.put_along_axis(a, mx.array([[1], [0], [3]]), mx.array([[9], [8], [7]]), 1).tolist() == [
-        [0, 9, 2, 3], [8, 5, 6, 7], [8, 9, 10, 7]]
+        [0, 9, 2, 3],
+        [8, 5, 6, 7],
+        [8, 9, 10, 7],
+    ]
     assert mx.put_along_axis(a, mx.array([0, 3]), mx.array([9, 8]), None)[0].tolist() == [9, 1, 2, 8]
 
 

@@ -43,7 +43,9 @@ def check_close(op, got, expected):
         return
     expected = rounded(expected, dtype)
     tolerance = op.ulps * EPS[dtype]
-    np.testing.assert_allclose(got.astype(expected.dtype), expected, rtol=tolerance, atol=tolerance * op.scale)
+    np.testing.assert_allclose(
+        got.astype(expected.dtype), expected, rtol=tolerance, atol=tolerance * op.scale
+    )
 
 
 def check_against_numpy(op, dtype, inputs, values):
@@ -117,7 +119,10 @@ def test_sums_and_extremes_of_every_shape_agree_with_numpy(shape, axis):
     for layout in LAYOUTS:
         a, held = laid_out(values, "float32", layout)
         for name in ("sum", "max", "min", "mean"):
-            got, want = np.array(getattr(mx, name)(a, axis=axis)), getattr(np, name)(held.astype(np.float64), axis=axis)
+            got, want = (
+                np.array(getattr(mx, name)(a, axis=axis)),
+                getattr(np, name)(held.astype(np.float64), axis=axis),
+            )
             np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
 
 
@@ -294,12 +299,16 @@ def check_same_bits(here, there):
 
 
 def test_fusion_never_changes_a_bit(tmp_path):
-    check_same_bits(random_expressions(), in_another_process("random_expressions", tmp_path, MLX_DISABLE_FUSION="1"))
+    check_same_bits(
+        random_expressions(), in_another_process("random_expressions", tmp_path, MLX_DISABLE_FUSION="1")
+    )
 
 
 @pytest.mark.parametrize("threads", ["1", "3"])
 def test_the_number_of_threads_never_changes_a_bit(tmp_path, threads):
-    check_same_bits(large_operations(), in_another_process("large_operations", tmp_path, MLX_NUM_THREADS=threads))
+    check_same_bits(
+        large_operations(), in_another_process("large_operations", tmp_path, MLX_NUM_THREADS=threads)
+    )
 
 
 @pytest.mark.parametrize("isa", ["v2", "v3"])
@@ -310,13 +319,17 @@ def test_every_instruction_set_gives_close_results(tmp_path, isa):
     for key, mine in here.items():
         name, dtype, _ = key.rsplit(" ", 2)
         tolerance = 2 * rows[name].ulps * EPS[dtype]
-        np.testing.assert_allclose(there[key], mine, rtol=tolerance, atol=tolerance * rows[name].scale, err_msg=key)
+        np.testing.assert_allclose(
+            there[key], mine, rtol=tolerance, atol=tolerance * rows[name].scale, err_msg=key
+        )
 
 
 def test_every_instruction_set_keeps_fusion_exact(tmp_path):
     for isa in ("v2", "v3"):
         fused = in_another_process("random_expressions", tmp_path, MLX_CPU_ISA=isa)
-        check_same_bits(fused, in_another_process("random_expressions", tmp_path, MLX_CPU_ISA=isa, MLX_DISABLE_FUSION="1"))
+        check_same_bits(
+            fused, in_another_process("random_expressions", tmp_path, MLX_CPU_ISA=isa, MLX_DISABLE_FUSION="1")
+        )
 
 
 # ---- Creation ----
@@ -337,6 +350,8 @@ def test_creation_agrees_with_numpy(dtype):
         np.testing.assert_array_equal(to_numpy(got), want)
 
 
-@pytest.mark.parametrize("arguments", [(5,), (2, 7), (0, 10, 3), (10, 0, -3), (0.0, 1.0, 0.25), (5, 2), (0, 1, 0.3)], ids=str)
+@pytest.mark.parametrize(
+    "arguments", [(5,), (2, 7), (0, 10, 3), (10, 0, -3), (0.0, 1.0, 0.25), (5, 2), (0, 1, 0.3)], ids=str
+)
 def test_arange_agrees_with_numpy(arguments):
     np.testing.assert_allclose(np.array(mx.arange(*arguments)), np.arange(*arguments), rtol=1e-6)

@@ -18,7 +18,9 @@ def test_grad_of_scalar_functions():
 
 def test_value_and_grad_returns_auxiliary_values():
     (v, aux, other), g = mx.value_and_grad(lambda x: (x * x, [x, {"a": 2 * x, "b": 3}], "s"))(mx.array(3.0))
-    assert v.item() == 9 and aux[0].item() == 3 and aux[1]["a"].item() == 6 and aux[1]["b"] == 3 and other == "s"
+    assert (
+        v.item() == 9 and aux[0].item() == 3 and aux[1]["a"].item() == 6 and aux[1]["b"] == 3 and other == "s"
+    )
     assert g.item() == 6
 
 
@@ -71,8 +73,16 @@ def test_exceptions_of_the_function_come_through():
         raise Mine("here")
 
     x = mx.array(1.0)
-    for g in (mx.grad(f), mx.value_and_grad(f), mx.compile(f), mx.grad(mx.grad(f)), mx.compile(mx.grad(f)),
-              mx.checkpoint(f), lambda x: mx.vjp(f, [x], [x]), lambda x: mx.jvp(f, [x], [x])):
+    for g in (
+        mx.grad(f),
+        mx.value_and_grad(f),
+        mx.compile(f),
+        mx.grad(mx.grad(f)),
+        mx.compile(mx.grad(f)),
+        mx.checkpoint(f),
+        lambda x: mx.vjp(f, [x], [x]),
+        lambda x: mx.jvp(f, [x], [x]),
+    ):
         for _ in range(2):
             with pytest.raises(Mine, match="here"):
                 g(x)

@@ -1,0 +1,124 @@
+"""quantize, dequantize and quantized_matmul against a plain model: w = q * scale + bias for each group of the last
+axis, the q packed into 32-bit words from the lowest bits up."""
+
+import mlx.core as mx
+import numpy as np
+import pytest
+
+BITS = (2, 3, 4, 5, 6, 8)
+GROUPS = (32, 64, 128)
+FORMATS = [(b, g) for b in BITS for g in GROUPS]
+EPS = {"float32": 2**-23, "float16": 2**-10, "bfloat16": 2**-7}
+
+
+def weights(shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def numpy(a):
+    return np.array(a.astype(mx.float32)).astype(np.float64)
+
+
+def unpacked(packed, bits):
+    """The integers in rows of uint32 words: bit i of the row is bit i % 32 of word i // 32."""
+    words = np.array(packed)
+    stream = np.unpackbits(words.view(np.uint8).reshape(*words.shape[:-1], -1), axis=-1, bitorder="little")
+    parts = stream.reshape(*words.shape[:-1], -1, bits)
+    return (parts * (1 << np.arange(bits))).sum(-1)
+
+
+def dense(packed, scales, biases, bits, group):
+    q = unpacked(packed, bits)
+    grouped = q.reshape(*q.shape[:-1], -1, group)
+    return (grouped * numpy(scales)[..., None] + numpy(biases)[..., None]).reshape(q.shape)
+
+
+@pytest.mark.parametrize("dtype", EPS)
+@pytest.mark.parametrize("bits, group", FORMATS)
+def test_quantize_keeps_every_weight_within_half_a_step(bits, group, dtype):
+    w = mx.array(weights((3, 2, 256))).astype(getattr(mx, dtype))
+    packed, scales, biases = mx.quantize(w, group, bits)
+    assert packed.dtype == mx.uint32 and packed.shape == (3, 2, 256 * bits // 32)
+    assert scales.dtype == biases.dtype == w.dtype and scales.shape == biases.shape == (3, 2, 256 // group)
+    step = np.repeat(np.abs(numpy(scales)), group, -1)
+    error = np.abs(dense(packed, scales, biases, bits, group) - numpy(w))
+    # The step that makes the group's edge a multiple of itself may cut the other edge by up to half a step more.
+    assert (error <= 1.01 * step + 4 * EPS[dtype]).all()
+    assert np.mean(error <= 0.51 * step + 4 * EPS[dtype]) > 0.9
+
+
+@pytest.mark.parametrize("dtype", EPS)
+@pytest.mark.parametrize("bits, group", FORMATS)
+def test_dequantize_is_scale_times_integer_plus_bias(bits, group, dtype):
+    packed, scales, biases = mx.quantize(mx.array(weights((5, 384))).astype(getattr(mx, dtype)), group, bits)
+    got, want = mx.dequantize(packed, scales, biases, group, bits), dense(packed, scales, biases, bits, group)
+    assert got.dtype == getattr(mx, dtype)
+    np.testing.assert_allclose(numpy(got), want, rtol=2 * EPS[dtype], atol=8 * EPS[dtype])
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5, 40])
+@pytest.mark.parametrize("transpose", [True, False])
+@pytest.mark.parametrize("bits, group", FORMATS)
+def test_quantized_matmul_multiplies_by_the_dense_weights(bits, group, transpose, rows):
+    for dtype, tolerance in {"float32": 1e-5, "float16": 4e-3, "bfloat16": 3e-2}.items():
+        t = getattr(mx, dtype)
+        inner, outer = (384, 136) if transpose else (72, 256)
+        w = mx.array(weights((outer, inner) if transpose else (inner, outer))).astype(t)
+        x = mx.array(weights((rows, inner), 1)).astype(t)
+        parts = mx.quantize(w, group, bits)
+        got = mx.quantized_matmul(x, *parts, transpose=transpose, group_size=group, bits=bits)
+        full = dense(*parts, bits, group)
+        want = numpy(x) @ (full.T if transpose else full)
+        assert got.dtype == t and got.shape == want.shape
+        np.testing.assert_allclose(numpy(got), want, rtol=tolerance, atol=tolerance * np.sqrt(inner))
+
+
+def test_quantized_matmul_takes_batches_vectors_and_views():
+    parts = mx.quantize(mx.array(weights((48, 128))))
+    full = dense(*parts, 4, 64)
+    x = mx.array(weights((128, 3, 2, 4), 1)).transpose(2, 3, 1, 0)[::-1]
+    np.testing.assert_allclose(numpy(mx.quantized_matmul(x, *parts)), numpy(x) @ full.T, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        numpy(mx.quantized_matmul(x[0, 0, 0], *parts)), numpy(x)[0, 0, 0] @ full.T, rtol=1e-4, atol=1e-4
+    )
+    experts = mx.quantize(mx.array(weights((2, 48, 128))))
+    got = mx.quantized_matmul(x[:, 0], *experts)
+    np.testing.assert_allclose(
+        numpy(got), numpy(x)[:, 0] @ dense(*experts, 4, 64).swapaxes(1, 2), rtol=1e-4, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("transpose", [True, False])
+def test_the_gradient_is_the_product_with_the_dense_weights(transpose):
+    parts = mx.quantize(mx.array(weights((64, 128))))
+    full = dense(*parts, 4, 64)
+    x = mx.array(weights((5, 128 if transpose else 64), 2))
+    c = mx.array(weights((5, 64 if transpose else 128), 3))
+    g = mx.grad(lambda x: mx.sum(c * mx.quantized_matmul(x, *parts, transpose=transpose)))(x)
+    np.testing.assert_allclose(numpy(g), numpy(c) @ (full if transpose else full.T), rtol=1e-4, atol=1e-4)
+    _, tangents = mx.jvp(lambda x: mx.quantized_matmul(x, *parts, transpose=transpose), [x], [x])
+    np.testing.assert_allclose(
+        numpy(tangents[0]), numpy(x) @ (full.T if transpose else full), rtol=1e-4, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, -3.5])
+def test_constant_groups_come_back(value):
+    for bits, group in FORMATS:
+        w = mx.full((2, 128), value)
+        np.testing.assert_allclose(
+            numpy(mx.dequantize(*mx.quantize(w, group, bits), group, bits)), value, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("call", [
+    lambda: mx.quantize(mx.ones((2, 65))), lambda: mx.quantize(mx.ones((2, 64)), bits=7),
+    lambda: mx.quantize(mx.ones((2, 64)), group_size=16), lambda: mx.quantize(mx.ones((2, 64), mx.int32)),
+    lambda: mx.quantize(mx.ones(64)), lambda: mx.dequantize(mx.ones((2, 8), mx.int32), mx.ones((2, 1)), mx.ones((2, 1))),
+    lambda: mx.dequantize(mx.ones((2, 8), mx.uint32), mx.ones((2, 2)), mx.ones((2, 1))),
+    lambda: mx.quantized_matmul(mx.ones((2, 65)), *mx.quantize(mx.ones((8, 64)))),
+    lambda: mx.quantized_matmul(mx.ones((2, 64)), *mx.quantize(mx.ones((8, 64)), bits=8), bits=4),
+])  # fmt: skip
+def test_wrong_shapes_and_formats_raise_value_errors(call):
+    with pytest.raises(ValueError):
+        call()
