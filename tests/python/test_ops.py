@@ -231,6 +231,15 @@ def test_compiled_gives_the_same_bits(op, dtype):
         assert bits(compiled(*inputs)) == bits(as_list(op.call(*inputs)))
 
 
+@pytest.mark.parametrize("op", SMOOTH, ids=str)
+def test_compiled_gradients_give_the_same_bits(op):
+    _, f, points, _, _ = problem(op)
+    gradient = mx.grad(f, tuple(range(len(points))))
+    compiled = mx.compile(gradient)
+    for _ in range(2):
+        assert bits(as_list(compiled(*points))) == bits(as_list(gradient(*points)))
+
+
 def in_another_process(function, tmp_path, **environment):
     """What test_ops.`function`() returns, a dict of arrays, under other settings."""
     path = tmp_path / "outputs.npz"
