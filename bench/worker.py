@@ -206,7 +206,7 @@ def mlx_llm():
     sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "examples", "python"))
     import chat
 
-    model = chat.load(model_path())
+    model, _ = chat.load(model_path())
 
     def case(prefill, decode, what):
         def run():

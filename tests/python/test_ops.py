@@ -8,7 +8,8 @@ from pathlib import Path
 import mlx.core as mx
 import numpy as np
 import pytest
-from opinfo import EPS, EVERY, FLOATS, LAYOUTS, OPS, laid_out, rounded, to_mlx, to_numpy
+from opinfo import OPS
+from samples import EPS, EVERY, FLOATS, LAYOUTS, laid_out, rounded, to_mlx, to_numpy
 
 HERE = Path(__file__).resolve().parent
 SMOOTH = [op for op in OPS if op.smooth]

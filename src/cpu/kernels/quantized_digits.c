@@ -72,23 +72,21 @@ MXI_INLINE void store_digits(int8_t *out, __m512i v) {
   }
 }
 
-/* Turns a block of integers v into their digits, in place. */
+/* Turns a block of integers v into their digits, in place: all are read before any is written. */
 MXI_INLINE void split_block(float *block, int bits) {
   const int fields = fields_of(bits);
-  int8_t digits[4 * DIGITS * 64];
-  for (int i = 0; i < 4; i++) {
-    __m512i v[4], half[4];
-    UNROLL for (int f = 0; f < fields; f++) v[f] = _mm512_loadu_si512(block + (i * fields + f) * MXI_VL);
-    if (fields == 4) {
-      UNROLL for (int f = 0; f < 4; f++) half[f] = every_second(v[f % 2 * 2], v[f % 2 * 2 + 1], f / 2);
-      UNROLL for (int f = 0; f < 4; f++) v[f] = every_second(half[f % 2 * 2], half[f % 2 * 2 + 1], f / 2);
-    } else if (fields == 2) {
-      half[0] = every_second(v[0], v[1], 0), half[1] = every_second(v[0], v[1], 1);
-      v[0] = half[0], v[1] = half[1];
+  int8_t *out = (int8_t *)block;
+  __m512i v[4][4], half[4];
+  UNROLL for (int i = 0; i < 4; i++) UNROLL for (int f = 0; f < fields; f++) v[i][f] =
+      _mm512_loadu_si512(block + (i * fields + f) * MXI_VL);
+  UNROLL for (int i = 0; i < 4; i++) {
+    for (int run = 1; run < fields; run *= 2) { /* parts even from odd, then those again */
+      UNROLL for (int f = 0; f < fields; f++) half[f] =
+          every_second(v[i][f * 2 % fields], v[i][f * 2 % fields + 1], f * 2 / fields);
+      UNROLL for (int f = 0; f < fields; f++) v[i][f] = half[f];
     }
-    UNROLL for (int f = 0; f < fields; f++) store_digits(digits + f * DIGITS * 64 + 16 * i, v[f]);
+    UNROLL for (int f = 0; f < fields; f++) store_digits(out + f * DIGITS * 64 + 16 * i, v[i][f]);
   }
-  memcpy(block, digits, (size_t)(fields * DIGITS * 64));
 }
 
 void MXI_ISA_NAME(mxi_digits_prepare)(const struct mxi_matvec *job, int64_t row) {

@@ -44,7 +44,7 @@ struct tile {
   const uint8_t *w[4];
   const void *scales[4], *biases[4];
   const float *x[MAX_X_ROWS], *sums[MAX_X_ROWS];
-  int64_t ahead; /* bytes from a weight to the one to prefetch */
+  int64_t ahead, groups_ahead; /* bytes from a weight, and groups from a scale, to the one to prefetch */
 };
 
 /* MXI_VL words, zeros from n on. */
@@ -83,7 +83,7 @@ MXI_INLINE struct tile make_tile(const struct mxi_matvec *job, int64_t n, int64_
   const struct mxi_quantized *w = &job->w;
   const int log_group = __builtin_ctz((unsigned)w->group_size);
   const int64_t row_bytes = w->cols * bits / 8, groups = w->cols >> log_group;
-  struct tile t = {.ahead = ahead};
+  struct tile t = {.ahead = ahead, .groups_ahead = ahead * 8 / bits >> log_group};
   UNROLL for (int r = 0; r < rows; r++) {
     int64_t row = n + (r < valid ? r : valid - 1);
     t.w[r] = (const uint8_t *)w->packed + row * row_bytes;
@@ -101,6 +101,10 @@ MXI_INLINE struct tile make_tile(const struct mxi_matvec *job, int64_t n, int64_
    meet another row's scale. */
 MXI_INLINE void load_scales(const struct tile *t, mx_dtype dtype, int64_t g, int64_t n, vf32 scale[4],
                             vf32 bias[4], int rows) {
+  UNROLL for (int r = 0; r < rows; r++) {
+    __builtin_prefetch(element_at(t->scales[r], dtype, g + t->groups_ahead));
+    __builtin_prefetch(element_at(t->biases[r], dtype, g + t->groups_ahead));
+  }
 #define LOAD_ROWS(dtype)                                                      \
   UNROLL for (int r = 0; r < rows; r++)                                       \
       scale[r] = load_floats_n(element_at(t->scales[r], dtype, g), dtype, n), \
