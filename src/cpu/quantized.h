@@ -19,7 +19,8 @@ struct mxi_quantized {
 };
 
 /* y (m, rows) = x (m, cols) W^T if transpose, else y (m, cols) = x (m, rows) W. x and y are row-major, of
-   dtype t. Sums run in float32 and are rounded once. 0, or -1 with the error set (memory, interrupted). */
+   dtype t. Sums are as accurate as float32 sums and are rounded once. 0, or -1 with the error set (memory,
+   interrupted). */
 int mxi_quantized_matmul(void *y, const void *x, mx_dtype t, int64_t m, const struct mxi_quantized *w,
                          bool transpose);
 /* Fills packed, scales and biases from w (rows, cols) of dtype q->dtype; the pointers in q are written

@@ -5,7 +5,8 @@
    what a float32 sum over the group would round off. v is three signed digits to base 256. A vector of words
    of W meets them byte by byte: field f of its bytes (shift, mask) against the digits of every fields-th x.
    The sums over a word are exact; they meet the scale, times 2^(e - 23), in one float multiply_add, and the
-   biases meet float sums of x as in quantized_matvec.c. Infinities and NaN make the group's power NaN. */
+   biases meet float sums of x as in quantized_matvec.c. Infinities and NaN make the group's power NaN; below
+   about 2^-95 the scaled power is subnormal, and the result loses bits with it. */
 #include "quantized_tile.h"
 
 #if MXI_VL == 16
