@@ -33,7 +33,7 @@ test: build
 
 sanitize: setup
 	@[ -d $(BUILD)-asan ] || $(RUN) meson setup $(BUILD)-asan -Db_sanitize=address,undefined -Db_lundef=false \
-	  -Dbuildtype=debugoptimized -Dpython=disabled -Dexamples=disabled $(MESON_FLAGS) > $(BUILD)-asan.log 2>&1 || { cat $(BUILD)-asan.log; exit 1; }
+	  -Dbuildtype=debugoptimized -Dkernel_optimization=-O1 -Dpython=disabled -Dexamples=disabled $(MESON_FLAGS) > $(BUILD)-asan.log 2>&1 || { cat $(BUILD)-asan.log; exit 1; }
 	@echo "building with sanitizers"
 	@$(RUN) ninja -C $(BUILD)-asan -j $(JOBS) --quiet
 	@UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_leaks=1 \
