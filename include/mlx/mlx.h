@@ -6,6 +6,7 @@
 #include "mlx/ops.h"
 #include "mlx/random.h"
 #include "mlx/fast.h"
+#include "mlx/conv.h"
 #include "mlx/transforms.h"
 #include "mlx/io.h"
 #endif

@@ -16,7 +16,7 @@
 #include "base/checked.h"
 #include <string.h>
 
-enum { BLOCK = 2048, STACK_WORKSPACE = 16384 };
+enum { BLOCK = 2048, STACK_WORKSPACE = 16384, SLIVER_BYTES = 32768 /* most of a sliver, not packed */ };
 
 struct plan {
   const struct mxi_gemm *g;
@@ -60,7 +60,14 @@ int mxi_gemm_loop(bool parallel, int64_t n, void (*fn)(void *, int64_t), void *c
 static void pack_a_sliver(const struct step *s, int64_t sliver) {
   const struct mxi_gemm *g = s->plan->g;
   int64_t row = sliver * s->height, rows = mxi_min(s->height, s->mc - row);
-  s->plan->pack(s->packed_a + row * s->units * s->plan->kern->size,
+  char *dst = s->packed_a + row * s->units * s->plan->kern->size;
+  if (g->gather_a) {
+    _Alignas(64) char gathered[SLIVER_BYTES];
+    g->gather_a(g->gather_ctx, gathered, s->m0 + row, rows, s->k0, s->kc);
+    s->plan->pack(dst, gathered, s->kc, 1, rows, rows, s->kc);
+    return;
+  }
+  s->plan->pack(dst,
                 s->a + ((s->m0 + row) * g->a_row + s->k0 * g->a_col) * s->plan->item, g->a_row, g->a_col,
                 rows, rows, s->kc);
 }

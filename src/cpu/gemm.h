@@ -9,6 +9,9 @@
 typedef void (*mxi_pack_b_fn)(const void *ctx, float *dst, int64_t k0, int64_t kc, int64_t n0, int64_t nc,
                               int64_t nr);
 
+/* Copies rows [m0, m0 + rows) of A, k in [k0, k0 + kc), into dst[rows][kc], elements as A would hold them. */
+typedef void (*mxi_gather_a_fn)(const void *ctx, void *dst, int64_t m0, int64_t rows, int64_t k0, int64_t kc);
+
 struct mxi_gemm {
   mx_dtype dtype; /* of A, B and C: a float type. Halves accumulate in float32 and round once. */
   int64_t m, n, k;
@@ -27,6 +30,8 @@ struct mxi_gemm {
   double alpha, beta;
   mxi_pack_b_fn pack_b;
   const void *pack_ctx; /* NULL, or B comes from here (float types up to 32 bits; batch 1) */
+  mxi_gather_a_fn gather_a;
+  const void *gather_ctx; /* NULL, or A comes from here (batch 1) */
 };
 /* Runs on the pool. 0, or -1 with the error set (memory, interrupted). k == 0 gives beta * C0. */
 int mxi_gemm_run(const struct mxi_gemm *g);

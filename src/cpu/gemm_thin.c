@@ -44,7 +44,7 @@ static struct mxi_gemm oriented(const struct mxi_gemm *g) {
 }
 
 bool mxi_gemm_is_thin(const struct mxi_gemm *g) {
-  if (g->pack_b || g->dtype == MX_FLOAT64) return false;
+  if (g->pack_b || g->gather_a || g->dtype == MX_FLOAT64) return false;
   struct mxi_gemm t = oriented(g);
   if (t.m <= FEW_ROWS) return t.b_row == 1 || t.b_col == 1;
   return t.m <= MXI_THIN_ROWS && t.b_row == 1 && t.n > 1 && (double)t.n * (double)t.k >= LARGE_B;

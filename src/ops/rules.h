@@ -33,13 +33,14 @@ extern const struct mxi_rules mxi_rules[MXI_PRIM_COUNT];
   R(CONCATENATE) R(PAD) R(SLICE_UPDATE) R(DYNAMIC_SLICE) R(DYNAMIC_SLICE_UPDATE)                             \
   R(GATHER) R(SCATTER) R(GATHER_AXIS) R(SCATTER_AXIS)                                                        \
   R(REDUCE) R(SCAN) R(SORT) R(PARTITION) R(SOFTMAX) R(LOGSUMEXP)                                             \
-  R(MATMUL) R(ADDMM) R(DEQUANTIZE) R(QUANTIZED_MATMUL)                                                       \
+  R(MATMUL) R(ADDMM) R(DEQUANTIZE) R(QUANTIZED_MATMUL) R(CONVOLUTION)                                        \
   R(RMS_NORM) R(LAYER_NORM) R(ROPE) R(SDPA)
 /* Their derivative is zero: a cotangent that reaches them ends there. */
 #define MXI_ZERO_VJP_LIST(R)                                                                                 \
   R(STOP_GRADIENT) R(ARANGE) R(ARG_REDUCE) R(ARGSORT) R(ARGPARTITION) R(RANDOM_BITS)
 #define MXI_JVP_LIST(R)                                                                                      \
-  R(DEPENDS) R(MATMUL) R(ADDMM) R(ROPE) R(REDUCE) R(SCAN) R(SOFTMAX) R(LOGSUMEXP) R(QUANTIZED_MATMUL)
+  R(DEPENDS) R(MATMUL) R(ADDMM) R(ROPE) R(REDUCE) R(SCAN) R(SOFTMAX) R(LOGSUMEXP) R(QUANTIZED_MATMUL)  \
+  R(CONVOLUTION)
 // clang-format on
 
 #define MXI_DECLARE(ID) MXI_VJP(ID);
