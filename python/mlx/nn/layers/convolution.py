@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import math
+
+import mlx.core as mx
+from mlx.nn.layers.base import Module
+
+Size2 = int | tuple[int, int]
+Size3 = int | tuple[int, int, int]
+
+
+def _tuple(value: int | tuple[int, ...], n: int) -> tuple[int, ...]:
+    return (value,) * n if isinstance(value, int) else tuple(value)
+
+
+class _Convolution(Module):
+    """What the layers share: a weight (out_channels, *kernel_size, in_channels / groups), uniform within
+    1 / sqrt(inputs of one output), and a bias (out_channels) of zeros."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: tuple[int, ...], groups: int, bias: bool
+    ) -> None:
+        super().__init__()
+        if in_channels % groups != 0:
+            raise ValueError(
+                f"expected a number of groups that divides the {in_channels} input channels, got {groups}"
+            )
+        shape = (out_channels, *kernel_size, in_channels // groups)
+        bound = math.sqrt(1 / math.prod(shape[1:]))
+        self.weight = mx.random.uniform(low=-bound, high=bound, shape=shape)
+        if bias:
+            self.bias = mx.zeros((out_channels,))
+
+    def _options(self) -> str:
+        kernel = self.weight.shape[1:-1]
+        parts = [f"kernel_size={kernel[0] if len(kernel) == 1 else kernel}"]
+        for name in ("stride", "padding", "dilation", "output_padding", "groups"):
+            if hasattr(self, name):
+                parts.append(f"{name}={getattr(self, name)}")
+        return ", ".join([*parts, f"bias={'bias' in self}"])
+
+    def _extra_repr(self) -> str:
+        channels = self.weight.shape[-1] * getattr(self, "groups", 1)
+        return f"{channels}, {self.weight.shape[0]}, {self._options()}"
+
+    def _add_bias(self, y: mx.array) -> mx.array:
+        return y + self.bias if "bias" in self else y
+
+
+class Conv1d(_Convolution):
+    """y = x * W + b, a 1D convolution: x (N, L, in_channels) -> (N, M, out_channels).
+
+    ``weight`` is (out_channels, kernel_size, in_channels / groups).
+    M = (L + 2 padding - (kernel_size - 1) dilation - 1) / stride + 1, rounded down.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        padding: int = 0,
+        dilation: int = 1,
+        groups: int = 1,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(in_channels, out_channels, (kernel_size,), groups, bias)
+        self.stride = stride
+        self.padding = padding
+        self.dilation = dilation
+        self.groups = groups
+
+    def __call__(self, x: mx.array) -> mx.array:
+        y = mx.conv1d(x, self.weight, self.stride, self.padding, self.dilation, self.groups)
+        return self._add_bias(y)
+
+
+class Conv2d(_Convolution):
+    """y = x * W + b, a 2D convolution: x (N, H, W, in_channels) -> (N, H', W', out_channels).
+
+    ``weight`` is (out_channels, KH, KW, in_channels / groups). Each size is an int or one for H and W; each
+    axis changes as in ``Conv1d``.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size2,
+        stride: Size2 = 1,
+        padding: Size2 = 0,
+        dilation: Size2 = 1,
+        groups: int = 1,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(in_channels, out_channels, _tuple(kernel_size, 2), groups, bias)
+        self.stride = _tuple(stride, 2)
+        self.padding = _tuple(padding, 2)
+        self.dilation = dilation
+        self.groups = groups
+
+    def __call__(self, x: mx.array) -> mx.array:
+        y = mx.conv2d(x, self.weight, self.stride, self.padding, self.dilation, self.groups)
+        return self._add_bias(y)
+
+
+class Conv3d(_Convolution):
+    """y = x * W + b, a 3D convolution: x (N, D, H, W, in_channels) -> (N, D', H', W', out_channels).
+
+    ``weight`` is (out_channels, KD, KH, KW, in_channels). Each size is an int or one for D, H and W; each axis
+    changes as in ``Conv1d``.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size3,
+        stride: Size3 = 1,
+        padding: Size3 = 0,
+        dilation: Size3 = 1,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(in_channels, out_channels, _tuple(kernel_size, 3), 1, bias)
+        self.stride = _tuple(stride, 3)
+        self.padding = _tuple(padding, 3)
+        self.dilation = dilation
+
+    def __call__(self, x: mx.array) -> mx.array:
+        return self._add_bias(mx.conv3d(x, self.weight, self.stride, self.padding, self.dilation))
+
+
+class ConvTranspose1d(_Convolution):
+    """y = x * W + b, a 1D transposed convolution: x (N, L, in_channels) -> (N, M, out_channels).
+
+    ``weight`` is (out_channels, kernel_size, in_channels).
+    M = (L - 1) stride - 2 padding + (kernel_size - 1) dilation + 1 + output_padding.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        padding: int = 0,
+        dilation: int = 1,
+        output_padding: int = 0,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(in_channels, out_channels, (kernel_size,), 1, bias)
+        self.stride = stride
+        self.padding = padding
+        self.dilation = dilation
+        self.output_padding = output_padding
+
+    def __call__(self, x: mx.array) -> mx.array:
+        y = mx.conv_transpose1d(
+            x, self.weight, self.stride, self.padding, self.dilation, self.output_padding
+        )
+        return self._add_bias(y)
+
+
+class ConvTranspose2d(_Convolution):
+    """y = x * W + b, a 2D transposed convolution: x (N, H, W, in_channels) -> (N, H', W', out_channels).
+
+    ``weight`` is (out_channels, KH, KW, in_channels). Each size is an int or one for H and W; each axis changes
+    as in ``ConvTranspose1d``.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size2,
+        stride: Size2 = 1,
+        padding: Size2 = 0,
+        dilation: Size2 = 1,
+        output_padding: Size2 = 0,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(in_channels, out_channels, _tuple(kernel_size, 2), 1, bias)
+        self.stride = _tuple(stride, 2)
+        self.padding = _tuple(padding, 2)
+        self.dilation = dilation
+        self.output_padding = _tuple(output_padding, 2)
+
+    def __call__(self, x: mx.array) -> mx.array:
+        y = mx.conv_transpose2d(
+            x, self.weight, self.stride, self.padding, self.dilation, self.output_padding
+        )
+        return self._add_bias(y)
+
+
+class ConvTranspose3d(_Convolution):
+    """y = x * W + b, a 3D transposed convolution: x (N, D, H, W, in_channels) -> (N, D', H', W', out_channels).
+
+    ``weight`` is (out_channels, KD, KH, KW, in_channels). Each size is an int or one for D, H and W; each axis
+    changes as in ``ConvTranspose1d``.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size3,
+        stride: Size3 = 1,
+        padding: Size3 = 0,
+        dilation: Size3 = 1,
+        output_padding: Size3 = 0,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(in_channels, out_channels, _tuple(kernel_size, 3), 1, bias)
+        self.stride = _tuple(stride, 3)
+        self.padding = _tuple(padding, 3)
+        self.dilation = dilation
+        self.output_padding = _tuple(output_padding, 3)
+
+    def __call__(self, x: mx.array) -> mx.array:
+        y = mx.conv_transpose3d(
+            x, self.weight, self.stride, self.padding, self.dilation, self.output_padding
+        )
+        return self._add_bias(y)
