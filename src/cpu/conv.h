@@ -20,4 +20,7 @@ struct mxi_conv {
 
 /* One group a channel, of one output; x_channel is 1. Runs on the pool. 0, or -1 with the error set. */
 int mxi_conv_depthwise(const struct mxi_conv *c);
+/* Without unfolding: float32, enough outputs and pixels, a window of moderate size. */
+bool mxi_conv_is_direct(const struct mxi_conv *c);
+int mxi_conv_direct(const struct mxi_conv *c);
 #endif

@@ -1,0 +1,80 @@
+#include "cpu/kernels/conv_tile.h"
+#include "cpu/kernels/gemm_kernels.h"
+#include "cpu/simd.h"
+
+#if defined(__AVX512F__)
+enum { MR = 14 }; /* as in gemm_tile.c: 28 accumulators, 2 vectors of weights, 1 broadcast */
+#elif defined(__AVX2__)
+enum { MR = 6 };
+#else
+enum { MR = 4 };
+#endif
+enum { PER_POINTER = 3, POINTERS = (MR + PER_POINTER - 1) / PER_POINTER };
+
+MXI_INLINE vf32 multiply_add(float a, vf32 b, vf32 c) {
+#if defined(__FMA__)
+  return mxi_fma_f32(mxi_set_f32(a), b, c);
+#else
+  return mxi_set_f32(a) * b + c;
+#endif
+}
+
+/* Each pointer serves three pixels, at 0, 1 and 2 times the distance: so many addresses fit the registers. */
+MXI_INLINE void tile(int h, const struct mxi_patch *p, const float *a, const float *b, float *y,
+                     int64_t y_row, int64_t cols) {
+  vf32 acc[MR][2];
+  int64_t pixel = p->pixel, run = p->run;
+  MXI_UNROLL
+  for (int i = 0; i < h; i++) acc[i][0] = acc[i][1] = (vf32){0};
+  for (int64_t r = 0; r < p->runs; r++) {
+    const float *at[POINTERS];
+    MXI_UNROLL
+    for (int j = 0; j < POINTERS; j++) at[j] = a + p->offsets[r] + j * PER_POINTER * pixel;
+    for (int64_t k = 0; k < run; k++, b += 2 * MXI_VL) {
+      vf32 b0 = mxi_load_f32(b), b1 = mxi_load_f32(b + MXI_VL);
+      MXI_UNROLL
+      for (int i = 0; i < h; i++) {
+        float x = at[i / PER_POINTER][i % PER_POINTER * pixel];
+        acc[i][0] = multiply_add(x, b0, acc[i][0]);
+        acc[i][1] = multiply_add(x, b1, acc[i][1]);
+      }
+      MXI_UNROLL
+      for (int j = 0; j < POINTERS; j++) at[j]++;
+    }
+  }
+  MXI_UNROLL
+  for (int i = 0; i < h; i++, y += y_row) {
+    if (cols >= MXI_VL)
+      mxi_store_f32(y, acc[i][0]);
+    else
+      mxi_storen_f32(y, acc[i][0], cols);
+    if (cols >= 2 * MXI_VL)
+      mxi_store_f32(y + MXI_VL, acc[i][1]);
+    else if (cols > MXI_VL)
+      mxi_storen_f32(y + MXI_VL, acc[i][1], cols - MXI_VL);
+  }
+}
+
+#define TILE_OF_HEIGHT(h)                                                                                  \
+  static void tile_##h(const struct mxi_patch *p, const float *a, const float *b, float *y, int64_t y_row, \
+                       int64_t cols) {                                                                     \
+    tile(h, p, a, b, y, y_row, cols);                                                                      \
+  }
+#define EACH_HEIGHT_TO_4(X)  X(1) X(2) X(3) X(4)
+#define EACH_HEIGHT_TO_6(X)  EACH_HEIGHT_TO_4(X) X(5) X(6)
+#define EACH_HEIGHT_TO_14(X) EACH_HEIGHT_TO_6(X) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
+#if defined(__AVX512F__)
+#define EACH_HEIGHT EACH_HEIGHT_TO_14
+#elif defined(__AVX2__)
+#define EACH_HEIGHT EACH_HEIGHT_TO_6
+#else
+#define EACH_HEIGHT EACH_HEIGHT_TO_4
+#endif
+EACH_HEIGHT(TILE_OF_HEIGHT)
+#define TILE_ENTRY(h) tile_##h,
+
+const struct mxi_conv_tiles *MXI_ISA_NAME(mxi_conv_tiles)(void) {
+  static const mxi_conv_tile_fn tiles[MR] = {EACH_HEIGHT(TILE_ENTRY)};
+  static const struct mxi_conv_tiles kernels = {.mr = MR, .nr = 2 * MXI_VL, .tiles = tiles};
+  return &kernels;
+}
