@@ -144,6 +144,7 @@ static int run_groups_apart(const struct mxi_conv *c) {
 }
 
 static int run(const struct mxi_conv *c) {
+  if (mxi_conv_has_phases(c)) return mxi_conv_phases(c, run);
   if (mxi_conv_is_direct(c)) return mxi_conv_direct(c);
   if (c->groups >= 2 * mxi_pool_size()) return run_groups_apart(c);
   for (int64_t group = 0; group < c->groups; group++) MXI_TRY(run_group(c, group));

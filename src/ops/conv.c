@@ -6,6 +6,7 @@
 
 /* Strides, dilations and paddings beyond this are refused, so that sums of a few of them can't overflow. */
 static const int64_t largest_option = (int64_t)1 << 40;
+enum { MOST_TAPS = 64 /* of a depthwise weight whose gradient is taken tap by tap */ };
 
 /* ---- The options of a node ---- */
 struct options {
@@ -255,12 +256,59 @@ static mx_array weight_gradient(mx_array g, mx_array x, mx_array w, const struct
   return o->flip ? mx_flip(gw, (mx_ints){spatial, o->n}) : gw;
 }
 
+/* One channel and one output a group, few taps: the same sums, tap by tap, over elementwise products. */
+static bool is_depthwise(mx_array x, mx_array w, const struct options *o) {
+  int64_t taps = 1, channels = x->dims[x->ndim - 1];
+  for (int i = 0; i < o->n; i++) {
+    if (o->input_dilation[i] != 1 || o->low[i] < 0 || w->dims[i + 1] > MOST_TAPS) return false;
+    taps *= w->dims[i + 1];
+  }
+  return taps <= MOST_TAPS && o->groups == channels && w->dims[0] == channels && x->size && w->size;
+}
+
+/* The elements of the padded input that one tap meets, (N, M..., C). */
+static mx_array under_tap(mx_array padded, mx_array g, const struct options *o, const int64_t *tap) {
+  int64_t start[2 + MX_CONV_AXES] = {0}, stop[2 + MX_CONV_AXES], step[2 + MX_CONV_AXES];
+  mxi_copy_ints(stop, mxi_shape_of(padded));
+  mx_ints steps = mxi_fill_ints(step, g->ndim, 1);
+  for (int i = 0; i < o->n; i++) {
+    start[i + 1] = tap[i] * o->kernel_dilation[i];
+    stop[i + 1] = start[i + 1] + (g->dims[i + 1] - 1) * o->stride[i] + 1;
+    step[i + 1] = o->stride[i];
+  }
+  return mx_slice(padded, (mx_ints){start, g->ndim}, (mx_ints){stop, g->ndim}, steps);
+}
+
+static mx_array depthwise_weight_gradient(mx_array g, mx_array x, mx_array w, const struct options *o) {
+  int64_t low[2 + MX_CONV_AXES] = {0}, high[2 + MX_CONV_AXES] = {0}, axes[1 + MX_CONV_AXES];
+  int64_t spatial[MX_CONV_AXES], shape[2 + MX_CONV_AXES], taps = 1;
+  for (int i = 0; i <= o->n; i++) axes[i] = i;
+  for (int i = 0; i < o->n; i++) {
+    low[i + 1] = o->low[i], high[i + 1] = mxi_max(o->high[i], 0);
+    spatial[i] = i + 1;
+    taps *= w->dims[i + 1];
+  }
+  mx_array padded = mx_pad(x, (mx_ints){low, x->ndim}, (mx_ints){high, x->ndim}, MX_PAD_CONSTANT, NULL);
+  mx_array sums[MOST_TAPS];
+  for (int64_t t = 0; t < taps; t++) {
+    int64_t tap[MX_CONV_AXES], rest = t;
+    for (int i = o->n - 1; i >= 0; rest /= w->dims[i + 1], i--) tap[i] = rest % w->dims[i + 1];
+    sums[t] = mx_sum(mx_multiply(under_tap(padded, g, o, tap), g), (mx_ints){axes, o->n + 1}, false);
+  }
+  mxi_copy_ints(shape, mxi_shape_of(w));
+  mx_array gw = mx_reshape(mx_stack((int)taps, sums, 1), (mx_ints){shape, w->ndim});
+  return o->flip ? mx_flip(gw, (mx_ints){spatial, o->n}) : gw;
+}
+
 MXI_VJP(CONVOLUTION) {
   struct options o = options_of(MXI_PARAMS(CONVOLUTION, n));
   mx_array x = n->inputs[0], w = n->inputs[1], g = cotangents[0];
   mxi_no_grads(n, grads);
   if (want[0]) grads[0] = MXI_COMPOSED(input_gradient(g, x, w, &o));
-  if (want[1]) grads[1] = MXI_COMPOSED(weight_gradient(g, x, w, &o));
+  if (want[1] && is_depthwise(x, w, &o))
+    grads[1] = MXI_COMPOSED(depthwise_weight_gradient(g, x, w, &o));
+  else if (want[1])
+    grads[1] = MXI_COMPOSED(weight_gradient(g, x, w, &o));
   return mxi_grads_done(n, grads);
 }
 
