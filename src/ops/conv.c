@@ -279,6 +279,7 @@ static mx_array under_tap(mx_array padded, mx_array g, const struct options *o, 
   return mx_slice(padded, (mx_ints){start, g->ndim}, (mx_ints){stop, g->ndim}, steps);
 }
 
+/* In float32 for halves, so that the sums are rounded once. */
 static mx_array depthwise_weight_gradient(mx_array g, mx_array x, mx_array w, const struct options *o) {
   int64_t low[2 + MX_CONV_AXES] = {0}, high[2 + MX_CONV_AXES] = {0}, axes[1 + MX_CONV_AXES];
   int64_t spatial[MX_CONV_AXES], shape[2 + MX_CONV_AXES], taps = 1;
@@ -288,6 +289,8 @@ static mx_array depthwise_weight_gradient(mx_array g, mx_array x, mx_array w, co
     spatial[i] = i + 1;
     taps *= w->dims[i + 1];
   }
+  mx_dtype t = mxi_is_half(mxi_dtype(g)) ? MX_FLOAT32 : mxi_dtype(g);
+  x = mx_astype(x, t), g = mx_astype(g, t);
   mx_array padded = mx_pad(x, (mx_ints){low, x->ndim}, (mx_ints){high, x->ndim}, MX_PAD_CONSTANT, NULL);
   mx_array sums[MOST_TAPS];
   for (int64_t t = 0; t < taps; t++) {
@@ -297,6 +300,7 @@ static mx_array depthwise_weight_gradient(mx_array g, mx_array x, mx_array w, co
   }
   mxi_copy_ints(shape, mxi_shape_of(w));
   mx_array gw = mx_reshape(mx_stack((int)taps, sums, 1), (mx_ints){shape, w->ndim});
+  gw = mx_astype(gw, mxi_dtype(w));
   return o->flip ? mx_flip(gw, (mx_ints){spatial, o->n}) : gw;
 }
 
