@@ -21,7 +21,9 @@ def reference(x, w, stride=1, low=0, high=0, kernel_dilation=1, input_dilation=1
         v if isinstance(v, (tuple, list)) else (v,) * n
         for v in (stride, low, high, kernel_dilation, input_dilation)
     )
-    spread = np.zeros((x.shape[0], *[(d - 1) * e + 1 for d, e in zip(x.shape[1:-1], input_dilation)], x.shape[-1]))
+    spread = np.zeros(
+        (x.shape[0], *[(d - 1) * e + 1 for d, e in zip(x.shape[1:-1], input_dilation)], x.shape[-1])
+    )
     spread[(slice(None), *[slice(None, None, e) for e in input_dilation])] = x
     spread = np.pad(spread, [(0, 0), *[(max(a, 0), max(b, 0)) for a, b in zip(low, high)], (0, 0)])
     spread = spread[(slice(None), *[slice(max(-a, 0), -max(-b, 0) or None) for a, b in zip(low, high)])]
@@ -34,7 +36,9 @@ def reference(x, w, stride=1, low=0, high=0, kernel_dilation=1, input_dilation=1
     y = np.zeros((x.shape[0], *out, w.shape[0]))
     outputs, channels = w.shape[0] // groups, w.shape[-1]
     for tap in itertools.product(*map(range, w.shape[1:-1])):
-        window = [slice(t * e, t * e + (m - 1) * s + 1, s) for t, e, m, s in zip(tap, kernel_dilation, out, stride)]
+        window = [
+            slice(t * e, t * e + (m - 1) * s + 1, s) for t, e, m, s in zip(tap, kernel_dilation, out, stride)
+        ]
         part = spread[(slice(None), *window)]
         for g in range(groups):
             o, c = slice(g * outputs, (g + 1) * outputs), slice(g * channels, (g + 1) * channels)
@@ -131,6 +135,14 @@ def test_gradients_agree_with_finite_differences(case):
     assert_close(tangent, np.array(general(dx, w, o) + general(x, dw, o)), terms=math.prod(ws[1:]))
 
 
+@pytest.mark.parametrize("case", CASES[-5:], ids=repr)
+def test_compiled_is_the_same(case):
+    xs, ws, o = case
+    x, w = to_mlx(draw(*xs), "float32"), to_mlx(draw(*ws), "float32")
+    f = lambda x, w: mx.maximum(general(x, w, o), 0) * 2  # noqa: E731
+    assert np.array_equal(np.array(mx.compile(f)(x, w)), np.array(f(x, w)))
+
+
 def test_second_derivatives():
     x, w = to_mlx(draw(1, 5, 2), "float64"), to_mlx(draw(3, 2, 2), "float64")
     first = mx.grad(lambda x, w: mx.sum(mx.conv1d(x, w, 2, 1) ** 2))
@@ -151,7 +163,9 @@ def test_each_number_of_axes_has_its_function():
 
 
 @pytest.mark.parametrize("groups", [1, 2])
-@pytest.mark.parametrize(("stride", "padding", "dilation", "output_padding"), [(1, 0, 1, 0), (2, 1, 1, 1), (3, 1, 2, 2)])
+@pytest.mark.parametrize(
+    ("stride", "padding", "dilation", "output_padding"), [(1, 0, 1, 0), (2, 1, 1, 1), (3, 1, 2, 2)]
+)
 def test_transposed_convolutions(stride, padding, dilation, output_padding, groups):
     """Each is the adjoint of a convolution: <conv_transpose(x), u> = <x, conv(u)>, the weight's sides exchanged."""
     for n, transposed, conv in (
@@ -175,7 +189,9 @@ def test_transposed_convolutions(stride, padding, dilation, output_padding, grou
 @pytest.mark.parametrize(("n", "m"), [(7, 3), (7, 4), (4, 7), (3, 7), (6, 6), (1, 1), (300, 20)])
 def test_convolve_is_numpys(n, m, mode):
     a, v = draw(n), draw(m, seed=1)
-    assert_close(mx.convolve(to_mlx(a, "float64"), to_mlx(v, "float64"), mode), np.convolve(a, v, mode), terms=m)
+    assert_close(
+        mx.convolve(to_mlx(a, "float64"), to_mlx(v, "float64"), mode), np.convolve(a, v, mode), terms=m
+    )
 
 
 def test_dtypes_are_promoted():
@@ -192,7 +208,9 @@ def test_empty_batches_and_channels():
     assert none.shape == (2, 4, 3) and not np.array(none).any()
     border = mx.conv1d(mx.zeros((2, 0, 4)), mx.ones((3, 2, 4)), padding=2)
     assert border.shape == (2, 3, 3) and not np.array(border).any()
-    assert mx.grad(lambda x: mx.conv1d(x, mx.ones((3, 2, 4)), padding=2).sum())(mx.zeros((2, 0, 4))).shape == (2, 0, 4)
+    assert mx.grad(lambda x: mx.conv1d(x, mx.ones((3, 2, 4)), padding=2).sum())(
+        mx.zeros((2, 0, 4))
+    ).shape == (2, 0, 4)
 
 
 @pytest.mark.parametrize("call", [

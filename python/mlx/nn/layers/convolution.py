@@ -156,9 +156,7 @@ class ConvTranspose1d(_Convolution):
         self.output_padding = output_padding
 
     def __call__(self, x: mx.array) -> mx.array:
-        y = mx.conv_transpose1d(
-            x, self.weight, self.stride, self.padding, self.dilation, self.output_padding
-        )
+        y = mx.conv_transpose1d(x, self.weight, self.stride, self.padding, self.dilation, self.output_padding)
         return self._add_bias(y)
 
 
@@ -187,9 +185,7 @@ class ConvTranspose2d(_Convolution):
         self.output_padding = _tuple(output_padding, 2)
 
     def __call__(self, x: mx.array) -> mx.array:
-        y = mx.conv_transpose2d(
-            x, self.weight, self.stride, self.padding, self.dilation, self.output_padding
-        )
+        y = mx.conv_transpose2d(x, self.weight, self.stride, self.padding, self.dilation, self.output_padding)
         return self._add_bias(y)
 
 
@@ -218,7 +214,5 @@ class ConvTranspose3d(_Convolution):
         self.output_padding = _tuple(output_padding, 3)
 
     def __call__(self, x: mx.array) -> mx.array:
-        y = mx.conv_transpose3d(
-            x, self.weight, self.stride, self.padding, self.dilation, self.output_padding
-        )
+        y = mx.conv_transpose3d(x, self.weight, self.stride, self.padding, self.dilation, self.output_padding)
         return self._add_bias(y)
