@@ -36,15 +36,20 @@ static struct patches make_patches(const struct mxi_conv *c, int64_t group) {
                           .run = pixels * c->channels};
 }
 
+/* Elements as bits, whatever their dtype. */
+typedef uint16_t __attribute__((may_alias)) bits16;
+typedef uint32_t __attribute__((may_alias)) bits32;
+typedef uint64_t __attribute__((may_alias)) bits64;
+
 static void copy_strided(char *dst, const char *src, int64_t n, int64_t step, int64_t item) {
   if (step == 1)
     memcpy(dst, src, (size_t)(n * item));
   else if (item == 2)
-    for (int64_t i = 0; i < n; i++) ((uint16_t *)dst)[i] = ((const uint16_t *)src)[i * step];
+    for (int64_t i = 0; i < n; i++) ((bits16 *)dst)[i] = ((const bits16 *)src)[i * step];
   else if (item == 4)
-    for (int64_t i = 0; i < n; i++) ((uint32_t *)dst)[i] = ((const uint32_t *)src)[i * step];
+    for (int64_t i = 0; i < n; i++) ((bits32 *)dst)[i] = ((const bits32 *)src)[i * step];
   else
-    for (int64_t i = 0; i < n; i++) ((uint64_t *)dst)[i] = ((const uint64_t *)src)[i * step];
+    for (int64_t i = 0; i < n; i++) ((bits64 *)dst)[i] = ((const bits64 *)src)[i * step];
 }
 
 /* The element of the input at a place of the dilated, padded one; -1 where that is a zero. */

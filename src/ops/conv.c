@@ -145,7 +145,7 @@ mx_array mx_conv_transpose(mx_array x, mx_array w, mx_conv_transpose_opts opts) 
     o.stride[i] = 1;
     o.kernel_dilation[i] = dilation;
     o.input_dilation[i] = or_one(opts.stride[i]);
-    if (!mxi_mul(taps - 1, dilation, &reach) || !mxi_add(reach, -opts.padding[i], &o.low[i]) ||
+    if (!mxi_mul(taps - 1, dilation, &reach) || __builtin_sub_overflow(reach, opts.padding[i], &o.low[i]) ||
         !mxi_add(o.low[i], opts.output_padding[i], &o.high[i]))
       return mxi_bad(MX_INVALID_ARGUMENT, "[conv_transpose] expected sizes below 2^63, got shapes %s and %s",
                      MXI_SHAPE_TEXT(x), MXI_SHAPE_TEXT(w));
