@@ -67,8 +67,7 @@ static void pack_a_sliver(const struct step *s, int64_t sliver) {
     s->plan->pack(dst, gathered, s->kc, 1, rows, rows, s->kc);
     return;
   }
-  s->plan->pack(dst,
-                s->a + ((s->m0 + row) * g->a_row + s->k0 * g->a_col) * s->plan->item, g->a_row, g->a_col,
+  s->plan->pack(dst, s->a + ((s->m0 + row) * g->a_row + s->k0 * g->a_col) * s->plan->item, g->a_row, g->a_col,
                 rows, rows, s->kc);
 }
 
