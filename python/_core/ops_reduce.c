@@ -196,15 +196,3 @@ FUNCTION(softmax, "a: array, /, axis: ints? = None, *, precise: bool = False, st
          "exp(a) / sum(exp(a)) over axes, without overflow. precise: halves are computed in float32.") {
   return py_wrap(mx_softmax(A, AXES, f->v[2].b));
 }
-FUNCTION(searchsorted, "sorted_sequence: array, values: value, /, side: str = 'left'" STREAM,
-         "For each value, where to insert it into a sorted vector, uint32. side 'left': before equal "
-         "elements; 'right': after.") {
-  bool right = !strcmp(f->v[2].s, "right");
-  if (mx_ndim(A) != 1 || (!right && strcmp(f->v[2].s, "left"))) {
-    PyErr_SetString(PyExc_ValueError, "[searchsorted] expected a vector, and side 'left' or 'right'");
-    return NULL;
-  }
-  mx_array v = mx_expand_dims(f->v[1].a, MX_AXES(-1)); /* counts elements before: (..., 1) against (N) */
-  mx_array before = right ? mx_less_equal(A, v) : mx_less(A, v);
-  return py_wrap(mx_astype(mx_sum(mx_astype(before, MX_INT32), MX_AXES(-1), false), MX_UINT32));
-}
