@@ -4,7 +4,8 @@
    axes that ints and slices name; a gather (or scatter) over the axes that index arrays name; and a reshape
    that drops the axes of ints and adds those of None. As in NumPy, the axes of index arrays stand where the
    first one was when they are neighbours, and in front when they are not; an int counts as an index array
-   when there is one. */
+   when there is one. A boolean mask stands for one index array for each of its axes, the places where it
+   holds: to know their number, reading with a mask evaluates it. Assigning with a mask alone does not. */
 #include "core.h"
 #include <string.h>
 
@@ -80,12 +81,38 @@ static int add_full(key_items *k, int axis) {
 
 static int add_array(key_items *k, mx_array indices, int axis) {
   mx_dtype t = mx_dtype_of(indices);
-  if (t == MX_BOOL) return fail(PyExc_ValueError, "boolean indices are not yet supported");
   if (t > MX_INT64)
     return fail(PyExc_ValueError, "[index] expected indices of an integer dtype, got another");
   k->narrays++;
   return add_item(k, (item){ITEM_ARRAY, axis, 0, 0, 1, 1, indices});
 }
+
+/* Evaluates a mask over the axes from `axis` on; (count, axes of the mask) places in *places. */
+static int mask_places(mx_array a, mx_array mask, int axis, mx_array *places) {
+  for (int i = 0; i < mx_ndim(mask); i++)
+    if (axis + i >= mx_ndim(a) || mx_dim(mask, i) != mx_dim(a, axis + i)) {
+      PyErr_Format(
+          PyExc_IndexError,
+          "[index] expected a boolean mask of the sizes of the axes from %d on, got size %lld for its "
+          "axis %d",
+          axis, (long long)mx_dim(mask, i), i);
+      return -1;
+    }
+  if (py_eval(1, &mask) < 0) return -1;
+  *places = py_checked(mx_argwhere(mask));
+  return *places ? 0 : -1;
+}
+static int add_mask(key_items *k, mx_array mask, int axis) {
+  mx_array places, columns[MX_MAX_NDIM];
+  if (mx_ndim(mask) == 0)
+    return fail(PyExc_ValueError, "[index] expected a boolean mask of 1 dimension or more, got 0");
+  if (mask_places(k->a, mask, axis, &places) < 0) return -1;
+  if (mx_unstack(places, 1, columns) < 0) return py_raise(), -1;
+  for (int i = 0; i < mx_ndim(mask); i++)
+    if (add_array(k, columns[i], axis + i) < 0) return -1;
+  return 0;
+}
+static bool is_mask(mx_array a) { return a && mx_dtype_of(a) == MX_BOOL; }
 
 /* An index array from an array, a list of ints, or a buffer of integers; NULL without an exception for
  * another object. */
@@ -99,50 +126,68 @@ static PyObject *key_item(PyObject *key, Py_ssize_t i) {
   return PyTuple_Check(key) ? PyTuple_GetItem(key, i) : key;
 }
 
-static int read_key(key_items *k, mx_array a, PyObject *key) {
+/* The index arrays among the items of a key, and how many axes all items name. */
+typedef struct key_arrays {
+  mx_array v[MAX_ITEMS]; /* NULL for other items */
+  int used;
+  bool ellipsis;
+} key_arrays;
+
+static int read_arrays(PyObject *key, Py_ssize_t n, key_arrays *r) {
+  *r = (key_arrays){.used = 0};
+  if (n > MAX_ITEMS) return fail(PyExc_ValueError, "[index] expected at most 64 indices");
+  for (Py_ssize_t i = 0; i < n; i++) {
+    PyObject *o = key_item(key, i);
+    if (o == Py_Ellipsis) {
+      if (r->ellipsis) return fail(PyExc_ValueError, "An index can only have a single ellipsis (...)");
+      r->ellipsis = true;
+      continue;
+    }
+    if (o == Py_None) continue;
+    if (!PySlice_Check(o) && !is_int(o) && !(r->v[i] = index_array(o)) && PyErr_Occurred()) return -1;
+    r->used += is_mask(r->v[i]) ? mx_ndim(r->v[i]) : 1;
+  }
+  return 0;
+}
+
+/* One item that names axes from `axis` on; their number, or -1. */
+static int add_named(key_items *k, PyObject *o, mx_array indices, int axis) {
+  if (PySlice_Check(o)) return add_slice(k, o, axis) < 0 ? -1 : 1;
+  if (is_int(o)) return add_int(k, o, axis) < 0 ? -1 : 1;
+  if (is_mask(indices)) return add_mask(k, indices, axis) < 0 ? -1 : mx_ndim(indices);
+  if (indices) return add_array(k, indices, axis) < 0 ? -1 : 1;
+  return fail(PyExc_ValueError, "Cannot index mlx array using the given type.");
+}
+
+/* A mask that is the whole key is left as it is, unless `places` asks for index arrays. */
+static int read_key(key_items *k, mx_array a, PyObject *key, bool places) {
   memset(k, 0, sizeof *k);
   k->a = a;
   Py_ssize_t n = PyTuple_Check(key) ? PyTuple_Size(key) : 1;
-  int ndim = mx_ndim(a), used = 0, ellipses = 0;
-  for (Py_ssize_t i = 0; i < n; i++) {
-    PyObject *o = key_item(key, i);
-    if (o == Py_Ellipsis)
-      ellipses++;
-    else if (o != Py_None)
-      used++;
-  }
-  if (ellipses > 1) return fail(PyExc_ValueError, "An index can only have a single ellipsis (...)");
-  mx_array mask = n == 1 ? index_array(key_item(key, 0)) : NULL;
-  if (!mask && PyErr_Occurred()) return -1;
-  if (mask && mx_dtype_of(mask) == MX_BOOL) {
-    k->mask = mask;
+  int ndim = mx_ndim(a), axis = 0;
+  key_arrays arrays;
+  if (read_arrays(key, n, &arrays) < 0) return -1;
+  if (n == 1 && is_mask(arrays.v[0]) && (!places || mx_ndim(arrays.v[0]) == 0)) {
+    k->mask = arrays.v[0];
     return 0;
   }
-  if (used > ndim) {
+  if (arrays.used > ndim) {
     if (ndim == 0) return fail(PyExc_ValueError, "[index] expected no indices for an array of 0 dimensions");
     PyErr_Format(PyExc_ValueError, "[index] expected at most %d indices, got more", ndim);
     return -1;
   }
-  int axis = 0;
   for (Py_ssize_t i = 0; i < n; i++) {
     PyObject *o = key_item(key, i);
-    int r = 0;
     if (o == Py_None) {
-      r = add_item(k, (item){ITEM_NEW_AXIS, -1, 0, 1, 1, 1, NULL});
+      if (add_item(k, (item){ITEM_NEW_AXIS, -1, 0, 1, 1, 1, NULL}) < 0) return -1;
     } else if (o == Py_Ellipsis) {
-      for (int fill = ndim - used; r == 0 && fill > 0; fill--) r = add_full(k, axis++);
-    } else if (PySlice_Check(o)) {
-      r = add_slice(k, o, axis++);
-    } else if (is_int(o)) {
-      r = add_int(k, o, axis++);
+      for (int fill = ndim - arrays.used; fill > 0; fill--)
+        if (add_full(k, axis++) < 0) return -1;
     } else {
-      mx_array indices = n == 1 ? mask : index_array(o);
-      if (indices)
-        r = add_array(k, indices, axis++);
-      else
-        r = PyErr_Occurred() ? -1 : fail(PyExc_ValueError, "Cannot index mlx array using the given type.");
+      int named = add_named(k, o, arrays.v[i], axis);
+      if (named < 0) return -1;
+      axis += named;
     }
-    if (r < 0) return -1;
   }
   while (axis < ndim)
     if (add_full(k, axis++) < 0) return -1;
@@ -281,11 +326,22 @@ static mx_array gather(const key_items *k, mx_array a, const box *b) {
   return mx_ok(r) ? reshape(r, lengths, n) : r;
 }
 
-static mx_array get(const key_items *k) {
-  if (k->mask) {
-    mx_error_set(MX_INVALID_ARGUMENT, "boolean indices are not yet supported");
-    return MX_BAD;
+/* a[mask] over the leading axes: rows of the array with those joined. NULL with the exception set. */
+static mx_array masked_rows(mx_array a, mx_array mask) {
+  int lead = mx_ndim(mask), n = 1;
+  int64_t shape[MX_MAX_NDIM + 1] = {mx_size(mask)};
+  mx_array places;
+  if (mask_places(a, mask, 0, &places) < 0) return NULL;
+  if (lead == 0) { /* the whole array once, or not at all */
+    mx_array once = mx_zeros(MX_SHAPE(mx_dim(places, 0)), MX_INT64);
+    return py_checked(mx_take(mx_expand_dims(a, MX_AXES(0)), once, 0));
   }
+  if (lead > 1) places = mx_argwhere(mx_flatten(mask, 0, -1));
+  for (int i = lead; i < mx_ndim(a); i++) shape[n++] = mx_dim(a, i);
+  return py_checked(mx_take(mx_reshape(a, (mx_ints){shape, n}), mx_flatten(places, 0, -1), 0));
+}
+
+static mx_array get(const key_items *k) {
   box b = slice_box(k);
   mx_array a = take_box(k->a, &b);
   if (!mx_ok(a)) return a;
@@ -329,7 +385,8 @@ PyObject *py_array_getitem(PyObject *self, PyObject *key) {
     }
   } else {
     key_items k;
-    if (read_key(&k, a, key) == 0) r = py_wrap(get(&k));
+    mx_array part = read_key(&k, a, key, false) < 0 ? NULL : k.mask ? masked_rows(a, k.mask) : get(&k);
+    r = part ? py_wrap(part) : NULL;
   }
   mx_scope_close(&s);
   return r;
@@ -410,7 +467,7 @@ static mx_array update_gather(const key_items *k, const box *b, mx_array v, mx_u
 
 /* Where the mask holds, the value: one that broadcasts over the masked elements, or a list of them in order.
  */
-static mx_array update_mask(const key_items *k, mx_array v, mx_update_mode mode) {
+static mx_array update_mask(const key_items *k, mx_array v) {
   mx_array a = k->a, mask = k->mask;
   int lead = mx_ndim(mask), ndim = mx_ndim(a);
   int64_t shape[MX_MAX_NDIM];
@@ -419,16 +476,22 @@ static mx_array update_mask(const key_items *k, mx_array v, mx_update_mode mode)
     shape[i] = i < lead ? mx_dim(mask, i) : 1;
     fits = fits && (i >= lead || shape[i] == mx_dim(a, i));
   }
-  if (!fits || mode != MX_UPDATE_SET) {
+  if (!fits) {
     mx_error_set(MX_INVALID_ARGUMENT,
-                 fits ? "[at] boolean masks are not supported"
-                      : "[setitem] expected a boolean mask with the shape of the array's leading axes");
+                 "[setitem] expected a boolean mask with the shape of the array's leading axes");
     return MX_BAD;
   }
   if (mx_ndim(v) > ndim - lead + 1) {
     mx_error_set(MX_INVALID_ARGUMENT,
                  "[setitem] expected a value of at most %d dimensions for this mask, got %d", ndim - lead + 1,
                  mx_ndim(v));
+    return MX_BAD;
+  }
+  if (mx_ndim(v) == ndim - lead + 1 && mx_dim(v, 0) == 0) { /* no values: right where nothing is masked */
+    mx_array places = mx_argwhere(mask);
+    if (!mx_ok(places) || mx_dim(places, 0) == 0) return mx_ok(places) ? a : places;
+    mx_error_set(MX_INVALID_ARGUMENT, "[setitem] expected %lld values for this mask, got 0",
+                 (long long)mx_dim(places, 0));
     return MX_BAD;
   }
   if (mx_ndim(v) == ndim - lead + 1) { /* the j-th masked element takes v[j] */
@@ -446,9 +509,13 @@ static mx_array update_mask(const key_items *k, mx_array v, mx_update_mode mode)
 
 mx_array py_update(mx_array a, PyObject *key, mx_array value, mx_update_mode mode) {
   key_items k;
-  if (read_key(&k, a, key) < 0) return NULL;
+  if (read_key(&k, a, key, mode != MX_UPDATE_SET) < 0) return NULL;
   mx_array v = mx_dtype_of(value) == mx_dtype_of(a) ? value : mx_astype(value, mx_dtype_of(a));
-  if (k.mask) return py_checked(update_mask(&k, v, mode));
+  if (k.mask && mode != MX_UPDATE_SET) {
+    PyErr_SetString(PyExc_ValueError, "[at] expected a boolean mask of 1 dimension or more, got 0");
+    return NULL;
+  }
+  if (k.mask) return py_checked(update_mask(&k, v));
   box b = slice_box(&k);
   return py_checked(k.narrays ? update_gather(&k, &b, v, mode) : update_box(&k, &b, v, mode));
 }
