@@ -187,8 +187,8 @@ PyObject *py_shape_tuple(mx_ints shape);
 int py_int_list(PyObject *o, int64_t **out);
 
 /* ---- Variadic functions ---- */
-/* The arrays that `*name` took, with room for as many results behind them: *out comes from PyMem_Malloc. Their
-   number, or -1 with TypeError. */
+/* The arrays that `*name` took, with room for as many results behind them: *out comes from PyMem_Malloc.
+   Their number, or -1 with TypeError. */
 int py_rest_arrays(frame *f, mx_array **out);
 
 /* ---- Conversion (convert.c) ---- */

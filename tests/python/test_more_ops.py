@@ -11,7 +11,9 @@ def draw(*shape, seed=0):
 
 def close(got, expected, tolerance=1e-5):
     got, expected = np.array(got), np.asarray(expected)
-    return got.shape == expected.shape and np.allclose(got, expected, rtol=tolerance, atol=tolerance, equal_nan=True)
+    return got.shape == expected.shape and np.allclose(
+        got, expected, rtol=tolerance, atol=tolerance, equal_nan=True
+    )
 
 
 def numeric_gradient(f, x, eps=1e-2):
@@ -25,17 +27,44 @@ def numeric_gradient(f, x, eps=1e-2):
 
 # ---- einsum ----
 EINSUMS = [
-    ("ij,jk->ik", (2, 3), (3, 4)), ("ij,jk", (2, 3), (3, 4)), ("ij->ji", (2, 3)), ("ba", (2, 3)), ("ij->", (2, 3)),
-    ("ij->j", (2, 3)), ("ii", (3, 3)), ("ii->i", (3, 3)), ("iij->j", (3, 3, 2)), ("iijj->ij", (2, 2, 3, 3)),
-    ("iii->i", (3, 3, 3)), ("i,i", (4,), (4,)), ("i,j->ij", (2,), (3,)), ("i,i->i", (4,), (4,)),
-    ("bij,bjk->bik", (2, 3, 4), (2, 4, 5)), ("bij,kj->bik", (2, 3, 4), (5, 4)), ("bhqd,bkhd->bhqk", (2, 3, 4, 5), (2, 6, 3, 5)),
-    ("...ij,...jk->...ik", (2, 3, 4), (4, 5)), ("...i,...i->...", (2, 3), (3,)), ("...ij->...ji", (2, 3, 4)),
-    ("i...,i...", (3, 2), (3, 2)), ("...,...", (2, 3), (3,)), ("ij,jk,kl->il", (2, 3), (3, 4), (4, 5)),
-    ("ij,jk,kl,lm->im", (10, 20), (20, 2), (2, 15), (15, 3)), ("a,b,c->abc", (2,), (3,), (4,)),
-    ("ea,fb,abcd,gc,hd->efgh", (2, 3), (2, 4), (3, 4, 5, 6), (2, 5), (2, 6)), ("ij,ij->", (2, 3), (2, 3)),
-    ("ij,kj->ik", (2, 1), (3, 4)), ("i,ij", (1,), (4, 2)), ("ij,jk->ki", (2, 3), (3, 4)), ("", ()), (",->", (), ()),
-    ("ij,k->", (2, 3), (4,)), ("Ab,bA->A", (2, 3), (3, 2)), (" i j , j k -> i k ", (2, 3), (3, 4)),
-    ("ij,jk->ik", (0, 3), (3, 4)), ("ij,jk->ik", (2, 0), (0, 4)), ("bi,bj,bk->bijk", (2, 3), (2, 4), (2, 2)),
+    ("ij,jk->ik", (2, 3), (3, 4)),
+    ("ij,jk", (2, 3), (3, 4)),
+    ("ij->ji", (2, 3)),
+    ("ba", (2, 3)),
+    ("ij->", (2, 3)),
+    ("ij->j", (2, 3)),
+    ("ii", (3, 3)),
+    ("ii->i", (3, 3)),
+    ("iij->j", (3, 3, 2)),
+    ("iijj->ij", (2, 2, 3, 3)),
+    ("iii->i", (3, 3, 3)),
+    ("i,i", (4,), (4,)),
+    ("i,j->ij", (2,), (3,)),
+    ("i,i->i", (4,), (4,)),
+    ("bij,bjk->bik", (2, 3, 4), (2, 4, 5)),
+    ("bij,kj->bik", (2, 3, 4), (5, 4)),
+    ("bhqd,bkhd->bhqk", (2, 3, 4, 5), (2, 6, 3, 5)),
+    ("...ij,...jk->...ik", (2, 3, 4), (4, 5)),
+    ("...i,...i->...", (2, 3), (3,)),
+    ("...ij->...ji", (2, 3, 4)),
+    ("i...,i...", (3, 2), (3, 2)),
+    ("...,...", (2, 3), (3,)),
+    ("ij,jk,kl->il", (2, 3), (3, 4), (4, 5)),
+    ("ij,jk,kl,lm->im", (10, 20), (20, 2), (2, 15), (15, 3)),
+    ("a,b,c->abc", (2,), (3,), (4,)),
+    ("ea,fb,abcd,gc,hd->efgh", (2, 3), (2, 4), (3, 4, 5, 6), (2, 5), (2, 6)),
+    ("ij,ij->", (2, 3), (2, 3)),
+    ("ij,kj->ik", (2, 1), (3, 4)),
+    ("i,ij", (1,), (4, 2)),
+    ("ij,jk->ki", (2, 3), (3, 4)),
+    ("", ()),
+    (",->", (), ()),
+    ("ij,k->", (2, 3), (4,)),
+    ("Ab,bA->A", (2, 3), (3, 2)),
+    (" i j , j k -> i k ", (2, 3), (3, 4)),
+    ("ij,jk->ik", (0, 3), (3, 4)),
+    ("ij,jk->ik", (2, 0), (0, 4)),
+    ("bi,bj,bk->bijk", (2, 3), (2, 4), (2, 2)),
     ("a,ab,bc,cd,de,ef,fg,gh,h", (2,), (2, 3), (3, 2), (2, 4), (4, 2), (2, 3), (3, 2), (2, 3), (3,)),
 ]
 
@@ -44,7 +73,10 @@ EINSUMS = [
 def test_einsum_agrees_with_numpy(subscripts, shapes):
     operands = [draw(*s, seed=i) for i, s in enumerate(shapes)]
     if "i,ij" == subscripts or (2, 1) in shapes:  # sizes of 1 repeat, which NumPy has for "..." only
-        operands_np = [np.broadcast_to(o, s) for o, s in zip(operands, ((4,), (4, 2)) if "i,ij" == subscripts else ((2, 4), (3, 4)))]
+        operands_np = [
+            np.broadcast_to(o, s)
+            for o, s in zip(operands, ((4,), (4, 2)) if "i,ij" == subscripts else ((2, 4), (3, 4)))
+        ]
     else:
         operands_np = operands
     expected = np.einsum(subscripts, *[o.astype(np.float64) for o in operands_np])
@@ -82,7 +114,10 @@ def test_einsum_path_takes_the_cheapest_order():
     assert "Naive scaling:  5" in text and "Optimized scaling:  3" in text
     assert "Naive FLOP count:  1200000" in text and "Optimized FLOP count:  4720" in text
     assert mx.einsum_path("ij->ji", mx.zeros((2, 3)))[0] == [(0,)]
-    assert mx.einsum_path("ij,jk,kl->il", mx.ones((3, 4)), mx.ones((4, 5)), mx.ones((5, 2)))[0] == [(1, 2), (0, 1)]
+    assert mx.einsum_path("ij,jk,kl->il", mx.ones((3, 4)), mx.ones((4, 5)), mx.ones((5, 2)))[0] == [
+        (1, 2),
+        (0, 1),
+    ]
     vectors = [mx.ones(2)] * 12  # more than the exact search takes
     path, _ = mx.einsum_path(",".join("abcdefghijkl") + "->", *vectors)
     assert len(path) == 11 and mx.einsum(",".join("abcdefghijkl") + "->", *vectors).item() == 2**12
@@ -101,21 +136,39 @@ def array_or_none(i):
     return None if i is None else mx.array(i, mx.uint32)
 
 
-GATHERS = [([0, 1], [2, 3]), (None, [2, 3, 1, 0]), ([[0], [3]], [4, 5]), ([1], None), ([], []), (None, [[0, 0, 1, 5]] * 3)]
+GATHERS = [
+    ([0, 1], [2, 3]),
+    (None, [2, 3, 1, 0]),
+    ([[0], [3]], [4, 5]),
+    ([1], None),
+    ([], []),
+    (None, [[0, 0, 1, 5]] * 3),
+]
 
 
 @pytest.mark.parametrize("i, j", GATHERS)
 def test_gather_mm_multiplies_picked_matrices(i, j):
     a, b = draw(4, 3, 5), draw(6, 5, 2)
     i, j = (np.array(x, int) if x == [] else x for x in (i, j))
-    assert close(mx.gather_mm(mx.array(a), mx.array(b), array_or_none(i), array_or_none(j)), gathered(a, b, i, j))
+    assert close(
+        mx.gather_mm(mx.array(a), mx.array(b), array_or_none(i), array_or_none(j)), gathered(a, b, i, j)
+    )
 
 
 def test_gather_mm_counts_through_batches():
     a, b = draw(2, 2, 3, 5), draw(3, 2, 5, 2)
-    assert close(mx.gather_mm(mx.array(a), mx.array(b), mx.array([3, 0]), mx.array([5, 1])), gathered(a, b, [3, 0], [5, 1]))
-    assert close(mx.gather_mm(mx.array(a[0, 0]), mx.array(b), None, mx.array([5, 1])), a[0, 0] @ b.reshape(6, 5, 2)[[5, 1]])
-    assert close(mx.gather_mm(mx.array(a[0, 0, 0]), mx.array(b), None, mx.array([5])), a[0, 0, 0] @ b.reshape(6, 5, 2)[[5]])
+    assert close(
+        mx.gather_mm(mx.array(a), mx.array(b), mx.array([3, 0]), mx.array([5, 1])),
+        gathered(a, b, [3, 0], [5, 1]),
+    )
+    assert close(
+        mx.gather_mm(mx.array(a[0, 0]), mx.array(b), None, mx.array([5, 1])),
+        a[0, 0] @ b.reshape(6, 5, 2)[[5, 1]],
+    )
+    assert close(
+        mx.gather_mm(mx.array(a[0, 0, 0]), mx.array(b), None, mx.array([5])),
+        a[0, 0, 0] @ b.reshape(6, 5, 2)[[5]],
+    )
 
 
 def test_gather_mm_has_gradients():
@@ -152,7 +205,10 @@ def test_block_masked_mm_masks_blocks(size, batch, kind):
     m, k, n = 100, 70, 130
     a, b = draw(*batch, m, k), draw(k, n)
     count = lambda x: -(-x // size)
-    masks = [np.random.default_rng(s).random((count(r), count(c))) for s, (r, c) in enumerate([(m, n), (m, k), (k, n)])]
+    masks = [
+        np.random.default_rng(s).random((count(r), count(c)))
+        for s, (r, c) in enumerate([(m, n), (m, k), (k, n)])
+    ]
     masks = [x > 0.5 if kind is bool else x.astype(np.float32) for x in masks]
     out, left, right = (blocks(x, size, r, c) for x, (r, c) in zip(masks, [(m, n), (m, k), (k, n)]))
     got = mx.block_masked_mm(mx.array(a), mx.array(b), size, *map(mx.array, masks))
@@ -168,7 +224,9 @@ def test_a_cleared_block_hides_nan():
 
 
 # ---- Quantised ----
-E4M3 = np.array([m * 2.0**-9 if e == 0 else (8 + m) * 2.0 ** (e - 10) for e in range(16) for m in range(8)][:127])
+E4M3 = np.array(
+    [m * 2.0**-9 if e == 0 else (8 + m) * 2.0 ** (e - 10) for e in range(16) for m in range(8)][:127]
+)
 E2M1 = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6])
 MODES = {"mxfp4": (32, 4), "mxfp8": (32, 8), "nvfp4": (16, 4)}
 
@@ -208,7 +266,9 @@ def wide_values(*shape):
     x = draw(*shape) * np.exp(np.random.default_rng(1).uniform(-6, 6, shape[:-1] + (1,))).astype(np.float32)
     rows = x.reshape(-1, shape[-1])
     rows[0, :32] = 0
-    rows[1, :32] = np.resize([6, 0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5, -0.25, -0.75, -1.25, -1.75, -2.5, -3.5, -5], 32)
+    rows[1, :32] = np.resize(
+        [6, 0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5, -0.25, -0.75, -1.25, -1.75, -2.5, -3.5, -5], 32
+    )
     return x
 
 
@@ -231,7 +291,12 @@ def test_float_modes_quantize_to_the_nearest(mode):
 def test_a_global_scale_stretches_nvfp4():
     x = wide_values(16, 64)
     largest = mx.array(np.abs(x).max())
-    back = mx.dequantize(*mx.quantize(mx.array(x), mode="nvfp4", global_scale=largest), mode="nvfp4", global_scale=largest, dtype=mx.float32)
+    back = mx.dequantize(
+        *mx.quantize(mx.array(x), mode="nvfp4", global_scale=largest),
+        mode="nvfp4",
+        global_scale=largest,
+        dtype=mx.float32,
+    )
     rows = np.abs(x).max(1) > 1
     assert np.abs(np.array(back) - x)[rows].max() <= 0.2 * np.abs(x).max()
     assert np.isclose(np.abs(np.array(back)).max(), np.abs(x).max())
@@ -249,7 +314,9 @@ def test_products_with_float_modes(mode):
         assert close(np.array(got) / scale, x[0] @ full[i].T / scale, tolerance)
         got = mx.quantized_matmul(mx.array(x[0, :, :8]), packed[i], scales[i], mode=mode, transpose=False)
         assert close(np.array(got) / scale, x[0, :, :8] @ full[i] / scale, tolerance)
-    got = mx.gather_qmm(mx.array(x), packed, scales, None, mx.array([5, 0, 1]), mx.array([3, 3, 0]), mode=mode)
+    got = mx.gather_qmm(
+        mx.array(x), packed, scales, None, mx.array([5, 0, 1]), mx.array([3, 3, 0]), mode=mode
+    )
     expected = x[[5, 0, 1]] @ full[[3, 3, 0]].swapaxes(-1, -2)
     assert close(np.array(got) / np.abs(expected).max(), expected / np.abs(expected).max(), tolerance)
 
@@ -261,7 +328,9 @@ def test_qqmm_rounds_both_factors(mode):
     assert close(mx.qqmm(mx.array(x), mx.array(w), mode=mode), expected, 1e-4)
     packed, scales = mx.quantize(mx.array(w), mode=mode)
     assert close(mx.qqmm(mx.array(x), packed, scales, mode=mode), expected, 1e-4)
-    got = mx.gather_qqmm(mx.array(x[None]), mx.array(w.reshape(2, 4, 64)), rhs_indices=mx.array([1, 0, 1]), mode=mode)
+    got = mx.gather_qqmm(
+        mx.array(x[None]), mx.array(w.reshape(2, 4, 64)), rhs_indices=mx.array([1, 0, 1]), mode=mode
+    )
     assert close(got, np.stack([expected[:, 4:], expected[:, :4], expected[:, 4:]]), 1e-4)
 
 
@@ -280,7 +349,9 @@ def test_gather_qmm_multiplies_picked_matrices(i, j, transpose):
 
 def test_fp8_codes_are_those_of_e4m3():
     codes = np.arange(256, dtype=np.uint8)
-    values = np.where(codes & 127 == 127, np.nan, np.append(E4M3, 0)[codes & 127]) * np.where(codes & 128, -1, 1)
+    values = np.where(codes & 127 == 127, np.nan, np.append(E4M3, 0)[codes & 127]) * np.where(
+        codes & 128, -1, 1
+    )
     for dtype in (mx.float16, mx.bfloat16, mx.float32):
         got = mx.from_fp8(mx.array(codes), dtype)
         assert got.dtype == dtype and np.array_equal(np.array(got.astype(mx.float32)), values, equal_nan=True)
@@ -324,7 +395,11 @@ def test_hadamard_of_halves_and_integers():
     for dtype in (mx.float16, mx.bfloat16):
         got = mx.hadamard_transform(mx.array(x).astype(dtype))
         assert got.dtype == dtype
-        assert close(got.astype(mx.float32), np.array(mx.array(x).astype(dtype).astype(mx.float32)) @ sylvester(64) / 8, 2e-2)
+        assert close(
+            got.astype(mx.float32),
+            np.array(mx.array(x).astype(dtype).astype(mx.float32)) @ sylvester(64) / 8,
+            2e-2,
+        )
     assert mx.hadamard_transform(mx.ones(4, mx.int32)).dtype == mx.float32
 
 
@@ -336,7 +411,16 @@ def test_hadamard_is_its_own_gradient():
 
 
 # ---- Sets and positions ----
-UNIQUES = [[3, 1, 2, 3, 1], [], [7], [[3, 1], [1, 2]], [1.5, -0.5, 1.5], [True, False, True], [0.0, -0.0], [5] * 100]
+UNIQUES = [
+    [3, 1, 2, 3, 1],
+    [],
+    [7],
+    [[3, 1], [1, 2]],
+    [1.5, -0.5, 1.5],
+    [True, False, True],
+    [0.0, -0.0],
+    [5] * 100,
+]
 
 
 @pytest.mark.parametrize("values", UNIQUES, ids=repr)
@@ -373,7 +457,9 @@ def test_nonzero_and_argwhere_agree_with_numpy(shape):
         a = mx.array(values)
         assert np.array_equal(np.array(mx.argwhere(a)), np.argwhere(values))
         got = mx.nonzero(a)
-        assert all(np.array_equal(np.array(g), e) for g, e in zip(got, np.nonzero(values))) and len(got) == len(shape)
+        assert all(np.array_equal(np.array(g), e) for g, e in zip(got, np.nonzero(values))) and len(
+            got
+        ) == len(shape)
     assert mx.argwhere(mx.array(3)).shape == (1, 0)
     assert mx.argwhere(mx.zeros((4, 4))).shape == (0, 2)
 
@@ -388,8 +474,16 @@ def test_searchsorted_agrees_with_numpy(side, n):
         got = mx.searchsorted(mx.array(a), mx.array(v), side)
         assert got.dtype == mx.uint32 and np.array_equal(np.array(got), np.searchsorted(a, v, side))
     nan = np.array([1, 2, np.nan, np.nan], np.float32)
-    assert np.array_equal(np.array(mx.searchsorted(mx.array(nan), mx.array(nan), side)), np.searchsorted(nan, nan, side))
+    assert np.array_equal(
+        np.array(mx.searchsorted(mx.array(nan), mx.array(nan), side)), np.searchsorted(nan, nan, side)
+    )
     assert mx.searchsorted(mx.array([1, 3, 5]), 3, side).item() == (1 if side == "left" else 2)
+
+
+def test_the_median_of_nan_is_nan():
+    a = np.array([[1, 2, np.nan], [3, 1, 2]], np.float32)
+    assert close(mx.median(mx.array(a), axis=1), np.median(a, axis=1))
+    assert np.isnan(mx.median(mx.array(a)).item())
 
 
 def test_array_like_stands_for_its_array():
@@ -419,7 +513,10 @@ WRONG = {
     "einsum lost ellipsis": (lambda: mx.einsum("...j->j", F), ValueError),
     "einsum sizes": (lambda: mx.einsum("ij,ij", F, mx.ones((2, 63))), ValueError),
     "einsum integers": (lambda: mx.einsum("ij,kj->ik", I8, I8), ValueError),
-    "einsum wide output": (lambda: mx.einsum("abcdefghijklmnopq,ABCDEFGHIJKLMNOPQ", mx.ones((1,) * 17), mx.ones((1,) * 17)), ValueError),
+    "einsum wide output": (
+        lambda: mx.einsum("abcdefghijklmnopq,ABCDEFGHIJKLMNOPQ", mx.ones((1,) * 17), mx.ones((1,) * 17)),
+        ValueError,
+    ),
     "einsum diagonal": (lambda: mx.einsum("ii", F), ValueError),
     "einsum list": (lambda: mx.einsum("i", [1, 2]), TypeError),
     "einsum subscripts": (lambda: mx.einsum(F, "ij"), TypeError),
@@ -458,7 +555,10 @@ WRONG = {
     "quantize global size": (lambda: mx.quantize(F, mode="nvfp4", global_scale=mx.ones(2)), ValueError),
     "dequantize biases": (lambda: mx.dequantize(*Q4, mx.ones(1), mode="mxfp4"), ValueError),
     "dequantize no biases": (lambda: mx.dequantize(*QA[:2]), ValueError),
-    "dequantize scale dtype": (lambda: mx.dequantize(Q4[0], Q4[1].astype(mx.float32), mode="mxfp4"), ValueError),
+    "dequantize scale dtype": (
+        lambda: mx.dequantize(Q4[0], Q4[1].astype(mx.float32), mode="mxfp4"),
+        ValueError,
+    ),
     "dequantize scale shape": (lambda: mx.dequantize(Q4[0], Q4[1][:, :1], mode="mxfp4"), ValueError),
     "dequantize words": (lambda: mx.dequantize(Q4[0].astype(mx.int32), Q4[1], mode="mxfp4"), ValueError),
     "dequantize dtype": (lambda: mx.dequantize(*Q4, mode="mxfp4", dtype=mx.int32), ValueError),
@@ -466,7 +566,10 @@ WRONG = {
     "quantized_matmul int": (lambda: mx.quantized_matmul(I8, *Q4, mode="mxfp4"), ValueError),
     "gather_qmm biases": (lambda: mx.gather_qmm(F, QA[0], QA[1]), ValueError),
     "gather_qmm range": (lambda: mx.gather_qmm(F, *QA, None, mx.array([1])), IndexError),
-    "gather_qmm batch of scales": (lambda: mx.gather_qmm(F, QA[0][None], *QA[1:], None, mx.array([0])), ValueError),
+    "gather_qmm batch of scales": (
+        lambda: mx.gather_qmm(F, QA[0][None], *QA[1:], None, mx.array([0])),
+        ValueError,
+    ),
     "gather_qmm float index": (lambda: mx.gather_qmm(F, *QA, mx.array([0.5])), ValueError),
     "qqmm affine": (lambda: mx.qqmm(F, F, mode="affine"), ValueError),
     "qqmm int": (lambda: mx.qqmm(I8, F), ValueError),
