@@ -48,6 +48,7 @@ static int add_slice(key_items *k, PyObject *o, int axis) {
   Py_ssize_t n = PySlice_AdjustIndices((Py_ssize_t)mx_dim(k->a, axis), &start, &stop, step);
   /* After adjusting, a stop of -1 with a negative step means "through element 0": the library counts
      negatives from the end, so say it as a number below every element. */
+  if (n == 0) start = stop = 0, step = 1;
   if (step < 0 && stop < 0) stop = -(Py_ssize_t)mx_dim(k->a, axis) - 1;
   return add_item(k, (item){ITEM_SLICE, axis, start, stop, step, n, NULL});
 }

@@ -60,6 +60,13 @@ typedef struct gather_plan {
   int nbroadcast;
 } gather_plan;
 
+/* Are there no indices at all? Then nothing is read or written, even where an axis has no element to name. */
+static bool no_indices(const gather_plan *g) {
+  for (int i = 0; i < g->nbroadcast; i++)
+    if (g->broadcast[i] == 0) return true;
+  return false;
+}
+
 static bool joins_gather(const item *t) { return t->kind == ITEM_ARRAY || t->kind == ITEM_INT; }
 
 static int plan_gather(const key_items *k, gather_plan *g) {
@@ -120,6 +127,7 @@ static mx_array gather(const key_items *k, mx_array a) {
   if (plan_gather(k, &g) < 0) return MX_BAD;
   int n = result_axes(k, &g, from, lengths);
   if (n < 0) return too_many_axes();
+  if (no_indices(&g)) return mx_zeros((mx_ints){lengths, n}, mx_dtype_of(a));
   mx_array r;
   if (g.n == 1)
     r = mx_take(a, g.indices[0], (int)g.axes[0]); /* the index's axes stand where they should */
@@ -261,6 +269,7 @@ static mx_array update_gather(const key_items *k, const box *b, mx_array v, mx_u
   if ((n = result_axes(k, &g, from, lengths)) < 0 || g.nbroadcast + mx_ndim(a) > MX_MAX_NDIM)
     return too_many_axes();
   v = mx_broadcast_to(drop_leading(v, n), (mx_ints){lengths, n});
+  if (no_indices(&g)) return mx_ok(v) ? k->a : v;
   /* The result's order -> (I..., other axes...) -> (I..., one axis for each of a's, 1 for the gathered ones).
    */
   int naxes = 0, m = 0;

@@ -214,6 +214,20 @@ def test_bad_keys_raise_at_the_call(key, error):
         both()[0][key]
 
 
+def test_empty_selections_agree_with_numpy():
+    for shape, key in [
+        ((1,), slice(-3, None, -2)),
+        ((3, 1, 2), (slice(None), slice(-2, None, -1))),
+        ((0, 0, 0), (slice(None), np.zeros((0, 0), bool))),
+        ((2, 0, 1), (np.zeros((2, 0), bool), slice(None))),
+        ((3, 0), (I([], dtype=int), I([], dtype=int))),
+    ]:
+        a, n = both(shape)
+        assert a[to_mlx(key)].shape == n[key].shape
+        a[to_mlx(key)] = 1
+        assert a.shape == shape
+
+
 def test_a_mask_of_no_axes_takes_all_or_nothing():
     a, n = both()
     for mask in (True, False):
