@@ -97,8 +97,7 @@ RANDOM(permutation, "x: object, axis: int = 0" KEY_SIGNATURE,
   return py_int64(f->v[0].o, &n) < 0 ? NULL : py_wrap(mx_random_permutation_n(n, KEY(2)));
 }
 
-FUNCTION_IN(random, __getattr__, "arg: object, /",
-            "The names of this module are all set: AttributeError.") {
+FUNCTION_IN(random, __getattr__, "arg: object, /", "The names of this module are all set: AttributeError.") {
   PyErr_Format(PyExc_AttributeError, "module 'mlx.core.random' has no attribute %R", f->v[0].o);
   return NULL;
 }
