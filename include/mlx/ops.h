@@ -205,6 +205,46 @@ MX_API mx_array mx_addmm(mx_array c, mx_array a, mx_array b, double alpha,
 MX_API mx_array mx_outer(mx_array a, mx_array b);
 MX_API mx_array mx_inner(mx_array a, mx_array b);
 MX_API mx_array mx_tensordot(mx_array a, mx_array b, mx_ints axes_a, mx_ints axes_b);
+/* Einstein summation: "bij,bjk->bik", implicit outputs, "..." for axes that broadcast, repeated subscripts
+ * for diagonals. */
+MX_API mx_array mx_einsum(const char *subscripts, int n, const mx_array *operands);
+/* The order in which einsum contracts: n - 1 steps, each the places of two operands (first < second) among
+   those left, whose product goes to the end. The costs count multiplications and additions. */
+typedef struct mx_einsum_step {
+  int first, second;
+} mx_einsum_step;
+typedef struct mx_einsum_cost {
+  int naive_scaling, scaling; /* subscripts of the whole; of the widest step */
+  double naive_flops, flops;
+} mx_einsum_cost;
+MX_API int mx_einsum_path(const char *subscripts, int n, const mx_array *operands, mx_einsum_step *steps,
+                          mx_einsum_cost *cost);
+/* Products of matrices picked by flat indices into the batches of a and b, (I..., M, N); an absent index list
+   takes every matrix. */
+MX_API mx_array mx_gather_mm(mx_array a, mx_array b, mx_array a_indices, mx_array b_indices);
+/* For each pair (start, stop) of segments (..., 2), a[:, start:stop] b[start:stop]: (..., M, N) of a (M, K)
+   and b (K, N). */
+MX_API mx_array mx_segmented_mm(mx_array a, mx_array b, mx_array segments);
+/* The product with blocks of a, b and the result masked: a bool mask keeps or clears, another multiplies.
+   Masks, which may be NULL, have one element for each block of block_size x block_size. */
+MX_API mx_array mx_block_masked_mm(mx_array a, mx_array b, int block_size, mx_array mask_out, mx_array mask_a,
+                                   mx_array mask_b);
+/* scale times the Hadamard matrix of the last axis, of size m 2^k with m 1, 12, 20 or 28. */
+MX_API mx_array mx_hadamard_transform(mx_array a, double scale);
+
+/* ---- Sets and positions ---- */
+/* The sorted distinct elements of a, flattened: `size` of them, cut off or filled up with fill (NULL: the
+   first). The place of each one's first occurrence (uint32), where each element of a went (uint32, a's
+   shape), and how often it occurs (int32); each of the last four may be NULL. */
+MX_API int mx_unique(mx_array a, int64_t size, mx_array fill, mx_array *values, mx_array *index,
+                     mx_array *inverse, mx_array *counts);
+/* Where to insert values into a sorted vector so that it stays sorted: before equal elements, or after
+   (right). uint32. NaN comes last. */
+MX_API mx_array mx_searchsorted(mx_array sorted, mx_array values, bool right);
+/* How many distinct elements a has, or -1. Evaluates a. */
+MX_API int64_t mx_count_unique(mx_array a);
+/* The places of the elements other than 0, (count, ndim) int64, in row-major order. Evaluates a. */
+MX_API mx_array mx_argwhere(mx_array a);
 
 /* ---- Quantisation ---- affine: w = q * scale + bias, one scale and bias for each group along the last axis
  * ---- */
@@ -219,5 +259,32 @@ MX_API mx_array mx_dequantize(mx_array packed, mx_array scales, mx_array biases,
 /* x (..., M, K) times the transpose of W (N, K) (transpose), or times W (K, N). */
 MX_API mx_array mx_quantized_matmul(mx_array x, mx_array packed, mx_array scales, mx_array biases,
                                     bool transpose, mx_quant q);
+/* The same of matrices picked by flat indices, as mx_gather_mm. */
+MX_API mx_array mx_gather_qmm(mx_array x, mx_array packed, mx_array scales, mx_array biases,
+                              mx_array x_indices, mx_array indices, bool transpose, mx_quant q);
+
+/* 8-bit floats of the kind e4m3 (1 sign, 4 exponent, 3 mantissa bits; no infinities; at most 448), in uint8.
+ */
+MX_API mx_array mx_to_fp8(mx_array a);
+MX_API mx_array mx_from_fp8(mx_array a, mx_dtype t);
+/* Groups of small floats that share one scale of 8 bits:
+     mxfp4  32 of e2m1, scale a power of two     mxfp8  32 of e4m3, scale a power of two
+     nvfp4  16 of e2m1, scale an e4m3, times global_scale / 2688 where one is given (float32 scalar) */
+typedef enum mx_float_format { MX_MXFP4, MX_MXFP8, MX_NVFP4 } mx_float_format;
+/* w (..., N, K) -> packed uint32 (..., N, K * bits / 32), scales uint8 (..., N, K / group). */
+MX_API int mx_quantize_float(mx_array w, mx_float_format format, mx_array global_scale, mx_array *packed,
+                             mx_array *scales);
+MX_API mx_array mx_dequantize_float(mx_array packed, mx_array scales, mx_float_format format,
+                                    mx_array global_scale, mx_dtype t);
+/* x times the matrix (transposed, as mx_quantized_matmul), in x's dtype. */
+MX_API mx_array mx_quantized_matmul_float(mx_array x, mx_array packed, mx_array scales, bool transpose,
+                                          mx_float_format format);
+MX_API mx_array mx_gather_qmm_float(mx_array x, mx_array packed, mx_array scales, mx_array x_indices,
+                                    mx_array indices, bool transpose, mx_float_format format);
+/* x times w transposed, where x, and w if it has no scales, are first rounded to the format. */
+MX_API mx_array mx_qqmm(mx_array x, mx_array w, mx_array scales, mx_float_format format,
+                        mx_array global_scale_x, mx_array global_scale_w);
+MX_API mx_array mx_gather_qqmm(mx_array x, mx_array w, mx_array scales, mx_array x_indices, mx_array indices,
+                               mx_float_format format, mx_array global_scale_x, mx_array global_scale_w);
 MX_END
 #endif

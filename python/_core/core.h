@@ -186,6 +186,11 @@ PyObject *py_shape_tuple(mx_ints shape);
  * exception. */
 int py_int_list(PyObject *o, int64_t **out);
 
+/* ---- Variadic functions ---- */
+/* The arrays that `*name` took, with room for as many results behind them: *out comes from PyMem_Malloc.
+   Their number, or -1 with TypeError. */
+int py_rest_arrays(frame *f, mx_array **out);
+
 /* ---- Conversion (convert.c) ---- */
 /* Is this a scalar or array that arithmetic accepts: array, bool, int, float, complex, buffer, __mlx_array__?
  */
@@ -262,6 +267,7 @@ int py_transforms_init(PyObject *module);
 int py_random_init(PyObject *module);
 int py_fast_init(PyObject *module);
 int py_print_init(PyObject *module);
+int py_array_like_init(PyObject *module);
 extern int py_print_precision; /* -1: six significant digits; else decimals */
 PyObject *py_repr(PyObject *self);
 /* Adds an object to the module and lets go of it; adds a type. */

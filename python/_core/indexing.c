@@ -4,150 +4,10 @@
    axes that ints and slices name; a gather (or scatter) over the axes that index arrays name; and a reshape
    that drops the axes of ints and adds those of None. As in NumPy, the axes of index arrays stand where the
    first one was when they are neighbours, and in front when they are not; an int counts as an index array
-   when there is one. */
-#include "core.h"
+   when there is one. A boolean mask stands for one index array for each of its axes, the places where it
+   holds: to know their number, reading with a mask evaluates it. Assigning with a mask alone does not. */
+#include "index_key.h"
 #include <string.h>
-
-typedef enum item_kind { ITEM_INT, ITEM_SLICE, ITEM_NEW_AXIS, ITEM_ARRAY } item_kind;
-typedef struct item {
-  item_kind kind;
-  int axis; /* of the array; not for ITEM_NEW_AXIS */
-  int64_t start, stop, step, length;
-  mx_array indices;
-} item;
-
-enum { MAX_ITEMS = 2 * MX_MAX_NDIM };
-typedef struct key_items {
-  mx_array a;
-  item v[MAX_ITEMS];
-  int n, narrays;
-  mx_array mask; /* a boolean mask over the leading axes: then nothing else is set */
-} key_items;
-
-static int fail(PyObject *type, const char *text) {
-  PyErr_SetString(type, text);
-  return -1;
-}
-
-static bool is_int(PyObject *o) {
-  if (PyBool_Check(o)) return false;
-  return PyLong_Check(o) ||
-         (PyIndex_Check(o) && !py_is_array(o) && !PyObject_HasAttrString(o, "__array__")) ||
-         (PyIndex_Check(o) && !py_is_array(o) && !PySequence_Check(o));
-}
-
-static int add_item(key_items *k, item i) {
-  if (k->n == MAX_ITEMS) return fail(PyExc_ValueError, "[index] expected at most 64 indices");
-  k->v[k->n++] = i;
-  return 0;
-}
-
-static int add_int(key_items *k, PyObject *o, int axis) {
-  int64_t i, n = mx_dim(k->a, axis);
-  if (py_int64(o, &i) < 0) return -1;
-  if (i < -n || i >= n) {
-    PyErr_Format(PyExc_IndexError, "[index] index %lld is out of range for axis %d with size %lld",
-                 (long long)i, axis, (long long)n);
-    return -1;
-  }
-  if (i < 0) i += n;
-  return add_item(k, (item){ITEM_INT, axis, i, i + 1, 1, 1, NULL});
-}
-
-static bool slice_part(PyObject *slice, const char *name) {
-  PyObject *v = PyObject_GetAttrString(slice, name);
-  bool good = v && (v == Py_None || (PyIndex_Check(v) && !py_is_array(v)));
-  Py_XDECREF(v);
-  return good;
-}
-
-static int add_slice(key_items *k, PyObject *o, int axis) {
-  if (!slice_part(o, "start") || !slice_part(o, "stop") || !slice_part(o, "step"))
-    return fail(PyExc_ValueError, "Slice indices must be integers or None.");
-  Py_ssize_t start, stop, step;
-  if (PySlice_Unpack(o, &start, &stop, &step) < 0) return -1;
-  Py_ssize_t n = PySlice_AdjustIndices((Py_ssize_t)mx_dim(k->a, axis), &start, &stop, step);
-  /* After adjusting, a stop of -1 with a negative step means "through element 0": the library counts
-     negatives from the end, so say it as a number below every element. */
-  if (step < 0 && stop < 0) stop = -(Py_ssize_t)mx_dim(k->a, axis) - 1;
-  return add_item(k, (item){ITEM_SLICE, axis, start, stop, step, n, NULL});
-}
-
-static int add_full(key_items *k, int axis) {
-  int64_t n = mx_dim(k->a, axis);
-  return add_item(k, (item){ITEM_SLICE, axis, 0, n, 1, n, NULL});
-}
-
-static int add_array(key_items *k, mx_array indices, int axis) {
-  mx_dtype t = mx_dtype_of(indices);
-  if (t == MX_BOOL) return fail(PyExc_ValueError, "boolean indices are not yet supported");
-  if (t > MX_INT64)
-    return fail(PyExc_ValueError, "[index] expected indices of an integer dtype, got another");
-  k->narrays++;
-  return add_item(k, (item){ITEM_ARRAY, axis, 0, 0, 1, 1, indices});
-}
-
-/* An index array from an array, a list of ints, or a buffer of integers; NULL without an exception for
- * another object. */
-static mx_array index_array(PyObject *o) {
-  if (py_is_array(o)) return py_handle(o);
-  if (PyList_Check(o) || (PyObject_CheckBuffer(o) && !PyBytes_Check(o))) return py_to_array(o, -1);
-  return NULL;
-}
-
-static PyObject *key_item(PyObject *key, Py_ssize_t i) {
-  return PyTuple_Check(key) ? PyTuple_GetItem(key, i) : key;
-}
-
-static int read_key(key_items *k, mx_array a, PyObject *key) {
-  memset(k, 0, sizeof *k);
-  k->a = a;
-  Py_ssize_t n = PyTuple_Check(key) ? PyTuple_Size(key) : 1;
-  int ndim = mx_ndim(a), used = 0, ellipses = 0;
-  for (Py_ssize_t i = 0; i < n; i++) {
-    PyObject *o = key_item(key, i);
-    if (o == Py_Ellipsis)
-      ellipses++;
-    else if (o != Py_None)
-      used++;
-  }
-  if (ellipses > 1) return fail(PyExc_ValueError, "An index can only have a single ellipsis (...)");
-  mx_array mask = n == 1 ? index_array(key_item(key, 0)) : NULL;
-  if (!mask && PyErr_Occurred()) return -1;
-  if (mask && mx_dtype_of(mask) == MX_BOOL) {
-    k->mask = mask;
-    return 0;
-  }
-  if (used > ndim) {
-    if (ndim == 0) return fail(PyExc_ValueError, "[index] expected no indices for an array of 0 dimensions");
-    PyErr_Format(PyExc_ValueError, "[index] expected at most %d indices, got more", ndim);
-    return -1;
-  }
-  int axis = 0;
-  for (Py_ssize_t i = 0; i < n; i++) {
-    PyObject *o = key_item(key, i);
-    int r = 0;
-    if (o == Py_None) {
-      r = add_item(k, (item){ITEM_NEW_AXIS, -1, 0, 1, 1, 1, NULL});
-    } else if (o == Py_Ellipsis) {
-      for (int fill = ndim - used; r == 0 && fill > 0; fill--) r = add_full(k, axis++);
-    } else if (PySlice_Check(o)) {
-      r = add_slice(k, o, axis++);
-    } else if (is_int(o)) {
-      r = add_int(k, o, axis++);
-    } else {
-      mx_array indices = n == 1 ? mask : index_array(o);
-      if (indices)
-        r = add_array(k, indices, axis++);
-      else
-        r = PyErr_Occurred() ? -1 : fail(PyExc_ValueError, "Cannot index mlx array using the given type.");
-    }
-    if (r < 0) return -1;
-  }
-  while (axis < ndim)
-    if (add_full(k, axis++) < 0) return -1;
-  return 0;
-}
 
 /* ---- The slicing step ---- */
 typedef struct box {
@@ -200,9 +60,16 @@ typedef struct gather_plan {
   int nbroadcast;
 } gather_plan;
 
+/* Are there no indices at all? Then nothing is read or written, even where an axis has no element to name. */
+static bool no_indices(const gather_plan *g) {
+  for (int i = 0; i < g->nbroadcast; i++)
+    if (g->broadcast[i] == 0) return true;
+  return false;
+}
+
 static bool joins_gather(const item *t) { return t->kind == ITEM_ARRAY || t->kind == ITEM_INT; }
 
-static int plan_gather(const key_items *k, const box *b, gather_plan *g) {
+static int plan_gather(const key_items *k, gather_plan *g) {
   memset(g, 0, sizeof *g);
   mx_ints shapes[MX_MAX_NDIM];
   int last = -1;
@@ -226,7 +93,6 @@ static int plan_gather(const key_items *k, const box *b, gather_plan *g) {
     g->axes[g->n++] = t->axis;
     g->sizes[t->axis] = 1;
   }
-  (void)b;
   g->nbroadcast = mx_broadcast_shapes(g->n, shapes, g->broadcast);
   return g->nbroadcast < 0 ? -1 : 0;
 }
@@ -254,13 +120,14 @@ static int result_axes(const key_items *k, const gather_plan *g, int *from, int6
   return n;
 }
 
-static mx_array gather(const key_items *k, mx_array a, const box *b) {
+static mx_array gather(const key_items *k, mx_array a) {
   gather_plan g;
   int from[MX_MAX_NDIM];
   int64_t lengths[MX_MAX_NDIM], shape[MX_MAX_NDIM], order[MX_MAX_NDIM];
-  if (plan_gather(k, b, &g) < 0) return MX_BAD;
+  if (plan_gather(k, &g) < 0) return MX_BAD;
   int n = result_axes(k, &g, from, lengths);
   if (n < 0) return too_many_axes();
+  if (no_indices(&g)) return mx_zeros((mx_ints){lengths, n}, mx_dtype_of(a));
   mx_array r;
   if (g.n == 1)
     r = mx_take(a, g.indices[0], (int)g.axes[0]); /* the index's axes stand where they should */
@@ -281,15 +148,26 @@ static mx_array gather(const key_items *k, mx_array a, const box *b) {
   return mx_ok(r) ? reshape(r, lengths, n) : r;
 }
 
-static mx_array get(const key_items *k) {
-  if (k->mask) {
-    mx_error_set(MX_INVALID_ARGUMENT, "boolean indices are not yet supported");
-    return MX_BAD;
+/* a[mask] over the leading axes: rows of the array with those joined. NULL with the exception set. */
+static mx_array masked_rows(mx_array a, mx_array mask) {
+  int lead = mx_ndim(mask), n = 1;
+  int64_t shape[MX_MAX_NDIM + 1] = {mx_size(mask)};
+  mx_array places;
+  if (py_mask_places(a, mask, 0, &places) < 0) return NULL;
+  if (lead == 0) { /* the whole array once, or not at all */
+    mx_array once = mx_zeros(MX_SHAPE(mx_dim(places, 0)), MX_INT64);
+    return py_checked(mx_take(mx_expand_dims(a, MX_AXES(0)), once, 0));
   }
+  if (lead > 1) places = mx_argwhere(mx_flatten(mask, 0, -1));
+  for (int i = lead; i < mx_ndim(a); i++) shape[n++] = mx_dim(a, i);
+  return py_checked(mx_take(mx_reshape(a, (mx_ints){shape, n}), mx_flatten(places, 0, -1), 0));
+}
+
+static mx_array get(const key_items *k) {
   box b = slice_box(k);
   mx_array a = take_box(k->a, &b);
   if (!mx_ok(a)) return a;
-  if (k->narrays) return gather(k, a, &b);
+  if (k->narrays) return gather(k, a);
   int64_t shape[MX_MAX_NDIM];
   int n = 0;
   for (int i = 0; i < k->n; i++) {
@@ -329,7 +207,8 @@ PyObject *py_array_getitem(PyObject *self, PyObject *key) {
     }
   } else {
     key_items k;
-    if (read_key(&k, a, key) == 0) r = py_wrap(get(&k));
+    mx_array part = py_read_key(&k, a, key, false) < 0 ? NULL : k.mask ? masked_rows(a, k.mask) : get(&k);
+    r = part ? py_wrap(part) : NULL;
   }
   mx_scope_close(&s);
   return r;
@@ -386,10 +265,11 @@ static mx_array update_gather(const key_items *k, const box *b, mx_array v, mx_u
   gather_plan g;
   int from[MX_MAX_NDIM], n;
   int64_t lengths[MX_MAX_NDIM], order[MX_MAX_NDIM], shape[MX_MAX_NDIM];
-  if (!mx_ok(a) || plan_gather(k, b, &g) < 0) return MX_BAD;
+  if (!mx_ok(a) || plan_gather(k, &g) < 0) return MX_BAD;
   if ((n = result_axes(k, &g, from, lengths)) < 0 || g.nbroadcast + mx_ndim(a) > MX_MAX_NDIM)
     return too_many_axes();
   v = mx_broadcast_to(drop_leading(v, n), (mx_ints){lengths, n});
+  if (no_indices(&g)) return mx_ok(v) ? k->a : v;
   /* The result's order -> (I..., other axes...) -> (I..., one axis for each of a's, 1 for the gathered ones).
    */
   int naxes = 0, m = 0;
@@ -410,7 +290,7 @@ static mx_array update_gather(const key_items *k, const box *b, mx_array v, mx_u
 
 /* Where the mask holds, the value: one that broadcasts over the masked elements, or a list of them in order.
  */
-static mx_array update_mask(const key_items *k, mx_array v, mx_update_mode mode) {
+static mx_array update_mask(const key_items *k, mx_array v) {
   mx_array a = k->a, mask = k->mask;
   int lead = mx_ndim(mask), ndim = mx_ndim(a);
   int64_t shape[MX_MAX_NDIM];
@@ -419,16 +299,22 @@ static mx_array update_mask(const key_items *k, mx_array v, mx_update_mode mode)
     shape[i] = i < lead ? mx_dim(mask, i) : 1;
     fits = fits && (i >= lead || shape[i] == mx_dim(a, i));
   }
-  if (!fits || mode != MX_UPDATE_SET) {
+  if (!fits) {
     mx_error_set(MX_INVALID_ARGUMENT,
-                 fits ? "[at] boolean masks are not supported"
-                      : "[setitem] expected a boolean mask with the shape of the array's leading axes");
+                 "[setitem] expected a boolean mask with the shape of the array's leading axes");
     return MX_BAD;
   }
   if (mx_ndim(v) > ndim - lead + 1) {
     mx_error_set(MX_INVALID_ARGUMENT,
                  "[setitem] expected a value of at most %d dimensions for this mask, got %d", ndim - lead + 1,
                  mx_ndim(v));
+    return MX_BAD;
+  }
+  if (mx_ndim(v) == ndim - lead + 1 && mx_dim(v, 0) == 0) { /* no values: right where nothing is masked */
+    mx_array places = mx_argwhere(mask);
+    if (!mx_ok(places) || mx_dim(places, 0) == 0) return mx_ok(places) ? a : places;
+    mx_error_set(MX_INVALID_ARGUMENT, "[setitem] expected %lld values for this mask, got 0",
+                 (long long)mx_dim(places, 0));
     return MX_BAD;
   }
   if (mx_ndim(v) == ndim - lead + 1) { /* the j-th masked element takes v[j] */
@@ -446,9 +332,13 @@ static mx_array update_mask(const key_items *k, mx_array v, mx_update_mode mode)
 
 mx_array py_update(mx_array a, PyObject *key, mx_array value, mx_update_mode mode) {
   key_items k;
-  if (read_key(&k, a, key) < 0) return NULL;
+  if (py_read_key(&k, a, key, mode != MX_UPDATE_SET) < 0) return NULL;
   mx_array v = mx_dtype_of(value) == mx_dtype_of(a) ? value : mx_astype(value, mx_dtype_of(a));
-  if (k.mask) return py_checked(update_mask(&k, v, mode));
+  if (k.mask && mode != MX_UPDATE_SET) {
+    PyErr_SetString(PyExc_ValueError, "[at] expected a boolean mask of 1 dimension or more, got 0");
+    return NULL;
+  }
+  if (k.mask) return py_checked(update_mask(&k, v));
   box b = slice_box(&k);
   return py_checked(k.narrays ? update_gather(&k, &b, v, mode) : update_box(&k, &b, v, mode));
 }

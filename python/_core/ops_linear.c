@@ -1,4 +1,4 @@
-/* Products of matrices, plain and quantised. */
+/* Products of matrices and vectors. */
 #include "core.h"
 #include <string.h>
 
@@ -61,52 +61,4 @@ FUNCTION(kron, "a: array, b: array" STREAM, "The Kronecker product: every elemen
   }
   mx_array p = mx_multiply(mx_reshape(A, (mx_ints){x, 2 * n}), mx_reshape(B, (mx_ints){y, 2 * n}));
   return py_wrap(mx_reshape(p, (mx_ints){both, n}));
-}
-
-/* ---- Quantised ---- */
-static int read_quant(const frame *f, int group_size, int mode, mx_quant *q) {
-  if (strcmp(f->v[mode].s, "affine")) {
-    PyErr_Format(PyExc_NotImplementedError, "[%s] expected mode 'affine', got '%s'", f->f->name,
-                 f->v[mode].s);
-    return -1;
-  }
-  *q = (mx_quant){py_given(f, group_size) ? (int)f->v[group_size].i : 0,
-                  py_given(f, group_size + 1) ? (int)f->v[group_size + 1].i : 0};
-  if ((py_given(f, group_size) && q->group_size <= 0) || (py_given(f, group_size + 1) && q->bits <= 0)) {
-    PyErr_Format(PyExc_ValueError, "[%s] expected a positive group_size and number of bits", f->f->name);
-    return -1;
-  }
-  return 0;
-}
-FUNCTION(quantize,
-         "w: array, /, group_size: int? = None, bits: int? = None, mode: str = 'affine', *, global_scale: "
-         "array? = None, "
-         "stream: stream = None",
-         "[packed uint32 (..., N, K * bits / 32), scales, biases (..., N, K / group_size)] of w (..., N, K), "
-         "so that w is "
-         "about q * scale + bias in each group. group_size 32, 64 (default) or 128; bits 2, 3, 4 (default), "
-         "5, 6 or 8.") {
-  mx_quant q;
-  mx_array out[3];
-  if (read_quant(f, 1, 3, &q) < 0) return NULL;
-  return mx_quantize(A, q, &out[0], &out[1], &out[2]) < 0 ? py_raise() : py_wrap_list(3, out);
-}
-FUNCTION(dequantize,
-         "w: array, /, scales: array, biases: array? = None, group_size: int? = None, bits: int? = None, "
-         "mode: str = "
-         "'affine', global_scale: array? = None, dtype: dtype? = None" STREAM,
-         "The matrix that quantize packed: q * scale + bias.") {
-  mx_quant q;
-  if (read_quant(f, 3, 5, &q) < 0) return NULL;
-  mx_array w = mx_dequantize(A, B, f->v[2].a, q);
-  return py_wrap(py_given(f, 7) ? mx_astype(w, f->v[7].t) : w);
-}
-FUNCTION(quantized_matmul,
-         "x: array, w: array, /, scales: array, biases: array? = None, transpose: bool = True, group_size: "
-         "int? = None, "
-         "bits: int? = None, mode: str = 'affine'" STREAM,
-         "x times the (transposed, by default) matrix that quantize packed.") {
-  mx_quant q;
-  if (read_quant(f, 5, 7, &q) < 0) return NULL;
-  return py_wrap(mx_quantized_matmul(A, B, f->v[2].a, f->v[3].a, f->v[4].b, q));
 }

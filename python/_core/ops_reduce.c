@@ -51,9 +51,9 @@ METHOD_ROW(var, SPREAD_METHOD_SIGNATURE,
            "The variance; the sum of squares is divided by N - ddof (or correction).");
 METHOD_ROW(std, SPREAD_METHOD_SIGNATURE, "The standard deviation: the square root of var.");
 
-FUNCTION(
-    median, REDUCE_SIGNATURE,
-    "The middle element of the sorted ones, or the mean of the two in the middle; float32 for integers.") {
+FUNCTION(median, REDUCE_SIGNATURE,
+         "The middle element of the sorted ones, or the mean of the two in the middle; NaN if there is "
+         "one; float32 for integers.") {
   mx_array a = A;
   int ndim = mx_ndim(a);
   bool reduced[MX_MAX_NDIM] = {false};
@@ -86,6 +86,8 @@ FUNCTION(
   a = mx_sort(mx_reshape(mx_transpose(a, (mx_ints){order, ndim}), (mx_ints){shape, nkept + 1}), -1);
   mx_array low = mx_take(a, mx_int((count - 1) / 2), -1), high = mx_take(a, mx_int(count / 2), -1);
   mx_array r = count % 2 ? low : mx_multiply(mx_add(low, high), mx_like(low, 0.5));
+  mx_array last = mx_take(a, mx_int(count - 1), -1); /* a NaN, if there is one */
+  r = mx_where(mx_isnan(last), last, r);
   return py_wrap(mx_reshape(r, f->v[2].b ? (mx_ints){kept, ndim} : (mx_ints){shape, nkept}));
 }
 
@@ -195,16 +197,4 @@ FUNCTION(topk, "a: array, /, k: int, axis: int? = -1" STREAM,
 FUNCTION(softmax, "a: array, /, axis: ints? = None, *, precise: bool = False, stream: stream = None",
          "exp(a) / sum(exp(a)) over axes, without overflow. precise: halves are computed in float32.") {
   return py_wrap(mx_softmax(A, AXES, f->v[2].b));
-}
-FUNCTION(searchsorted, "sorted_sequence: array, values: value, /, side: str = 'left'" STREAM,
-         "For each value, where to insert it into a sorted vector, uint32. side 'left': before equal "
-         "elements; 'right': after.") {
-  bool right = !strcmp(f->v[2].s, "right");
-  if (mx_ndim(A) != 1 || (!right && strcmp(f->v[2].s, "left"))) {
-    PyErr_SetString(PyExc_ValueError, "[searchsorted] expected a vector, and side 'left' or 'right'");
-    return NULL;
-  }
-  mx_array v = mx_expand_dims(f->v[1].a, MX_AXES(-1)); /* counts elements before: (..., 1) against (N) */
-  mx_array before = right ? mx_less_equal(A, v) : mx_less(A, v);
-  return py_wrap(mx_astype(mx_sum(mx_astype(before, MX_INT32), MX_AXES(-1), false), MX_UINT32));
 }

@@ -100,7 +100,7 @@ FUNCTION(broadcast_to, "a: value, /, shape: ints" STREAM,
          "A view in a larger shape: axes of size 1 repeat.") {
   return py_wrap(mx_broadcast_to(A, f->v[1].ints));
 }
-static int rest_arrays(frame *f, mx_array **out) {
+int py_rest_arrays(frame *f, mx_array **out) {
   *out = PyMem_Malloc(sizeof **out * (size_t)(2 * f->nrest + 1));
   if (!*out) return PyErr_NoMemory(), -1;
   for (Py_ssize_t i = 0; i < f->nrest; i++) {
@@ -117,7 +117,7 @@ static int rest_arrays(frame *f, mx_array **out) {
 FUNCTION(broadcast_arrays, "*arrays, stream: stream = None",
          "A list of the arrays as views in their common shape.") {
   mx_array *in;
-  int n = rest_arrays(f, &in);
+  int n = py_rest_arrays(f, &in);
   if (n < 0) return NULL;
   PyObject *r = n && mx_broadcast_arrays(n, in, in + n) < 0 ? py_raise() : py_wrap_list(n, in + n);
   PyMem_Free(in);
@@ -152,7 +152,7 @@ FUNCTION(meshgrid, "*arrays, sparse: bool? = False, indexing: str? = 'xy', strea
     return NULL;
   }
   mx_array *in;
-  int n = rest_arrays(f, &in);
+  int n = py_rest_arrays(f, &in);
   if (n < 0) return NULL;
   PyObject *r = mx_meshgrid(n, in, f->v[0].b, ij, in + n) < 0 ? py_raise() : py_wrap_tuple(n, in + n);
   PyMem_Free(in);
@@ -172,7 +172,7 @@ static mx_array at_least(mx_array a, int ndim) {
 }
 static PyObject *at_least_all(frame *f, int ndim) {
   mx_array *in;
-  int n = rest_arrays(f, &in);
+  int n = py_rest_arrays(f, &in);
   if (n < 0) return NULL;
   for (int i = 0; i < n; i++) in[i] = at_least(in[i], ndim);
   PyObject *r = n == 1 ? py_wrap(in[0]) : py_wrap_list(n, in);

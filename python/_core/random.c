@@ -97,6 +97,11 @@ RANDOM(permutation, "x: object, axis: int = 0" KEY_SIGNATURE,
   return py_int64(f->v[0].o, &n) < 0 ? NULL : py_wrap(mx_random_permutation_n(n, KEY(2)));
 }
 
+FUNCTION_IN(random, __getattr__, "arg: object, /", "The names of this module are all set: AttributeError.") {
+  PyErr_Format(PyExc_AttributeError, "module 'mlx.core.random' has no attribute %R", f->v[0].o);
+  return NULL;
+}
+
 /* ---- mx.random.state ---- a sequence of one: the calling thread's key ---- */
 static Py_ssize_t state_length(PyObject *self) { return (void)self, 1; }
 static PyObject *state_item(PyObject *self, Py_ssize_t i) {

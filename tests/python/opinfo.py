@@ -415,6 +415,27 @@ both(
     **more,
 )
 both("kron", lambda xp, a, b: xp.kron(a, b), (ANY, (2, 3)), (ANY, (3, 2)), **(more | dict(dtypes=NUMBERS)))
+for label, (subscripts, *shapes) in {
+    "": ("ij,jk->ik", (4, 5), (5, 3)), ".batch": ("bhqd,bkhd->bhqk", (2, 3, 4, 5), (2, 2, 3, 5)),
+    ".diagonal": ("iij,jk->ik", (3, 3, 4), (4, 2)), ".ellipsis": ("...ij,j->...", (2, 3, 4), (4,)),
+    ".sum": ("ij,ij->", (4, 5), (4, 5)), ".outer": ("i,jk->kij", (4,), (2, 3)),
+}.items():  # fmt: skip
+    both(
+        "einsum" + label,
+        lambda xp, a, b, s=subscripts: xp.einsum(s, a, b),
+        *((ANY, x) for x in shapes),
+        **more,
+    )
+picks = [[2, 0], [1, 1]]
+op("gather_mm", lambda a, b: mx.gather_mm(a, b, mx.array(picks[0]), mx.array(picks[1])),
+   lambda a, b: a[picks[0]] @ b[picks[1]], (ANY, (3, 4, 5)), (ANY, (2, 5, 3)),
+   **(more | dict(dtypes=FLOATS)))  # fmt: skip
+op("segmented_mm", lambda a, b: mx.segmented_mm(a, b, mx.array([[0, 2], [2, 7]])),
+   lambda a, b: np.stack([a[:, :2] @ b[:2], a[:, 2:] @ b[2:]]), (ANY, (4, 7)), (ANY, (7, 3)),
+   **(more | dict(dtypes=FLOATS)))  # fmt: skip
+SYLVESTER = [[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]]
+op("hadamard_transform", mx.hadamard_transform, wide(lambda a: a @ SYLVESTER / 2), (ANY, (3, 4)), dtypes=EVERY,
+   result=at_least_float, smooth=(0,), scale=100)  # fmt: skip
 
 
 # ---- fast ----

@@ -20,6 +20,7 @@ def to_mlx(key):
 
 
 I = np.array
+SOME = np.arange(60).reshape(SHAPE) % 7 < 3
 KEYS = [
     0,
     -1,
@@ -77,6 +78,21 @@ KEYS = [
     ([0, 2],),
     ([0, 2], [1, 3]),
     (None, I([0, 1]), None, slice(None), I([1, 2])),
+    SOME[:, 0, 0],
+    SOME[:, :, 0],
+    SOME,
+    SOME & False,
+    SOME | True,
+    (slice(None), SOME[0, :, 0]),
+    (0, SOME[0, :, 0]),
+    (..., SOME[0, 0]),
+    (SOME[:, :, 0], 1),
+    (SOME[:, :, 0], slice(1, 4)),
+    (0, SOME[0]),
+    (SOME[:, 0, 0], I([1])),
+    (None, SOME[:, 0, 0] & False),
+    ([True, False, True],),
+    (np.arange(3) < 2, slice(None), np.arange(5) % 2 > 0),
 ]
 
 
@@ -186,13 +202,41 @@ def test_boolean_masks_assign():
         (slice(None, None, 0), ValueError),
         (True, ValueError),
         (mx.array([1.0]), ValueError),
-        (mx.array([True, False, True]), ValueError),
+        (mx.array([True, False]), IndexError),
+        ((0, mx.array([True])), IndexError),
+        (mx.zeros((1, 1, 1, 1)) > 0, IndexError),
+        ((0, mx.zeros((4, 5, 1)) > 0), ValueError),
     ],
     ids=repr,
 )
 def test_bad_keys_raise_at_the_call(key, error):
     with pytest.raises(error):
         both()[0][key]
+
+
+def test_empty_selections_agree_with_numpy():
+    for shape, key in [
+        ((1,), slice(-3, None, -2)),
+        ((3, 1, 2), (slice(None), slice(-2, None, -1))),
+        ((0, 0, 0), (slice(None), np.zeros((0, 0), bool))),
+        ((2, 0, 1), (np.zeros((2, 0), bool), slice(None))),
+        ((3, 0), (I([], dtype=int), I([], dtype=int))),
+    ]:
+        a, n = both(shape)
+        assert a[to_mlx(key)].shape == n[key].shape
+        a[to_mlx(key)] = 1
+        assert a.shape == shape
+
+
+def test_a_mask_of_no_axes_takes_all_or_nothing():
+    a, n = both()
+    for mask in (True, False):
+        assert np.array_equal(np.array(a[mx.array(mask)]), n[np.array(mask)])
+
+
+def test_gradients_flow_through_masks():
+    x = mx.array([1.0, 2.0, 3.0])
+    assert mx.grad(lambda x: (x[mx.array([True, False, True])] ** 2).sum())(x).tolist() == [2, 0, 6]
 
 
 def test_scalars_have_no_axis_to_index():

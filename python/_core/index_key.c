@@ -1,0 +1,172 @@
+/* Reads the keys of x[key]: ints, slices, None, ..., index arrays, lists, boolean masks, and tuples of them.
+ */
+#include "index_key.h"
+#include <string.h>
+
+static int fail(PyObject *type, const char *text) {
+  PyErr_SetString(type, text);
+  return -1;
+}
+
+static bool is_int(PyObject *o) {
+  if (PyBool_Check(o)) return false;
+  return PyLong_Check(o) ||
+         (PyIndex_Check(o) && !py_is_array(o) && !PyObject_HasAttrString(o, "__array__")) ||
+         (PyIndex_Check(o) && !py_is_array(o) && !PySequence_Check(o));
+}
+
+static int add_item(key_items *k, item i) {
+  if (k->n == MAX_ITEMS) return fail(PyExc_ValueError, "[index] expected at most 64 indices");
+  k->v[k->n++] = i;
+  return 0;
+}
+
+static int add_int(key_items *k, PyObject *o, int axis) {
+  int64_t i, n = mx_dim(k->a, axis);
+  if (py_int64(o, &i) < 0) return -1;
+  if (i < -n || i >= n) {
+    PyErr_Format(PyExc_IndexError, "[index] index %lld is out of range for axis %d with size %lld",
+                 (long long)i, axis, (long long)n);
+    return -1;
+  }
+  if (i < 0) i += n;
+  return add_item(k, (item){ITEM_INT, axis, i, i + 1, 1, 1, NULL});
+}
+
+static bool slice_part(PyObject *slice, const char *name) {
+  PyObject *v = PyObject_GetAttrString(slice, name);
+  bool good = v && (v == Py_None || (PyIndex_Check(v) && !py_is_array(v)));
+  Py_XDECREF(v);
+  return good;
+}
+
+static int add_slice(key_items *k, PyObject *o, int axis) {
+  if (!slice_part(o, "start") || !slice_part(o, "stop") || !slice_part(o, "step"))
+    return fail(PyExc_ValueError, "Slice indices must be integers or None.");
+  Py_ssize_t start, stop, step;
+  if (PySlice_Unpack(o, &start, &stop, &step) < 0) return -1;
+  Py_ssize_t n = PySlice_AdjustIndices((Py_ssize_t)mx_dim(k->a, axis), &start, &stop, step);
+  /* After adjusting, a stop of -1 with a negative step means "through element 0": the library counts
+     negatives from the end, so say it as a number below every element. */
+  if (n == 0) start = stop = 0, step = 1;
+  if (step < 0 && stop < 0) stop = -(Py_ssize_t)mx_dim(k->a, axis) - 1;
+  return add_item(k, (item){ITEM_SLICE, axis, start, stop, step, n, NULL});
+}
+
+static int add_full(key_items *k, int axis) {
+  int64_t n = mx_dim(k->a, axis);
+  return add_item(k, (item){ITEM_SLICE, axis, 0, n, 1, n, NULL});
+}
+
+static int add_array(key_items *k, mx_array indices, int axis) {
+  mx_dtype t = mx_dtype_of(indices);
+  if (t > MX_INT64)
+    return fail(PyExc_ValueError, "[index] expected indices of an integer dtype, got another");
+  k->narrays++;
+  return add_item(k, (item){ITEM_ARRAY, axis, 0, 0, 1, 1, indices});
+}
+
+int py_mask_places(mx_array a, mx_array mask, int axis, mx_array *places) {
+  for (int i = 0; i < mx_ndim(mask); i++)
+    if (axis + i >= mx_ndim(a) || mx_dim(mask, i) != mx_dim(a, axis + i)) {
+      PyErr_Format(
+          PyExc_IndexError,
+          "[index] expected a boolean mask of the sizes of the axes from %d on, got size %lld for its "
+          "axis %d",
+          axis, (long long)mx_dim(mask, i), i);
+      return -1;
+    }
+  if (py_eval(1, &mask) < 0) return -1;
+  *places = py_checked(mx_argwhere(mask));
+  return *places ? 0 : -1;
+}
+static int add_mask(key_items *k, mx_array mask, int axis) {
+  mx_array places, columns[MX_MAX_NDIM];
+  if (mx_ndim(mask) == 0)
+    return fail(PyExc_ValueError, "[index] expected a boolean mask of 1 dimension or more, got 0");
+  if (py_mask_places(k->a, mask, axis, &places) < 0) return -1;
+  if (mx_unstack(places, 1, columns) < 0) return py_raise(), -1;
+  for (int i = 0; i < mx_ndim(mask); i++)
+    if (add_array(k, columns[i], axis + i) < 0) return -1;
+  return 0;
+}
+static bool is_mask(mx_array a) { return a && mx_dtype_of(a) == MX_BOOL; }
+
+/* An index array from an array, a list of ints, or a buffer of integers; NULL without an exception for
+ * another object. */
+static mx_array index_array(PyObject *o) {
+  if (py_is_array(o)) return py_handle(o);
+  if (PyList_Check(o) || (PyObject_CheckBuffer(o) && !PyBytes_Check(o))) return py_to_array(o, -1);
+  return NULL;
+}
+
+static PyObject *key_item(PyObject *key, Py_ssize_t i) {
+  return PyTuple_Check(key) ? PyTuple_GetItem(key, i) : key;
+}
+
+/* The index arrays among the items of a key, and how many axes all items name. */
+typedef struct key_arrays {
+  mx_array v[MAX_ITEMS]; /* NULL for other items */
+  int used;
+  bool ellipsis;
+} key_arrays;
+
+static int read_arrays(PyObject *key, Py_ssize_t n, key_arrays *r) {
+  *r = (key_arrays){.used = 0};
+  if (n > MAX_ITEMS) return fail(PyExc_ValueError, "[index] expected at most 64 indices");
+  for (Py_ssize_t i = 0; i < n; i++) {
+    PyObject *o = key_item(key, i);
+    if (o == Py_Ellipsis) {
+      if (r->ellipsis) return fail(PyExc_ValueError, "An index can only have a single ellipsis (...)");
+      r->ellipsis = true;
+      continue;
+    }
+    if (o == Py_None) continue;
+    if (!PySlice_Check(o) && !is_int(o) && !(r->v[i] = index_array(o)) && PyErr_Occurred()) return -1;
+    r->used += is_mask(r->v[i]) ? mx_ndim(r->v[i]) : 1;
+  }
+  return 0;
+}
+
+/* One item that names axes from `axis` on; their number, or -1. */
+static int add_named(key_items *k, PyObject *o, mx_array indices, int axis) {
+  if (PySlice_Check(o)) return add_slice(k, o, axis) < 0 ? -1 : 1;
+  if (is_int(o)) return add_int(k, o, axis) < 0 ? -1 : 1;
+  if (is_mask(indices)) return add_mask(k, indices, axis) < 0 ? -1 : mx_ndim(indices);
+  if (indices) return add_array(k, indices, axis) < 0 ? -1 : 1;
+  return fail(PyExc_ValueError, "Cannot index mlx array using the given type.");
+}
+
+int py_read_key(key_items *k, mx_array a, PyObject *key, bool places) {
+  memset(k, 0, sizeof *k);
+  k->a = a;
+  Py_ssize_t n = PyTuple_Check(key) ? PyTuple_Size(key) : 1;
+  int ndim = mx_ndim(a), axis = 0;
+  key_arrays arrays;
+  if (read_arrays(key, n, &arrays) < 0) return -1;
+  if (n == 1 && is_mask(arrays.v[0]) && (!places || mx_ndim(arrays.v[0]) == 0)) {
+    k->mask = arrays.v[0];
+    return 0;
+  }
+  if (arrays.used > ndim) {
+    if (ndim == 0) return fail(PyExc_ValueError, "[index] expected no indices for an array of 0 dimensions");
+    PyErr_Format(PyExc_ValueError, "[index] expected at most %d indices, got more", ndim);
+    return -1;
+  }
+  for (Py_ssize_t i = 0; i < n; i++) {
+    PyObject *o = key_item(key, i);
+    if (o == Py_None) {
+      if (add_item(k, (item){ITEM_NEW_AXIS, -1, 0, 1, 1, 1, NULL}) < 0) return -1;
+    } else if (o == Py_Ellipsis) {
+      for (int fill = ndim - arrays.used; fill > 0; fill--)
+        if (add_full(k, axis++) < 0) return -1;
+    } else {
+      int named = add_named(k, o, arrays.v[i], axis);
+      if (named < 0) return -1;
+      axis += named;
+    }
+  }
+  while (axis < ndim)
+    if (add_full(k, axis++) < 0) return -1;
+  return 0;
+}

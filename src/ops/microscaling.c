@@ -1,0 +1,282 @@
+/* Small floats and blocks of them under a shared scale: the OCP "8-bit Floating Point" and "Microscaling
+   Formats (MX)" specifications, and NVIDIA's NVFP4. A narrow float is turned into float16 by moving its bits:
+   its exponent field is shorter, so the value comes out too small by a fixed power of two, subnormals
+   included. */
+#include "ops/common.h"
+#include <math.h>
+
+static mx_array u16(int64_t v) { return mx_scalar_int(v, MX_UINT16); }
+static mx_array u32(int64_t v) { return mx_scalar_int(v, MX_UINT32); }
+
+/* ---- e4m3 ---- */
+enum { E4M3_MAX = 126, E4M3_NAN = 127 };
+
+static mx_array e4m3_decoded(mx_array codes) { /* uint8 -> float32 */
+  mx_array wide = mx_astype(codes, MX_UINT16), magnitude = mx_bitwise_and(wide, u16(127));
+  mx_array sign = mx_left_shift(mx_bitwise_and(wide, u16(128)), u16(8));
+  mx_array half = mx_view(mx_bitwise_or(sign, mx_left_shift(magnitude, u16(7))), MX_FLOAT16);
+  mx_array value = mx_multiply(mx_astype(half, MX_FLOAT32), mx_float(256));
+  return mx_where(mx_equal(magnitude, u16(E4M3_NAN)), mx_float(NAN), value);
+}
+
+/* Half to even at 3 mantissa bits; 448 for what is larger, infinities and NaN. */
+static mx_array e4m3_encoded(mx_array x) { /* float32 -> uint8 */
+  mx_array bits = mx_view(x, MX_UINT32), magnitude = mx_bitwise_and(bits, u32(0x7fffffff));
+  mx_array odd = mx_bitwise_and(mx_right_shift(magnitude, u32(20)), u32(1));
+  mx_array rounded = mx_right_shift(mx_add(magnitude, mx_add(odd, u32(0x7ffff))), u32(20));
+  const int64_t bias = 127 - 7, smallest_normal = (bias + 1) << 23;
+  mx_array normal =
+      mx_minimum(mx_subtract(mx_maximum(rounded, u32(bias << 3)), u32(bias << 3)), u32(E4M3_MAX));
+  /* Below 2^-6 values are multiples of 2^-9, the spacing of floats at 2^14: adding it rounds to them. */
+  mx_array at_2_14 = mx_view(mx_add(mx_minimum(mx_abs(x), mx_float(1)), mx_float(16384)), MX_UINT32);
+  mx_array subnormal = mx_bitwise_and(at_2_14, u32(15));
+  mx_array code = mx_where(mx_less(magnitude, u32(smallest_normal)), subnormal, normal);
+  return mx_astype(mx_bitwise_or(code, mx_bitwise_and(mx_right_shift(bits, u32(24)), u32(128))), MX_UINT8);
+}
+
+mx_array mx_to_fp8(mx_array a) {
+  if (!mxi_usable1("to_fp8", a)) return MX_BAD;
+  if (!mxi_is_float(mxi_dtype(a)))
+    return mxi_bad(MX_INVALID_ARGUMENT, "[to_fp8] expected a real floating point dtype, got %s",
+                   mx_dtype_name(mxi_dtype(a)));
+  return MXI_COMPOSED(e4m3_encoded(mx_astype(a, MX_FLOAT32)));
+}
+
+mx_array mx_from_fp8(mx_array a, mx_dtype t) {
+  if (!mxi_usable1("from_fp8", a)) return MX_BAD;
+  if (mxi_dtype(a) != MX_UINT8 || !mxi_is_float(t))
+    return mxi_bad(MX_INVALID_ARGUMENT,
+                   "[from_fp8] expected uint8 and a real floating point dtype, got %s to %s",
+                   mx_dtype_name(mxi_dtype(a)), mx_dtype_name(t));
+  return MXI_COMPOSED(mx_astype(e4m3_decoded(a), t));
+}
+
+/* ---- e2m1 ---- 0, 0.5, 1, 1.5, 2, 3, 4, 6 ---- */
+static mx_array e2m1_decoded(mx_array codes) { /* uint8 below 16 -> float32 */
+  mx_array wide = mx_astype(codes, MX_UINT16);
+  mx_array sign = mx_left_shift(mx_bitwise_and(wide, u16(8)), u16(12));
+  mx_array magnitude = mx_left_shift(mx_bitwise_and(wide, u16(7)), u16(9));
+  mx_array half = mx_view(mx_bitwise_or(sign, magnitude), MX_FLOAT16);
+  return mx_multiply(mx_astype(half, MX_FLOAT32), mx_float(16384));
+}
+
+/* To the nearest, halves towards zero: the code counts the midpoints that the size exceeds. A zero has no
+ * sign. */
+static mx_array e2m1_encoded(mx_array x) { /* float32 -> uint8 */
+  static const double midpoints[] = {0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5};
+  mx_array size = mx_abs(x), code = NULL;
+  for (int i = 0; i < 7; i++) {
+    mx_array passed = mx_astype(mx_greater(size, mx_float(midpoints[i])), MX_UINT8);
+    code = code ? mx_add(code, passed) : passed;
+  }
+  mx_array zero = mx_scalar_int(0, MX_UINT8), minus = mx_scalar_int(8, MX_UINT8);
+  mx_array negative = mx_logical_and(mx_less(x, mx_float(0)), mx_not_equal(code, zero));
+  return mx_bitwise_or(code, mx_where(negative, minus, zero));
+}
+
+/* Two codes a byte, the first in the low half; and back. The last axis is even. */
+static mx_array nibbles_packed(mx_array codes) {
+  mx_array pair = mx_view(codes, MX_UINT16);
+  return mx_astype(mx_bitwise_and(mx_bitwise_or(pair, mx_right_shift(pair, u16(4))), u16(255)), MX_UINT8);
+}
+static mx_array nibbles_unpacked(mx_array bytes) {
+  mx_array wide = mx_astype(bytes, MX_UINT16), low = mx_bitwise_and(wide, u16(15));
+  return mx_view(mx_bitwise_or(low, mx_left_shift(mx_bitwise_and(wide, u16(240)), u16(4))), MX_UINT8);
+}
+
+/* ---- Groups ---- */
+static const struct format {
+  const char *name;
+  int group, bits;
+  double largest; /* of an element */
+} formats[] = {
+    [MX_MXFP4] = {"mxfp4", 32, 4, 6}, [MX_MXFP8] = {"mxfp8", 32, 8, 448}, [MX_NVFP4] = {"nvfp4", 16, 4, 6}};
+/* Under a global scale, the largest value is the largest e4m3 times the largest e2m1. */
+static const double nvfp4_largest = 448 * 6;
+
+static const struct format *find_format(const char *op, mx_float_format format, mx_array global_scale) {
+  if ((unsigned)format > MX_NVFP4) {
+    mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected a format, got %d", op, (int)format);
+    return NULL;
+  }
+  if (global_scale && (format != MX_NVFP4 || global_scale->size != 1)) {
+    mxi_fail(MX_INVALID_ARGUMENT,
+             "[%s] expected a global scale, of one element, for nvfp4 only, got shape %s "
+             "for %s",
+             op, MXI_SHAPE_TEXT(global_scale), formats[format].name);
+    return NULL;
+  }
+  return &formats[format];
+}
+static mx_array global_factor(mx_array global_scale) {
+  return mx_divide(mx_reshape(mx_astype(global_scale, MX_FLOAT32), MX_NO_SHAPE), mx_float(nvfp4_largest));
+}
+
+/* The bytes s of powers of two 2^(s - 127) not below x; 127 for 0. */
+static mx_array exponents_above(mx_array x) {
+  mx_array bits = mx_view(x, MX_UINT32), mantissa = mx_bitwise_and(bits, u32(0x7fffff));
+  mx_array up = mx_astype(mx_not_equal(mantissa, u32(0)), MX_UINT32);
+  mx_array s = mx_minimum(mx_add(mx_right_shift(bits, u32(23)), up), u32(254));
+  return mx_astype(mx_where(mx_equal(bits, u32(0)), u32(127), s), MX_UINT8);
+}
+static mx_array powers_of_two(mx_array bytes) {
+  mx_array wide = mx_astype(bytes, MX_UINT32);
+  mx_array subnormal = mx_where(mx_equal(wide, u32(0)), u32(0x400000), u32(0));
+  return mx_view(mx_bitwise_or(mx_left_shift(wide, u32(23)), subnormal), MX_FLOAT32);
+}
+
+/* The float32 value of scale bytes. */
+static mx_array scale_values(mx_array bytes, mx_float_format format, mx_array global_scale) {
+  if (format != MX_NVFP4) return powers_of_two(bytes);
+  mx_array s = e4m3_decoded(bytes);
+  return global_scale ? mx_multiply(s, global_factor(global_scale)) : s;
+}
+/* The scale bytes for groups whose largest elements are given. */
+static mx_array scale_bytes(mx_array largest, mx_float_format format, mx_array global_scale) {
+  mx_array ratio = mx_divide(largest, mx_float(formats[format].largest));
+  if (format != MX_NVFP4) return exponents_above(ratio);
+  return e4m3_encoded(global_scale ? mx_divide(ratio, global_factor(global_scale)) : ratio);
+}
+
+struct packed {
+  mx_array words, scales;
+};
+static struct packed packed_groups(mx_array w, mx_float_format format, mx_array global_scale) {
+  const struct format *f = &formats[format];
+  mx_array groups =
+      mx_unflatten(mx_astype(w, MX_FLOAT32), -1, MX_SHAPE(w->dims[w->ndim - 1] / f->group, f->group));
+  struct packed p;
+  p.scales = scale_bytes(mx_max(mx_abs(groups), MX_AXES(-1), false), format, global_scale);
+  mx_array s = mx_expand_dims(scale_values(p.scales, format, global_scale), MX_AXES(-1));
+  mx_array zero = mx_float(0), x = mx_where(mx_equal(s, zero), zero, mx_divide(groups, s));
+  mx_array codes = mx_flatten(f->bits == 8 ? e4m3_encoded(x) : e2m1_encoded(x), -2, -1);
+  p.words = mx_view(f->bits == 8 ? codes : nibbles_packed(codes), MX_UINT32);
+  return p;
+}
+
+int mx_quantize_float(mx_array w, mx_float_format format, mx_array global_scale, mx_array *packed,
+                      mx_array *scales) {
+  *packed = *scales = MX_BAD;
+  if (!mxi_usable1("quantize", w) || global_scale == MX_BAD) return -1;
+  const struct format *f = find_format("quantize", format, global_scale);
+  if (!f) return -1;
+  if (!mxi_is_float(mxi_dtype(w)))
+    return mxi_fail(MX_INVALID_ARGUMENT, "[quantize] expected a real floating point dtype, got %s",
+                    mx_dtype_name(mxi_dtype(w)));
+  if (w->ndim < 2 || w->ndim == MX_MAX_NDIM || mx_dim(w, -1) % f->group)
+    return mxi_fail(MX_INVALID_ARGUMENT,
+                    "[quantize] expected at least 2 dimensions and a last one divisible by "
+                    "the group size %d of %s, got shape %s",
+                    f->group, f->name, MXI_SHAPE_TEXT(w));
+  mx_scope scope = mx_scope_open();
+  struct packed p = packed_groups(w, format, global_scale);
+  *packed = mx_pass(p.words);
+  *scales = mx_pass(p.scales);
+  mx_scope_close(&scope);
+  return mx_ok(*packed) && mx_ok(*scales) ? 0 : -1;
+}
+
+static const struct format *check_packed(const char *op, mx_array packed, mx_array scales,
+                                         mx_float_format format, mx_array global_scale) {
+  if (!mxi_usable2(op, packed, scales) || global_scale == MX_BAD) return NULL;
+  const struct format *f = find_format(op, format, global_scale);
+  if (!f) return NULL;
+  if (mxi_dtype(packed) != MX_UINT32 || mxi_dtype(scales) != MX_UINT8) {
+    mxi_fail(MX_INVALID_ARGUMENT,
+             "[%s] expected a packed matrix of uint32 and scales of uint8, got %s and %s", op,
+             mx_dtype_name(mxi_dtype(packed)), mx_dtype_name(mxi_dtype(scales)));
+    return NULL;
+  }
+  bool match = packed->ndim >= 2 && packed->ndim < MX_MAX_NDIM && scales->ndim == packed->ndim;
+  for (int i = 0; match && i < packed->ndim - 1; i++) match = packed->dims[i] == scales->dims[i];
+  int64_t words = f->group * f->bits / 32; /* of a group */
+  match = match && mx_dim(packed, -1) % words == 0 && mx_dim(packed, -1) / words == mx_dim(scales, -1);
+  if (match) return f;
+  mxi_fail(MX_INVALID_ARGUMENT,
+           "[%s] expected packed (..., N, K * %d / 32) and scales (..., N, K / %d) for %s, "
+           "got shapes %s and %s",
+           op, f->bits, f->group, f->name, MXI_SHAPE_TEXT(packed), MXI_SHAPE_TEXT(scales));
+  return NULL;
+}
+
+static mx_array unpacked_groups(mx_array packed, mx_array scales, mx_float_format format,
+                                mx_array global_scale, mx_dtype t) {
+  const struct format *f = &formats[format];
+  mx_array bytes = mx_view(packed, MX_UINT8);
+  mx_array values = f->bits == 8 ? e4m3_decoded(bytes) : e2m1_decoded(nibbles_unpacked(bytes));
+  mx_array groups = mx_unflatten(values, -1, MX_SHAPE(mx_dim(scales, -1), f->group));
+  mx_array s = mx_expand_dims(scale_values(scales, format, global_scale), MX_AXES(-1));
+  return mx_astype(mx_flatten(mx_multiply(groups, s), -2, -1), t);
+}
+
+mx_array mx_dequantize_float(mx_array packed, mx_array scales, mx_float_format format, mx_array global_scale,
+                             mx_dtype t) {
+  if (!check_packed("dequantize", packed, scales, format, global_scale)) return MX_BAD;
+  if (!mxi_is_float(t))
+    return mxi_bad(MX_INVALID_ARGUMENT, "[dequantize] expected a real floating point dtype, got %s",
+                   mx_dtype_name(t));
+  return MXI_COMPOSED(unpacked_groups(packed, scales, format, global_scale, t));
+}
+
+/* ---- Products ---- */
+static mx_array product(mx_array x, mx_array w, bool transpose) {
+  return mx_matmul(x, transpose ? mx_swapaxes(w, -1, -2) : w);
+}
+static bool check_factor(const char *op, mx_array x) {
+  if (mxi_is_float(mxi_dtype(x))) return true;
+  mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected a real floating point dtype, got %s", op,
+           mx_dtype_name(mxi_dtype(x)));
+  return false;
+}
+
+mx_array mx_quantized_matmul_float(mx_array x, mx_array packed, mx_array scales, bool transpose,
+                                   mx_float_format format) {
+  const char *op = "quantized_matmul";
+  if (!mxi_usable1(op, x) || !check_packed(op, packed, scales, format, NULL) || !check_factor(op, x))
+    return MX_BAD;
+  return MXI_COMPOSED(product(x, unpacked_groups(packed, scales, format, NULL, mxi_dtype(x)), transpose));
+}
+
+/* a rounded to the format, as float of dtype t: what quantize followed by dequantize gives. */
+static mx_array rounded(mx_array a, mx_float_format format, mx_array global_scale, mx_dtype t) {
+  mx_array words, scales;
+  bool vector = mx_ok(a) && a->ndim == 1;
+  if (vector) a = mx_reshape(a, MX_SHAPE(1, a->size));
+  if (mx_quantize_float(a, format, global_scale, &words, &scales) < 0) return MX_BAD;
+  mx_array r = mx_dequantize_float(words, scales, format, global_scale, t);
+  return vector && mx_ok(r) ? mx_reshape(r, MX_SHAPE(-1)) : r;
+}
+/* Both factors of a product in float32, the second from packed words where it has scales. */
+static int round_factors(mx_array x, mx_array w, mx_array scales, mx_float_format format, mx_array scale_x,
+                         mx_array scale_w, mx_array *out) {
+  out[0] = rounded(x, format, scale_x, MX_FLOAT32);
+  out[1] = scales ? mx_dequantize_float(w, scales, format, scale_w, MX_FLOAT32)
+                  : rounded(w, format, scale_w, MX_FLOAT32);
+  if (!mx_ok(out[0]) || !mx_ok(out[1])) return -1;
+  out[1] = mx_swapaxes(out[1], -1, -2);
+  return 0;
+}
+static mx_array rounded_product(mx_array x, mx_array w, mx_array scales, mx_float_format format,
+                                mx_array scale_x, mx_array scale_w) {
+  mx_array f[2];
+  if (round_factors(x, w, scales, format, scale_x, scale_w, f) < 0) return MX_BAD;
+  return mx_astype(mx_matmul(f[0], f[1]), mxi_dtype(x));
+}
+static mx_array rounded_gather(mx_array x, mx_array w, mx_array scales, mx_array x_indices, mx_array indices,
+                               mx_float_format format, mx_array scale_x, mx_array scale_w) {
+  mx_array f[2];
+  if (round_factors(x, w, scales, format, scale_x, scale_w, f) < 0) return MX_BAD;
+  return mx_astype(mx_gather_mm(f[0], f[1], x_indices, indices), mxi_dtype(x));
+}
+
+mx_array mx_qqmm(mx_array x, mx_array w, mx_array scales, mx_float_format format, mx_array global_scale_x,
+                 mx_array global_scale_w) {
+  if (!mxi_usable2("qqmm", x, w) || scales == MX_BAD || !check_factor("qqmm", x)) return MX_BAD;
+  return MXI_COMPOSED(rounded_product(x, w, scales, format, global_scale_x, global_scale_w));
+}
+mx_array mx_gather_qqmm(mx_array x, mx_array w, mx_array scales, mx_array x_indices, mx_array indices,
+                        mx_float_format format, mx_array global_scale_x, mx_array global_scale_w) {
+  if (!mxi_usable2("gather_qqmm", x, w) || scales == MX_BAD || !check_factor("gather_qqmm", x)) return MX_BAD;
+  return MXI_COMPOSED(
+      rounded_gather(x, w, scales, x_indices, indices, format, global_scale_x, global_scale_w));
+}
