@@ -308,9 +308,9 @@ static int long_from_real(const struct mxi_fft_pass *x, struct mxi_fft_row in, s
                           float *work) {
   const struct mxi_fft_plan *p = complex_plan(x);
   struct mxi_fft_row row = {work, 2, 1, false};
-  MXI_TRY(run_long(p, in, row, 1, work + 2 * p->n));
+  MXI_TRY(run_long(p, in, row, by_halves(x) ? 1 : x->scale, work + 2 * p->n));
   if (by_halves(x)) return for_row((struct row_job){SPLIT, x->plan, out, work, p->n / 2 + 1, p->n, x->scale});
-  return for_row((struct row_job){COPY, x->plan, out, work, p->n / 2 + 1, p->n, x->scale});
+  return for_row((struct row_job){COPY, x->plan, out, work, p->n / 2 + 1, p->n, 1});
 }
 static int long_to_real(const struct mxi_fft_pass *x, struct mxi_fft_row in, struct mxi_fft_row out,
                         float *work) {
