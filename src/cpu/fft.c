@@ -1,10 +1,16 @@
 /* Fourier transforms, axis by axis. The real axis, where there is one, is the last of the list: first of a
    transform from real elements, last of one to real ones. */
+#include "cpu/copy.h"
 #include "cpu/cpu.h"
 #include "cpu/fft_run.h"
-#include <string.h>
 
-enum { FEW_LINES = 8 }; /* less would leave most lanes idle */
+enum {
+  FEW_LINES = 8, /* less would leave most lanes idle */
+  /* Lines this long are transposed where neighbouring elements lie this far apart: else each element would
+     take a line of the cache of its own. */
+  LONG_LINE = 1 << 15,
+  FAR_STEP = 8
+};
 
 /* The side of a pass that an array is: its floats, the axis' step, the other axes' strides, all in floats. */
 struct side {
@@ -24,8 +30,8 @@ static struct side side_of(mx_array a, int64_t axis) {
 }
 
 /* Transforms in along an axis into out, which may be in. n: the complex or real length. */
-static int run_axis(mx_array in, mx_array out, int64_t axis, int64_t n, enum mxi_fft_form form, bool inverse,
-                    double scale) {
+static int run_lines(mx_array in, mx_array out, int64_t axis, int64_t n, enum mxi_fft_form form, bool inverse,
+                     double scale) {
   struct side from = side_of(in, axis), to = side_of(out, axis);
   int64_t shape[MXI_MAX_NDIM], count = 0;
   for (int i = 0; i < in->ndim; i++)
@@ -44,6 +50,45 @@ static int run_axis(mx_array in, mx_array out, int64_t axis, int64_t n, enum mxi
   int result = mxi_fft_run_pass(&pass);
   mxi_fft_plan_unref(plan);
   return result;
+}
+
+/* The shape and strides of a with an axis moved last. */
+static void moved_last(mx_array a, int64_t axis, int64_t *shape, int64_t *strides) {
+  int n = 0;
+  for (int i = 0; i < a->ndim; i++)
+    if (i != axis) {
+      shape[n] = mxi_shape(a)[i];
+      strides[n++] = mxi_strides(a)[i];
+    }
+  shape[n] = mxi_shape(a)[axis];
+  strides[n] = mxi_strides(a)[axis];
+}
+
+/* The same by way of copies whose last axis is the transform's. */
+static int run_transposed(mx_array in, mx_array out, int64_t axis, int64_t n, enum mxi_fft_form form,
+                          bool inverse, double scale) {
+  int64_t shape[2][MXI_MAX_NDIM], strides[2][MXI_MAX_NDIM];
+  int ndim = in->ndim;
+  moved_last(in, axis, shape[0], strides[0]);
+  moved_last(out, axis, shape[1], strides[1]);
+  mx_array from = mxi_array_alloc((mx_dtype)in->dtype, (mx_ints){shape[0], ndim});
+  mx_array to = from && form != MXI_FFT_COMPLEX
+                    ? mxi_array_alloc((mx_dtype)out->dtype, (mx_ints){shape[1], ndim})
+                    : from;
+  struct mxi_strided source = {in->data, (mx_dtype)in->dtype, strides[0]};
+  struct mxi_strided target = {out->data, (mx_dtype)out->dtype, strides[1]};
+  int result = to ? mxi_copy_strided(ndim, shape[0], mxi_strided_of(from), source) : -1;
+  if (result == 0) result = run_lines(from, to, ndim - 1, n, form, inverse, scale);
+  if (result == 0) result = mxi_copy_strided(ndim, shape[1], target, mxi_strided_of(to));
+  if (to != from) mxi_unref(to);
+  mxi_unref(from);
+  return result;
+}
+
+static int run_axis(mx_array in, mx_array out, int64_t axis, int64_t n, enum mxi_fft_form form, bool inverse,
+                    double scale) {
+  bool transposed = n >= LONG_LINE && mxi_strides(out)[axis] >= FAR_STEP;
+  return (transposed ? run_transposed : run_lines)(in, out, axis, n, form, inverse, scale);
 }
 
 /* The complex transforms along `axes`, the first from in to out, the others in place. */

@@ -78,6 +78,15 @@ def test_any_axis_is_transformed(n, shape, axis):
     check(mx.fft.irfft(mx.array(half), n, axis), np.fft.irfft(half.astype(np.complex128), n, axis), n)
 
 
+@pytest.mark.parametrize("n", [2**15, 50000, 32771])
+def test_long_columns_are_transformed(n):
+    x, real = sample((n, 2, 8)), sample((n, 2, 8), float)
+    check(mx.fft.fft(mx.array(x), axis=0), np.fft.fft(x.astype(np.complex128), axis=0), n)
+    half = np.fft.rfft(real.astype(np.float64), axis=0)
+    check(mx.fft.rfft(mx.array(real), axis=0), half, n)
+    check(mx.fft.irfft(mx.array(half.astype(np.complex64)), n, 0), real.astype(np.float64), n)
+
+
 @pytest.mark.parametrize("n", [6, 7, 64, 67, 1031, 4096, 4099])
 def test_any_layout_is_transformed(n):
     x = sample((n, 40))
