@@ -1,5 +1,6 @@
 """Fourier transforms against NumPy's in float64: lengths, axes, norms, layouts, derivatives, errors."""
 
+import importlib
 import itertools
 import math
 import os
@@ -7,13 +8,52 @@ import subprocess
 import sys
 
 import mlx.core as mx
-import mlx.core.fft
 import numpy as np
 import pytest
 
 # 1, powers, each radix, products of them, primes beyond the radices, splits into columns and rows, long convolutions.
-LENGTHS = [*range(1, 34), 37, 49, 61, 64, 67, 81, 96, 100, 121, 122, 125, 127, 128, 169, 210, 243, 256, 257, 343]
-LONG = [512, 961, 1000, 1021, 1024, 1031, 1155, 2039, 2048, 2187, 3721, 4096, 4099, 6561, 10000, 10007, 16384, 20011]
+LENGTHS = [
+    *range(1, 34),
+    37,
+    49,
+    61,
+    64,
+    67,
+    81,
+    96,
+    100,
+    121,
+    122,
+    125,
+    127,
+    128,
+    169,
+    210,
+    243,
+    256,
+    257,
+    343,
+]
+LONG = [
+    512,
+    961,
+    1000,
+    1021,
+    1024,
+    1031,
+    1155,
+    2039,
+    2048,
+    2187,
+    3721,
+    4096,
+    4099,
+    6561,
+    10000,
+    10007,
+    16384,
+    20011,
+]
 HUGE = [32768, 61**3, 2 * 10007, 61 * 1021, 1021 * 64, 100003, 2**17, 3**11]
 NORMS = ["backward", "ortho", "forward"]
 
@@ -21,7 +61,11 @@ NORMS = ["backward", "ortho", "forward"]
 def sample(shape, kind=complex, seed=0):
     rng = np.random.default_rng([seed, *np.atleast_1d(shape)])
     x = rng.standard_normal(shape)
-    return (x + 1j * rng.standard_normal(shape)).astype(np.complex64) if kind is complex else x.astype(np.float32)
+    return (
+        (x + 1j * rng.standard_normal(shape)).astype(np.complex64)
+        if kind is complex
+        else x.astype(np.float32)
+    )
 
 
 def check(got, want, n):
@@ -61,14 +105,20 @@ def test_every_length_of_real_lines_is_transformed_both_ways(n, batch):
 def test_every_kind_of_length_has_norms(n, batch, norm):
     x, real = sample((*batch, n)), sample((*batch, n), float)
     for name in ("fft", "ifft"):
-        check(getattr(mx.fft, name)(mx.array(x), norm=norm), getattr(np.fft, name)(x.astype(complex), norm=norm), n)
+        check(
+            getattr(mx.fft, name)(mx.array(x), norm=norm),
+            getattr(np.fft, name)(x.astype(complex), norm=norm),
+            n,
+        )
     check(mx.fft.rfft(mx.array(real), norm=norm), np.fft.rfft(real.astype(np.float64), norm=norm), n)
     half = sample((*batch, n // 2 + 1))
     check(mx.fft.irfft(mx.array(half), n, norm=norm), np.fft.irfft(half.astype(complex), n, norm=norm), n)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 8, 17, 30, 61, 67, 128, 1031, 2048, 4099, 10007])
-@pytest.mark.parametrize("shape, axis", [((None, 5), 0), ((3, None, 2), 1), ((None, 16), 0), ((2, None, 48), -2)])
+@pytest.mark.parametrize(
+    "shape, axis", [((None, 5), 0), ((3, None, 2), 1), ((None, 16), 0), ((2, None, 48), -2)]
+)
 def test_any_axis_is_transformed(n, shape, axis):
     shape = tuple(n if d is None else d for d in shape)
     x, real = sample(shape), sample(shape, float)
@@ -96,7 +146,9 @@ def test_any_layout_is_transformed(n):
         wide = a.astype(np.complex128 if kind is complex else np.float64)
         check(f(mx.array(a).T), reference(wide.T), n)
         check(f(mx.array(a)[::-1, ::3], axis=0), reference(wide[::-1, ::3], axis=0), n)
-        check(f(mx.broadcast_to(mx.array(a[:, 0]), (20, n))), reference(np.broadcast_to(wide[:, 0], (20, n))), n)
+        check(
+            f(mx.broadcast_to(mx.array(a[:, 0]), (20, n))), reference(np.broadcast_to(wide[:, 0], (20, n))), n
+        )
 
 
 @pytest.mark.parametrize("axes", [(0,), (1, 2), (2, 0), (0, 1, 2), (2, 1, 0), None, (-1, -3)])
@@ -104,8 +156,16 @@ def test_any_layout_is_transformed(n):
 def test_several_axes_and_norms(axes, norm):
     x, real = sample((6, 20, 9)), sample((6, 20, 9), float)
     wide = real.astype(np.float64)
-    check(mx.fft.fftn(mx.array(x), axes=axes, norm=norm), np.fft.fftn(x.astype(complex), axes=axes, norm=norm), 1000)
-    check(mx.fft.ifftn(mx.array(x), axes=axes, norm=norm), np.fft.ifftn(x.astype(complex), axes=axes, norm=norm), 1000)
+    check(
+        mx.fft.fftn(mx.array(x), axes=axes, norm=norm),
+        np.fft.fftn(x.astype(complex), axes=axes, norm=norm),
+        1000,
+    )
+    check(
+        mx.fft.ifftn(mx.array(x), axes=axes, norm=norm),
+        np.fft.ifftn(x.astype(complex), axes=axes, norm=norm),
+        1000,
+    )
     half = np.fft.rfftn(wide, axes=axes, norm=norm)
     check(mx.fft.rfftn(mx.array(real), axes=axes, norm=norm), half, 1000)
     lengths = None if axes is None else [real.shape[i] for i in axes]
@@ -239,7 +299,9 @@ def test_derivatives_agree_with_finite_differences(name):
     assert np.allclose(np.array(pushed), difference, rtol=1e-4, atol=1e-4)
     (pulled,) = mx.vjp(f, [mx.array(x)], [mx.array(cotangent)])[1]
     assert np.array(pulled).dtype == x.dtype
-    assert math.isclose(inner(np.array(pulled), tangent), inner(cotangent, difference), rel_tol=1e-3, abs_tol=1e-3)
+    assert math.isclose(
+        inner(np.array(pulled), tangent), inner(cotangent, difference), rel_tol=1e-3, abs_tol=1e-3
+    )
 
 
 @pytest.mark.parametrize("name", ["rfft even", "rfft odd", "irfft even", "irfft odd", "irfftn"])
@@ -289,7 +351,9 @@ def stft_reference(x, n_fft, hop, window, center, mode):
 
 
 @pytest.mark.parametrize("n_fft, hop, width", [(8, 2, 8), (8, 3, 5), (5, 4, 5), (16, 1, 7)])
-@pytest.mark.parametrize("center, mode", [(True, "reflect"), (True, "constant"), (True, "edge"), (False, "reflect")])
+@pytest.mark.parametrize(
+    "center, mode", [(True, "reflect"), (True, "constant"), (True, "edge"), (False, "reflect")]
+)
 def test_stft(n_fft, hop, width, center, mode):
     x, window = sample((2, 40), float), np.hanning(width + 2)[1:-1].astype(np.float32)
     want = stft_reference(x.astype(np.float64), n_fft, hop, window.astype(np.float64), center, mode)
@@ -314,6 +378,10 @@ def test_istft_lengths():
     assert np.allclose(np.array(mx.fft.istft(spectra, length=12))[10:], 0)
     assert mx.fft.istft(spectra, length=0).shape == (0,)
     assert mx.fft.istft(mx.zeros((3, 3)), hop_length=9, center=False).shape == (22,)
+
+
+def test_the_submodule_can_be_imported():
+    assert importlib.import_module("mlx.core.fft") is mx.fft
 
 
 # ---- Errors ----
