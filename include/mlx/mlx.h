@@ -7,6 +7,7 @@
 #include "mlx/random.h"
 #include "mlx/fast.h"
 #include "mlx/conv.h"
+#include "mlx/fft.h"
 #include "mlx/transforms.h"
 #include "mlx/io.h"
 #endif

@@ -1,0 +1,290 @@
+#include "cpu/fft_plan.h"
+#include "base/alloc.h"
+#include "base/checked.h"
+#include "base/error.h"
+#include "cpu/fft_run.h"
+#include <math.h>
+#include <pthread.h>
+#include <string.h>
+
+enum {
+  SMALL = 1024,                /* up to here transforms of many lines run in blocks */
+  LEAST_SPLIT = 256,           /* and from here on, those of a few lines are split */
+  BLOCK_MAX = MXI_FFT_LONGEST, /* a longer one may where its factors don't split it well */
+  MIN_FACTOR = 16              /* a split into fewer columns leaves lanes idle */
+};
+
+/* ---- Roots of unity ---- */
+/* exp(-2 pi i a / n), 0 <= a < n: by quadrants, so that it is exact at their ends. */
+static void unit_root(int64_t a, int64_t n, double *re, double *im) {
+  int64_t quadrant = 4 * a / n, rest = 4 * a - quadrant * n;
+  bool upper = 2 * rest > n; /* beyond pi / 4 */
+  double angle = M_PI_2 * (double)(upper ? n - rest : rest) / (double)n;
+  double c = upper ? sin(angle) : cos(angle), s = upper ? cos(angle) : sin(angle);
+  const double turned[4][2] = {{c, -s}, {-s, -c}, {-c, s}, {s, c}};
+  *re = turned[quadrant][0];
+  *im = turned[quadrant][1];
+}
+
+static int roots_init(struct mxi_fft_roots *r, int64_t order) {
+  r->order = order;
+  r->shift = 0;
+  while ((int64_t)1 << 2 * r->shift < order) r->shift++;
+  int64_t size = (int64_t)1 << r->shift, coarse = (order >> r->shift) + 1;
+  r->fine = mxi_malloc((size_t)(size + coarse) * 2 * sizeof(double));
+  if (!r->fine) return -1;
+  r->coarse = r->fine + 2 * size;
+  for (int64_t i = 0; i < size; i++) unit_root(i % order, order, r->fine + 2 * i, r->fine + 2 * i + 1);
+  for (int64_t i = 0; i < coarse; i++)
+    unit_root((i << r->shift) % order, order, r->coarse + 2 * i, r->coarse + 2 * i + 1);
+  return 0;
+}
+static size_t roots_bytes(const struct mxi_fft_roots *r) {
+  return (size_t)(((int64_t)1 << r->shift) + (r->order >> r->shift) + 1) * 2 * sizeof(double);
+}
+
+static void root_float(const struct mxi_fft_roots *r, int64_t a, float *out) {
+  double re, im;
+  mxi_fft_root(r, a, &re, &im);
+  out[0] = (float)re;
+  out[1] = (float)im;
+}
+
+/* ---- Factors ---- */
+static int64_t largest_prime(int64_t n) {
+  int64_t largest = 1;
+  for (int64_t p = 2; p * p <= n; p++)
+    for (; n % p == 0; n /= p) largest = p;
+  return n > 1 ? n : largest;
+}
+static bool is_smooth(int64_t n) { return largest_prime(n) <= MXI_FFT_PRIME; }
+static bool fits_block(int64_t n) { return n <= SMALL || (n <= BLOCK_MAX && is_smooth(n)); }
+
+/* The factor nearest to sqrt(n) from below that splits n into two blocks, else 0. */
+static int64_t block_factor(int64_t n) {
+  for (int64_t d = (int64_t)sqrt((double)n); d >= MIN_FACTOR && n / d <= BLOCK_MAX; d--)
+    if (n % d == 0 && fits_block(d) && fits_block(n / d)) return d;
+  return 0;
+}
+/* The same for a smooth n of any size, whose cofactor is split further. */
+static int64_t smooth_factor(int64_t n) {
+  int64_t d = mxi_min(SMALL, (int64_t)sqrt((double)n));
+  while (n % d) d--;
+  return d;
+}
+
+/* A length that is quick to transform, at least n. */
+static int64_t quick_length(int64_t n) {
+  int64_t best = INT64_MAX;
+  for (int64_t fives = 1; fives <= 125; fives *= 5)
+    for (int64_t odd = fives; odd <= 27 * fives; odd *= 3) {
+      int64_t m = odd;
+      while (m < n) m *= 2;
+      best = mxi_min(best, m);
+    }
+  return best;
+}
+
+/* The radices of a smooth n: 8s and 4s before odd primes, and at most one 2. Returns their number. */
+static int radices_of(int64_t n, int *radices) {
+  int count = 0, twos = 0;
+  for (; n % 2 == 0; n /= 2) twos++;
+  while (twos >= 3 && twos != 4) radices[count++] = 8, twos -= 3;
+  while (twos >= 2) radices[count++] = 4, twos -= 2;
+  if (twos) radices[count++] = 2;
+  for (int p = 3; n > 1; p += 2)
+    for (; n % p == 0; n /= p) radices[count++] = p;
+  return count;
+}
+
+/* ---- Stages ---- */
+static bool needs_roots(int radix) { return radix > 5 && radix % 2; }
+
+static int stages_init(struct mxi_fft_plan *p, int64_t n) {
+  int radices[MXI_FFT_STAGES], count = radices_of(n, radices);
+  int64_t floats = 0, groups = n;
+  for (int i = 0; i < count; i++) {
+    groups /= radices[i];
+    floats += 2 * groups * (radices[i] - 1) + (needs_roots(radices[i]) ? 2 * radices[i] : 0);
+  }
+  p->stages = (struct mxi_fft_stages){.n = n, .count = count};
+  p->tables = mxi_malloc((size_t)floats * sizeof(float));
+  struct mxi_fft_roots roots;
+  if (!p->tables || roots_init(&roots, n) < 0) return -1;
+  p->bytes += (size_t)floats * sizeof(float);
+  float *at = p->tables;
+  int64_t stride = 1;
+  for (int i = 0; i < count; i++) {
+    int radix = radices[i];
+    struct mxi_fft_stage *s = &p->stages.stage[i];
+    *s = (struct mxi_fft_stage){radix, n / stride / radix, stride, at, NULL};
+    for (int64_t group = 0; group < s->groups; group++)
+      for (int j = 1; j < radix; j++, at += 2) root_float(&roots, group * j * stride, at);
+    if (needs_roots(radix)) {
+      s->roots = at;
+      for (int j = 0; j < radix; j++, at += 2) {
+        root_float(&roots, j * (n / radix), at);
+        at[1] = -at[1];
+      }
+    }
+    stride *= radix;
+  }
+  mxi_free(roots.fine);
+  return 0;
+}
+
+/* ---- Chirps: jk = (j^2 + k^2 - (k - j)^2) / 2 turns a transform of any length into a convolution. ---- */
+static int chirp_init(struct mxi_fft_plan *p) {
+  int64_t n = p->n, m = p->m, square = 0; /* k^2 mod 2n */
+  struct mxi_fft_roots roots;
+  if (roots_init(&roots, 2 * n) < 0) return -1;
+  p->chirp = mxi_malloc((size_t)n * 2 * sizeof(float));
+  p->spectrum = mxi_calloc((size_t)m, 2 * sizeof(float));
+  if (p->chirp && p->spectrum)
+    for (int64_t k = 0; k < n; k++) {
+      root_float(&roots, square, p->chirp + 2 * k);
+      for (int side = 0; side < 2; side++) {
+        float *conjugate = p->spectrum + 2 * (side && k ? m - k : k);
+        conjugate[0] = p->chirp[2 * k];
+        conjugate[1] = -p->chirp[2 * k + 1];
+      }
+      square = (square + 2 * k + 1) % (2 * n);
+    }
+  mxi_free(roots.fine);
+  if (!p->chirp || !p->spectrum) return -1;
+  p->bytes += (size_t)(n + m) * 2 * sizeof(float);
+  struct mxi_fft_plan *length_m = p->first ? p->first : mxi_fft_plan_get(m, false, MXI_FFT_FEW);
+  if (!length_m) return -1;
+  struct mxi_fft_row line = {p->spectrum, 2, 1, false};
+  int result = mxi_fft_run_line(length_m, line, line, 1 / (float)m);
+  if (!p->first) mxi_fft_plan_unref(length_m);
+  return result;
+}
+
+/* ---- Plans ---- */
+static int block_chirp_init(struct mxi_fft_plan *p) {
+  p->kind = MXI_FFT_BLOCK_CHIRP;
+  p->m = quick_length(2 * p->n - 1);
+  return stages_init(p, p->m) < 0 ? -1 : chirp_init(p);
+}
+
+static int long_chirp_init(struct mxi_fft_plan *p) {
+  p->kind = MXI_FFT_CHIRP;
+  p->m = quick_length(2 * p->n - 1);
+  p->first = mxi_fft_plan_get(p->m, false, MXI_FFT_FEW);
+  return p->first ? chirp_init(p) : -1;
+}
+
+static int split_init(struct mxi_fft_plan *p, int64_t factor) {
+  int64_t rest = p->n / factor;
+  p->kind = MXI_FFT_SPLIT;
+  p->first = mxi_fft_plan_get(factor, false, MXI_FFT_PART);
+  p->second = p->first ? mxi_fft_plan_get(rest, false, fits_block(rest) ? MXI_FFT_PART : MXI_FFT_FEW) : NULL;
+  if (!p->second || roots_init(&p->roots, p->n) < 0) return -1;
+  p->bytes += roots_bytes(&p->roots);
+  return 0;
+}
+
+static int complex_init(struct mxi_fft_plan *p) {
+  bool smooth = is_smooth(p->n);
+  bool split = p->use == MXI_FFT_FEW ? p->n >= LEAST_SPLIT : p->use == MXI_FFT_MANY && p->n > SMALL;
+  int64_t factor = split ? block_factor(p->n) : 0;
+  if (factor) return split_init(p, factor);
+  if (smooth && fits_block(p->n)) return stages_init(p, p->n);
+  if (smooth) return split_init(p, smooth_factor(p->n));
+  return p->n <= SMALL ? block_chirp_init(p) : long_chirp_init(p);
+}
+
+static int halves_init(struct mxi_fft_plan *p) {
+  p->kind = MXI_FFT_HALVES;
+  int64_t count = p->n / 4 + 1;
+  p->first = mxi_fft_plan_get(p->n / 2, false, p->use);
+  p->halves = p->first ? mxi_malloc((size_t)count * 2 * sizeof(float)) : NULL;
+  struct mxi_fft_roots roots;
+  if (!p->halves || roots_init(&roots, p->n) < 0) return -1;
+  for (int64_t k = 0; k < count; k++) root_float(&roots, k, p->halves + 2 * k);
+  mxi_free(roots.fine);
+  p->bytes += (size_t)count * 2 * sizeof(float);
+  return 0;
+}
+
+void mxi_fft_plan_unref(struct mxi_fft_plan *p) {
+  if (!p || atomic_fetch_sub(&p->refs, 1) != 1) return;
+  mxi_free(p->tables);
+  mxi_free(p->chirp);
+  mxi_free(p->spectrum);
+  mxi_free(p->roots.fine);
+  mxi_free(p->halves);
+  mxi_fft_plan_unref(p->first);
+  mxi_fft_plan_unref(p->second);
+  mxi_free(p);
+}
+
+static struct mxi_fft_plan *make(int64_t n, bool halves, enum mxi_fft_use use) {
+  struct mxi_fft_plan *p = mxi_calloc(1, sizeof *p);
+  if (!p) return NULL;
+  atomic_init(&p->refs, 1);
+  p->n = n;
+  p->use = use;
+  p->bytes = sizeof *p;
+  if ((halves ? halves_init(p) : complex_init(p)) == 0) return p;
+  mxi_fft_plan_unref(p);
+  return NULL;
+}
+
+/* ---- The cache: the plans used last, within a number and a size ---- */
+enum { CACHE_PLANS = 64, CACHE_BYTES = 128 << 20 };
+static struct {
+  pthread_mutex_t lock;
+  int count;
+  size_t bytes;
+  struct mxi_fft_plan *plans[CACHE_PLANS]; /* owned, the last used first */
+} cache = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static bool matches(const struct mxi_fft_plan *p, int64_t n, bool halves, enum mxi_fft_use use) {
+  return p->n == n && (p->kind == MXI_FFT_HALVES) == halves && p->use == use;
+}
+
+/* Puts plan i, or one behind the last, in front. */
+static void bring_to_front(int i, struct mxi_fft_plan *p) {
+  memmove(cache.plans + 1, cache.plans, (size_t)i * sizeof *cache.plans);
+  cache.plans[0] = p;
+}
+
+static struct mxi_fft_plan *find(int64_t n, bool halves, enum mxi_fft_use use) {
+  struct mxi_fft_plan *found = NULL;
+  pthread_mutex_lock(&cache.lock);
+  for (int i = 0; i < cache.count && !found; i++)
+    if (matches(cache.plans[i], n, halves, use)) {
+      found = cache.plans[i];
+      atomic_fetch_add(&found->refs, 1);
+      bring_to_front(i, found);
+    }
+  pthread_mutex_unlock(&cache.lock);
+  return found;
+}
+
+/* Two threads may have made one plan: both are kept until the older one drops out. */
+static void keep(struct mxi_fft_plan *p) {
+  struct mxi_fft_plan *dropped[CACHE_PLANS];
+  int ndropped = 0;
+  if (p->bytes > CACHE_BYTES) return;
+  pthread_mutex_lock(&cache.lock);
+  while (cache.count && (cache.count == CACHE_PLANS || cache.bytes + p->bytes > CACHE_BYTES)) {
+    dropped[ndropped] = cache.plans[--cache.count];
+    cache.bytes -= dropped[ndropped++]->bytes;
+  }
+  bring_to_front(cache.count++, p);
+  cache.bytes += p->bytes;
+  atomic_fetch_add(&p->refs, 1);
+  pthread_mutex_unlock(&cache.lock);
+  for (int i = 0; i < ndropped; i++) mxi_fft_plan_unref(dropped[i]);
+}
+
+struct mxi_fft_plan *mxi_fft_plan_get(int64_t n, bool halves, enum mxi_fft_use use) {
+  struct mxi_fft_plan *p = find(n, halves, use);
+  if (p) return p;
+  p = make(n, halves, use);
+  if (p) keep(p);
+  return p;
+}
