@@ -10,7 +10,8 @@
 
 enum {
   MATVEC_MAX_ROWS = 40,     /* with more rows of x, packing W once and the blocked product win */
-  CHUNK_PRODUCTS = 1 << 17, /* about 5 us: what a chunk is worth at least */
+  SPLIT_PRODUCTS = 1 << 16, /* about 3 us: from here on every thread gets a share */
+  CHUNK_PRODUCTS = 1 << 20, /* more chunks than threads are worth at least so much: each starts without prefetch */
   CHUNKS_PER_THREAD = 16,   /* at most: enough to even out threads that were held up */
   PREPARE_INLINE = 1 << 16, /* elements of x that the caller prepares alone */
   CONVERT_CHUNK = 1 << 15   /* elements a chunk in quantize and dequantize */
@@ -47,7 +48,7 @@ static int64_t rows_per_chunk(const struct mxi_matvec *job) {
   double products = (double)job->w.rows * (double)job->w.cols * (double)mxi_max(1, job->m / 2);
   int64_t threads = mxi_pool_size(), most = threads * CHUNKS_PER_THREAD;
   int64_t chunks = products > (double)most * CHUNK_PRODUCTS ? most : (int64_t)(products / CHUNK_PRODUCTS);
-  if (chunks > 1) chunks = mxi_round_up(chunks, threads);
+  chunks = products < SPLIT_PRODUCTS ? 1 : mxi_round_up(mxi_max(chunks, 1), threads);
   return mxi_round_up(mxi_ceil_div(job->w.rows, mxi_max(chunks, 1)), 4);
 }
 
