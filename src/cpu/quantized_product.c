@@ -11,7 +11,8 @@
 enum {
   MATVEC_MAX_ROWS = 40,     /* with more rows of x, packing W once and the blocked product win */
   SPLIT_PRODUCTS = 1 << 16, /* about 3 us: from here on every thread gets a share */
-  CHUNK_PRODUCTS = 1 << 20, /* more chunks than threads are worth at least so much: each starts without prefetch */
+  CHUNK_PRODUCTS =
+      1 << 20, /* more chunks than threads are worth at least so much: each starts without prefetch */
   CHUNKS_PER_THREAD = 16,   /* at most: enough to even out threads that were held up */
   PREPARE_INLINE = 1 << 16, /* elements of x that the caller prepares alone */
   CONVERT_CHUNK = 1 << 15   /* elements a chunk in quantize and dequantize */

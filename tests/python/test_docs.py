@@ -36,7 +36,7 @@ def run_c(code, folder):
     return subprocess.run([folder / "snippet"], cwd=folder, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("language, code, output", snippets())
+@pytest.mark.parametrize("language, code, output", list(snippets()))
 def test_snippet_prints_what_the_page_says(language, code, output, tmp_path):
     result = (run_python if language == "python" else run_c)(code, tmp_path)
     assert result.returncode == 0, result.stderr
