@@ -198,7 +198,8 @@ static int run_block(struct step *s) {
 static int run_product(const struct plan *p, int64_t i, char *workspace) {
   const struct mxi_gemm *g = p->g;
   struct step s = {.plan = p, .c = (char *)g->c + i * g->m * g->c_row * p->item};
-  s.a = (const char *)g->a + (g->a_batch ? g->a_batch[i] : 0) * p->item;
+  if (g->a)
+    s.a = (const char *)g->a + (g->a_batch ? g->a_batch[i] : 0) * p->item; // absent: rows are gathered
   if (g->b) s.b = (const char *)g->b + (g->b_batch ? g->b_batch[i] : 0) * p->item;
   s.c0 = g->c0 && g->beta != 0 ? (const char *)g->c0 + (g->c0_batch ? g->c0_batch[i] : 0) * p->item : NULL;
   s.packed_a = workspace;
