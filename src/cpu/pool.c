@@ -4,7 +4,10 @@
 
    Invariants: `generation` is odd while a job is open. A worker joins with `joined`+1 before it reads the
    job, and leaves with `joined`-1; the caller closes the job (generation even) before it waits for joined ==
-   0. */
+   0.
+
+   Each slot starts on a range of neighbouring chunks of its own, so that a thread reads memory in long runs,
+   and helps with the other ranges when its own is used up. */
 #include "cpu/pool.h"
 #include "base/alloc.h"
 #include "base/env.h"
@@ -21,12 +24,17 @@
 
 enum { MAX_THREADS = 256, SPINS = 4000 };
 
+struct range {
+  _Alignas(64) _Atomic int64_t next;
+  int64_t end;
+};
+
 struct job {
   void (*fn)(void *ctx, int64_t i, int slot);
   void *ctx;
-  int64_t n;
-  _Alignas(64) _Atomic int64_t next;
+  int nranges;
   atomic_int slots; // slot 0 is the caller's
+  struct range ranges[MAX_THREADS];
 };
 
 static struct {
@@ -53,10 +61,24 @@ static void relax(void) {
 }
 
 static void take_chunks(struct job *j, int slot) {
-  int64_t i;
-  while ((i = atomic_fetch_add_explicit(&j->next, 1, memory_order_relaxed)) < j->n) {
-    if (atomic_load_explicit(&interrupt_flag, memory_order_relaxed)) return;
-    j->fn(j->ctx, i, slot);
+  for (int k = 0; k < j->nranges; k++) {
+    struct range *r = &j->ranges[(slot + k) % j->nranges];
+    while (atomic_load_explicit(&r->next, memory_order_relaxed) < r->end) {
+      int64_t i = atomic_fetch_add_explicit(&r->next, 1, memory_order_relaxed);
+      if (i >= r->end) break;
+      if (atomic_load_explicit(&interrupt_flag, memory_order_relaxed)) return;
+      j->fn(j->ctx, i, slot);
+    }
+  }
+}
+
+/* Cuts n chunks into a range for each thread. */
+static void cut_ranges(struct job *j, int64_t n) {
+  j->nranges = n < pool.size ? (int)n : pool.size;
+  int64_t each = n / j->nranges, rest = n % j->nranges, begin = 0;
+  for (int k = 0; k < j->nranges; k++) {
+    atomic_store_explicit(&j->ranges[k].next, begin, memory_order_relaxed);
+    j->ranges[k].end = begin += each + (k < rest);
   }
 }
 
@@ -159,8 +181,7 @@ int mxi_parallel_for_slots(int64_t n, void (*fn)(void *ctx, int64_t i, int slot)
     return run_alone(n, fn, ctx);
   pool.job.fn = fn;
   pool.job.ctx = ctx;
-  pool.job.n = n;
-  atomic_store_explicit(&pool.job.next, 0, memory_order_relaxed);
+  cut_ranges(&pool.job, n);
   atomic_store_explicit(&pool.job.slots, 1, memory_order_relaxed);
   atomic_fetch_add(&pool.generation, 1);
   if (atomic_load(&pool.sleepers)) {
