@@ -4,27 +4,14 @@
 
 static _Thread_local struct mxi_error thread_error;
 
-static int fail(mx_status code, const char *format, va_list args) {
+int mx_error_set(mx_status code, const char *format, ...) {
   char text[sizeof thread_error.text]; // arguments may point into the old text
+  va_list args;
+  va_start(args, format);
   vsnprintf(text, sizeof text, format, args);
+  va_end(args);
   memcpy(thread_error.text, text, sizeof text);
   thread_error.code = code;
-  return -1;
-}
-
-int mxi_fail(mx_status code, const char *format, ...) {
-  va_list args;
-  va_start(args, format);
-  fail(code, format, args);
-  va_end(args);
-  return -1;
-}
-
-int mx_error_set(mx_status code, const char *format, ...) {
-  va_list args;
-  va_start(args, format);
-  fail(code, format, args);
-  va_end(args);
   return -1;
 }
 

@@ -6,7 +6,7 @@
 
 /* Sets the thread's error and returns -1, so that `return mxi_fail(...)` reads well. Texts are worded
    "[op] expected ..., got ...". */
-int mxi_fail(mx_status code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+#define mxi_fail mx_error_set
 /* The one text for a failed allocation of `bytes`; returns -1. Allocates nothing. */
 int mxi_fail_memory(size_t bytes);
 /* Copies an error taken in one thread into another's: tasks carry the error of the thread that ran them. */

@@ -9,6 +9,7 @@
 #include "core/dtype.h"
 #include "mlx/array.h"
 #include <stdatomic.h>
+#include <string.h>
 
 typedef struct mxi_node mx_node;
 typedef struct mxi_buffer mx_buffer;
@@ -50,6 +51,12 @@ struct mxi_array {
 static inline int64_t *mxi_shape(const struct mxi_array *a) { return (int64_t *)a->dims; }
 static inline int64_t *mxi_strides(const struct mxi_array *a) { return (int64_t *)a->dims + a->ndim; }
 static inline mx_ints mxi_shape_of(const struct mxi_array *a) { return (mx_ints){a->dims, a->ndim}; }
+static inline bool mxi_ints_equal(mx_ints a, mx_ints b) {
+  return a.n == b.n && (a.n <= 0 || memcmp(a.v, b.v, (size_t)a.n * sizeof(int64_t)) == 0);
+}
+static inline bool mxi_same_shape(const struct mxi_array *a, const struct mxi_array *b) {
+  return mxi_ints_equal(mxi_shape_of(a), mxi_shape_of(b));
+}
 static inline int mxi_state(const struct mxi_array *a) {
   return atomic_load_explicit((atomic_int *)&a->state, memory_order_acquire);
 }

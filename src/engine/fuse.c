@@ -6,7 +6,6 @@
    takes in the program that feeds it when all of that vanishes. */
 #include "engine/plan.h"
 #include "base/env.h"
-#include <string.h>
 
 struct group {
   int32_t id;
@@ -17,10 +16,6 @@ struct group {
   int max_instructions;
   bool only_vanishing; /* under a reduction */
 };
-
-static bool same_shape(mx_array a, mx_array b) {
-  return a->ndim == b->ndim && !memcmp(a->dims, b->dims, (size_t)a->ndim * sizeof(int64_t));
-}
 
 static bool is_elementwise(mx_array a) { return a->node && (a->node->prim->flags & MXI_P_ELEMENTWISE); }
 
@@ -82,7 +77,8 @@ static bool try_add(struct mxi_plan *p, struct group *g, int32_t slot) {
 static bool joins(const struct mxi_plan *p, const struct group *g, mx_array root, int32_t slot) {
   const struct mxi_slot *s = &p->slots.v[slot];
   return s->step == -2 && is_elementwise(s->array) && s->mark == g->id && s->marked_uses == s->uses &&
-         same_shape(s->array, root) && s->array->node->stream == root->node->stream && !is_member(g, slot);
+         mxi_same_shape(s->array, root) && s->array->node->stream == root->node->stream &&
+         !is_member(g, slot);
 }
 
 /* The group of elementwise nodes that ends in `root`. */

@@ -25,12 +25,6 @@ struct mxi_text mxi_shape_text(mx_ints shape);
 #define MXI_SHAPE_TEXT(a) (mxi_shape_text(mxi_shape_of(a)).s)
 
 static inline mx_dtype mxi_dtype(mx_array a) { return (mx_dtype)a->dtype; }
-static inline bool mxi_ints_equal(mx_ints a, mx_ints b) {
-  return a.n == b.n && (a.n <= 0 || memcmp(a.v, b.v, (size_t)a.n * sizeof(int64_t)) == 0);
-}
-static inline bool mxi_same_shape(mx_array a, mx_array b) {
-  return mxi_ints_equal(mxi_shape_of(a), mxi_shape_of(b));
-}
 /* The result is the input itself. */
 static inline mx_array mxi_itself(mx_array a) { return mxi_own(mxi_ref(a)); }
 

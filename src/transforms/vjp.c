@@ -6,10 +6,6 @@
 #include "transforms/trace.h"
 #include <string.h>
 
-static bool same_shape(mx_array a, mx_array b) {
-  return a->ndim == b->ndim && !memcmp(a->dims, b->dims, (size_t)a->ndim * sizeof(int64_t));
-}
-
 /* What both directions share: tracers of the inputs, the function's outputs, and room for results. */
 struct trace {
   mx_scope scope;
@@ -65,7 +61,7 @@ int mx_vjp(mx_function f, void *context, int n, const mx_array *in, int ncotange
     result = mxi_fail(MX_INVALID_ARGUMENT, "[vjp] expected one cotangent for each of %d outputs, got %d",
                       t.nout, ncotangents);
   for (int i = 0; i < ncotangents && result == 0; i++)
-    if (!mx_ok(cotangents[i]) || !same_shape(cotangents[i], t.outputs[i]))
+    if (!mx_ok(cotangents[i]) || !mxi_same_shape(cotangents[i], t.outputs[i]))
       result =
           mxi_fail(MX_INVALID_ARGUMENT, "[vjp] expected cotangent %d of its output's shape, got another", i);
   if (result == 0) result = mxi_pull_back(t.nout, t.outputs, cotangents, n, t.tracers, 0, NULL, t.results);
@@ -78,7 +74,7 @@ int mx_jvp(mx_function f, void *context, int n, const mx_array *in, const mx_arr
   struct trace t = {0};
   int result = 0;
   for (int i = 0; i < n && result == 0; i++)
-    if (!mx_ok(in[i]) || !mx_ok(tangents[i]) || !same_shape(tangents[i], in[i]))
+    if (!mx_ok(in[i]) || !mx_ok(tangents[i]) || !mxi_same_shape(tangents[i], in[i]))
       result =
           mxi_fail(MX_INVALID_ARGUMENT, "[jvp] expected tangent %d of its input's shape, got another", i);
   if (result < 0) return -1;

@@ -15,21 +15,34 @@ def _tuple(value: int | tuple[int, ...], n: int) -> tuple[int, ...]:
 
 class _Convolution(Module):
     """What the layers share: a weight (out_channels, *kernel_size, in_channels / groups), uniform within
-    1 / sqrt(inputs of one output), and a bias (out_channels) of zeros."""
+    1 / sqrt(inputs of one output), a bias (out_channels) of zeros, and the options of the convolution as
+    attributes. ``per_axis`` options hold one value a spatial axis where there is more than one axis."""
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: tuple[int, ...], groups: int, bias: bool
+        self,
+        dimensions: int,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, ...],
+        bias: bool,
+        per_axis: dict[str, int | tuple[int, ...]],
+        **options: int,
     ) -> None:
         super().__init__()
+        groups = options.get("groups", 1)
         if in_channels % groups != 0:
             raise ValueError(
                 f"expected a number of groups that divides the {in_channels} input channels, got {groups}"
             )
-        shape = (out_channels, *kernel_size, in_channels // groups)
+        shape = (out_channels, *_tuple(kernel_size, dimensions), in_channels // groups)
         bound = math.sqrt(1 / math.prod(shape[1:]))
         self.weight = mx.random.uniform(low=-bound, high=bound, shape=shape)
         if bias:
             self.bias = mx.zeros((out_channels,))
+        for name, value in per_axis.items():
+            setattr(self, name, value if dimensions == 1 else _tuple(value, dimensions))
+        for name, value in options.items():
+            setattr(self, name, value)
 
     def _options(self) -> str:
         kernel = self.weight.shape[1:-1]
@@ -65,11 +78,10 @@ class Conv1d(_Convolution):
         groups: int = 1,
         bias: bool = True,
     ) -> None:
-        super().__init__(in_channels, out_channels, (kernel_size,), groups, bias)
-        self.stride = stride
-        self.padding = padding
-        self.dilation = dilation
-        self.groups = groups
+        per_axis = {"stride": stride, "padding": padding}
+        super().__init__(
+            1, in_channels, out_channels, kernel_size, bias, per_axis, dilation=dilation, groups=groups
+        )
 
     def __call__(self, x: mx.array) -> mx.array:
         y = mx.conv1d(x, self.weight, self.stride, self.padding, self.dilation, self.groups)
@@ -94,11 +106,10 @@ class Conv2d(_Convolution):
         groups: int = 1,
         bias: bool = True,
     ) -> None:
-        super().__init__(in_channels, out_channels, _tuple(kernel_size, 2), groups, bias)
-        self.stride = _tuple(stride, 2)
-        self.padding = _tuple(padding, 2)
-        self.dilation = dilation
-        self.groups = groups
+        per_axis = {"stride": stride, "padding": padding}
+        super().__init__(
+            2, in_channels, out_channels, kernel_size, bias, per_axis, dilation=dilation, groups=groups
+        )
 
     def __call__(self, x: mx.array) -> mx.array:
         y = mx.conv2d(x, self.weight, self.stride, self.padding, self.dilation, self.groups)
@@ -122,10 +133,8 @@ class Conv3d(_Convolution):
         dilation: Size3 = 1,
         bias: bool = True,
     ) -> None:
-        super().__init__(in_channels, out_channels, _tuple(kernel_size, 3), 1, bias)
-        self.stride = _tuple(stride, 3)
-        self.padding = _tuple(padding, 3)
-        self.dilation = dilation
+        per_axis = {"stride": stride, "padding": padding}
+        super().__init__(3, in_channels, out_channels, kernel_size, bias, per_axis, dilation=dilation)
 
     def __call__(self, x: mx.array) -> mx.array:
         return self._add_bias(mx.conv3d(x, self.weight, self.stride, self.padding, self.dilation))
@@ -149,11 +158,8 @@ class ConvTranspose1d(_Convolution):
         output_padding: int = 0,
         bias: bool = True,
     ) -> None:
-        super().__init__(in_channels, out_channels, (kernel_size,), 1, bias)
-        self.stride = stride
-        self.padding = padding
-        self.dilation = dilation
-        self.output_padding = output_padding
+        per_axis = {"stride": stride, "padding": padding, "output_padding": output_padding}
+        super().__init__(1, in_channels, out_channels, kernel_size, bias, per_axis, dilation=dilation)
 
     def __call__(self, x: mx.array) -> mx.array:
         y = mx.conv_transpose1d(x, self.weight, self.stride, self.padding, self.dilation, self.output_padding)
@@ -178,11 +184,8 @@ class ConvTranspose2d(_Convolution):
         output_padding: Size2 = 0,
         bias: bool = True,
     ) -> None:
-        super().__init__(in_channels, out_channels, _tuple(kernel_size, 2), 1, bias)
-        self.stride = _tuple(stride, 2)
-        self.padding = _tuple(padding, 2)
-        self.dilation = dilation
-        self.output_padding = _tuple(output_padding, 2)
+        per_axis = {"stride": stride, "padding": padding, "output_padding": output_padding}
+        super().__init__(2, in_channels, out_channels, kernel_size, bias, per_axis, dilation=dilation)
 
     def __call__(self, x: mx.array) -> mx.array:
         y = mx.conv_transpose2d(x, self.weight, self.stride, self.padding, self.dilation, self.output_padding)
@@ -207,11 +210,8 @@ class ConvTranspose3d(_Convolution):
         output_padding: Size3 = 0,
         bias: bool = True,
     ) -> None:
-        super().__init__(in_channels, out_channels, _tuple(kernel_size, 3), 1, bias)
-        self.stride = _tuple(stride, 3)
-        self.padding = _tuple(padding, 3)
-        self.dilation = dilation
-        self.output_padding = _tuple(output_padding, 3)
+        per_axis = {"stride": stride, "padding": padding, "output_padding": output_padding}
+        super().__init__(3, in_channels, out_channels, kernel_size, bias, per_axis, dilation=dilation)
 
     def __call__(self, x: mx.array) -> mx.array:
         y = mx.conv_transpose3d(x, self.weight, self.stride, self.padding, self.dilation, self.output_padding)
