@@ -284,6 +284,28 @@ static void long_rows_and_many_rows_match_the_reference(void **state) {
     }
 }
 
+/* y = sum of q x with q 0 for the large element and 1 for all others, each 2^24 smaller: x is not rounded to
+ * its group's largest. */
+static void small_elements_count_beside_a_large_one(void **state) {
+  (void)state;
+  enum { COLS = 128 };
+  static const int word_bits[] = {2, 4, 8};
+  for
+    EACH(b, word_bits) {
+      int bits = word_bits[b_i];
+      struct matrix a = matrix_new(MX_FLOAT32, bits, COLS, 1, COLS);
+      float x[COLS], y = 0;
+      uint32_t *packed = (uint32_t *)(uintptr_t)a.q.packed, ones = UINT32_MAX / ((1u << bits) - 1);
+      for (int i = 0; i < COLS * bits / 32; i++) packed[i] = i ? ones : ones - 1;
+      put(a.scales, MX_FLOAT32, 0, 1);
+      put(a.biases, MX_FLOAT32, 0, 0);
+      for (int i = 0; i < COLS; i++) x[i] = i ? 0x1p-4f : 0x1p20f;
+      assert_int_equal(mxi_quantized_matmul(&y, x, MX_FLOAT32, 1, &a.q, true), 0);
+      assert_true(y == (COLS - 1) * 0x1p-4f);
+      matrix_free(&a);
+    }
+}
+
 static void empty_products_are_empty_or_zero(void **state) {
   (void)state;
   struct mxi_quantized w = {NULL, NULL, NULL, MX_FLOAT32, 4, 32, 3, 0};
@@ -314,6 +336,7 @@ int main(void) {
       {"products with W^T match the reference", products_match_the_reference, NULL, NULL, (void *)&yes},
       {"products with W match the reference", products_match_the_reference, NULL, NULL, (void *)&no},
       cmocka_unit_test(long_rows_and_many_rows_match_the_reference),
+      cmocka_unit_test(small_elements_count_beside_a_large_one),
       cmocka_unit_test(empty_products_are_empty_or_zero),
       cmocka_unit_test(without_memory_a_product_fails),
   };

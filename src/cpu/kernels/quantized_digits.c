@@ -1,20 +1,22 @@
 /* y = x W^T by integer dot products (AVX512_VNNI), for 2, 4 and 8 bits.
 
-   x is held in fixed point: in each group of W's columns, x[k] = v[k] 2^(e - 23) with 2^e the power of two
-   just above the group's largest |x| and v an integer of 24 bits, so what is lost, 2^-24 of that power, is
-   what a float32 sum over the group would round off. v is three signed digits to base 256. A vector of words
-   of W meets them byte by byte: field f of its bytes (shift, mask) against the digits of every fields-th x.
-   The sums over a word are exact; they meet the scale, times 2^(e - 23), in one float multiply_add, and the
-   biases meet float sums of x as in quantized_matvec.c. Infinities and NaN make the group's power NaN; below
-   about 2^-95 the scaled power is subnormal, and the result loses bits with it. */
+   x is held in fixed point: in each group of W's columns, x[k] = v[k] 2^(e - 31) with 2^e the power of two
+   just above the group's largest |x| and v an integer of 32 bits. What is above 2^-8 of the largest is exact;
+   what is lost below that, 2^-32 of the power, is 256 times finer than float32 at the largest. v is four
+   signed digits to base 256. A vector of words of W meets them byte by byte: field f of its bytes (shift,
+   mask) against the digits of every fields-th x. The sum over a word is made in integers and, for 2 and 4
+   bits, rounded once; it meets the scale, times 2^(e - 31), in one float multiply_add, and the biases meet
+   float sums of x as in quantized_matvec.c. So the result is at least as accurate as a float32 sum.
+   Infinities and NaN make the group's power NaN; below about 2^-87 the scaled power is subnormal, and the
+   result loses bits with it. */
 #include "quantized_tile.h"
 
 #if MXI_VL == 16
-enum { ROWS = 4, DIGITS = 3 };
+enum { ROWS = 4, DIGITS = 4 };
 #define VNNI __attribute__((target("avx512vnni")))
 
 MXI_INLINE int fields_of(int bits) { return 8 / bits; }
-/* Weights that one vector of words holds; their digits take three vectors a field: [field][digit]. */
+/* Weights that one vector of words holds; their digits take four vectors a field: [field][digit]. */
 MXI_INLINE int64_t block_weights(int bits) { return MXI_VL * (32 / bits); }
 
 bool MXI_ISA_NAME(mxi_digits_layout)(struct mxi_matvec *job) {
@@ -52,11 +54,11 @@ MXI_INLINE __m128i most_lanes(const __m512i v[4]) {
   return _mm_max_epi32(_mm_unpacklo_epi64(ab, cd), _mm_unpackhi_epi64(ab, cd));
 }
 
-/* e - 23 of four groups. The largest |x| is taken 1/64 larger, which keeps the top digit within 127. */
+/* e - 31 of four groups. The largest |x| is taken 1/64 larger, which keeps the top digit within 127. */
 MXI_INLINE __m128 exponents(__m128i most) {
   __m128 larger = _mm_mul_ps(_mm_castsi128_ps(most), _mm_set1_ps(1 + 1.0f / 64));
   __m128i biased = _mm_srli_epi32(_mm_castps_si128(larger), 23);
-  return _mm_cvtepi32_ps(_mm_sub_epi32(biased, _mm_set1_epi32(126 + 23)));
+  return _mm_cvtepi32_ps(_mm_sub_epi32(biased, _mm_set1_epi32(126 + 31)));
 }
 
 /* Lanes `parity` and every second one after it, of a then b. */
@@ -134,24 +136,19 @@ MXI_INLINE VNNI void dot(__m512i sum[ROWS], __m512i q[ROWS][4], const float *dig
   }
 }
 
-/* out[r] = sum of q[k] v[k] over each word. A digit's sum has at most 17 bits, so three of them fit in an
-   integer for 2 and 4 bits (30 bits), two for 8. */
-MXI_INLINE VNNI void dot_words(vf32 out[ROWS], __m512i q[ROWS][4], const float *digits, int bits) {
-  const int fields = fields_of(bits);
+/* out[r] = sum of q[k] v[k] over each word. A digit's sum has at most 14 bits for 2 and 4 bits and 17 for 8,
+   so two of them fit in an integer, which then is a float without rounding (8 bits: with rounding to 24). */
+MXI_INLINE VNNI void dot_words(vf32 out[ROWS], __m512i q[ROWS][4], const float *digits, int fields) {
   __m512i high[ROWS], low[ROWS];
   UNROLL for (int r = 0; r < ROWS; r++) high[r] = low[r] = _mm512_setzero_si512();
-  dot(high, q, digits, 2, fields);
+  dot(high, q, digits, 3, fields);
+  dot(low, q, digits, 1, fields);
   UNROLL for (int r = 0; r < ROWS; r++) high[r] = _mm512_slli_epi32(high[r], 8);
-  dot(high, q, digits, 1, fields);
-  if (bits < 8) {
-    UNROLL for (int r = 0; r < ROWS; r++) high[r] = _mm512_slli_epi32(high[r], 8);
-    dot(high, q, digits, 0, fields);
-    UNROLL for (int r = 0; r < ROWS; r++) out[r] = (vf32)_mm512_cvtepi32_ps(high[r]);
-    return;
-  }
+  UNROLL for (int r = 0; r < ROWS; r++) low[r] = _mm512_slli_epi32(low[r], 8);
+  dot(high, q, digits, 2, fields);
   dot(low, q, digits, 0, fields);
   UNROLL for (int r = 0; r < ROWS; r++) out[r] =
-      multiply_add((vf32)_mm512_cvtepi32_ps(high[r]), splat(256), (vf32)_mm512_cvtepi32_ps(low[r]));
+      multiply_add((vf32)_mm512_cvtepi32_ps(high[r]), splat(65536), (vf32)_mm512_cvtepi32_ps(low[r]));
 }
 
 /* Adds weights [k, k + n) of the rows; scale[r][m] holds the scales of their groups times the powers of x,
@@ -173,7 +170,7 @@ MXI_INLINE VNNI void add_words(const struct tile *t, vf32 total[4][MAX_X_ROWS], 
     const vi32 group = (lane_numbers() + (int)(j / places)) >> log_words;
     UNROLL for (int m = 0; m < x_rows; m++) {
       vf32 sum[ROWS];
-      dot_words(sum, q, t->x[m] + k + j, bits);
+      dot_words(sum, q, t->x[m] + k + j, fields);
       UNROLL for (int r = 0; r < ROWS; r++) total[r][m] =
           multiply_add(sum[r], spread(scale[r][m], group), total[r][m]);
     }
