@@ -10,9 +10,15 @@ static int integer(const char *name) {
   return s ? (int)strtol(s, NULL, 10) : 0;
 }
 
+/* NULL where the variable is empty, too. */
+static const char *text(const char *name) {
+  const char *s = getenv(name);
+  return s && *s ? s : NULL;
+}
+
 static void read_environment(void) {
   env.num_threads = integer("MLX_NUM_THREADS");
-  env.cpu_isa = getenv("MLX_CPU_ISA");
+  env.cpu_isa = text("MLX_CPU_ISA");
   env.no_fusion = integer("MLX_DISABLE_FUSION");
   env.no_compile = getenv("MLX_DISABLE_COMPILE") != NULL;
 }

@@ -21,7 +21,7 @@ enum { BLOCK = 2048, STACK_WORKSPACE = 16384, SLIVER_BYTES = 32768 /* most of a 
 struct plan {
   const struct mxi_gemm *g;
   const struct mxi_gemm_kernels *kern;
-  mxi_gemm_pack_fn pack;                /* of A, and of B where there is no callback */
+  mxi_gemm_pack_fn pack_a, pack_b;      /* of B where there is no callback */
   int64_t item;                         /* bytes of an element of A, B and C */
   int64_t mb, nb, kb;                   /* largest block of rows and columns, largest step of k */
   bool direct;                          /* sums rest in C */
@@ -60,26 +60,26 @@ int mxi_gemm_loop(bool parallel, int64_t n, void (*fn)(void *, int64_t), void *c
 static void pack_a_sliver(const struct step *s, int64_t sliver) {
   const struct mxi_gemm *g = s->plan->g;
   int64_t row = sliver * s->height, rows = mxi_min(s->height, s->mc - row);
-  char *dst = s->packed_a + row * s->units * s->plan->kern->size;
+  char *dst = s->packed_a + row * s->units * s->plan->kern->unit_bytes;
   if (g->gather_a) {
     _Alignas(64) char gathered[SLIVER_BYTES];
     g->gather_a(g->gather_ctx, gathered, s->m0 + row, rows, s->k0, s->kc);
-    s->plan->pack(dst, gathered, s->kc, 1, rows, rows, s->kc);
+    s->plan->pack_a(dst, gathered, s->kc, 1, rows, rows, s->kc);
     return;
   }
-  s->plan->pack(dst, s->a + ((s->m0 + row) * g->a_row + s->k0 * g->a_col) * s->plan->item, g->a_row, g->a_col,
-                rows, rows, s->kc);
+  s->plan->pack_a(dst, s->a + ((s->m0 + row) * g->a_row + s->k0 * g->a_col) * s->plan->item, g->a_row,
+                  g->a_col, rows, rows, s->kc);
 }
 
 static void pack_b_panel(const struct step *s, int64_t panel) {
   const struct mxi_gemm *g = s->plan->g;
   int64_t nr = s->plan->kern->nr, col = panel * nr, cols = mxi_min(nr, s->nc - col);
-  char *dst = s->packed_b + col * s->units * s->plan->kern->size;
+  char *dst = s->packed_b + col * s->units * s->plan->kern->unit_bytes;
   if (g->pack_b)
     g->pack_b(g->pack_ctx, (float *)dst, s->k0, s->kc, s->n0 + col, cols, nr);
   else
-    s->plan->pack(dst, s->b + ((s->n0 + col) * g->b_col + s->k0 * g->b_row) * s->plan->item, g->b_col,
-                  g->b_row, cols, nr, s->kc);
+    s->plan->pack_b(dst, s->b + ((s->n0 + col) * g->b_col + s->k0 * g->b_row) * s->plan->item, g->b_col,
+                    g->b_row, cols, nr, s->kc);
 }
 
 /* Tasks are the panels of B, then groups of slivers of A. */
@@ -122,7 +122,8 @@ static void compute_tile(const struct step *s, int64_t sliver, int64_t panel) {
   const struct mxi_gemm_kernels *kern = s->plan->kern;
   int64_t row = sliver * s->height, rows = mxi_min(s->height, s->mc - row);
   int64_t col = panel * kern->nr, cols = mxi_min(kern->nr, s->nc - col), size = kern->size;
-  const char *a = s->packed_a + row * s->units * size, *b = s->packed_b + col * s->units * size;
+  const char *a = s->packed_a + row * s->units * kern->unit_bytes,
+             *b = s->packed_b + col * s->units * kern->unit_bytes;
   char *sums = s->sums + (row * s->sums_row + col) * size;
   mxi_gemm_tile_fn tile = kern->tiles[rows - 1];
   bool whole = cols == kern->nr || !s->plan->direct, finish = s->last && !s->plan->plain;
@@ -253,24 +254,29 @@ static int run_in_turn(struct plan *p, double work) {
 
 static const struct mxi_gemm_kernels *choose_kernels(const struct mxi_gemm *g) {
   if (g->dtype == MX_FLOAT64) return MXI_DISPATCH(mxi_gemm_f64)();
-  const struct mxi_gemm_kernels *dot = NULL;
-  if (g->dtype == MX_BFLOAT16 && !g->pack_b) dot = MXI_DISPATCH(mxi_gemm_bf16_dot)();
-  return dot ? dot : MXI_DISPATCH(mxi_gemm_f32)();
+  const struct mxi_gemm_kernels *native = NULL;
+  if (g->dtype == MX_BFLOAT16 && !g->pack_b) {
+    native = MXI_DISPATCH(mxi_gemm_amx)();
+    if (!native) native = MXI_DISPATCH(mxi_gemm_bf16_dot)();
+  }
+  return native ? native : MXI_DISPATCH(mxi_gemm_f32)();
 }
 
 static struct plan make_plan(const struct mxi_gemm *g) {
   const struct mxi_gemm_kernels *kern = choose_kernels(g);
   struct plan p = {
-      .g = g, .kern = kern, .pack = kern->pack[g->dtype], .item = (int64_t)mx_dtype_size(g->dtype)};
+      .g = g, .kern = kern, .pack_b = kern->pack[g->dtype], .item = (int64_t)mx_dtype_size(g->dtype)};
+  p.pack_a = kern->pack_a ? kern->pack_a : p.pack_b;
   p.mb = even_cut(g->m, BLOCK, 1);
   p.nb = even_cut(g->n, BLOCK, kern->nr);
-  p.kb = even_cut(g->k, kern->kc, g->pack_b ? 32 : 2); /* callbacks unpack runs of 32, such as groups */
+  /* Callbacks unpack runs of 32, such as groups. */
+  p.kb = even_cut(g->k, kern->kc, g->pack_b ? 32 : mxi_max(kern->unit, 2));
   p.direct = !mxi_is_half(g->dtype);
   p.plain = p.direct && g->alpha == 1 && !(g->c0 && g->beta != 0);
   int64_t units = mxi_ceil_div(mxi_min(p.kb, g->k), kern->unit),
           nb = mxi_min(p.nb, mxi_round_up(g->n, kern->nr));
-  p.a_bytes = mxi_round_up(mxi_min(p.mb, g->m) * units * kern->size, 64);
-  p.b_bytes = mxi_round_up(nb * units * kern->size, 64);
+  p.a_bytes = mxi_round_up(mxi_min(p.mb, g->m) * units * kern->unit_bytes, 64);
+  p.b_bytes = mxi_round_up(nb * units * kern->unit_bytes, 64);
   p.sums_bytes = !p.direct && g->k > p.kb ? mxi_round_up(mxi_min(p.mb, g->m) * nb * kern->size, 64) : 0;
   p.workspace_bytes = p.a_bytes + p.b_bytes + p.sums_bytes;
   return p;

@@ -3,10 +3,18 @@
    functions named by MXI_ISA_NAME(fn): fn_v2, fn_v3, fn_v4. Callers go through MXI_DISPATCH(fn). */
 #ifndef MXI_CPU_ISA_H
 #define MXI_CPU_ISA_H
+#include <stdbool.h>
 
 enum mxi_isa { MXI_ISA_V2, MXI_ISA_V3, MXI_ISA_V4 };
 /* The best set this machine has, or the lower one that MLX_CPU_ISA asks for. */
 enum mxi_isa mxi_isa(void);
+
+/* What kernels of v4 may use beyond it, where the machine has it: integer dot products; bfloat16 dot
+   products, on AMD alone, as Intel's run at a quarter of the rate of its float32 multiply-adds; tiles of AMX.
+   Asking for a set by name leaves them out; asking for "v4-dot" gives the first two on any machine that has
+   them. */
+enum mxi_extension { MXI_VNNI = 1, MXI_BF16 = 2, MXI_AMX = 4 };
+bool mxi_cpu_has(enum mxi_extension e);
 
 #define MXI_CAT_(a, b) a##_##b
 #define MXI_CAT(a, b)  MXI_CAT_(a, b)

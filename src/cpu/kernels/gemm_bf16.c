@@ -62,12 +62,13 @@ const struct mxi_gemm_kernels *MXI_ISA_NAME(mxi_gemm_bf16_dot)(void) {
   static const struct mxi_gemm_kernels kernels = {.mr = MR,
                                                   .nr = 2 * MXI_VL,
                                                   .unit = 2,
+                                                  .unit_bytes = 4,
                                                   .size = 4,
                                                   .kc = 1024,
                                                   .tiles = tiles,
                                                   .finish = mxi_gemm_finish_f32,
                                                   .pack = {[MX_BFLOAT16] = mxi_pack_bf16_pairs}};
-  return __builtin_cpu_supports("avx512bf16") ? &kernels : NULL;
+  return mxi_cpu_has(MXI_BF16) ? &kernels : NULL;
 }
 #else
 const struct mxi_gemm_kernels *MXI_ISA_NAME(mxi_gemm_bf16_dot)(void) { return NULL; }

@@ -28,23 +28,26 @@ struct mxi_gemm_finish {
   double alpha, beta;
 };
 
-enum { MXI_GEMM_TILE_BYTES = 14 * 2 * 64 }; /* of the largest tile of accumulators, mr x nr */
+enum { MXI_GEMM_TILE_BYTES = 32 * 2 * 64 }; /* of the largest tile of accumulators, mr x nr */
 
 struct mxi_gemm_kernels {
   int mr, nr;
-  int unit; /* elements of k in a unit */
-  int size; /* bytes of a packed unit, and of an accumulator */
-  int kc;   /* elements of k that a tile covers at most: slivers stay in the nearest cache */
+  int unit;       /* elements of k in a unit */
+  int unit_bytes; /* of a packed one, for each row or column */
+  int size;       /* bytes of an accumulator */
+  int kc;         /* elements of k that a tile covers at most: slivers stay in the nearest cache */
   const mxi_gemm_tile_fn *tiles;         /* tiles[h - 1]: a tile of h rows */
   mxi_gemm_pack_fn pack[MX_DTYPE_COUNT]; /* by the dtype of the operand; NULL = not served */
+  mxi_gemm_pack_fn pack_a;               /* of A, where it is packed in another way than B; else NULL */
   void (*finish)(const void *tile, int64_t tile_row, const struct mxi_gemm_finish *f);
 };
 
-/* Products summed in float32, in float64, and by bfloat16 dot products (NULL where the machine lacks them).
- */
+/* Products summed in float32, in float64, and of bfloat16 by dot products or AMX (NULL where the machine
+   lacks them). */
 MXI_DECLARE_KERNEL(const struct mxi_gemm_kernels *, mxi_gemm_f32, (void));
 MXI_DECLARE_KERNEL(const struct mxi_gemm_kernels *, mxi_gemm_f64, (void));
 MXI_DECLARE_KERNEL(const struct mxi_gemm_kernels *, mxi_gemm_bf16_dot, (void));
+MXI_DECLARE_KERNEL(const struct mxi_gemm_kernels *, mxi_gemm_amx, (void));
 
 /* ---- Thin products: few rows of A, B read once where it lies. A is float32, a[m][a_row], k contiguous. ----
  */

@@ -159,6 +159,47 @@ PACKER(mxi_pack_f16, F16)
 PACKER(mxi_pack_bf16, BF16)
 PACKER(mxi_pack_bf16_pairs, BF16_PAIR)
 
+#if MXI_VL == 16
+MXI_PACKER(mxi_pack_bf16_tiles) {
+  int64_t pairs = (kc + 1) / 2, padded = (kc + 31) / 32 * 16;
+  mxi_pack_bf16_pairs(dst, src, r_stride, k_stride, valid, width, kc);
+  memset((float *)dst + pairs * width, 0, (size_t)((padded - pairs) * width) * sizeof(float));
+}
+
+/* Unit u of rows [0, n), n <= MXI_VL, whose neighbours along r are contiguous. */
+MXI_INLINE void pack_tile_across(float *dst, const uint16_t *src, int64_t k_stride, int64_t n, int64_t kc) {
+  vf32 v[MXI_VL];
+  MXI_UNROLL
+  for (int i = 0; i < MXI_VL; i++) {
+    const uint16_t *p = src + 2 * i * k_stride, *q = 2 * i + 1 < kc ? p + k_stride : NULL;
+    v[i] = 2 * i < kc ? load_unit(BF16_PAIR, p, q, n) : (vf32){0};
+  }
+  transpose(v);
+  for (int64_t i = 0; i < n; i++) mxi_store_f32(dst + i * MXI_VL, v[i]);
+}
+
+MXI_PACKER(mxi_pack_bf16_rows) {
+  enum { UNIT = 2 * MXI_VL };
+  const uint16_t *s = src;
+  float *d = dst;
+  for (int64_t k = 0; k < kc; k += UNIT, d += width * MXI_VL) {
+    int64_t n = kc - k < UNIT ? kc - k : UNIT;
+    for (int64_t r = 0; r < width; r += r_stride == 1 && k_stride != 1 ? MXI_VL : 1) {
+      const uint16_t *from = s + r * r_stride + k * k_stride;
+      if (k_stride == 1) {
+        _mm512_storeu_si512(d + r * MXI_VL,
+                            _mm512_maskz_loadu_epi16((__mmask32)(UINT32_MAX >> (UNIT - n)), from));
+      } else if (r_stride == 1)
+        pack_tile_across(d + r * MXI_VL, from, k_stride, width - r < MXI_VL ? width - r : MXI_VL, n);
+      else {
+        uint16_t *to = (uint16_t *)(d + r * MXI_VL);
+        for (int64_t i = 0; i < UNIT; i++) to[i] = i < n ? from[i * k_stride] : 0;
+      }
+    }
+  }
+}
+#endif
+
 MXI_PACKER(mxi_pack_f64) {
   double *d = dst;
   const double *s = src;

@@ -12,10 +12,16 @@
 #define mxi_pack_bf16 MXI_ISA_NAME(mxi_pack_bf16)
 #define mxi_pack_bf16_pairs \
   MXI_ISA_NAME(mxi_pack_bf16_pairs) /* two of k in a lane, the last padded by zero */
+#define mxi_pack_bf16_tiles \
+  MXI_ISA_NAME(mxi_pack_bf16_tiles) /* panels: 32 of k a unit, as 16 rows of pairs, padded by zeros */
+#define mxi_pack_bf16_rows \
+  MXI_ISA_NAME(mxi_pack_bf16_rows) /* slivers: 32 of k a unit, side by side for each row, padded */
 #define mxi_pack_f64 MXI_ISA_NAME(mxi_pack_f64)
 MXI_PACKER(mxi_pack_f32);
 MXI_PACKER(mxi_pack_f16);
 MXI_PACKER(mxi_pack_bf16);
 MXI_PACKER(mxi_pack_bf16_pairs);
+MXI_PACKER(mxi_pack_bf16_tiles);
+MXI_PACKER(mxi_pack_bf16_rows);
 MXI_PACKER(mxi_pack_f64);
 #endif

@@ -21,7 +21,7 @@ MXI_INLINE int64_t block_weights(int bits) { return MXI_VL * (32 / bits); }
 
 bool MXI_ISA_NAME(mxi_digits_layout)(struct mxi_matvec *job) {
   int64_t block = block_weights(job->w.bits), groups = job->w.cols / job->w.group_size;
-  if (32 % job->w.bits || !__builtin_cpu_supports("avx512vnni")) return false;
+  if (32 % job->w.bits || !mxi_cpu_has(MXI_VNNI)) return false;
   job->permuted_stride = (job->w.cols + block - 1) / block * block;
   job->sums_stride = 2 * ((groups + MXI_VL - 1) / MXI_VL * MXI_VL);
   return true;
