@@ -16,7 +16,7 @@
 #include "base/checked.h"
 #include <string.h>
 
-enum { BLOCK = 2048, STACK_WORKSPACE = 16384, SLIVER_BYTES = 32768 /* most of a sliver, not packed */ };
+enum { BLOCK = 2048, STACK_WORKSPACE = 16384, SLIVER_BYTES = 65536 /* most of a sliver, not packed */ };
 
 struct plan {
   const struct mxi_gemm *g;
