@@ -171,6 +171,14 @@ static struct mxi_kept *find_or_trace(mx_compiled c, uint64_t key, mx_stream str
   return kept;
 }
 
+/* Under vmap, and where the graph has captured placeholders of a trace around it, a call becomes the graph.
+ */
+static bool is_inlined(const struct mxi_kept *k, const mx_array *in) {
+  bool traced = k->captures;
+  for (int i = 0; i < k->ninputs; i++) traced |= in[i]->level > 0;
+  return traced;
+}
+
 int mx_compiled_call(mx_compiled c, uint64_t key, int n, const mx_array *in, int max_out, mx_array *out) {
   for (int i = 0; i < n; i++) {
     if (!in[i]) return mxi_fail(MX_TYPE_ERROR, "[compile] expected %d input arrays, got NULL", n);
@@ -187,6 +195,11 @@ int mx_compiled_call(mx_compiled c, uint64_t key, int n, const mx_array *in, int
   int nout = kept->noutputs, result = 0;
   if (nout > max_out)
     result = mxi_fail(MX_INVALID_ARGUMENT, "[compile] expected at most %d outputs, got %d", max_out, nout);
+  if (result == 0 && is_inlined(kept, in)) {
+    result = mxi_kept_replay(kept, in, out);
+    mxi_kept_unref(kept);
+    return result < 0 ? -1 : nout;
+  }
   struct mxi_output few[16], *info = nout <= 16 ? few : mxi_malloc((size_t)nout * sizeof *info);
   if (!info) result = -1;
   for (int i = 0; i < nout && result == 0; i++)
