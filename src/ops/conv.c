@@ -112,6 +112,7 @@ static int check_operands(mx_array x, mx_array w) {
 
 static mx_array convolution(mx_array x, mx_array w, const struct options *o) {
   int64_t shape[2 + MX_CONV_AXES];
+  if (x == MX_BAD || w == MX_BAD) return MX_BAD;
   if (check_operands(x, w) < 0 || check_options(o) < 0 || check_channels(x, w, o->groups) < 0) return MX_BAD;
   shape[0] = x->dims[0];
   for (int axis = 0; axis < o->n; axis++)
