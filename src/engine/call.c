@@ -21,8 +21,11 @@ static int make_plan(struct mxi_kept *k) {
   mxi_planning_lock();
   int result = mxi_plan_walk(k->plan, k->ninputs, k->inputs);
   if (result == 0) result = mxi_plan_walk(k->plan, k->noutputs, k->outputs);
-  for (size_t i = (size_t)k->ninputs; i < k->plan->slots.n; i++)
-    k->captures |= mxi_state(k->plan->slots.v[i].array) == MXI_PLACEHOLDER;
+  for (size_t i = (size_t)k->ninputs; i < k->plan->slots.n && result == 0; i++)
+    if (mxi_state(k->plan->slots.v[i].array) == MXI_PLACEHOLDER)
+      result = mxi_fail(MX_INVALID_ARGUMENT,
+                        "[compile] expected arrays with values besides the arguments, got a placeholder of a "
+                        "trace that is over");
   if (result == 0) result = mxi_plan_fuse(k->plan);
   mxi_planning_unlock();
   return result;
@@ -114,9 +117,7 @@ int mxi_kept_replay(const struct mxi_kept *k, const mx_array *inputs, mx_array *
         const struct mxi_step *s = &p->steps.v[p->slots.v[p->order.v[i]].step];
         likes[j] = p->slots.v[p->operands.v[s->operands + s->ninputs + j].slot].array;
       }
-    result = node->prim->id == MXI_CALL
-                 ? mxi_kept_replay((const struct mxi_kept *)MXI_PARAMS(CALL, node)->plan, in, made)
-                 : mxi_apply_like(node, likes, in, made);
+    result = mxi_apply_like(node, likes, in, made);
     for (int j = 0; j < nout && result == 0; j++) map[slot_of(p, likes[j])] = made[j];
     mxi_free(in);
   }

@@ -8,7 +8,6 @@ struct mxi_kept {
   mxi_object object; /* first */
   struct mxi_plan *plan;
   int ninputs, noutputs;
-  bool captures; /* placeholders other than its inputs, of a trace around it: it can be replayed, not run */
   mx_array *inputs;  /* placeholders; owned */
   mx_array *outputs; /* traced results; owned, and with them the graph */
 };
@@ -20,7 +19,6 @@ static inline void mxi_kept_unref(struct mxi_kept *k) {
 }
 /* Runs a CALL step. */
 int mxi_kept_run(struct mxi_call *c);
-/* Applies the traced graph anew, node by node, to other inputs: out[] are owned by the scope. Compiled calls
-   in it are replayed too, so that each output depends only on what it is computed from. */
+/* Applies the traced graph anew, node by node, to other inputs: out[] are owned by the scope. */
 int mxi_kept_replay(const struct mxi_kept *k, const mx_array *inputs, mx_array *out);
 #endif

@@ -1,6 +1,6 @@
 /* compile: a function traced over placeholders, once for each kind of call, into a kept plan. A call makes
-   one lazy CALL node. Under another transform the traced graph is replayed, so compiled functions
-   differentiate as plain ones. */
+   one lazy CALL node. Under a derivative the traced graph is replayed, so compiled functions differentiate as
+   plain ones; inside another trace the function is called plainly, and becomes part of that. */
 #include "base/alloc.h"
 #include "base/env.h"
 #include "base/error.h"
@@ -132,15 +132,14 @@ static struct mxi_kept *trace(mx_compiled c, int n, const mx_array *in, int max_
   if (!arrays) return NULL;
   mx_scope scope = mx_scope_open();
   int result = 0, nout = 0;
+  mxi_thread.trace_level++;
   for (int i = 0; i < n && result == 0; i++) {
-    arrays[i] = mxi_array_new((mx_dtype)in[i]->dtype, mxi_shape_of(in[i]));
-    if (!arrays[i])
-      result = -1;
-    else
-      atomic_store(&arrays[i]->state, MXI_PLACEHOLDER);
+    arrays[i] = mxi_placeholder((mx_dtype)in[i]->dtype, mxi_shape_of(in[i]));
+    if (!arrays[i]) result = -1;
   }
   if (result == 0)
     result = nout = mxi_call_function("compile", c->f, c->context, n, arrays, max_out, outputs);
+  mxi_thread.trace_level--;
   if (result >= 0) result = evaluate_constants(nout, outputs);
   struct mxi_kept *kept = NULL;
   if (result >= 0) {
@@ -171,20 +170,13 @@ static struct mxi_kept *find_or_trace(mx_compiled c, uint64_t key, mx_stream str
   return kept;
 }
 
-/* Under vmap, and where the graph has captured placeholders of a trace around it, a call becomes the graph.
- */
-static bool is_inlined(const struct mxi_kept *k, const mx_array *in) {
-  bool traced = k->captures;
-  for (int i = 0; i < k->ninputs; i++) traced |= in[i]->level > 0;
-  return traced;
-}
-
 int mx_compiled_call(mx_compiled c, uint64_t key, int n, const mx_array *in, int max_out, mx_array *out) {
   for (int i = 0; i < n; i++) {
     if (!in[i]) return mxi_fail(MX_TYPE_ERROR, "[compile] expected %d input arrays, got NULL", n);
     if (in[i] == MX_BAD) return -1;
   }
-  if (atomic_load(&disabled) || mxi_env()->no_compile)
+  /* Inside a trace over placeholders the function becomes part of it, with all that it captures. */
+  if (atomic_load(&disabled) || mxi_env()->no_compile || mxi_thread.trace_level > 0)
     return mxi_call_function("compile", c->f, c->context, n, in, max_out, out);
   mx_stream stream = mxi_ambient_stream();
   if (!stream)
@@ -195,11 +187,6 @@ int mx_compiled_call(mx_compiled c, uint64_t key, int n, const mx_array *in, int
   int nout = kept->noutputs, result = 0;
   if (nout > max_out)
     result = mxi_fail(MX_INVALID_ARGUMENT, "[compile] expected at most %d outputs, got %d", max_out, nout);
-  if (result == 0 && is_inlined(kept, in)) {
-    result = mxi_kept_replay(kept, in, out);
-    mxi_kept_unref(kept);
-    return result < 0 ? -1 : nout;
-  }
   struct mxi_output few[16], *info = nout <= 16 ? few : mxi_malloc((size_t)nout * sizeof *info);
   if (!info) result = -1;
   for (int i = 0; i < nout && result == 0; i++)

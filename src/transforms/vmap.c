@@ -194,11 +194,9 @@ static int check_inputs(int n, const mx_array *in, const int *in_axes, int *axes
 static mx_array placeholder(struct replay *r, mx_array a, int axis) {
   int64_t shape[MXI_MAX_NDIM];
   for (int i = 0; i < a->ndim - 1; i++) shape[i] = a->dims[i + (i >= axis)];
-  mx_array p = mxi_own(mxi_array_new((mx_dtype)a->dtype, (mx_ints){shape, a->ndim - 1}));
+  mx_array p = mxi_own(mxi_placeholder((mx_dtype)a->dtype, (mx_ints){shape, a->ndim - 1}));
   mx_array front = mx_moveaxis(a, axis, 0);
   if (!mx_ok(p) || !mx_ok(front)) return MX_BAD;
-  atomic_store(&p->state, MXI_PLACEHOLDER);
-  p->level = r->level;
   return add_values(r, p, 1, &front, (bool[]){true}) < 0 ? MX_BAD : p;
 }
 
@@ -222,15 +220,24 @@ static mx_array placed(const struct replay *r, int i, struct value v, int ndim, 
   return mx_moveaxis(v.array, 0, axis);
 }
 
-static int run(struct replay *r, mx_function f, void *context, int n, const mx_array *in, const int *axes,
-               mx_array *traced, int max_out, mx_array *out, const int *out_axes) {
-  for (int i = 0; i < n; i++) {
+/* The function's outputs on placeholders; their number, or -1. */
+static int trace(struct replay *r, mx_function f, void *context, int n, const mx_array *in, const int *axes,
+                 mx_array *traced, int max_out, mx_array *out) {
+  int nout = 0;
+  mxi_thread.trace_level = r->level;
+  for (int i = 0; i < n && nout == 0; i++) {
     traced[i] = axes[i] == MX_UNMAPPED ? in[i] : placeholder(r, in[i], axes[i]);
-    if (!mx_ok(traced[i])) return -1;
+    if (!mx_ok(traced[i])) nout = -1;
   }
-  mxi_thread.vmap_level = r->level;
-  int nout = mxi_call_function("vmap", f, context, n, traced, max_out, out);
-  mxi_thread.vmap_level = r->level - 1;
+  if (nout == 0) nout = mxi_call_function("vmap", f, context, n, traced, max_out, out);
+  mxi_thread.trace_level = r->level - 1;
+  return nout;
+}
+
+static int trace_and_replay(struct replay *r, mx_function f, void *context, int n, const mx_array *in,
+                            const int *axes, mx_array *traced, int max_out, mx_array *out,
+                            const int *out_axes) {
+  int nout = trace(r, f, context, n, in, axes, traced, max_out, out);
   for (int i = 0; i < nout; i++) {
     struct value v;
     MXI_TRY(batch_of(r, out[i], &v));
@@ -242,13 +249,13 @@ static int run(struct replay *r, mx_function f, void *context, int n, const mx_a
 
 int mx_vmap(mx_function f, void *context, int n, const mx_array *in, const int *in_axes, int max_out,
             mx_array *out, const int *out_axes) {
-  struct replay r = {.level = mxi_thread.vmap_level + 1};
+  struct replay r = {.level = mxi_thread.trace_level + 1};
   mx_array *traced = mxi_malloc(((size_t)n + 1) * (sizeof *traced + sizeof(int)));
   if (!traced) return -1;
   int *axes = (int *)(traced + n + 1), nout = -1;
   if (check_inputs(n, in, in_axes, axes, &r.size) == 0) {
     mx_scope scope = mx_scope_open();
-    nout = run(&r, f, context, n, in, axes, traced, max_out, out, out_axes);
+    nout = trace_and_replay(&r, f, context, n, in, axes, traced, max_out, out, out_axes);
     if (nout < 0)
       mx_scope_close(&scope);
     else if (mxi_move_out(&scope, nout, out) < 0)

@@ -562,6 +562,20 @@ def test_compiled_functions_may_capture_elements():
     check_same(inner(x), (x + 1) * x, ulps=16)
 
 
+def test_compiled_functions_inside_a_trace_may_capture_what_is_differentiated():
+    x = normal(3)
+    f = lambda p: mx.grad(lambda a: mx.sum(mx.compile(lambda b: b * a)(p)))(p)  # noqa: E731
+    check_same(mx.compile(f)(x), x)
+    check_same(mx.vmap(f)(x), x)
+
+
+def test_compiled_functions_refuse_placeholders_that_escaped():
+    kept = []
+    mx.vmap(lambda a: kept.append(a * 2) or a)(X)
+    with pytest.raises(ValueError, match="placeholder of a trace that is over"):
+        mx.compile(lambda b: b + kept[0])(X[0])
+
+
 def test_vmap_inside_vmap_of_what_the_outer_one_maps():
     x, y = normal(3, 4), normal(5)
     got = mx.vmap(lambda a: mx.vmap(lambda b: a * b + mx.vmap(lambda c: c + a + b, out_axes=1)(a).sum())(y))(
