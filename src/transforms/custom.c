@@ -11,6 +11,9 @@
 struct rules {
   mxi_object object; // first
   mx_custom_rules user;
+  /* The context may belong to another runtime: its destructor is queued like that of a foreign buffer, which
+     is here from the start, so that letting go needs no memory. */
+  mx_buffer *context;
 };
 static const struct rules *rules_of(const mx_node *n) {
   return (const struct rules *)MXI_PARAMS(CUSTOM, n)->rules;
@@ -21,8 +24,7 @@ static void unref_object(mxi_object *o) {
 
 static void release_rules(mxi_object *o) {
   struct rules *r = (struct rules *)o;
-  /* The context may belong to another runtime: its destructor is queued like that of a foreign buffer. */
-  if (r->user.release) mxi_buffer_unref(mxi_buffer_foreign(NULL, 0, 0, r->user.release, r->user.context));
+  mxi_buffer_unref(r->context);
   mxi_free(r);
 }
 
@@ -45,10 +47,14 @@ static int apply_custom(int n, const mx_array *in, int nout, const mx_array *out
 int mx_custom(int n, const mx_array *in, int nout, const mx_array *outputs, mx_custom_rules rules,
               mx_array *out) {
   struct rules *r = mxi_malloc(sizeof *r);
-  if (!r) return -1;
-  *r = (struct rules){{1, release_rules}, rules};
+  mx_buffer *owner = r ? mxi_buffer_foreign(NULL, 0, 0, rules.release, rules.context) : NULL;
+  if (!owner) {
+    mxi_free(r);
+    return -1;
+  }
+  *r = (struct rules){{1, release_rules}, rules, owner};
   int result = apply_custom(n, in, nout, outputs, r, out);
-  if (result < 0) r->user.release = NULL; // the context stays the caller's
+  if (result < 0) owner->release = NULL; // the context stays the caller's
   unref_object(&r->object);
   return result;
 }
