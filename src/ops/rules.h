@@ -101,7 +101,7 @@ static inline void mxi_no_grads(const mx_node *n, mx_array *grads) {
 mx_array mxi_add_tangents(mx_array a, mx_array b);
 
 /* ---- For batching rules (batch.c) ---- */
-/* Shapes with a batch axis may be one longer than arrays allow: the builder of the array refuses them. */
+/* Room for a shape with a batch axis, were it one of the longest. */
 enum { MXI_BATCH_NDIM = MXI_MAX_NDIM + 1 };
 /* The batch axis followed by a shape, in out[MXI_BATCH_NDIM]. */
 mx_ints mxi_batch_shape(const struct mxi_batch *b, mx_ints shape, int64_t *out);

@@ -71,6 +71,11 @@ static int empty_outputs(const mx_node *n, struct mxi_batch *b) {
 }
 
 static int apply_rule(const mx_node *n, struct mxi_batch *b) {
+  for (int i = 0; i < n->noutputs; i++)
+    if (b->outputs[i].shape.n == MXI_MAX_NDIM)
+      return mxi_fail(MX_INVALID_ARGUMENT,
+                      "[vmap] expected at most %d dimensions beside the mapped axis, got %d from %s",
+                      MXI_MAX_NDIM - 1, MXI_MAX_NDIM, n->prim->name);
   if (b->size == 0) return empty_outputs(n, b);
   mxi_vmap_fn rule = rule_of(n);
   if (rule) return rule(n, b);

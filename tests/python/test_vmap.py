@@ -760,5 +760,8 @@ def test_many_calls_inside_a_trace_walk_their_own_part_alone():
 def test_arrays_of_the_most_dimensions():
     x = mx.ones((1,) * 32)
     assert mx.vmap(lambda a: a + 1)(x).shape == (1,) * 32
-    with pytest.raises(ValueError, match="at most 32 dimensions"):
-        mx.vmap(lambda a: mx.expand_dims(a, 0))(x)
+    for f in (lambda a: mx.expand_dims(a, 0), lambda a: a + mx.ones((1,) * 32)):
+        with pytest.raises(ValueError, match="at most 31 dimensions beside the mapped axis, got 32"):
+            mx.vmap(f)(x)
+    with pytest.raises(ValueError, match="at most 32 dimensions, got 33"):
+        mx.vmap(lambda a: (a, mx.ones((1,) * 32)))(x)
