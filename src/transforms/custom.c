@@ -238,7 +238,7 @@ int mxi_vmap_custom(const mx_node *n, struct mxi_batch *b) {
   int result = 0;
   memcpy(made, b->in, nout * sizeof *made);
   memcpy(batched, b->batched, nout * sizeof *batched);
-  for (size_t i = 0; i < nin - nout; i++) // only the vjp connects the outputs to the inputs, if there is one
+  for (size_t i = 0; r->vmap && i < nin - nout; i++) // only the vjp, if any, connects outputs to inputs
     in[i] = r->vjp ? mx_stop_gradient(b->in[nout + i]) : b->in[nout + i];
   if (r->vmap) result = call_vmap(n, b, in, made, batched);
   if (result == 0 && (r->vjp || r->jvp))
