@@ -10,6 +10,7 @@
 #include "engine/call.h"
 #include "mlx/ops.h"
 #include "transforms/autodiff.h"
+#include "transforms/merge.h"
 #include "transforms/trace.h"
 #include <pthread.h>
 #include <string.h>
@@ -141,6 +142,7 @@ static struct mxi_kept *trace(mx_compiled c, int n, const mx_array *in, int max_
     result = nout = mxi_call_function("compile", c->f, c->context, n, arrays, max_out, outputs);
   mxi_thread.trace_level--;
   if (result >= 0) result = evaluate_constants(nout, outputs);
+  if (result >= 0) result = mxi_merge_equal(mxi_thread.trace_level + 1, nout, outputs);
   struct mxi_kept *kept = NULL;
   if (result >= 0) {
     for (int i = 0; i < nout; i++) mxi_ref(outputs[i]);

@@ -1,59 +1,16 @@
 /* vmap: a function of one element, applied to all elements along an axis at once. The function is traced on
    placeholders that lack that axis; then the traced graph is applied anew, node by node, by batching rules
    (ops/rules.h) to inputs that have it, in front. Rules are ordinary op calls, so vmap nests and mixes with
-   every other transform.
-
-   What does not depend on the placeholders is no part of that: it is used as it is, once for the whole batch.
-   Levels tell the two apart. A trace inside another has the higher level, and an array has the level of the
-   deepest placeholder it depends on; so the walk enters the arrays of its own level alone, however large the
-   graph around the trace is. */
+   every other transform. What does not depend on the placeholders is used as it is, once for the whole
+   batch. */
 #include "base/alloc.h"
 #include "base/error.h"
-#include "base/map.h"
-#include "base/vec.h"
 #include "core/node.h"
 #include "mlx/ops.h"
 #include "transforms/autodiff.h"
+#include "transforms/rewrite.h"
 #include "transforms/trace.h"
 #include <string.h>
-
-/* What an array of the trace has become. */
-struct value {
-  mx_array array; /* owned by the scope, or of the caller's graph */
-  bool batched;   /* its axis 0 is the batch axis */
-};
-struct replay {
-  int32_t level;
-  int64_t size;          /* of the batch axis */
-  struct mxi_map places; /* array, or node with several outputs -> the place of its first value */
-  mxi_vec(struct value) values;
-  mxi_vec(struct visit {
-    mx_array array;
-    int next; /* input to look at next */
-  }) stack;
-};
-
-/* ---- Values ---- */
-static bool has_siblings(mx_array a) { return a->node && a->node->noutputs > 1; }
-static const void *key_of(mx_array a) { return has_siblings(a) ? (const void *)a->node : a; }
-
-/* Is it done, or not part of the trace: a constant of it, or a placeholder of another? */
-static bool is_known(const struct replay *r, mx_array a) {
-  return a->level < r->level || !a->node || mxi_map_get(&r->places, key_of(a)) >= 0;
-}
-
-static struct value value_of(const struct replay *r, mx_array a) {
-  int32_t at = a->level < r->level ? -1 : mxi_map_get(&r->places, key_of(a));
-  if (at < 0) return (struct value){a, false};
-  return r->values.v[at + (has_siblings(a) ? a->output_index : 0)];
-}
-
-static int add_values(struct replay *r, const void *key, int n, const mx_array *arrays, const bool *batched) {
-  size_t at = r->values.n;
-  if (mxi_reserve(&r->values, at + (size_t)n) < 0) return -1;
-  for (int i = 0; i < n; i++) r->values.v[r->values.n++] = (struct value){arrays[i], batched[i]};
-  return mxi_map_put(&r->places, key, (int32_t)at);
-}
 
 /* ---- One node ---- */
 static mxi_vmap_fn rule_of(const mx_node *n) {
@@ -82,85 +39,14 @@ static int apply_rule(const mx_node *n, struct mxi_batch *b) {
   return mxi_fail(MX_NOT_SUPPORTED, "[vmap] expected an op with a batching rule, got %s", n->prim->name);
 }
 
-/* Lists for one node's operands, on the stack for most. */
-enum { FEW = 16 };
-struct operands {
-  mx_array few[2 * FEW], *in, *out;
-  bool few_flags[2 * FEW], *batched, *out_batched;
-  struct mxi_output few_outputs[FEW], *outputs;
-  void *many;
-};
-static int operands_init(struct operands *o, const mx_node *n) {
-  size_t nin = (size_t)n->ninputs, nout = (size_t)n->noutputs;
-  o->many = NULL;
-  o->outputs = o->few_outputs;
-  o->in = o->few;
-  o->batched = o->few_flags;
-  if (nin > FEW || nout > FEW) {
-    size_t each = sizeof(mx_array) + sizeof(bool);
-    if (!(o->many = mxi_malloc(nout * sizeof *o->outputs + (nin + nout) * each))) return -1;
-    o->outputs = o->many;
-    o->in = (mx_array *)(o->outputs + nout);
-    o->batched = (bool *)(o->in + nin + nout);
-  }
-  o->out = o->in + nin;
-  o->out_batched = o->batched + nin;
-  return 0;
-}
-
-/* Without an input that is batched: the node on what its inputs have become. */
-static int apply_plainly(const mx_node *n, struct mxi_batch *b) {
-  for (int i = 0; i < n->noutputs; i++) b->out_batched[i] = false;
-  return mxi_apply_multi(n->prim->id, n->params ? n->params->fields : NULL, n->ninputs, b->in, n->noutputs,
-                         b->outputs, b->out);
-}
-
-static int batch_node(struct replay *r, mx_array a) {
-  const mx_node *n = a->node;
-  struct operands o;
-  MXI_TRY(operands_init(&o, n));
+static int batch_node(struct mxi_rewrite *r, const mx_node *n, struct mxi_batch *b) {
   bool any = false;
-  for (int i = 0; i < n->ninputs; i++) {
-    struct value v = value_of(r, n->inputs[i]);
-    o.in[i] = v.array;
-    any |= o.batched[i] = v.batched;
-  }
-  for (int i = 0; i < n->noutputs; i++) {
-    o.out_batched[i] = true;
-    o.outputs[i] = n->noutputs == 1 ? (struct mxi_output){(mx_dtype)a->dtype, mxi_shape_of(a)}
-                                    : (struct mxi_output){n->outputs[i].dtype, n->outputs[i].shape};
-  }
-  struct mxi_batch b = {r->size, o.in, o.batched, o.outputs, o.out, o.out_batched};
-  int result = 0;
-  MX_ON (n->stream) result = any ? apply_rule(n, &b) : apply_plainly(n, &b);
-  for (int i = 0; i < n->noutputs && result == 0; i++)
-    if (!mx_ok(o.out[i])) result = -1;
-  if (result == 0) result = add_values(r, key_of(a), n->noutputs, o.out, o.out_batched);
-  mxi_free(o.many);
-  return result;
-}
-
-/* ---- The walk, inputs before outputs, without recursion ---- */
-static int push(struct replay *r, mx_array a) {
-  struct visit v = {a, 0};
-  return mxi_push(&r->stack, v);
-}
-
-static int batch_of(struct replay *r, mx_array root, struct value *out) {
-  if (!is_known(r, root)) MXI_TRY(push(r, root));
-  while (r->stack.n) {
-    struct visit *top = &r->stack.v[r->stack.n - 1];
-    mx_array a = top->array;
-    if (top->next < a->node->ninputs) {
-      mx_array in = a->node->inputs[top->next++];
-      if (!is_known(r, in)) MXI_TRY(push(r, in));
-      continue;
-    }
-    r->stack.n--;
-    if (!is_known(r, a)) MXI_TRY(batch_node(r, a)); // else reached twice before it was done
-  }
-  *out = value_of(r, root);
-  return 0;
+  for (int i = 0; i < n->ninputs; i++) any |= b->batched[i];
+  if (!any) /* the node on what its inputs have become */
+    return mxi_apply_multi(n->prim->id, n->params ? n->params->fields : NULL, n->ninputs, b->in, n->noutputs,
+                           b->outputs, b->out);
+  for (int i = 0; i < n->noutputs; i++) b->out_batched[i] = true;
+  return apply_rule(n, b);
 }
 
 /* ---- Axes ---- */
@@ -196,17 +82,17 @@ static int check_inputs(int n, const mx_array *in, const int *in_axes, int *axes
 }
 
 /* The placeholder of one element of `a`, and as its value a with the axis moved to the front. */
-static mx_array placeholder(struct replay *r, mx_array a, int axis) {
+static mx_array placeholder(struct mxi_rewrite *r, mx_array a, int axis) {
   int64_t shape[MXI_MAX_NDIM];
   for (int i = 0; i < a->ndim - 1; i++) shape[i] = a->dims[i + (i >= axis)];
   mx_array p = mxi_own(mxi_placeholder((mx_dtype)a->dtype, (mx_ints){shape, a->ndim - 1}));
   mx_array front = mx_moveaxis(a, axis, 0);
   if (!mx_ok(p) || !mx_ok(front)) return MX_BAD;
-  return add_values(r, p, 1, &front, (bool[]){true}) < 0 ? MX_BAD : p;
+  return mxi_rewrite_placeholder(r, p, (struct mxi_value){front, true}) < 0 ? MX_BAD : p;
 }
 
 /* An output with its batch axis where it is wanted. */
-static mx_array placed(const struct replay *r, int i, struct value v, int ndim, int axis) {
+static mx_array placed(const struct mxi_rewrite *r, int i, struct mxi_value v, int ndim, int axis) {
   if (axis == MX_UNMAPPED) {
     if (!v.batched) return mxi_own(mxi_ref(v.array));
     mxi_fail(MX_INVALID_ARGUMENT,
@@ -226,8 +112,8 @@ static mx_array placed(const struct replay *r, int i, struct value v, int ndim, 
 }
 
 /* The function's outputs on placeholders; their number, or -1. */
-static int trace(struct replay *r, mx_function f, void *context, int n, const mx_array *in, const int *axes,
-                 mx_array *traced, int max_out, mx_array *out) {
+static int trace(struct mxi_rewrite *r, mx_function f, void *context, int n, const mx_array *in,
+                 const int *axes, mx_array *traced, int max_out, mx_array *out) {
   int nout = 0;
   mxi_thread.trace_level = r->level;
   for (int i = 0; i < n && nout == 0; i++) {
@@ -239,13 +125,13 @@ static int trace(struct replay *r, mx_function f, void *context, int n, const mx
   return nout;
 }
 
-static int trace_and_replay(struct replay *r, mx_function f, void *context, int n, const mx_array *in,
+static int trace_and_replay(struct mxi_rewrite *r, mx_function f, void *context, int n, const mx_array *in,
                             const int *axes, mx_array *traced, int max_out, mx_array *out,
                             const int *out_axes) {
   int nout = trace(r, f, context, n, in, axes, traced, max_out, out);
   for (int i = 0; i < nout; i++) {
-    struct value v;
-    MXI_TRY(batch_of(r, out[i], &v));
+    struct mxi_value v;
+    MXI_TRY(mxi_rewrite_array(r, out[i], &v));
     out[i] = placed(r, i, v, out[i]->ndim, out_axes ? out_axes[i] : 0);
     if (!mx_ok(out[i])) return -1;
   }
@@ -254,7 +140,7 @@ static int trace_and_replay(struct replay *r, mx_function f, void *context, int 
 
 int mx_vmap(mx_function f, void *context, int n, const mx_array *in, const int *in_axes, int max_out,
             mx_array *out, const int *out_axes) {
-  struct replay r = {.level = mxi_thread.trace_level + 1};
+  struct mxi_rewrite r = {.level = mxi_thread.trace_level + 1, .apply = batch_node};
   mx_array *traced = mxi_malloc(((size_t)n + 1) * (sizeof *traced + sizeof(int)));
   if (!traced) return -1;
   int *axes = (int *)(traced + n + 1), nout = -1;
@@ -266,9 +152,7 @@ int mx_vmap(mx_function f, void *context, int n, const mx_array *in, const int *
     else if (mxi_move_out(&scope, nout, out) < 0)
       nout = -1;
   }
-  mxi_vec_free(&r.values);
-  mxi_vec_free(&r.stack);
-  mxi_map_free(&r.places);
+  mxi_rewrite_free(&r);
   mxi_free(traced);
   return nout;
 }
