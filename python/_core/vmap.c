@@ -107,9 +107,14 @@ static int expand_children(PyObject *tree, PyObject *axes, axes_list *l) {
       return -1;
   return 0;
 }
+/* Either may be NULL, of a list that has become shorter: reading an axis may run Python code. */
 static int expand(PyObject *tree, PyObject *axes, axes_list *l) {
-  if (Py_EnterRecursiveCall(" in a tree of axes")) return -1;
+  if (!tree || !axes || Py_EnterRecursiveCall(" in a tree of axes")) return -1;
+  Py_INCREF(tree);
+  Py_INCREF(axes);
   int r = expand_children(tree, axes, l);
+  Py_DECREF(axes);
+  Py_DECREF(tree);
   Py_LeaveRecursiveCall();
   return r;
 }
