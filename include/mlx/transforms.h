@@ -42,12 +42,16 @@ enum { MX_UNMAPPED = INT32_MIN };
 MX_API int mx_vmap(mx_function f, void *context, int n, const mx_array *in, const int *in_axes, int max_out,
                    mx_array *out, const int *out_axes);
 
-/* Rules of your own for outputs that were computed from inputs; each may be NULL.
-     vjp   in = inputs, outputs, cotangents of the outputs; gives cotangents of the inputs
-     jvp   in = inputs, tangents of the inputs; gives tangents of the outputs
-     vmap  in = inputs, in_axes of them (0, or MX_UNMAPPED); gives the outputs, and in out_axes where they
-   have the mapped axis (MX_UNMAPPED: nowhere) Without a vjp or jvp the derivative is that of the outputs as
-   they were computed; without a vmap, the graph of the outputs is batched, and so are the other rules. */
+/* Rules of your own for outputs that were computed from inputs; each may be NULL. Without a vjp or jvp the
+   derivative is that of the outputs as they were computed; without a vmap, the graph of the outputs is
+   batched, and so are the other rules.
+
+   vjp: in = inputs, outputs, cotangents of the outputs; gives cotangents of the inputs.
+
+   jvp: in = inputs, tangents of the inputs; gives tangents of the outputs.
+
+   vmap: in = inputs, in_axes = their mapped axes (0, or MX_UNMAPPED); gives the outputs, and in out_axes
+   where they have the mapped axis (or MX_UNMAPPED). */
 typedef int (*mx_vmap_function)(void *context, int n, const mx_array *in, const int *in_axes, int max_out,
                                 mx_array *out, int *out_axes);
 typedef struct mx_custom_rules {
