@@ -1,4 +1,4 @@
-/* Functions of functions: derivatives and compilation. A function is a callback over arrays. */
+/* Functions of functions: derivatives, compilation, batching. A function is a callback over arrays. */
 #ifndef MLX_TRANSFORMS_H
 #define MLX_TRANSFORMS_H
 #include "mlx/array.h"
@@ -32,10 +32,36 @@ MX_API int mx_compiled_call(mx_compiled f, uint64_t key, int n, const mx_array *
 MX_API void mx_compiled_free(mx_compiled f);
 MX_API void mx_set_compile_enabled(bool enabled);
 
-/* f with a derivative of your own: outputs[j] is returned as it is; pulling back calls
-   vjp(context, n_in + n_out + n_cotangents ...) with in = primals, outputs, cotangents, giving n_in
-   cotangents. */
-MX_API int mx_custom_vjp(int n, const mx_array *in, int nout, const mx_array *outputs, mx_function vjp,
-                         void *context, void (*release)(void *context), mx_array *out);
+/* f applied to every element along an axis of its inputs, all at once: in_axes[i] is the axis of input i
+   (negative counts from the end), or MX_UNMAPPED for an input that is given whole each time; NULL means 0 for
+   all. Mapped axes have one size, and f sees inputs without them. out_axes[j] says where output j, of all
+   elements, has that axis (NULL: 0), or MX_UNMAPPED for an output that doesn't depend on mapped inputs; it is
+   read after f has returned. f must not evaluate what depends on mapped inputs. Returns the number of
+   outputs. */
+enum { MX_UNMAPPED = INT32_MIN };
+MX_API int mx_vmap(mx_function f, void *context, int n, const mx_array *in, const int *in_axes, int max_out,
+                   mx_array *out, const int *out_axes);
+
+/* Rules of your own for outputs that were computed from inputs; each may be NULL. Without a vjp or jvp the
+   derivative is that of the outputs as they were computed; without a vmap, the graph of the outputs is
+   batched, and so are the other rules.
+
+   vjp: in = inputs, outputs, cotangents of the outputs; gives cotangents of the inputs.
+
+   jvp: in = inputs, tangents of the inputs; gives tangents of the outputs.
+
+   vmap: in = inputs, in_axes = their mapped axes (0, or MX_UNMAPPED); gives the outputs, and in out_axes
+   where they have the mapped axis (or MX_UNMAPPED). */
+typedef int (*mx_vmap_function)(void *context, int n, const mx_array *in, const int *in_axes, int max_out,
+                                mx_array *out, int *out_axes);
+typedef struct mx_custom_rules {
+  mx_function vjp, jvp;
+  mx_vmap_function vmap;
+  void *context;                  /* given to each rule */
+  void (*release)(void *context); /* called when no graph needs the rules any more; not on failure */
+} mx_custom_rules;
+/* outputs[j] as it is, with these rules: out[j]. 0 or -1. */
+MX_API int mx_custom(int n, const mx_array *in, int nout, const mx_array *outputs, mx_custom_rules rules,
+                     mx_array *out);
 MX_END
 #endif

@@ -57,6 +57,8 @@ static int callable_traverse(PyObject *self, visitproc visit, void *arg) {
   Py_VISIT(o->argnames);
   Py_VISIT(o->inputs);
   Py_VISIT(o->outputs);
+  Py_VISIT(o->in_axes);
+  Py_VISIT(o->out_axes);
   Py_VISIT(o->vjp);
   Py_VISIT(o->jvp);
   Py_VISIT(o->vmap);
@@ -71,6 +73,8 @@ static int callable_clear(PyObject *self) {
   Py_CLEAR(o->argnames);
   Py_CLEAR(o->inputs);
   Py_CLEAR(o->outputs);
+  Py_CLEAR(o->in_axes);
+  Py_CLEAR(o->out_axes);
   Py_CLEAR(o->vjp);
   Py_CLEAR(o->jvp);
   Py_CLEAR(o->vmap);

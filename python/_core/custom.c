@@ -4,15 +4,17 @@
 #include <stdatomic.h>
 
 /* ---- custom_function, checkpoint ---- */
-typedef struct rule {       /* what pulling back needs; lives as long as the graph node */
-  PyObject *function;       /* checkpoint: the function itself; custom: its vjp */
-  PyObject *args, *outputs; /* shapes of the trees, without arrays of the graph */
+typedef struct rule {         /* what the rules need; lives as long as the graph node */
+  PyObject *vjp, *jvp, *vmap; /* each may be NULL; checkpoint: vjp is the function itself */
+  PyObject *args, *outputs;   /* shapes of the trees, without arrays of the graph */
   int nin, nout;
   struct rule *next; /* in the list of those let go */
 } rule;
 
 static void drop_rule(rule *r) {
-  Py_XDECREF(r->function);
+  Py_XDECREF(r->vjp);
+  Py_XDECREF(r->jvp);
+  Py_XDECREF(r->vmap);
   Py_XDECREF(r->args);
   Py_XDECREF(r->outputs);
   PyMem_Free(r);
@@ -69,7 +71,7 @@ static int custom_pullback(void *context, int n, const mx_array *in, int max_out
   outputs = primals ? py_tree_build(r->outputs, l.v, l.n, &next) : NULL;
   cotangents = outputs ? py_tree_build(r->outputs, l.v, l.n, &next) : NULL;
   if (!cotangents) goto done;
-  result = PyObject_CallFunctionObjArgs(r->function, primals, cotangents, outputs, NULL);
+  result = PyObject_CallFunctionObjArgs(r->vjp, primals, cotangents, outputs, NULL);
   if (!result || py_tree_leaves(result, &grads, false) < 0) goto done;
   if (grads.n != r->nin)
     PyErr_Format(PyExc_ValueError, "[custom_function] expected the vjp to return %d gradients, got %d",
@@ -88,6 +90,72 @@ done:
   return count < 0 ? py_callback_failed() : count;
 }
 
+static int custom_pushforward(void *context, int n, const mx_array *in, int max_out, mx_array *out) {
+  rule *r = context;
+  leaves l = {0}, tangents = {0};
+  int count = -1, next = 0;
+  PyObject *primals = NULL, *directions = NULL, *result = NULL;
+  if (py_wrap_all(n, in, &l) < 0) goto done;
+  primals = unwrap_single(py_tree_build(r->args, l.v, l.n, &next));
+  directions = primals ? unwrap_single(py_tree_build(r->args, l.v, l.n, &next)) : NULL;
+  result = directions ? PyObject_CallFunctionObjArgs(r->jvp, primals, directions, NULL) : NULL;
+  if (result && py_tree_leaves(result, &tangents, false) == 0) count = py_lend_all(&tangents, max_out, out);
+done:
+  Py_XDECREF(primals);
+  Py_XDECREF(directions);
+  Py_XDECREF(result);
+  py_leaves_free(&l);
+  py_leaves_free(&tangents);
+  return count < 0 ? py_callback_failed() : count;
+}
+
+/* The tree of the inputs with their axes in place of arrays. */
+static PyObject *tree_of_axes(const rule *r, int n, const int *axes) {
+  leaves l = {0};
+  int next = 0;
+  PyObject *tree = NULL;
+  l.v = PyMem_Calloc((size_t)n + 1, sizeof *l.v);
+  for (; l.v && l.n < n; l.n++)
+    if (!(l.v[l.n] = axes[l.n] == MX_UNMAPPED ? Py_NewRef(Py_None) : PyLong_FromLong(axes[l.n]))) break;
+  if (l.v && l.n == n)
+    tree = unwrap_single(py_tree_build(r->args, l.v, n, &next));
+  else if (!PyErr_Occurred())
+    PyErr_NoMemory();
+  py_leaves_free(&l);
+  return tree;
+}
+
+static int custom_batch(void *context, int n, const mx_array *in, const int *in_axes, int max_out,
+                        mx_array *out, int *out_axes) {
+  rule *r = context;
+  leaves l = {0}, results = {0};
+  int count = -1, next = 0;
+  PyObject *inputs = NULL, *axes = NULL, *result = NULL;
+  if (py_wrap_all(n, in, &l) < 0) goto done;
+  inputs = unwrap_single(py_tree_build(r->args, l.v, l.n, &next));
+  axes = inputs ? tree_of_axes(r, n, in_axes) : NULL;
+  result = axes ? PyObject_CallFunctionObjArgs(r->vmap, inputs, axes, NULL) : NULL;
+  if (!result) goto done;
+  if (!PyTuple_Check(result) || PyTuple_Size(result) != 2) {
+    PyErr_SetString(PyExc_ValueError, "[custom_function] expected the vmap to return (outputs, axes)");
+    goto done;
+  }
+  PyObject *outputs = PyTuple_GetItem(result, 0);
+  if (py_tree_leaves(outputs, &results, false) < 0) goto done;
+  if (results.n != r->nout)
+    PyErr_Format(PyExc_ValueError, "[custom_function] expected %d outputs from the vmap, got %d", r->nout,
+                 results.n);
+  else if (py_expand_axes("the axes", outputs, PyTuple_GetItem(result, 1), results.n, out_axes) == 0)
+    count = py_lend_all(&results, max_out, out);
+done:
+  Py_XDECREF(inputs);
+  Py_XDECREF(axes);
+  Py_XDECREF(result);
+  py_leaves_free(&l);
+  py_leaves_free(&results);
+  return count < 0 ? py_callback_failed() : count;
+}
+
 /* The checkpointed function again, for its derivative. */
 typedef struct replay {
   rule *r;
@@ -98,7 +166,7 @@ static int replay_callback(void *context, int n, const mx_array *in, int max_out
   leaves l = {0}, results = {0};
   int count = -1, next = 0;
   PyObject *args = py_wrap_all(n, in, &l) == 0 ? py_tree_build(p->r->args, l.v, l.n, &next) : NULL;
-  if (args && (p->result = PyObject_Call(p->r->function, args, NULL)) &&
+  if (args && (p->result = PyObject_Call(p->r->vjp, args, NULL)) &&
       py_tree_leaves(p->result, &results, false) == 0)
     count = py_lend_all(&results, max_out, out);
   Py_XDECREF(args);
@@ -116,8 +184,8 @@ static int checkpoint_pullback(void *context, int n, const mx_array *in, int max
   return status < 0 ? -1 : r->nin;
 }
 
-static PyObject *with_rule(PyObject *function, PyObject *rule_function, PyObject *args,
-                           mx_function pullback) {
+/* Calls the function, and puts the rules on its results. `rules` says which; its objects are borrowed. */
+static PyObject *with_rules(PyObject *function, PyObject *args, rule rules, mx_function pullback) {
   leaves in = {0}, detached = {0}, results = {0};
   mx_array *primals = NULL, *outs = NULL, *values = NULL;
   rule *r = NULL;
@@ -125,10 +193,11 @@ static PyObject *with_rule(PyObject *function, PyObject *rule_function, PyObject
   int next = 0;
   drop_rules(NULL);
   if (py_tree_leaves(args, &in, false) < 0 || !(primals = py_leaves_handles(&in))) goto done;
-  /* The outputs come from values cut off from the tape: only the rule connects them to the inputs. */
+  /* With a vjp the outputs come from values cut off from the tape: only the rule connects them to the inputs.
+   */
   outs = PyMem_Malloc(sizeof *outs * (size_t)(in.n + 1));
   if (!outs) goto memory;
-  for (int i = 0; i < in.n; i++) outs[i] = mx_stop_gradient(primals[i]);
+  for (int i = 0; i < in.n; i++) outs[i] = rules.vjp ? mx_stop_gradient(primals[i]) : primals[i];
   if (py_wrap_all(in.n, outs, &detached) < 0 || !(inner = py_tree_build(args, detached.v, detached.n, &next)))
     goto done;
   result = PyObject_Call(function, inner, NULL);
@@ -138,9 +207,20 @@ static PyObject *with_rule(PyObject *function, PyObject *rule_function, PyObject
   values = PyMem_Malloc(sizeof *values * (size_t)(results.n + 1));
   r = PyMem_Calloc(1, sizeof *r);
   if (!outs || !values || !r) goto memory;
-  *r = (rule){Py_NewRef(rule_function), hollow(args, in.n), hollow(result, results.n), in.n, results.n, NULL};
+  *r = (rule){.vjp = Py_XNewRef(rules.vjp),
+              .jvp = Py_XNewRef(rules.jvp),
+              .vmap = Py_XNewRef(rules.vmap),
+              .args = hollow(args, in.n),
+              .outputs = hollow(result, results.n),
+              .nin = in.n,
+              .nout = results.n};
   if (!r->args || !r->outputs) goto done;
-  if (mx_custom_vjp(in.n, primals, results.n, outs, pullback, r, release_rule, values) < 0) {
+  mx_custom_rules all = {.vjp = r->vjp ? pullback : NULL,
+                         .jvp = r->jvp ? custom_pushforward : NULL,
+                         .vmap = r->vmap ? custom_batch : NULL,
+                         .context = r,
+                         .release = release_rule};
+  if (mx_custom(in.n, primals, results.n, outs, all, values) < 0) {
     py_raise();
     goto done;
   }
@@ -163,22 +243,23 @@ done:
 }
 
 static PyObject *custom_invoke(callable_object *o, PyObject *args, PyObject *kwargs) {
-  if (!o->vjp) return PyObject_Call(o->function, args, kwargs);
+  if (!o->vjp && !o->jvp && !o->vmap) return PyObject_Call(o->function, args, kwargs);
   if (kwargs && PyDict_Size(kwargs)) {
-    PyErr_SetString(PyExc_ValueError, "[custom_function] keyword arguments are not supported beside a vjp");
+    PyErr_SetString(PyExc_ValueError, "[custom_function] keyword arguments are not supported beside rules");
     return NULL;
   }
-  return with_rule(o->function, o->vjp, args, custom_pullback);
+  return with_rules(o->function, args, (rule){.vjp = o->vjp, .jvp = o->jvp, .vmap = o->vmap},
+                    custom_pullback);
 }
 /* Keyword arguments are constants of the recomputed function, bound to it. */
 static PyObject *checkpoint_invoke(callable_object *o, PyObject *args, PyObject *kwargs) {
   if (!kwargs || PyDict_Size(kwargs) == 0)
-    return with_rule(o->function, o->function, args, checkpoint_pullback);
+    return with_rules(o->function, args, (rule){.vjp = o->function}, checkpoint_pullback);
   PyObject *functools = PyImport_ImportModule("functools"),
            *partial = functools ? PyObject_GetAttrString(functools, "partial") : NULL;
   PyObject *only = partial ? PyTuple_Pack(1, o->function) : NULL,
            *bound = only ? PyObject_Call(partial, only, kwargs) : NULL;
-  PyObject *r = bound ? with_rule(bound, bound, args, checkpoint_pullback) : NULL;
+  PyObject *r = bound ? with_rules(bound, args, (rule){.vjp = bound}, checkpoint_pullback) : NULL;
   Py_XDECREF(functools);
   Py_XDECREF(partial);
   Py_XDECREF(only);
@@ -225,6 +306,9 @@ PyMethodDef py_custom_methods[] = {
     {"vjp", custom_vjp, METH_O,
      "vjp($self, f, /)\n--\n\nSets the reverse rule f(primals, cotangents, outputs) -> gradients of the "
      "primals."},
-    {"jvp", custom_jvp, METH_O, "jvp($self, f, /)\n--\n\nSets the forward rule f(primals, tangents)."},
-    {"vmap", custom_vmap, METH_O, "vmap($self, f, /)\n--\n\nSets the batching rule f(inputs, axes)."},
+    {"jvp", custom_jvp, METH_O,
+     "jvp($self, f, /)\n--\n\nSets the forward rule f(primals, tangents) -> tangents of the outputs."},
+    {"vmap", custom_vmap, METH_O,
+     "vmap($self, f, /)\n--\n\nSets the batching rule f(inputs, axes) -> (outputs, their axes). "
+     "An axis is 0, or None for an input that is not mapped."},
     {NULL, NULL, 0, NULL}};

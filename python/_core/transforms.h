@@ -28,7 +28,8 @@ struct callable_object {
   struct compile_call *current;
   trace_record *traces;
   int ntraces, trace_capacity;
-  PyObject *vjp, *jvp, *vmap; /* custom_function */
+  PyObject *in_axes, *out_axes; /* vmap */
+  PyObject *vjp, *jvp, *vmap;   /* custom_function */
 };
 extern PyTypeObject *py_callable_type, *py_custom_type;
 extern PyMethodDef py_custom_methods[];
@@ -45,5 +46,8 @@ int py_wrap_all(int n, const mx_array *in, leaves *l);
 int py_lend_all(const leaves *l, int max_out, mx_array *out);
 /* A tree of `shape` with new array objects around the given arrays. */
 PyObject *py_rebuild(PyObject *shape, int n, const mx_array *arrays);
+/* One axis (MX_UNMAPPED for None) for each of the n arrays of a tree, from a tree of axes that is a prefix of
+   it. -1 with ValueError; `name` is what to call the axes. */
+int py_expand_axes(const char *name, PyObject *tree, PyObject *axes, int n, int *out);
 PyObject *py_custom_new(PyTypeObject *type, PyObject *args, PyObject *kwargs);
 #endif

@@ -53,6 +53,7 @@ mx_array mxi_array_new(mx_dtype t, mx_ints shape) {
   a->flags = MXI_ROW_CONTIGUOUS | MXI_DENSE;
   a->output_index = 0;
   a->slot = -1;
+  a->level = 0;
   a->node = NULL;
   a->task = NULL;
   a->buffer = NULL;

@@ -33,8 +33,8 @@ struct mxi_array {
   uint8_t ndim;
   uint16_t flags;
   int32_t output_index;
-  int32_t slot; /* place in the plan that claimed it; meaningful to that plan alone */
-  int32_t reserved;
+  int32_t slot;      /* place in the plan that claimed it; meaningful to that plan alone */
+  int32_t level;     /* of the innermost trace on whose placeholders it depends; 0: on none */
   mx_node *node;     /* NULL for leaves, and when ready unless a tracer */
   mx_task *task;     /* the eval that claimed it */
   mx_buffer *buffer; /* NULL while lazy, and for inline scalars */

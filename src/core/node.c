@@ -134,12 +134,14 @@ void mxi_node_unref(mx_node *n) {
   mxi_node_free(n);
 }
 
-/* The tracer flag of the inputs, or -1 when one is MX_BAD. */
-static int inherited_flags(int ninputs, const mx_array *inputs) {
+/* The tracer flag and the deepest level of the inputs; -1 when one is MX_BAD. */
+static int inherited_flags(int ninputs, const mx_array *inputs, int32_t *level) {
   int flags = 0;
+  *level = 0;
   for (int i = 0; i < ninputs; i++) {
     if (inputs[i] == MX_BAD) return -1;
     flags |= inputs[i]->flags & MXI_TRACER;
+    if (inputs[i]->level > *level) *level = inputs[i]->level;
   }
   return flags;
 }
@@ -154,7 +156,8 @@ static mx_stream stream_or_fail(int prim) {
 
 static int apply(const mx_prim *p, mx_params *params, mx_stream stream, int ninputs, const mx_array *inputs,
                  int noutputs, const struct mxi_output *outputs, mx_array *out) {
-  int flags = inherited_flags(ninputs, inputs);
+  int32_t level;
+  int flags = inherited_flags(ninputs, inputs, &level);
   mx_node *n = flags < 0 || !stream ? NULL : node_new(p, params, stream, ninputs, inputs, noutputs, outputs);
   if (!n) {
     params_unref(p, params);
@@ -167,6 +170,7 @@ static int apply(const mx_prim *p, mx_params *params, mx_stream stream, int ninp
     mx_array a = out[made] = mxi_array_new(outputs[made].dtype, outputs[made].shape);
     if (!a) break;
     a->flags |= (uint16_t)flags;
+    a->level = level;
     a->output_index = made;
     a->node = mxi_node_ref(n);
     if (noutputs > 1) n->outputs[made].array = a;

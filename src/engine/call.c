@@ -21,6 +21,11 @@ static int make_plan(struct mxi_kept *k) {
   mxi_planning_lock();
   int result = mxi_plan_walk(k->plan, k->ninputs, k->inputs);
   if (result == 0) result = mxi_plan_walk(k->plan, k->noutputs, k->outputs);
+  for (size_t i = (size_t)k->ninputs; i < k->plan->slots.n && result == 0; i++)
+    if (mxi_state(k->plan->slots.v[i].array) == MXI_PLACEHOLDER)
+      result = mxi_fail(MX_INVALID_ARGUMENT,
+                        "[compile] expected arrays with values besides the arguments, got a placeholder of a "
+                        "trace that is over");
   if (result == 0) result = mxi_plan_fuse(k->plan);
   mxi_planning_unlock();
   return result;

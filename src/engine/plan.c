@@ -96,9 +96,9 @@ static int32_t visit(struct mxi_plan *p, mx_array a) {
   case MXI_READY: return add_slot(p, a, -1);
   case MXI_PLACEHOLDER:
     if (p->compiled) return add_slot(p, a, -1);
-    mxi_fail(
-        MX_INVALID_ARGUMENT,
-        "[eval] expected arrays with values, got a placeholder: a function being compiled can't evaluate");
+    mxi_fail(MX_INVALID_ARGUMENT, "[eval] expected arrays with values, got a placeholder: a function can't "
+                                  "evaluate what depends on its "
+                                  "arguments while compile or vmap traces it");
     return -1;
   case MXI_CLAIMED:
     if (mxi_push(&p->waits, a->task) < 0) return -1;

@@ -237,6 +237,29 @@ MXI_VJP(PAD) {
   return mxi_grads_done(n, grads);
 }
 
+/* With a value for each element of the batch: chosen outside of what is padded with zeros. */
+static mx_array padded_with_values(const mx_node *n, const struct mxi_batch *b, mx_array padded) {
+  mx_ints low = MXI_PARAMS(PAD, n)->low, shape = b->outputs[0].shape;
+  int64_t high[MX_MAX_NDIM];
+  mx_array ones = mx_ones(mxi_shape_of(n->inputs[0]), MX_BOOL);
+  for (int i = 0; i < low.n; i++) high[i] = shape.v[i] - low.v[i] - n->inputs[0]->dims[i];
+  mx_array within = mx_pad(ones, low, (mx_ints){high, low.n}, MX_PAD_CONSTANT, NULL);
+  return mx_where(within, padded, mxi_batch_aligned(b, 1, shape.n));
+}
+MXI_VMAP(PAD) {
+  int64_t low[MXI_BATCH_NDIM], shape[MXI_BATCH_NDIM];
+  struct mxi_p_PAD p = {.low = mxi_batch_prefixed(0, MXI_PARAMS(PAD, n)->low, low)};
+  mx_array in[] = {b->in[0], b->batched[1] ? mx_like(n->inputs[0], 0) : b->in[1]};
+  if (!b->batched[1]) return mxi_batch_apply(n, b, &p, in);
+  mx_ints wide = b->outputs[0].shape;
+  if (b->batched[0])
+    wide = mxi_batch_shape(b, wide, shape);
+  else
+    p.low = MXI_PARAMS(PAD, n)->low;
+  mx_array padded = mxi_apply(MXI_PAD, &p, 2, in, b->outputs[0].dtype, wide);
+  return mxi_batch_done(b, MXI_COMPOSED(padded_with_values(n, b, padded)));
+}
+
 /* The element that place i of the padded axis shows, of n > 0; i counts from the first element of the input.
    edge:      a a | a b c | c c      reflect:   c b | a b c | b a      symmetric: b a | a b c | c b */
 static int64_t mirrored(int64_t i, int64_t n, mx_pad_mode mode) {
@@ -325,4 +348,9 @@ MXI_VJP(DEPENDS) { return mxi_only_grad(n, cotangents[0], grads); }
 MXI_JVP(DEPENDS) {
   out[0] = tangents[0];
   return 0;
+}
+/* What waits, not what is waited for, says whether the output has a batch axis. */
+MXI_VMAP(DEPENDS) {
+  b->out_batched[0] = b->batched[0];
+  return mxi_batch_done(b, after(b->in[0], n->ninputs - 1, b->in + 1));
 }

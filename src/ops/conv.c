@@ -19,6 +19,7 @@ struct options {
 
 static struct options options_of(const struct mxi_p_CONVOLUTION *p) {
   struct options o = {.n = p->stride.n, .groups = p->groups, .flip = p->flip};
+  for (int i = o.n; i < MX_CONV_AXES; i++) o.stride[i] = o.kernel_dilation[i] = o.input_dilation[i] = 1;
   mxi_copy_ints(o.stride, p->stride);
   mxi_copy_ints(o.low, p->padding_low);
   mxi_copy_ints(o.high, p->padding_high);
@@ -111,6 +112,7 @@ static int check_operands(mx_array x, mx_array w) {
 
 static mx_array convolution(mx_array x, mx_array w, const struct options *o) {
   int64_t shape[2 + MX_CONV_AXES];
+  if (x == MX_BAD || w == MX_BAD) return MX_BAD;
   if (check_operands(x, w) < 0 || check_options(o) < 0 || check_channels(x, w, o->groups) < 0) return MX_BAD;
   shape[0] = x->dims[0];
   for (int axis = 0; axis < o->n; axis++)
@@ -326,3 +328,60 @@ MXI_JVP(CONVOLUTION) {
   out[0] = tangents[0] || tangents[1] ? MXI_COMPOSED(tangent(n, outputs[0], tangents)) : NULL;
   return out[0] == MX_BAD ? -1 : 0;
 }
+
+/* ---- Batching ---- B weights are groups of channels: with an input (or the same input) of each, groups of
+   their own; with one input for all, more outputs in each group. ---- */
+/* a cut into the shape `split`, its axes in another order, and merged. */
+static mx_array reordered(mx_array a, mx_ints split, mx_ints order, mx_ints merged) {
+  return mx_reshape(mx_transpose(mx_reshape(a, split), order), merged);
+}
+
+/* x (B, N, L..., C) -> (N, L..., B C) */
+static mx_array batch_in_channels(mx_array x) {
+  int64_t shape[2 + MX_CONV_AXES];
+  int n = x->ndim - 1;
+  mxi_copy_ints(shape, (mx_ints){x->dims + 1, n});
+  shape[n - 1] *= x->dims[0];
+  return mx_reshape(mx_moveaxis(x, 0, n - 1), (mx_ints){shape, n});
+}
+/* (N, M..., G B O / G) -> (B, N, M..., O), with groups outermost, or (groups 1) the batch. */
+static mx_array batch_from_channels(mx_array y, int64_t size, int64_t groups, int64_t outputs) {
+  int64_t split[4 + MX_CONV_AXES], order[4 + MX_CONV_AXES], shape[3 + MX_CONV_AXES];
+  if (!mx_ok(y)) return MX_BAD;
+  int n = y->ndim - 1; /* axes before the channels, then G, B, O / G */
+  mxi_copy_ints(split, (mx_ints){y->dims, n});
+  split[n] = groups, split[n + 1] = size, split[n + 2] = outputs / groups;
+  order[0] = n + 1, order[n + 1] = n, order[n + 2] = n + 2;
+  for (int i = 0; i < n; i++) order[i + 1] = i;
+  shape[0] = size, shape[n + 1] = outputs;
+  mxi_copy_ints(shape + 1, (mx_ints){y->dims, n});
+  return reordered(y, (mx_ints){split, n + 3}, (mx_ints){order, n + 3}, (mx_ints){shape, n + 2});
+}
+/* w (B, O, K..., C / G) -> (G B O / G, K..., C / G) */
+static mx_array batch_in_outputs(mx_array w, int64_t groups) {
+  int64_t split[4 + MX_CONV_AXES], order[4 + MX_CONV_AXES], shape[2 + MX_CONV_AXES];
+  int n = w->ndim - 2; /* axes after the outputs */
+  split[0] = w->dims[0], split[1] = groups, split[2] = w->dims[1] / groups;
+  mxi_copy_ints(split + 3, (mx_ints){w->dims + 2, n});
+  for (int i = 0; i < n + 3; i++) order[i] = i;
+  order[0] = 1, order[1] = 0;
+  shape[0] = w->dims[0] * w->dims[1];
+  mxi_copy_ints(shape + 1, (mx_ints){w->dims + 2, n});
+  return reordered(w, (mx_ints){split, n + 3}, (mx_ints){order, n + 3}, (mx_ints){shape, n + 1});
+}
+
+static mx_array convolution_batched(const mx_node *n, const struct mxi_batch *b) {
+  struct options o = options_of(MXI_PARAMS(CONVOLUTION, n));
+  mx_array x = b->in[0], w = b->in[1];
+  int64_t outputs = n->inputs[1]->dims[0], groups = o.groups;
+  if (!b->batched[1]) { /* batches like any other */
+    mx_array y = convolution(mx_flatten(x, 0, 1), w, &o);
+    return mx_unflatten(y, 0, MX_SHAPE(b->size, n->inputs[0]->dims[0]));
+  }
+  if (!b->batched[0])
+    return batch_from_channels(convolution(x, batch_in_outputs(w, groups), &o), b->size, groups, outputs);
+  o.groups *= b->size;
+  mx_array y = convolution(batch_in_channels(x), mx_flatten(w, 0, 1), &o);
+  return batch_from_channels(y, b->size, 1, outputs);
+}
+MXI_VMAP(CONVOLUTION) { return mxi_batch_done(b, MXI_COMPOSED(convolution_batched(n, b))); }

@@ -122,6 +122,14 @@ static mx_array conjugated(mx_array partial) {
 }
 
 /* ---- The ops that are not of that form ---- */
+/* The sign s = z / |z| of a complex number turns as z moves across s, and stays as it moves along: both the
+   gradient and the tangent are (v - s Re(conj(s) v)) / |z|; 0 at z = 0. */
+static mx_array sign_derivative(mx_array z, mx_array s, mx_array v) {
+  if (!is_complex(z)) return NULL;
+  mx_array size = mx_abs(z), none = mx_equal(size, constant(size, 0));
+  mx_array along = mx_real(mx_multiply(mx_conjugate(s), v)), across = mx_subtract(v, mx_multiply(s, along));
+  return mx_where(none, constant(v, 0), mx_divide(across, mx_where(none, constant(size, 1), size)));
+}
 /* where(c, x, y): each branch gets the cotangent where it was chosen. */
 static mx_array select_gradient(int i, const mx_array *in, mx_array g) {
   mx_array zero = mx_like(g, 0);
@@ -132,6 +140,7 @@ static mx_array gradient(const mx_node *n, int i, mx_array out, mx_array g) {
   switch (n->prim->id) {
   case MXI_ASTYPE: return g;
   case MXI_CONJUGATE: return mx_conjugate(g);
+  case MXI_SIGN: return sign_derivative(n->inputs[0], out, g);
   case MXI_SELECT: return select_gradient(i, n->inputs, g);
   default: {
     partial_fn partial = partials[n->prim->id];
@@ -162,6 +171,7 @@ static mx_array select_tangent(const mx_node *n, mx_array out, const mx_array *t
 static mx_array tangent_of(const mx_node *n, mx_array out, const mx_array *t) {
   if (n->prim->id == MXI_ASTYPE) return t[0] ? mx_astype(t[0], mxi_dtype(out)) : NULL;
   if (n->prim->id == MXI_CONJUGATE) return t[0] ? mx_conjugate(t[0]) : NULL;
+  if (n->prim->id == MXI_SIGN) return t[0] ? sign_derivative(n->inputs[0], out, t[0]) : NULL;
   if (n->prim->id == MXI_SELECT) return select_tangent(n, out, t);
   partial_fn partial = partials[n->prim->id];
   mx_array sum = NULL;

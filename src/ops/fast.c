@@ -85,6 +85,33 @@ MXI_VJP(LAYER_NORM) {
   return norm_gradients(n, cotangents[0], p->eps, true, weight_at, bias_at, want, grads);
 }
 
+/* A weight or bias for each element of the batch: the norm without it, then the plain ops, rounded once. */
+static mx_array scaled_norm(const mx_node *n, const struct mxi_batch *b, mx_array norm, int weight_at,
+                            int bias_at) {
+  int ndim = n->inputs[0]->ndim;
+  if (weight_at) norm = mx_multiply(norm, widened(mxi_batch_aligned(b, weight_at, ndim)));
+  if (bias_at) norm = mx_add(norm, widened(mxi_batch_aligned(b, bias_at, ndim)));
+  return mx_astype(norm, b->outputs[0].dtype);
+}
+static int norm_batched(const mx_node *n, struct mxi_batch *b, int weight_at, int bias_at, mx_array norm) {
+  int64_t shape[MXI_BATCH_NDIM];
+  mx_array y = MXI_COMPOSED(scaled_norm(n, b, norm, weight_at, bias_at));
+  return mxi_batch_done(b, mx_broadcast_to(y, mxi_batch_shape(b, b->outputs[0].shape, shape)));
+}
+MXI_VMAP(RMS_NORM) {
+  const struct mxi_p_RMS_NORM *p = MXI_PARAMS(RMS_NORM, n);
+  if (n->ninputs == 1 || !b->batched[1]) return mxi_batch_apply(n, b, p, b->in);
+  return norm_batched(n, b, 1, 0, mx_fast_rms_norm(widened(b->in[0]), NULL, p->eps));
+}
+MXI_VMAP(LAYER_NORM) {
+  const struct mxi_p_LAYER_NORM *p = MXI_PARAMS(LAYER_NORM, n);
+  bool parameters = false;
+  for (int i = 1; i < n->ninputs; i++) parameters |= b->batched[i];
+  if (!parameters) return mxi_batch_apply(n, b, p, b->in);
+  mx_array norm = mx_fast_layer_norm(widened(b->in[0]), NULL, NULL, p->eps);
+  return norm_batched(n, b, p->has_weight ? 1 : 0, p->has_bias ? n->ninputs - 1 : 0, norm);
+}
+
 /* ---- Rotary position embedding ---- */
 static int check_rope(mx_array x, const mx_rope_opts *o, mx_array offset, mx_array freqs) {
   mx_array in[] = {x, offset};
@@ -134,6 +161,58 @@ MXI_VJP(ROPE) { return mxi_only_grad(n, rotated(n, cotangents[0], true), grads);
 MXI_JVP(ROPE) {
   out[0] = tangents[0] ? rotated(n, tangents[0], false) : NULL;
   return out[0] == MX_BAD ? -1 : 0;
+}
+
+/* The rotation in plain ops, for frequencies of each element's own: positions (B, B0 or 1, 1..., T, 1) over
+   frequencies (B, 1, ..., 1, pairs). */
+static mx_array plain_rope(const mx_node *n, const struct mxi_batch *b) {
+  const struct mxi_p_ROPE *p = MXI_PARAMS(ROPE, n);
+  int ndim = n->inputs[0]->ndim;
+  int64_t t = mx_dim(n->inputs[0], -2), shape[MXI_BATCH_NDIM];
+  mx_dtype wide = mxi_dtype(n->inputs[0]) == MX_FLOAT64 ? MX_FLOAT64 : MX_FLOAT32;
+  mx_array x = mx_astype(mxi_batch_repeated(b, 0), wide), offset = mx_astype(b->in[1], MX_FLOAT64);
+  mxi_fill_ints(shape, ndim + 1, 1);
+  shape[0] = b->batched[1] ? b->size : 1;
+  shape[1] = n->inputs[1]->size;
+  mx_array steps = mx_reshape(mx_arange(0, (double)t, 1, MX_FLOAT64), MX_SHAPE(t, 1));
+  mx_array position = mx_add(mx_reshape(offset, (mx_ints){shape, ndim + 1}), steps);
+  mx_array freqs = mx_astype(mxi_batch_aligned(b, 2, ndim), MX_FLOAT64);
+  double factor = p->inverse ? -p->scale : p->scale;
+  mx_array angle = mx_multiply(position, mx_divide(mx_scalar(factor, MX_FLOAT64), freqs));
+  mx_array c = mx_astype(mx_cos(angle), wide), s = mx_astype(mx_sin(angle), wide), parts[2];
+  if (!mx_ok(x) || mx_split_at(x, MX_SHAPE(p->dims), -1, parts) < 0) return MX_BAD;
+  int pair = p->traditional ? ndim + 1 : ndim; /* the axis of a pair's two features */
+  mx_array turned =
+      mx_unflatten(parts[0], -1, p->traditional ? MX_SHAPE(p->dims / 2, 2) : MX_SHAPE(2, p->dims / 2));
+  mx_array halves[2];
+  if (!mx_ok(turned) || mx_unstack(turned, pair, halves) < 0) return MX_BAD;
+  mx_array both[] = {mx_subtract(mx_multiply(halves[0], c), mx_multiply(halves[1], s)),
+                     mx_add(mx_multiply(halves[1], c), mx_multiply(halves[0], s))};
+  parts[0] = mx_flatten(mx_stack(2, both, pair), ndim, ndim + 1);
+  return mx_astype(mx_concatenate(2, parts, -1), b->outputs[0].dtype);
+}
+
+/* Offsets of batch rows: the batch and the rows (B0) become one axis, unless one offset serves all B0. */
+static mx_array rope_batched(const mx_node *n, const struct mxi_batch *b) {
+  mx_array in[3] = {mxi_batch_repeated(b, 0), b->in[1], n->ninputs > 2 ? b->in[2] : NULL};
+  int64_t rows = n->inputs[0]->dims[0], offsets = n->inputs[1]->size;
+  bool merged = offsets > 1;
+  if (!mx_ok(in[0])) return MX_BAD;
+  if (merged) {
+    mx_ints each = MX_SHAPE(b->batched[1] ? b->size : 1, offsets), all = MX_SHAPE(b->size, rows);
+    in[0] = mx_flatten(in[0], 0, 1);
+    in[1] = mx_flatten(mx_broadcast_to(mx_reshape(in[1], each), all), 0, 1);
+  } else if (b->batched[1])
+    in[1] = mx_reshape(in[1], MX_SHAPE(b->size));
+  if (!mx_ok(in[0]) || !mx_ok(in[1])) return MX_BAD;
+  mx_array y =
+      mxi_apply(MXI_ROPE, MXI_PARAMS(ROPE, n), n->ninputs, in, mxi_dtype(in[0]), mxi_shape_of(in[0]));
+  return merged ? mx_unflatten(y, 0, MX_SHAPE(b->size, rows)) : y;
+}
+MXI_VMAP(ROPE) {
+  bool own_frequencies = n->ninputs > 2 && b->batched[2];
+  return mxi_batch_done(b,
+                        own_frequencies ? MXI_COMPOSED(plain_rope(n, b)) : MXI_COMPOSED(rope_batched(n, b)));
 }
 
 /* ---- Attention ---- */
@@ -287,3 +366,24 @@ MXI_VJP(SDPA) {
   attention_gradients(n, cotangents[0], want, grads);
   return mxi_grads_done(n, grads);
 }
+
+/* The batch merges with the node's own; with sinks of each element's own, with the heads. */
+static mx_array attention_batched(const mx_node *n, const struct mxi_batch *b) {
+  const struct mxi_p_SDPA *p = MXI_PARAMS(SDPA, n);
+  int sink_at = p->has_sinks ? n->ninputs - 1 : -1;
+  bool by_heads = p->has_sinks && b->batched[sink_at];
+  mx_array in[5] = {NULL};
+  for (int i = 0; i < n->ninputs; i++) {
+    in[i] = i == sink_at && !by_heads ? b->in[i] : mxi_batch_repeated(b, i);
+    if (i == sink_at)
+      in[i] = mx_flatten(in[i], 0, -1);
+    else
+      in[i] = by_heads ? mx_flatten(mx_swapaxes(in[i], 0, 1), 1, 2) : mx_flatten(in[i], 0, 1);
+  }
+  mx_array y =
+      mx_fast_scaled_dot_product_attention(in[0], in[1], in[2], p->scale, p->causal,
+                                           p->has_mask ? in[3] : NULL, p->has_sinks ? in[sink_at] : NULL);
+  if (!by_heads) return mx_unflatten(y, 0, MX_SHAPE(b->size, n->inputs[0]->dims[0]));
+  return mx_swapaxes(mx_unflatten(y, 1, MX_SHAPE(b->size, n->inputs[0]->dims[1])), 0, 1);
+}
+MXI_VMAP(SDPA) { return mxi_batch_done(b, MXI_COMPOSED(attention_batched(n, b))); }

@@ -116,6 +116,66 @@ MXI_VJP(SCATTER) {
   return mxi_grads_done(n, grads);
 }
 
+/* ---- Batching ---- Indices that are the same for the whole batch pick slices that span it; their axes come
+   first in the result. Indices of each element's own get one more, the place in the batch. ---- */
+static bool any_batched(const struct mxi_batch *b, int from, int n) {
+  bool any = false;
+  for (int i = 0; i < n; i++) any |= b->batched[from + i];
+  return any;
+}
+/* The batch's place as the first index, then the node's n, of a batch axis each (they broadcast). */
+static void with_place(const struct mxi_batch *b, int from, int n, int index_ndim, mx_array *indices) {
+  int64_t shape[MXI_BATCH_NDIM];
+  mxi_fill_ints(shape, index_ndim + 1, 1);
+  shape[0] = b->size;
+  mx_array place = mx_arange(0, (double)b->size, 1, MX_INT64);
+  indices[0] = mx_reshape(place, (mx_ints){shape, index_ndim + 1});
+  for (int i = 0; i < n; i++) indices[i + 1] = mxi_batch_aligned(b, from + i, index_ndim);
+}
+
+static mx_array gather_batched(const mx_node *n, const struct mxi_batch *b) {
+  const struct mxi_p_GATHER *p = MXI_PARAMS(GATHER, n);
+  int count = p->axes.n, index_ndim = b->outputs[0].shape.n - p->slice_sizes.n;
+  int64_t axes[MXI_BATCH_NDIM], order[MXI_BATCH_NDIM], sizes[MXI_BATCH_NDIM], shape[MXI_BATCH_NDIM];
+  mx_ints wide = mxi_batch_shape(b, b->outputs[0].shape, shape);
+  mx_array indices[MXI_BATCH_NDIM];
+  if (!b->batched[0]) { /* at least one index is batched: all broadcast to its shape */
+    for (int i = 0; i < count; i++) indices[i] = mxi_batch_aligned(b, 1 + i, index_ndim);
+    return mx_gather(b->in[0], count, indices, p->axes, p->slice_sizes);
+  }
+  mx_ints shifted = mxi_batch_shifted(p->axes, axes);
+  if (!any_batched(b, 1, count)) {
+    mx_array slices =
+        mx_gather(b->in[0], count, b->in + 1, shifted, mxi_batch_prefixed(b->size, p->slice_sizes, sizes));
+    return mx_moveaxis(slices, index_ndim, 0);
+  }
+  with_place(b, 1, count, index_ndim, indices);
+  mx_array slices = mx_gather(b->in[0], count + 1, indices, mxi_batch_prefixed(0, shifted, order),
+                              mxi_batch_prefixed(1, p->slice_sizes, sizes));
+  return mx_reshape(slices, wide);
+}
+MXI_VMAP(GATHER) { return mxi_batch_done(b, MXI_COMPOSED(gather_batched(n, b))); }
+
+static mx_array scatter_batched(const mx_node *n, const struct mxi_batch *b) {
+  const struct mxi_p_SCATTER *p = MXI_PARAMS(SCATTER, n);
+  int count = p->axes.n, ndim = n->inputs[0]->ndim, index_ndim = n->inputs[1]->ndim - ndim;
+  int64_t axes[MXI_BATCH_NDIM], order[MXI_BATCH_NDIM], shape[MXI_BATCH_NDIM + 1];
+  mx_array a = mxi_batch_repeated(b, 0), updates = mxi_batch_repeated(b, 1), indices[MXI_BATCH_NDIM];
+  mx_ints shifted = mxi_batch_shifted(p->axes, axes);
+  if (!mx_ok(a) || !mx_ok(updates)) return MX_BAD;
+  if (!any_batched(b, 2, count))
+    return mx_scatter(a, count, b->in + 2, mx_moveaxis(updates, 0, index_ndim), shifted,
+                      (mx_update_mode)p->mode);
+  with_place(b, 2, count, index_ndim, indices);
+  mxi_copy_ints(shape, (mx_ints){updates->dims, index_ndim + 1});
+  shape[index_ndim + 1] = 1;
+  mxi_copy_ints(shape + index_ndim + 2, (mx_ints){updates->dims + index_ndim + 1, ndim});
+  updates = mx_reshape(updates, (mx_ints){shape, updates->ndim + 1});
+  return mx_scatter(a, count + 1, indices, updates, mxi_batch_prefixed(0, shifted, order),
+                    (mx_update_mode)p->mode);
+}
+MXI_VMAP(SCATTER) { return mxi_batch_done(b, MXI_COMPOSED(scatter_batched(n, b))); }
+
 /* ---- Take ---- */
 /* Gathers whole slices along axis; the axes of the indices come first, and move to where axis was. */
 static mx_array taken(mx_array a, mx_array indices, int axis) {

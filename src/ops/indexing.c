@@ -123,6 +123,12 @@ static mx_array slice_gradient(const mx_node *n, mx_array g) {
   return mx_pad(g, (mx_ints){b.start, b.ndim}, (mx_ints){high, b.ndim}, MX_PAD_CONSTANT, NULL);
 }
 MXI_VJP(SLICE) { return mxi_only_grad(n, slice_gradient(n, cotangents[0]), grads); }
+MXI_VMAP(SLICE) {
+  int64_t start[MXI_BATCH_NDIM], step[MXI_BATCH_NDIM];
+  struct mxi_p_SLICE p = {.start = mxi_batch_prefixed(0, MXI_PARAMS(SLICE, n)->start, start),
+                          .step = mxi_batch_prefixed(1, MXI_PARAMS(SLICE, n)->step, step)};
+  return mxi_batch_apply(n, b, &p, NULL);
+}
 
 /* ---- The derivative of an update ---- the part `old` of a became mode(old, new) ----
    ga replaces the cotangent g of that part in a's gradient (NULL: it stays as it is); gu is the update's
@@ -152,6 +158,14 @@ MXI_VJP(SLICE_UPDATE) {
   if (want[0]) grads[0] = ga ? (ga == MX_BAD ? ga : update_box(g, ga, &b, MXI_UPDATE_SET)) : g;
   if (want[1]) grads[1] = gu;
   return mxi_grads_done(n, grads);
+}
+
+MXI_VMAP(SLICE_UPDATE) {
+  struct mxi_p_SLICE_UPDATE p = *MXI_PARAMS(SLICE_UPDATE, n);
+  int64_t start[MXI_BATCH_NDIM], step[MXI_BATCH_NDIM];
+  p.start = mxi_batch_prefixed(0, p.start, start);
+  p.step = mxi_batch_prefixed(1, p.step, step);
+  return mxi_batch_apply(n, b, &p, NULL);
 }
 
 /* ---- Slices whose start is data ---- */
@@ -230,4 +244,59 @@ MXI_VJP(DYNAMIC_SLICE_UPDATE) {
   if (want[0]) grads[0] = dynamic_update(g, mxi_zeros_like(update), start, axes);
   if (want[1]) grads[1] = dynamic_slice(g, start, axes, mxi_shape_of(update));
   return mxi_grads_done(n, grads);
+}
+
+/* Where the starts differ in the batch, the slices are gathered: the place of each element's slice along axes
+   0 (the batch, unless a has none), axes[0] + 1 ..., clamped as the plain slice does. Fills indices and
+   order; their number. */
+static int slice_places(mx_array a, bool batched, mx_array starts, mx_ints axes, const int64_t *slice,
+                        int64_t size, mx_array *indices, int64_t *order) {
+  int count = 0;
+  if (batched) order[count] = 0, indices[count++] = mx_arange(0, (double)size, 1, MX_INT64);
+  if (mxi_dtype(starts) == MX_UINT64) starts = mx_minimum(starts, mx_scalar_int(INT64_MAX, MX_UINT64));
+  starts = mx_astype(starts, MX_INT64);
+  for (int i = 0; i < axes.n; i++) {
+    int64_t axis = axes.v[i], last = a->dims[axis + batched] - slice[axis];
+    mx_array column = mx_slice(starts, MX_SHAPE(0, i), MX_SHAPE(size, i + 1), MX_SHAPE(1, 1));
+    column = mx_clip(column, mx_scalar_int(0, MX_INT64), mx_scalar_int(last, MX_INT64));
+    order[count] = axis + batched;
+    indices[count++] = mx_reshape(column, MX_SHAPE(size));
+  }
+  return count;
+}
+
+static mx_array gathered_slices(const mx_node *n, const struct mxi_batch *b) {
+  mx_ints axes = MXI_PARAMS(DYNAMIC_SLICE, n)->axes, slice = b->outputs[0].shape;
+  mx_array indices[MXI_BATCH_NDIM];
+  int64_t order[MXI_BATCH_NDIM], sizes[MXI_BATCH_NDIM], shape[MXI_BATCH_NDIM];
+  bool batched = b->batched[0];
+  int count = slice_places(b->in[0], batched, b->in[1], axes, slice.v, b->size, indices, order);
+  mx_array slices = mx_gather(b->in[0], count, indices, (mx_ints){order, count},
+                              batched ? mxi_batch_prefixed(1, slice, sizes) : slice);
+  return mx_reshape(slices, mxi_batch_shape(b, slice, shape));
+}
+MXI_VMAP(DYNAMIC_SLICE) {
+  int64_t axes[MXI_BATCH_NDIM];
+  if (b->batched[1]) return mxi_batch_done(b, MXI_COMPOSED(gathered_slices(n, b)));
+  struct mxi_p_DYNAMIC_SLICE p = {.axes = mxi_batch_shifted(MXI_PARAMS(DYNAMIC_SLICE, n)->axes, axes)};
+  return mxi_batch_apply(n, b, &p, b->in);
+}
+
+static mx_array scattered_slices(const mx_node *n, const struct mxi_batch *b) {
+  mx_ints axes = MXI_PARAMS(DYNAMIC_SLICE_UPDATE, n)->axes, slice = mxi_shape_of(n->inputs[1]);
+  mx_array indices[MXI_BATCH_NDIM], a = mxi_batch_repeated(b, 0);
+  int64_t order[MXI_BATCH_NDIM], sizes[MXI_BATCH_NDIM], shape[MXI_BATCH_NDIM + 1];
+  if (a == MX_BAD) return MX_BAD;
+  int count = slice_places(a, true, b->in[2], axes, slice.v, b->size, indices, order);
+  mx_ints wide = mxi_batch_prefixed(1, slice, sizes);
+  mx_array updates = mx_reshape(mxi_batch_repeated(b, 1), mxi_batch_prefixed(b->size, wide, shape));
+  return mx_scatter(a, count, indices, updates, (mx_ints){order, count}, MX_UPDATE_SET);
+}
+MXI_VMAP(DYNAMIC_SLICE_UPDATE) {
+  int64_t axes[MXI_BATCH_NDIM];
+  if (b->batched[2]) return mxi_batch_done(b, MXI_COMPOSED(scattered_slices(n, b)));
+  struct mxi_p_DYNAMIC_SLICE_UPDATE p = {
+      .axes = mxi_batch_shifted(MXI_PARAMS(DYNAMIC_SLICE_UPDATE, n)->axes, axes)};
+  mx_array in[] = {mxi_batch_repeated(b, 0), mxi_batch_repeated(b, 1), b->in[2]};
+  return mxi_batch_apply(n, b, &p, in);
 }

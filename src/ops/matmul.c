@@ -222,3 +222,27 @@ MXI_JVP(ADDMM) {
   out[0] = MXI_COMPOSED(addmm_tangent(n, outputs[0], tangents));
   return out[0] == MX_BAD ? -1 : 0;
 }
+
+/* ---- Batching ---- */
+/* A matrix times a column of each element: all columns, as rows of one matrix, times its transpose. */
+static mx_array columns_product(mx_array a, mx_array columns) {
+  return mx_swapaxes(mx_matmul(mx_swapaxes(columns, -1, -2), mx_swapaxes(a, -1, -2)), -1, -2);
+}
+MXI_VMAP(MATMUL) {
+  mx_array left = b->in[0], right = b->in[1];
+  bool columns = !b->batched[0] && left->ndim == 2 && mx_dim(right, -1) == 1;
+  return mxi_batch_done(b, columns ? MXI_COMPOSED(columns_product(left, right)) : mx_matmul(left, right));
+}
+
+static mx_array addmm_batched(const mx_node *n, const struct mxi_batch *b) {
+  const struct mxi_p_ADDMM *p = MXI_PARAMS(ADDMM, n);
+  mx_array c = mxi_batch_aligned(b, 2, b->outputs[0].shape.n);
+  if (b->batched[0] || b->batched[1]) return mx_addmm(c, b->in[0], b->in[1], p->alpha, p->beta);
+  return mx_add(scaled(mx_matmul(b->in[0], b->in[1]), p->alpha),
+                scaled(c, p->beta)); /* one product for all */
+}
+MXI_VMAP(ADDMM) {
+  int64_t shape[MXI_BATCH_NDIM];
+  mx_array sum = MXI_COMPOSED(addmm_batched(n, b));
+  return mxi_batch_done(b, mx_broadcast_to(sum, mxi_batch_shape(b, b->outputs[0].shape, shape)));
+}

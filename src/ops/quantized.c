@@ -207,3 +207,22 @@ MXI_JVP(QUANTIZED_MATMUL) {
   out[0] = MXI_COMPOSED(product_tangent(n, outputs[0], tangents));
   return out[0] == MX_BAD ? -1 : 0;
 }
+
+/* ---- Batching ---- */
+/* The matrix, if any part of it is batched, takes the batch of x: axes of size 1 where it has none. */
+static mx_array product_batched(const mx_node *n, const struct mxi_batch *b) {
+  const struct mxi_p_QUANTIZED_MATMUL *p = MXI_PARAMS(QUANTIZED_MATMUL, n);
+  mx_array in[4] = {b->in[0]};
+  for (int i = 1; i < 4; i++) {
+    in[i] = mxi_batch_repeated(b, i);
+    if (in[i] == MX_BAD) return MX_BAD;
+    in[i] = mxi_batch_align(in[i], n->inputs[0]->ndim);
+  }
+  return mx_quantized_matmul(in[0], in[1], in[2], in[3], p->transpose,
+                             (mx_quant){(int)p->group_size, (int)p->bits});
+}
+MXI_VMAP(QUANTIZED_MATMUL) {
+  bool matrix = b->batched[1] || b->batched[2] || b->batched[3];
+  if (!matrix && n->inputs[1]->ndim == 2) return mxi_batch_apply(n, b, n->params->fields, b->in);
+  return mxi_batch_done(b, MXI_COMPOSED(product_batched(n, b)));
+}

@@ -12,9 +12,21 @@ typedef int (*mxi_vjp_fn)(const mx_node *n, const mx_array *outputs, const mx_ar
    the vjp rule serves. */
 typedef int (*mxi_jvp_fn)(const mx_node *n, const mx_array *outputs, const mx_array *tangents, mx_array *out);
 
+/* A node under vmap: its inputs, each with or without a batch axis in front, and the outputs to make. */
+struct mxi_batch {
+  int64_t size; /* of the batch axis; positive */
+  const mx_array *in;
+  const bool *batched;              /* [i]: axis 0 of in[i] is the batch axis. At least one has it */
+  const struct mxi_output *outputs; /* the outputs of one element: dtypes and shapes */
+  mx_array *out;                    /* owned by the scope, with the batch axis in front */
+  bool *out_batched;                /* true; a rule may say that an output has no batch axis */
+};
+typedef int (*mxi_vmap_fn)(const mx_node *n, struct mxi_batch *b);
+
 struct mxi_rules {
   mxi_vjp_fn vjp; /* NULL: not differentiable; a cotangent that reaches it is an error naming the primitive */
   mxi_jvp_fn jvp;
+  mxi_vmap_fn vmap;
 };
 extern const struct mxi_rules mxi_rules[MXI_PRIM_COUNT];
 
@@ -25,6 +37,7 @@ extern const struct mxi_rules mxi_rules[MXI_PRIM_COUNT];
                    mx_array *grads)
 #define MXI_JVP(ID) \
   int mxi_jvp_##ID(const mx_node *n, const mx_array *outputs, const mx_array *tangents, mx_array *out)
+#define MXI_VMAP(ID) int mxi_vmap_##ID(const mx_node *n, struct mxi_batch *b)
 
 /* The primitives with a vjp of their own; elementwise ones derive theirs from a partial derivative. */
 // clang-format off
@@ -41,6 +54,24 @@ extern const struct mxi_rules mxi_rules[MXI_PRIM_COUNT];
 #define MXI_JVP_LIST(R)                                                                                      \
   R(DEPENDS) R(MATMUL) R(ADDMM) R(ROPE) R(REDUCE) R(SCAN) R(SOFTMAX) R(LOGSUMEXP) R(QUANTIZED_MATMUL)  \
   R(CONVOLUTION)
+
+/* Batching. Elementwise primitives share a rule; each other one stands in one of these lists (rules.c counts).
+   LEADING: all leading axes are batches already, and no parameter counts axes from the front. AXIS: the same but
+   for the parameter `axis`; AXES: for the list `axes`. Inputs without the batch axis are repeated. */
+#define MXI_VMAP_LEADING_LIST(R)                                                                             \
+  R(IDENTITY) R(STOP_GRADIENT) R(RESHAPE) R(VIEW) R(CONTIGUOUS) R(SOFTMAX) R(LOGSUMEXP)                      \
+  R(QUANTIZE) R(DEQUANTIZE) R(RANDOM_BITS)
+#define MXI_VMAP_AXIS_LIST(R)                                                                                \
+  R(CONCATENATE) R(GATHER_AXIS) R(SCATTER_AXIS) R(ARG_REDUCE) R(SCAN)                                        \
+  R(SORT) R(ARGSORT) R(PARTITION) R(ARGPARTITION)
+#define MXI_VMAP_AXES_LIST(R) R(REDUCE) R(FFT)
+/* With a rule of their own. */
+#define MXI_VMAP_LIST(R)                                                                                     \
+  R(DEPENDS) R(TRANSPOSE) R(BROADCAST) R(SLICE) R(AS_STRIDED) R(PAD)                                         \
+  R(SLICE_UPDATE) R(DYNAMIC_SLICE) R(DYNAMIC_SLICE_UPDATE) R(GATHER) R(SCATTER)                              \
+  R(MATMUL) R(ADDMM) R(QUANTIZED_MATMUL) R(CONVOLUTION) R(RMS_NORM) R(LAYER_NORM) R(ROPE) R(SDPA)
+/* Never batched: ARANGE has no inputs, and a compiled function called in a trace is no CALL but part of it. */
+#define MXI_VMAP_NEVER_LIST(R) R(ARANGE) R(CALL)
 // clang-format on
 
 #define MXI_DECLARE(ID) MXI_VJP(ID);
@@ -48,6 +79,9 @@ MXI_VJP_LIST(MXI_DECLARE)
 #undef MXI_DECLARE
 #define MXI_DECLARE(ID) MXI_JVP(ID);
 MXI_JVP_LIST(MXI_DECLARE)
+#undef MXI_DECLARE
+#define MXI_DECLARE(ID) MXI_VMAP(ID);
+MXI_VMAP_LIST(MXI_DECLARE)
 #undef MXI_DECLARE
 
 /* Every elementwise primitive: from the partial derivatives of elementwise_rules.c. */
@@ -65,4 +99,25 @@ static inline void mxi_no_grads(const mx_node *n, mx_array *grads) {
 }
 /* The sum of two tangents, either of which may be absent. */
 mx_array mxi_add_tangents(mx_array a, mx_array b);
+
+/* ---- For batching rules (batch.c) ---- */
+/* Room for a shape with a batch axis, were it one of the longest. */
+enum { MXI_BATCH_NDIM = MXI_MAX_NDIM + 1 };
+/* The batch axis followed by a shape, in out[MXI_BATCH_NDIM]. */
+mx_ints mxi_batch_shape(const struct mxi_batch *b, mx_ints shape, int64_t *out);
+/* a (B, S...) with axes of size 1 behind the batch axis, up to `ndim` of them and S. */
+mx_array mxi_batch_align(mx_array a, int ndim);
+/* Input i so that it broadcasts against inputs of `ndim` axes and a batch axis in front. */
+mx_array mxi_batch_aligned(const struct mxi_batch *b, int i, int ndim);
+/* Input i with the batch axis in front, repeated along it if need be. */
+mx_array mxi_batch_repeated(const struct mxi_batch *b, int i);
+/* A list of `n` values in out with one value in front. */
+mx_ints mxi_batch_prefixed(int64_t first, mx_ints list, int64_t *out);
+/* Axes one further from the front. */
+mx_ints mxi_batch_shifted(mx_ints axes, int64_t *out);
+/* Ends a rule of one output. */
+int mxi_batch_done(struct mxi_batch *b, mx_array out);
+/* Applies the node's primitive with these parameters, to in[] or (NULL) to all inputs with a batch axis, the
+   outputs having the batch axis in front. */
+int mxi_batch_apply(const mx_node *n, struct mxi_batch *b, const void *params, const mx_array *in);
 #endif

@@ -158,6 +158,11 @@ MXI_VJP(TRANSPOSE) {
   for (int i = 0; i < axes.n; i++) inverse[axes.v[i]] = i;
   return mxi_only_grad(n, permuted(cotangents[0], inverse), grads);
 }
+MXI_VMAP(TRANSPOSE) {
+  int64_t axes[MXI_BATCH_NDIM], order[MXI_BATCH_NDIM];
+  mx_ints shifted = mxi_batch_shifted(MXI_PARAMS(TRANSPOSE, n)->axes, axes);
+  return mxi_batch_done(b, mx_transpose(b->in[0], mxi_batch_prefixed(0, shifted, order)));
+}
 
 mx_array mx_swapaxes(mx_array a, int axis1, int axis2) {
   if (!mxi_usable1("swapaxes", a)) return MX_BAD;
@@ -196,6 +201,11 @@ mx_array mx_broadcast_to(mx_array a, mx_ints shape) {
 }
 
 MXI_VJP(BROADCAST) { return mxi_only_grad(n, mxi_unbroadcast(cotangents[0], n->inputs[0]), grads); }
+MXI_VMAP(BROADCAST) {
+  int64_t shape[MXI_BATCH_NDIM];
+  mx_ints wide = mxi_batch_shape(b, b->outputs[0].shape, shape);
+  return mxi_batch_done(b, MXI_COMPOSED(mx_broadcast_to(mxi_batch_aligned(b, 0, wide.n - 1), wide)));
+}
 
 int mx_broadcast_arrays(int n, const mx_array *arrays, mx_array *out) {
   return mxi_broadcast_all("broadcast_arrays", n, arrays, out);
@@ -257,6 +267,14 @@ static mx_array as_strided_gradient(const mx_node *n, mx_array g) {
   return mx_reshape(mx_scatter(flat, 1, &place, updates, MX_AXES(0), MX_UPDATE_ADD), mxi_shape_of(a));
 }
 MXI_VJP(AS_STRIDED) { return mxi_only_grad(n, MXI_COMPOSED(as_strided_gradient(n, cotangents[0])), grads); }
+/* One element's row-major input follows the other's. */
+MXI_VMAP(AS_STRIDED) {
+  const struct mxi_p_AS_STRIDED *p = MXI_PARAMS(AS_STRIDED, n);
+  int64_t shape[MXI_BATCH_NDIM], strides[MXI_BATCH_NDIM];
+  mx_ints wide = mxi_batch_shape(b, b->outputs[0].shape, shape);
+  mx_ints steps = mxi_batch_prefixed(n->inputs[0]->size, p->strides, strides);
+  return mxi_batch_done(b, mx_as_strided(b->in[0], wide, steps, p->offset));
+}
 
 mx_array mx_view(mx_array a, mx_dtype t) {
   if (!mxi_usable1("view", a)) return MX_BAD;

@@ -9,8 +9,9 @@
 /* The rules of a primitive: its row in ops, or for those that need transforms themselves, ours. */
 static struct mxi_rules rules_of(const mx_node *n) {
   switch (n->prim->id) {
-  case MXI_CALL: return (struct mxi_rules){mxi_vjp_call, mxi_jvp_call};
-  case MXI_CUSTOM: return (struct mxi_rules){mxi_vjp_custom, NULL};
+  case MXI_CALL: return (struct mxi_rules){mxi_vjp_call, mxi_jvp_call, NULL};
+  case MXI_CUSTOM:
+    return (struct mxi_rules){mxi_vjp_custom, mxi_custom_has_jvp(n) ? mxi_jvp_custom : NULL, mxi_vmap_custom};
   default: return mxi_rules[n->prim->id];
   }
 }
@@ -258,9 +259,10 @@ static int push_node(struct tape *t, mx_array a) {
       if (!mx_ok(o.outputs[i])) result = -1;
     }
     for (int i = 0; i < n->noutputs; i++) o.cotangents[i] = NULL;
+    const mxi_jvp_fn jvp = rules_of(n).jvp;
     if (!any || result < 0) {
-    } else if (mxi_rules[n->prim->id].jvp)
-      result = mxi_rules[n->prim->id].jvp(n, o.outputs, o.grads, o.cotangents);
+    } else if (jvp)
+      result = jvp(n, o.outputs, o.grads, o.cotangents);
     else if (n->prim->flags & (MXI_P_LINEAR | MXI_P_LINEAR_ALL))
       result = push_linear(n, o.outputs, o.grads, o.cotangents);
     else

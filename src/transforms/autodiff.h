@@ -19,4 +19,8 @@ int mxi_vjp_call(const mx_node *n, const mx_array *outputs, const mx_array *cota
 int mxi_jvp_call(const mx_node *n, const mx_array *outputs, const mx_array *tangents, mx_array *out);
 int mxi_vjp_custom(const mx_node *n, const mx_array *outputs, const mx_array *cotangents, const bool *want,
                    mx_array *grads);
+int mxi_jvp_custom(const mx_node *n, const mx_array *outputs, const mx_array *tangents, mx_array *out);
+int mxi_vmap_custom(const mx_node *n, struct mxi_batch *b);
+/* Has it a jvp of its own, or none of either kind? Else the transpose of its vjp serves. */
+bool mxi_custom_has_jvp(const mx_node *n);
 #endif

@@ -1,6 +1,6 @@
 /* compile: a function traced over placeholders, once for each kind of call, into a kept plan. A call makes
-   one lazy CALL node. Under another transform the traced graph is replayed, so compiled functions
-   differentiate as plain ones. */
+   one lazy CALL node. Under a derivative the traced graph is replayed, so compiled functions differentiate as
+   plain ones; inside another trace the function is called plainly, and becomes part of that. */
 #include "base/alloc.h"
 #include "base/env.h"
 #include "base/error.h"
@@ -10,6 +10,7 @@
 #include "engine/call.h"
 #include "mlx/ops.h"
 #include "transforms/autodiff.h"
+#include "transforms/merge.h"
 #include "transforms/trace.h"
 #include <pthread.h>
 #include <string.h>
@@ -132,16 +133,16 @@ static struct mxi_kept *trace(mx_compiled c, int n, const mx_array *in, int max_
   if (!arrays) return NULL;
   mx_scope scope = mx_scope_open();
   int result = 0, nout = 0;
+  mxi_thread.trace_level++;
   for (int i = 0; i < n && result == 0; i++) {
-    arrays[i] = mxi_array_new((mx_dtype)in[i]->dtype, mxi_shape_of(in[i]));
-    if (!arrays[i])
-      result = -1;
-    else
-      atomic_store(&arrays[i]->state, MXI_PLACEHOLDER);
+    arrays[i] = mxi_placeholder((mx_dtype)in[i]->dtype, mxi_shape_of(in[i]));
+    if (!arrays[i]) result = -1;
   }
   if (result == 0)
     result = nout = mxi_call_function("compile", c->f, c->context, n, arrays, max_out, outputs);
+  mxi_thread.trace_level--;
   if (result >= 0) result = evaluate_constants(nout, outputs);
+  if (result >= 0) result = mxi_merge_equal(mxi_thread.trace_level + 1, nout, outputs);
   struct mxi_kept *kept = NULL;
   if (result >= 0) {
     for (int i = 0; i < nout; i++) mxi_ref(outputs[i]);
@@ -176,7 +177,8 @@ int mx_compiled_call(mx_compiled c, uint64_t key, int n, const mx_array *in, int
     if (!in[i]) return mxi_fail(MX_TYPE_ERROR, "[compile] expected %d input arrays, got NULL", n);
     if (in[i] == MX_BAD) return -1;
   }
-  if (atomic_load(&disabled) || mxi_env()->no_compile)
+  /* Inside a trace over placeholders the function becomes part of it, with all that it captures. */
+  if (atomic_load(&disabled) || mxi_env()->no_compile || mxi_thread.trace_level > 0)
     return mxi_call_function("compile", c->f, c->context, n, in, max_out, out);
   mx_stream stream = mxi_ambient_stream();
   if (!stream)

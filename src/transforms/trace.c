@@ -8,6 +8,14 @@ void mxi_trace_close(int n, mx_array *results) {
     if (results[i] && results[i] != MX_BAD) results[i]->flags &= (uint16_t)~MXI_TRACER;
 }
 
+mx_array mxi_placeholder(mx_dtype t, mx_ints shape) {
+  mx_array p = mxi_array_new(t, shape);
+  if (!p) return NULL;
+  atomic_store(&p->state, MXI_PLACEHOLDER);
+  p->level = mxi_thread.trace_level;
+  return p;
+}
+
 int mxi_tracers(int n, const mx_array *in, mx_array *tracers) {
   for (int i = 0; i < n; i++) {
     if (!in[i]) return mxi_fail(MX_TYPE_ERROR, "[transform] expected %d input arrays, got NULL", n);

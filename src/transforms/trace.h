@@ -10,6 +10,8 @@ static inline void mxi_trace_open(void) { mxi_thread.open_transforms++; }
 /* Closes it; results of the outermost trace are ordinary arrays again. */
 void mxi_trace_close(int n, mx_array *results);
 
+/* A placeholder of the innermost open trace; the caller owns it. NULL with the error set. */
+mx_array mxi_placeholder(mx_dtype t, mx_ints shape);
 /* Tracers of n inputs, owned by the scope. */
 int mxi_tracers(int n, const mx_array *in, mx_array *tracers);
 /* Calls f and checks what comes back. Returns the number of outputs (owned by the scope), or -1. */

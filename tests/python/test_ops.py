@@ -216,6 +216,28 @@ def test_gradients_keep_the_dtype_of_their_input(op, dtype):
     mx.eval(gradients)
 
 
+def test_second_derivative_of_a_complex_magnitude_is_the_limit_of_differences():
+    """The gradient of sum(w |z|) is w z / |z|; its real part along v, differentiated by both parts of z."""
+    rng = np.random.default_rng(6)
+    z, v, t = (rng.normal(size=7) + 1j * rng.normal(size=7) for _ in range(3))
+    w = rng.normal(size=7)
+    points, along, direction, weights = (to_mlx(a, "complex64") for a in (z, v, t, w))
+    weights = mx.real(weights)
+
+    def first(x):
+        gradient = mx.grad(lambda x: mx.sum(weights * mx.abs(x)))(x)
+        return mx.sum(mx.real(mx.conjugate(along) * gradient))
+
+    def difference(d, h=1e-6):
+        ends = [np.sum(np.real(np.conj(v) * w * x / np.abs(x))) for x in (z + h * d, z - h * d)]
+        return (ends[0] - ends[1]) / (2 * h)
+
+    want = [difference(e) + 1j * difference(1j * e) for e in np.eye(7)]
+    np.testing.assert_allclose(np.array(mx.grad(first)(points)), want, atol=1e-5)
+    np.testing.assert_allclose(mx.jvp(first, [points], [direction])[1][0].item(), difference(t), atol=1e-5)
+    assert mx.all(mx.grad(first)(mx.zeros_like(points)) == 0).item()
+
+
 # ---- The same bits ----
 def bits(results):
     return [np.array(mx.view(mx.contiguous(r).reshape(-1), mx.uint8)).tobytes() for r in results]

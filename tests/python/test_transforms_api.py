@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 import weakref
+from functools import partial
 
 import mlx.core as mx
 import pytest
@@ -185,6 +186,31 @@ def test_compile_draws_new_random_numbers_when_state_is_captured():
     plain = mx.random.uniform(shape=(3,)).tolist()
     mx.random.seed(3)
     assert f().tolist() == plain
+
+
+def test_compile_merges_equal_functions_only_when_their_rules_are_the_same():
+    def custom(factor):
+        f = mx.custom_function(lambda x: mx.sin(x))
+        f.vjp(lambda x, c, y: factor * c)
+        return f
+
+    two, three = custom(2), custom(3)
+    f = mx.compile(lambda x: two(x) + three(x))
+    x = mx.array(1.0)
+    assert abs(f(x).item() - 2 * mx.sin(x).item()) < 1e-6
+    assert mx.grad(f)(x).item() == 5
+
+
+def test_compile_draws_different_numbers_in_one_call():
+    @partial(mx.compile, inputs=mx.random.state, outputs=mx.random.state)
+    def draw():
+        return mx.random.uniform(shape=(4,)), mx.random.uniform(shape=(4,))
+
+    mx.random.seed(3)
+    got = [*draw(), *draw()]
+    mx.random.seed(3)
+    want = [mx.random.uniform(shape=(4,)) for _ in range(4)]
+    assert all(mx.array_equal(a, b) for a, b in zip(got, want, strict=True))
 
 
 def test_compile_and_grad_nest():
