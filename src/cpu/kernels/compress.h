@@ -42,6 +42,22 @@ MXI_INLINE unsigned mxi_below_u64(vu64 a, vu64 b) {
 #endif
 }
 
+/* The lanes that bits leave out. */
+MXI_INLINE unsigned mxi_others_u32(unsigned bits) {
+#if defined(__AVX512F__)
+  return _knot_mask16((__mmask16)bits);
+#else
+  return ~bits & ((1u << MXI_VL) - 1);
+#endif
+}
+MXI_INLINE unsigned mxi_others_u64(unsigned bits) {
+#if defined(__AVX512F__)
+  return _knot_mask8((__mmask8)bits);
+#else
+  return ~bits & ((1u << MXI_VD) - 1);
+#endif
+}
+
 /* The lanes whose bits are set, moved to the front in their order; what follows them is anything. */
 MXI_INLINE vu32 mxi_compress_u32(unsigned bits, vu32 v) {
 #if defined(__AVX512F__)
@@ -84,5 +100,43 @@ MXI_INLINE vu64 mxi_lanes_u64(void) {
   vu64 v;
   for (int i = 0; i < MXI_VD; i++) v[i] = (uint64_t)i;
   return v;
+}
+
+/* The first n lanes, without a branch where the machine can. */
+MXI_INLINE vu32 mxi_load_first_u32(const uint32_t *p, int64_t n) {
+#if defined(__AVX512F__)
+  return (vu32)_mm512_maskz_loadu_epi32((__mmask16)((1u << n) - 1), p);
+#elif defined(__AVX2__)
+  return (vu32)_mm256_maskload_epi32((const int *)p, (__m256i)(mxi_lanes_u32() < (uint32_t)n));
+#else
+  return mxi_loadn_u32(p, n);
+#endif
+}
+MXI_INLINE void mxi_store_first_u32(uint32_t *p, vu32 v, int64_t n) {
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_epi32(p, (__mmask16)((1u << n) - 1), (__m512i)v);
+#elif defined(__AVX2__)
+  _mm256_maskstore_epi32((int *)p, (__m256i)(mxi_lanes_u32() < (uint32_t)n), (__m256i)v);
+#else
+  mxi_storen_u32(p, v, n);
+#endif
+}
+MXI_INLINE vu64 mxi_load_first_u64(const uint64_t *p, int64_t n) {
+#if defined(__AVX512F__)
+  return (vu64)_mm512_maskz_loadu_epi64((__mmask8)((1u << n) - 1), p);
+#elif defined(__AVX2__)
+  return (vu64)_mm256_maskload_epi64((const long long *)p, (__m256i)(mxi_lanes_u64() < (uint64_t)n));
+#else
+  return mxi_loadn_u64(p, n);
+#endif
+}
+MXI_INLINE void mxi_store_first_u64(uint64_t *p, vu64 v, int64_t n) {
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_epi64(p, (__mmask8)((1u << n) - 1), (__m512i)v);
+#elif defined(__AVX2__)
+  _mm256_maskstore_epi64((long long *)p, (__m256i)(mxi_lanes_u64() < (uint64_t)n), (__m256i)v);
+#else
+  mxi_storen_u64(p, v, n);
+#endif
 }
 #endif

@@ -132,9 +132,8 @@ MXI_INLINE void NAME(sort_rows)(const T *x, int64_t n, T *to, int rows) {
     if (left >= LANES)
       v[i] = MXI_NAME(load)(x + i * LANES);
     else {
-      T padded[LANES];
-      for (int k = 0; k < LANES; k++) padded[k] = k < left ? x[i * LANES + k] : LARGEST;
-      v[i] = MXI_NAME(load)(padded);
+      left = left < 0 ? 0 : left;
+      v[i] = MXI_NAME(load_first)(x + i * LANES, left) | (V)(MXI_NAME(lanes)() >= (T)left);
     }
   }
   NAME(sort_columns)(v, rows);
@@ -184,17 +183,17 @@ static int64_t NAME(split)(T *x, T *below, int64_t n, T pivot) {
   int64_t i = 0, less = 0;
   for (; i + LANES <= n; i += LANES) {
     V v = MXI_NAME(load)(x + i);
-    unsigned bits = MXI_NAME(below)(v, p), others = ~bits & ((1u << LANES) - 1);
+    unsigned bits = MXI_NAME(below)(v, p);
     MXI_NAME(store)(below + less, MXI_NAME(compress)(bits, v));
-    MXI_NAME(store)(x + i - less, MXI_NAME(compress)(others, v));
+    MXI_NAME(store)(x + i - less, MXI_NAME(compress)(MXI_NAME(others)(bits), v));
     less += __builtin_popcount(bits);
   }
-  for (; i < n; i++) {
-    T item = x[i];
-    if (item < pivot)
-      below[less++] = item;
-    else
-      x[i - less] = item;
+  if (i < n) {
+    V v = MXI_NAME(load_first)(x + i, n - i);
+    unsigned tail = (1u << (n - i)) - 1, bits = MXI_NAME(below)(v, p) & tail, others = tail & ~bits;
+    MXI_NAME(store_first)(below + less, MXI_NAME(compress)(bits, v), __builtin_popcount(bits));
+    MXI_NAME(store_first)(x + i - less, MXI_NAME(compress)(others, v), __builtin_popcount(others));
+    less += __builtin_popcount(bits);
   }
   return less;
 }
@@ -253,9 +252,9 @@ static void NAME(move)(const T *x, int64_t n, T pivot, T *below, int64_t less, T
   int64_t i = 0, l = 0, more = n - less;
   for (; i + LANES <= n && l + LANES <= less && i - l + LANES <= more; i += LANES) {
     V v = MXI_NAME(load)(x + i);
-    unsigned bits = MXI_NAME(below)(v, p), others = ~bits & ((1u << LANES) - 1);
+    unsigned bits = MXI_NAME(below)(v, p);
     MXI_NAME(store)(below + l, MXI_NAME(compress)(bits, v));
-    MXI_NAME(store)(rest + i - l, MXI_NAME(compress)(others, v));
+    MXI_NAME(store)(rest + i - l, MXI_NAME(compress)(MXI_NAME(others)(bits), v));
     l += __builtin_popcount(bits);
   }
   for (; i < n; i++)
@@ -295,7 +294,7 @@ static int64_t NAME(window)(const T *x, int64_t n, T low, T high, T *to, int64_t
   int64_t i = 0, within = 0, less = 0;
   for (; i + LANES <= n; i += LANES) {
     V v = MXI_NAME(load)(x + i);
-    unsigned inside = ~MXI_NAME(below)(span, v - base) & ((1u << LANES) - 1);
+    unsigned inside = MXI_NAME(others)(MXI_NAME(below)(span, v - base));
     less += __builtin_popcount(MXI_NAME(below)(v, base));
     MXI_NAME(store)(to + within, MXI_NAME(compress)(inside, v));
     within += __builtin_popcount(inside);
@@ -320,7 +319,7 @@ static void NAME(sift)(const T *x, int64_t n, T key, bool items, T first, T list
     if (n - i >= LANES)
       v = MXI_NAME(load)(x + i);
     else {
-      v = MXI_NAME(loadn)(x + i, n - i);
+      v = MXI_NAME(load_first)(x + i, n - i);
       all = (1u << (n - i)) - 1;
     }
     unsigned bits[3] = {MXI_NAME(below)(v, k) & all, 0, MXI_NAME(below)(k, v) & all};
