@@ -158,6 +158,20 @@ MXI_INLINE vu16h mxi_f16_from_f32(vf32 x) {
 #endif
 }
 
+/* Writes 64 bytes past the caches, to a place aligned to 64. A fence follows the last of them. */
+MXI_INLINE void mxi_stream_line(void *dst, const void *line) {
+#if defined(__AVX512F__)
+  _mm512_stream_si512(dst, _mm512_loadu_si512(line));
+#elif defined(__AVX2__)
+  for (int i = 0; i < 2; i++)
+    _mm256_stream_si256((__m256i *)dst + i, _mm256_loadu_si256((const __m256i *)line + i));
+#else
+  for (int i = 0; i < 4; i++)
+    _mm_stream_si128((__m128i *)dst + i, _mm_loadu_si128((const __m128i *)line + i));
+#endif
+}
+MXI_INLINE void mxi_stream_fence(void) { _mm_sfence(); }
+
 /* The sum of all lanes, in a fixed tree order: halves, quarters, ... */
 MXI_INLINE float mxi_hsum_f32(vf32 v) {
   float t[MXI_VL];
