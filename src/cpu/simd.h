@@ -95,6 +95,16 @@ MXI_INLINE vi64 mxi_blend_i64(vi64 mask, vi64 a, vi64 b) {
 MXI_INLINE vf64 mxi_blend_f64(vi64 mask, vf64 a, vf64 b) {
   return (vf64)mxi_blend_i32((vi32)mask, (vi32)a, (vi32)b);
 }
+/* Is any lane of the mask set? */
+MXI_INLINE int mxi_any(vi32 mask) {
+#if defined(__AVX512F__)
+  return _mm512_movepi32_mask((__m512i)mask) != 0;
+#elif defined(__AVX2__)
+  return _mm256_movemask_ps((__m256)mask) != 0;
+#else
+  return _mm_movemask_ps((__m128)mask) != 0;
+#endif
+}
 /* The instruction's minimum and maximum: b where either is NaN. */
 MXI_INLINE vf32 mxi_min_f32(vf32 a, vf32 b) { return mxi_blend_f32(a < b, a, b); }
 MXI_INLINE vf32 mxi_max_f32(vf32 a, vf32 b) { return mxi_blend_f32(a > b, a, b); }
