@@ -49,9 +49,10 @@ static void store(const struct rows *r, int64_t i, const char *items, int64_t be
   }
 }
 
-/* Are rows sorted by vectors? */
+/* Are rows sorted by vectors? Two lanes gain nothing over radix in long rows. */
 static bool is_quick(const struct rows *r) {
   if (r->sort.form == MXI_SORT_PAIR) return false;
+  if (r->sort.form == MXI_SORT_64 && mxi_isa() == MXI_ISA_V2) return r->length <= SHORT_NARROW_ROW;
   return r->sort.high - r->sort.low >= 32 || r->length <= SHORT_NARROW_ROW;
 }
 
