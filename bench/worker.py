@@ -1,6 +1,6 @@
 """One library's side of the benchmark: reads case names from standard input, answers with seconds (or tokens/s).
 
-usage: worker.py mlx|torch|llama THREADS
+usage: worker.py mlx|torch|numpy|scipy|llama THREADS
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import math
 import os
 import sys
 import time
+
+import arrays
 
 SIZE = 16 << 20  # elements of the memory-bound cases
 
@@ -278,9 +280,13 @@ def main() -> None:
     os.dup2(2, 1)  # whatever a library prints must not mix with the answers
     plain, llm = {}, {}
     if backend == "mlx":
-        plain, llm = mlx_cases(), dict.fromkeys(LLM)
+        plain, llm = mlx_cases() | arrays.mlx_arrays(), dict.fromkeys(LLM)
     elif backend == "torch":
-        plain = torch_cases(threads)
+        plain = torch_cases(threads) | arrays.torch_arrays()
+    elif backend == "numpy":
+        plain = arrays.numpy_arrays()
+    elif backend == "scipy":
+        plain = arrays.scipy_arrays(threads)
     else:
         llm = dict.fromkeys(LLM)
     ready = None

@@ -51,6 +51,20 @@ METHOD_ROW(var, SPREAD_METHOD_SIGNATURE,
            "The variance; the sum of squares is divided by N - ddof (or correction).");
 METHOD_ROW(std, SPREAD_METHOD_SIGNATURE, "The standard deviation: the square root of var.");
 
+/* The median along the last axis, of `count` elements: a partition puts the upper of the two in the middle in
+   its place, and the lower one is the last of those before it. */
+static mx_array middle(mx_array a, int64_t count) {
+  int64_t start[MX_MAX_NDIM] = {0}, stop[MX_MAX_NDIM], step[MX_MAX_NDIM], half = count / 2;
+  int last = mx_ndim(a) - 1;
+  mx_array parted = mx_partition(a, half, -1), high = mx_take(parted, mx_int(half), -1);
+  if (count % 2) return high;
+  for (int i = 0; i <= last; i++) stop[i] = mx_dim(a, i), step[i] = 1;
+  stop[last] = half;
+  mx_ints from = {start, last + 1}, to = {stop, last + 1};
+  mx_array lower = mx_partition(mx_slice(parted, from, to, (mx_ints){step, last + 1}), half - 1, -1);
+  return mx_multiply(mx_add(mx_take(lower, mx_int(half - 1), -1), high), mx_like(high, 0.5));
+}
+
 FUNCTION(median, REDUCE_SIGNATURE,
          "The middle element of the sorted ones, or the mean of the two in the middle; NaN if there is "
          "one; float32 for integers.") {
@@ -83,10 +97,9 @@ FUNCTION(median, REDUCE_SIGNATURE,
   }
   if (mx_dtype_of(a) < MX_FLOAT16) a = mx_astype(a, MX_FLOAT32);
   shape[nkept] = count;
-  a = mx_sort(mx_reshape(mx_transpose(a, (mx_ints){order, ndim}), (mx_ints){shape, nkept + 1}), -1);
-  mx_array low = mx_take(a, mx_int((count - 1) / 2), -1), high = mx_take(a, mx_int(count / 2), -1);
-  mx_array r = count % 2 ? low : mx_multiply(mx_add(low, high), mx_like(low, 0.5));
-  mx_array last = mx_take(a, mx_int(count - 1), -1); /* a NaN, if there is one */
+  a = mx_reshape(mx_transpose(a, (mx_ints){order, ndim}), (mx_ints){shape, nkept + 1});
+  mx_array r = middle(a, count),
+           last = mx_max(a, (mx_ints){(int64_t[]){-1}, 1}, false); /* a NaN, if there is one */
   r = mx_where(mx_isnan(last), last, r);
   return py_wrap(mx_reshape(r, f->v[2].b ? (mx_ints){kept, ndim} : (mx_ints){shape, nkept}));
 }

@@ -9,10 +9,11 @@
 #include <string.h>
 
 enum {
-  RUN = 1024,          /* indices resolved at a time */
-  CHUNK = 32768,       /* elements of a chunk of the pool, about */
-  BIG_SLICE = 1 << 17, /* slices that are worth the pool on their own */
-  SLICE_COLUMN = 256   /* of a strided slice: elements taken at a time from each index's slice */
+  RUN = 1024,             /* indices resolved at a time */
+  CHUNK = 32768,          /* elements of a chunk of the pool, about */
+  BIG_SLICE = 1 << 17,    /* slices that are worth the pool on their own */
+  STREAM_BYTES = 1 << 25, /* results beyond this leave the caches before anyone reads them */
+  SLICE_COLUMN = 256      /* of a strided slice: elements taken at a time from each index's slice */
 };
 
 /* One array of indices, over the shape I of all of them. */
@@ -133,6 +134,7 @@ struct gather {
   int64_t slice;      /* elements of a slice */
   struct mxi_box box; /* of a slice: operand 0 the output, operand 1 the input */
   int64_t chunk;      /* indices in a chunk of the pool */
+  bool stream;        /* the result is too large for the caches */
 };
 
 /* Elements [begin, begin + n) of a slice whose innermost runs are strided. */
@@ -156,7 +158,8 @@ static void gather_run(const struct gather *g, char *out, const int64_t *offsets
   if (g->slice == 1)
     MXI_DISPATCH(mxi_gather_elements)((int)g->itemsize, n, out, in, offsets);
   else if (contiguous)
-    MXI_DISPATCH(mxi_gather_rows)((int)g->itemsize, (size_t)(g->slice * g->itemsize), n, out, in, offsets);
+    MXI_DISPATCH(mxi_gather_rows)
+    ((int)g->itemsize, (size_t)(g->slice * g->itemsize), n, out, in, offsets, g->stream);
   else /* a column of every slice, then the next: neighbouring slices share cache lines */
     for (int64_t j = 0; j < g->slice; j += SLICE_COLUMN)
       for (int64_t i = 0; i < n; i++)
@@ -175,6 +178,7 @@ static void gather_chunk(void *ctx, int64_t i) {
 }
 
 static int run_gather(struct mxi_call *c, struct gather *g) {
+  g->stream = g->indices.size * g->slice * g->itemsize >= STREAM_BYTES;
   g->chunk = g->slice == 1 ? CHUNK / 2 : mxi_max(16, mxi_min(RUN, CHUNK / g->slice));
   MXI_TRY(mxi_parallel_for(mxi_ceil_div(g->indices.size, g->chunk), gather_chunk, g));
   return report_bad(c, &g->indices);

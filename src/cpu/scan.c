@@ -12,14 +12,15 @@
 enum {
   TILE = MXI_REDUCE_TILE,
   BLOCK = MXI_REDUCE_BLOCK,
-  COLUMNS = 512,    /* of a chunk of columns */
-  FEW_COLUMNS = 16, /* fewer than this are scanned as lines */
-  CHUNK = 32768     /* elements of a chunk of lines */
+  COLUMNS = 512,         /* of a chunk of columns */
+  FEW_COLUMNS = 16,      /* fewer than this are scanned as lines */
+  CHUNK = 32768,         /* elements of a chunk of lines */
+  STREAM_BYTES = 1 << 25 /* results beyond this leave the caches before anyone reads them */
 };
 
 struct scan {
   struct mxi_reduce_kind r;
-  bool exclusive;
+  bool exclusive, stream;            /* stream: the result is too large for the caches */
   struct mxi_box lines;              /* the other axes; operand 0: input, 1: output */
   int64_t length, in_step, out_step; /* of the axis, in the direction of the scan */
   const char *in;
@@ -31,37 +32,33 @@ struct scan {
 
 static int64_t acc_size(const struct scan *x) { return (int64_t)mx_dtype_size(x->r.acc); }
 
-/* Elements [at, at + n) of the line, as accumulators in scratch. */
-static void load_tile(const struct scan *x, const struct mxi_place *line, int64_t at, int64_t n,
-                      void *scratch) {
-  const char *in = x->in + (line->offset[0] + at * x->in_step) * (int64_t)mx_dtype_size(x->r.from);
-  const void *got = MXI_DISPATCH(mxi_reduce_load)(&x->r, in, x->in_step, n, scratch);
-  if (got != scratch) memcpy(scratch, got, (size_t)(n * acc_size(x)));
+static const char *in_at(const struct scan *x, const struct mxi_place *line, int64_t at) {
+  return x->in + (line->offset[0] + at * x->in_step) * (int64_t)mx_dtype_size(x->r.from);
 }
-
-static void store_tile(const struct scan *x, const struct mxi_place *line, int64_t at, int64_t n,
-                       const void *values) {
-  char *out = x->out + (line->offset[1] + at * x->out_step) * (int64_t)mx_dtype_size(x->r.to);
-  MXI_DISPATCH(mxi_reduce_store)(&x->r, values, n, out, x->out_step);
+static char *out_at(const struct scan *x, const struct mxi_place *line, int64_t at) {
+  return x->out + (line->offset[1] + at * x->out_step) * (int64_t)mx_dtype_size(x->r.to);
 }
 
 /* Scans block b of a line; `before`, unless NULL, is what came before it. `out` false: only the total is
- * wanted. */
+   wanted. Sums that are stored as they are go straight to the output. */
 static void scan_block(const struct scan *x, const struct mxi_place *line, int64_t b, const void *before,
                        bool out, uint64_t *total) {
-  uint64_t space[TILE + 1], start; /* the element before the tile, then the tile */
+  uint64_t space[TILE + 1], scratch[TILE], start; /* the element before the tile, then the tile */
   int64_t size = acc_size(x), end = mxi_min(x->length, (b + 1) * BLOCK);
   char *tile = (char *)(space + 1), *previous = tile - size;
+  bool straight = out && !x->exclusive && x->out_step == 1 && x->r.to == x->r.acc;
   MXI_DISPATCH(mxi_scan_identity)(&x->r, &start, 1);
   memcpy(total, &start, sizeof start);
   memcpy(previous, before ? before : &start, (size_t)size);
-  for (int64_t at = b * BLOCK; at < end; at += TILE) {
-    int64_t n = mxi_min(TILE, end - at);
-    load_tile(x, line, at, n, tile);
-    MXI_DISPATCH(mxi_scan_tile)(&x->r, tile, n, total);
-    if (!out) continue;
-    if (before) MXI_DISPATCH(mxi_scan_combine)(&x->r, tile, before, 0, n);
-    store_tile(x, line, at, n, x->exclusive ? previous : tile);
+  int64_t step = straight && x->r.from == x->r.acc && x->in_step == 1 ? BLOCK : TILE;
+  for (int64_t at = b * BLOCK; at < end; at += step) {
+    int64_t n = mxi_min(step, end - at);
+    const void *src = MXI_DISPATCH(mxi_reduce_load)(&x->r, in_at(x, line, at), x->in_step, n, scratch);
+    char *dst = straight ? out_at(x, line, at) : tile;
+    MXI_DISPATCH(mxi_scan_tile)(&x->r, dst, src, n, total, before, straight && x->stream);
+    if (!out || straight) continue;
+    MXI_DISPATCH(mxi_reduce_store)
+    (&x->r, x->exclusive ? previous : tile, n, out_at(x, line, at), x->out_step);
     memcpy(previous, tile + (n - 1) * size, (size_t)size);
   }
 }
@@ -156,7 +153,8 @@ int mxi_cpu_SCAN(struct mxi_call *c) {
   if (is_logaddexp && !mxi_is_float((mx_dtype)out->dtype))
     return mxi_fail(MX_NOT_SUPPORTED, "[logcumsumexp] expected a real floating-point dtype, got %s",
                     mx_dtype_name((mx_dtype)out->dtype));
-  struct scan x = {.exclusive = !p->inclusive};
+  struct scan x = {.exclusive = !p->inclusive,
+                   .stream = out->size * (int64_t)mxi_itemsize(out) >= STREAM_BYTES};
   x.r = mxi_reduce_kind_of(is_logaddexp ? MXI_REDUCE_SUM : (enum mxi_reduce_op)p->op, (mx_dtype)in->dtype,
                            (mx_dtype)out->dtype);
   x.r.op = (int)p->op;

@@ -95,6 +95,16 @@ MXI_INLINE vi64 mxi_blend_i64(vi64 mask, vi64 a, vi64 b) {
 MXI_INLINE vf64 mxi_blend_f64(vi64 mask, vf64 a, vf64 b) {
   return (vf64)mxi_blend_i32((vi32)mask, (vi32)a, (vi32)b);
 }
+/* Is any lane of the mask set? */
+MXI_INLINE int mxi_any(vi32 mask) {
+#if defined(__AVX512F__)
+  return _mm512_movepi32_mask((__m512i)mask) != 0;
+#elif defined(__AVX2__)
+  return _mm256_movemask_ps((__m256)mask) != 0;
+#else
+  return _mm_movemask_ps((__m128)mask) != 0;
+#endif
+}
 /* The instruction's minimum and maximum: b where either is NaN. */
 MXI_INLINE vf32 mxi_min_f32(vf32 a, vf32 b) { return mxi_blend_f32(a < b, a, b); }
 MXI_INLINE vf32 mxi_max_f32(vf32 a, vf32 b) { return mxi_blend_f32(a > b, a, b); }
@@ -157,6 +167,20 @@ MXI_INLINE vu16h mxi_f16_from_f32(vf32 x) {
   return __builtin_convertvector((vu32)h | sign, vu16h);
 #endif
 }
+
+/* Writes 64 bytes past the caches, to a place aligned to 64. A fence follows the last of them. */
+MXI_INLINE void mxi_stream_line(void *dst, const void *line) {
+#if defined(__AVX512F__)
+  _mm512_stream_si512(dst, _mm512_loadu_si512(line));
+#elif defined(__AVX2__)
+  for (int i = 0; i < 2; i++)
+    _mm256_stream_si256((__m256i *)dst + i, _mm256_loadu_si256((const __m256i *)line + i));
+#else
+  for (int i = 0; i < 4; i++)
+    _mm_stream_si128((__m128i *)dst + i, _mm_loadu_si128((const __m128i *)line + i));
+#endif
+}
+MXI_INLINE void mxi_stream_fence(void) { _mm_sfence(); }
 
 /* The sum of all lanes, in a fixed tree order: halves, quarters, ... */
 MXI_INLINE float mxi_hsum_f32(vf32 v) {

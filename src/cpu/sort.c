@@ -1,19 +1,20 @@
-/* sort, argsort, partition and argpartition along an axis. Rows along the last axis are encoded to radix
-   keys, sorted and decoded, many rows over the pool; one long row is sorted by passes whose parts run on the
-   pool. Other axes are copied last and back. A partition is sorted altogether: every valid answer contains
-   one, and a sorted array is one. */
+/* sort, argsort, partition and argpartition along an axis. Rows along the last axis are encoded to keys,
+   sorted and decoded, many rows over the pool. One long row is cut by pivots into runs that the pool sorts
+   side by side, or, where radix serves it better, sorted by passes whose parts run on the pool. Other axes
+   are copied last and back. Partitions are those of select.c. */
 #include "cpu/copy.h"
 #include "cpu/cpu.h"
-#include "cpu/kernels/sort.h"
+#include "cpu/select.h"
 #include <stdatomic.h>
 #include <string.h>
 
 enum {
-  LONG_ROW = 1 << 16, /* a row of this length is worth the pool alone, if there are */
-  FEW_ROWS = 4,       /* fewer rows than this */
-  HUGE_ROW = 1 << 24, /* always sorted alone */
-  CHUNK = 8192,       /* elements of a chunk of rows */
+  CHUNK = 8192, /* elements of a chunk of rows */
   MAX_PARTS = 16,
+  MAX_RUNS = 64,
+  RUNS_A_THREAD = 4,       /* that a long row is cut into, so that none waits long for the last */
+  SHORT_RUN = 1 << 13,     /* is not cut */
+  SHORT_NARROW_ROW = 1024, /* rows of 8 or 16 bits longer than this take fewer steps by radix */
   BUCKETS = MXI_SORT_BUCKETS
 };
 
@@ -48,9 +49,20 @@ static void store(const struct rows *r, int64_t i, const char *items, int64_t be
   }
 }
 
+/* Are rows sorted by vectors? Two lanes gain nothing over radix in long rows. */
+static bool is_quick(const struct rows *r) {
+  if (r->sort.form == MXI_SORT_PAIR) return false;
+  if (r->sort.form == MXI_SORT_64 && mxi_isa() == MXI_ISA_V2) return r->length <= SHORT_NARROW_ROW;
+  return r->sort.high - r->sort.low >= 32 || r->length <= SHORT_NARROW_ROW;
+}
+
 static void sort_row(const struct rows *r, int64_t i, char *items, char *room) {
   MXI_DISPATCH(mxi_sort_encode)(&r->sort, row_in(r, i), r->length, 0, items);
-  char *sorted = MXI_DISPATCH(mxi_sort_items)(&r->sort, items, room, r->length);
+  if (is_quick(r)) {
+    MXI_DISPATCH(mxi_sort_quick)(&r->sort, items, room, r->length, row_out(r, i), 0);
+    return;
+  }
+  char *sorted = MXI_DISPATCH(mxi_sort_radix)(&r->sort, items, room, r->length);
   char *rest = sorted == items ? room : items;
   store(r, i, sorted, 0, r->length, rest);
   if (!r->indices && r->sort.dtype == MX_COMPLEX64) memcpy(row_out(r, i), rest, (size_t)r->length * 8);
@@ -69,6 +81,10 @@ static void rows_chunk(void *ctx, int64_t chunk) {
 }
 
 /* ---- One long row ---- */
+struct run {
+  char *items, *spare;
+  int64_t n, at; /* items, and the first one's place in the row */
+};
 struct passes {
   const struct rows *rows;
   int64_t row;
@@ -76,6 +92,11 @@ struct passes {
   int shift;
   int64_t parts, part; /* how many, and their length */
   int64_t places[MAX_PARTS][BUCKETS];
+  /* of a row that is cut into runs: those, and how the last one is cut */
+  struct run runs[MAX_RUNS];
+  int count;
+  uint64_t pivot;
+  int64_t less, below[MAX_PARTS];
 };
 
 static int64_t part_length(const struct passes *p, int64_t i) {
@@ -124,7 +145,6 @@ static bool place_parts(struct passes *p) {
 
 static int run_passes(struct passes *p) {
   const struct mxi_sort *s = &p->rows->sort;
-  MXI_TRY(mxi_parallel_for(p->parts, encode_part, p));
   for (p->shift = s->low; p->shift < s->high; p->shift += MXI_SORT_DIGIT) {
     MXI_TRY(mxi_parallel_for(p->parts, count_part, p));
     if (!place_parts(p)) continue;
@@ -138,6 +158,68 @@ static int run_passes(struct passes *p) {
   return 0;
 }
 
+/* Cutting a run: parts of it count what is below the pivot, then move it to the spare memory's front, and the
+   rest behind that. */
+static int64_t cut_length(const struct passes *p) {
+  return mxi_round_up(mxi_ceil_div(p->runs[p->count].n, p->parts), 16);
+}
+static void below_part(void *ctx, int64_t i) {
+  struct passes *p = ctx;
+  const struct run *run = &p->runs[p->count];
+  int64_t length = cut_length(p), n = mxi_max(0, mxi_min(length, run->n - i * length));
+  int64_t size = (int64_t)mxi_sort_item_size(&p->rows->sort);
+  p->below[i] = MXI_DISPATCH(mxi_sort_below)(&p->rows->sort, run->items + i * length * size, n, p->pivot);
+}
+static void cut_part(void *ctx, int64_t i) {
+  struct passes *p = ctx;
+  const struct run *run = &p->runs[p->count];
+  int64_t length = cut_length(p), n = mxi_max(0, mxi_min(length, run->n - i * length)), below = 0;
+  int64_t size = (int64_t)mxi_sort_item_size(&p->rows->sort);
+  for (int64_t k = 0; k < i; k++) below += p->below[k];
+  int64_t rest = p->less + mxi_min(run->n, i * length) - below;
+  MXI_DISPATCH(mxi_sort_split)
+  (&p->rows->sort, run->items + i * length * size, n, p->pivot, run->spare + below * size, p->below[i],
+   run->spare + rest * size);
+}
+
+/* Cuts run i in two, unless one of them would be far the shorter. The last place in runs is for the cut one.
+ */
+static int cut_run(struct passes *p, int i) {
+  struct run whole = p->runs[i];
+  int64_t size = (int64_t)mxi_sort_item_size(&p->rows->sort);
+  p->runs[p->count] = whole;
+  p->pivot = MXI_DISPATCH(mxi_sort_pivot)(&p->rows->sort, whole.items, whole.n);
+  MXI_TRY(mxi_parallel_for(p->parts, below_part, p));
+  p->less = 0;
+  for (int64_t k = 0; k < p->parts; k++) p->less += p->below[k];
+  if (p->less < whole.n / 8 || p->less > whole.n - whole.n / 8) return 0;
+  MXI_TRY(mxi_parallel_for(p->parts, cut_part, p));
+  int64_t less = p->less, bytes = less * size;
+  p->runs[i] = (struct run){whole.spare, whole.items, less, whole.at};
+  p->runs[p->count++] =
+      (struct run){whole.spare + bytes, whole.items + bytes, whole.n - less, whole.at + less};
+  return 0;
+}
+
+static void sort_run(void *ctx, int64_t i) {
+  const struct passes *p = ctx;
+  const struct run *run = &p->runs[i];
+  MXI_DISPATCH(mxi_sort_quick)
+  (&p->rows->sort, run->items, run->spare, run->n, row_out(p->rows, p->row), run->at);
+}
+
+static int sort_runs(struct passes *p) {
+  p->runs[0] = (struct run){p->items, p->room, p->rows->length, 0};
+  p->count = 1;
+  int wanted = mxi_pool_size() > 1 ? (int)mxi_min(MAX_RUNS / 2, RUNS_A_THREAD * mxi_pool_size()) : 1;
+  for (int before = 0; before < p->count && p->count < wanted;) {
+    before = p->count; /* each run of this round is cut once */
+    for (int i = 0; i < before; i++)
+      if (p->runs[i].n > SHORT_RUN) MXI_TRY(cut_run(p, i));
+  }
+  return mxi_parallel_for(p->count, sort_run, p);
+}
+
 static int sort_long_rows(const struct rows *r) {
   int64_t bytes;
   if (!mxi_mul(r->length, 2 * (int64_t)mxi_sort_item_size(&r->sort), &bytes))
@@ -149,7 +231,8 @@ static int sort_long_rows(const struct rows *r) {
     struct passes p = {.rows = r, .row = i, .items = memory->data, .room = (char *)memory->data + bytes / 2};
     p.parts = mxi_min(MAX_PARTS, mxi_pool_size());
     p.part = mxi_round_up(mxi_ceil_div(r->length, p.parts), 16);
-    result = run_passes(&p);
+    result = mxi_parallel_for(p.parts, encode_part, &p);
+    if (result == 0) result = is_quick(r) ? sort_runs(&p) : run_passes(&p);
   }
   mxi_buffer_unref(memory);
   return result;
@@ -174,7 +257,7 @@ static int sort_rows(mx_dtype t, bool indices, int64_t count, int64_t length, co
   if (r.sort.indexed && length > (int64_t)UINT32_MAX)
     return mxi_fail(MX_NOT_SUPPORTED, "[argsort] expected at most 2^32 - 1 elements along the axis, got %lld",
                     (long long)length);
-  if (length >= HUGE_ROW || (length >= LONG_ROW && count < FEW_ROWS)) return sort_long_rows(&r);
+  if (mxi_is_long_row(length, count)) return sort_long_rows(&r);
   r.batch = mxi_max(1, CHUNK / length);
   MXI_TRY(mxi_parallel_for(mxi_ceil_div(count, r.batch), rows_chunk, &r));
   return r.out_of_memory ? mxi_fail_memory(2 * (size_t)length * mxi_sort_item_size(&r.sort)) : 0;
@@ -189,45 +272,68 @@ static void move_last(mx_array a, int64_t axis, int64_t *shape, int64_t *strides
   shape[k] = mxi_shape(a)[axis], strides[k] = mxi_strides(a)[axis];
 }
 
-static int sort_other_axis(mx_array in, mx_array out, int64_t axis, bool indices) {
+/* What is done to rows: sorted, or partitioned at kth. */
+struct order {
+  int64_t axis, kth; /* kth < 0: sorted */
+  bool indices;
+};
+
+static int order_rows(const struct order *o, mx_dtype t, int64_t count, int64_t length, const void *in,
+                      void *out) {
+  if (o->kth < 0) return sort_rows(t, o->indices, count, length, in, out);
+  if (t != MX_COMPLEX64 || o->indices) return mxi_select_rows(t, o->indices, count, length, o->kth, in, out);
+  return sort_rows(t, false, count, length, in, out); /* their keys can't be turned back into elements */
+}
+
+static int order_other_axis(mx_array in, mx_array out, const struct order *o) {
   int64_t shape[MXI_MAX_NDIM], in_strides[MXI_MAX_NDIM], out_strides[MXI_MAX_NDIM];
   mx_dtype t = (mx_dtype)in->dtype, out_type = (mx_dtype)out->dtype;
-  int64_t length = mxi_shape(in)[axis];
-  move_last(in, axis, shape, in_strides);
-  move_last(out, axis, shape, out_strides);
+  int64_t length = mxi_shape(in)[o->axis];
+  move_last(in, o->axis, shape, in_strides);
+  move_last(out, o->axis, shape, out_strides);
   mx_array rows = mxi_array_alloc(t, (mx_ints){shape, in->ndim});
-  mx_array sorted = !rows     ? NULL
-                    : indices ? mxi_array_alloc(out_type, (mx_ints){shape, in->ndim})
-                              : mxi_ref(rows);
-  int result = sorted ? 0 : -1;
+  mx_array ordered = !rows        ? NULL
+                     : o->indices ? mxi_array_alloc(out_type, (mx_ints){shape, in->ndim})
+                                  : mxi_ref(rows);
+  int result = ordered ? 0 : -1;
   if (result == 0) {
     struct mxi_strided from = {in->data, t, in_strides}, to = {out->data, out_type, out_strides};
     result = mxi_copy_strided(in->ndim, shape, mxi_strided_of(rows), from);
-    if (result == 0) result = sort_rows(t, indices, in->size / length, length, rows->data, sorted->data);
-    if (result == 0) result = mxi_copy_strided(in->ndim, shape, to, mxi_strided_of(sorted));
+    if (result == 0) result = order_rows(o, t, in->size / length, length, rows->data, ordered->data);
+    if (result == 0) result = mxi_copy_strided(in->ndim, shape, to, mxi_strided_of(ordered));
   }
   mxi_unref(rows);
-  mxi_unref(sorted);
+  mxi_unref(ordered);
   return result;
 }
 
-static int run(struct mxi_call *c, int64_t axis, bool indices) {
+static int run(struct mxi_call *c, struct order o) {
   mx_array in = c->in[0], out = c->out[0];
-  if (indices)
+  if (o.indices)
     MXI_TRY(mxi_alloc(out));
   else
     MXI_TRY(mxi_reuse_or_alloc(c, 0, 0));
   if (!out->size) return 0;
-  int64_t length = in->ndim ? mxi_shape(in)[axis] : 1;
-  if (in->ndim && axis != in->ndim - 1 && in->size != length) return sort_other_axis(in, out, axis, indices);
+  int64_t length = in->ndim ? mxi_shape(in)[o.axis] : 1;
+  if (in->ndim && o.axis != in->ndim - 1 && in->size != length) return order_other_axis(in, out, &o);
   mx_array rows = mxi_row_major(in);
   if (!rows) return -1;
-  int result = sort_rows((mx_dtype)in->dtype, indices, in->size / length, length, rows->data, out->data);
+  int result = order_rows(&o, (mx_dtype)in->dtype, in->size / length, length, rows->data, out->data);
   mxi_unref(rows);
   return result;
 }
 
-int mxi_cpu_SORT(struct mxi_call *c) { return run(c, MXI_CALL_PARAMS(SORT, c)->axis, false); }
-int mxi_cpu_ARGSORT(struct mxi_call *c) { return run(c, MXI_CALL_PARAMS(ARGSORT, c)->axis, true); }
-int mxi_cpu_PARTITION(struct mxi_call *c) { return run(c, MXI_CALL_PARAMS(PARTITION, c)->axis, false); }
-int mxi_cpu_ARGPARTITION(struct mxi_call *c) { return run(c, MXI_CALL_PARAMS(ARGPARTITION, c)->axis, true); }
+int mxi_cpu_SORT(struct mxi_call *c) {
+  return run(c, (struct order){MXI_CALL_PARAMS(SORT, c)->axis, -1, false});
+}
+int mxi_cpu_ARGSORT(struct mxi_call *c) {
+  return run(c, (struct order){MXI_CALL_PARAMS(ARGSORT, c)->axis, -1, true});
+}
+int mxi_cpu_PARTITION(struct mxi_call *c) {
+  const struct mxi_p_PARTITION *p = MXI_CALL_PARAMS(PARTITION, c);
+  return run(c, (struct order){p->axis, p->kth, false});
+}
+int mxi_cpu_ARGPARTITION(struct mxi_call *c) {
+  const struct mxi_p_ARGPARTITION *p = MXI_CALL_PARAMS(ARGPARTITION, c);
+  return run(c, (struct order){p->axis, p->kth, true});
+}

@@ -40,8 +40,8 @@ MXI_DECLARE_KERNEL(int64_t, mxi_index_run,
 /* dst[i] = src[offsets[i]]. */
 MXI_DECLARE_KERNEL(void, mxi_gather_elements,
                    (int itemsize, int64_t n, void *dst, const void *src, const int64_t *offsets));
-/* Row i of dst, `bytes` long, comes from src + offsets[i] elements. */
+/* Row i of dst, `bytes` long, comes from src + offsets[i] elements. stream: dst won't be read again soon. */
 MXI_DECLARE_KERNEL(void, mxi_gather_rows,
-                   (int itemsize, size_t bytes, int64_t n, void *dst, const void *src,
-                    const int64_t *offsets));
+                   (int itemsize, size_t bytes, int64_t n, void *dst, const void *src, const int64_t *offsets,
+                    bool stream));
 #endif

@@ -76,14 +76,24 @@ MXI_INLINE void move_row(char *dst, const char *src, size_t bytes) {
   memcpy(dst + bytes - MXI_VBYTES, src + bytes - MXI_VBYTES, MXI_VBYTES);
 }
 
+/* A row of whole cache lines, past the caches. */
+MXI_INLINE void stream_row(char *dst, const char *src, size_t bytes) {
+  for (size_t i = 0; i < bytes; i += 64) mxi_stream_line(dst + i, src + i);
+}
+
 void MXI_ISA_NAME(mxi_gather_rows)(int itemsize, size_t bytes, int64_t n, void *dst, const void *src,
-                                   const int64_t *offsets) {
+                                   const int64_t *offsets, bool stream) {
   char *d = dst;
   const char *s = src;
+  stream = stream && ((uintptr_t)dst | bytes) % 64 == 0;
   for (int64_t i = 0; i < n; i++, d += bytes) {
     if (i + AHEAD < n)
       for (size_t line = 0; line < bytes && line < 512; line += 64)
         __builtin_prefetch(s + offsets[i + AHEAD] * itemsize + line);
-    move_row(d, s + offsets[i] * itemsize, bytes);
+    if (stream)
+      stream_row(d, s + offsets[i] * itemsize, bytes);
+    else
+      move_row(d, s + offsets[i] * itemsize, bytes);
   }
+  if (stream) mxi_stream_fence();
 }

@@ -64,7 +64,7 @@ struct kernels {
     memcpy(&v, p, sizeof v);                                                                   \
     return v;                                                                                  \
   }                                                                                            \
-  MXI_INLINE void tile_##name(void *state, const void *tile, int64_t n) {                      \
+  MXI_INLINE void each_##name(void *state, const void *tile, int64_t n) {                      \
     enum { STEP = sizeof(V) / sizeof(T), LANES = 256 / sizeof(T), VECTORS = 256 / sizeof(V) }; \
     const T *x = tile;                                                                         \
     V s[VECTORS];                                                                              \
@@ -152,46 +152,85 @@ struct kernels {
   IDENTITIES(T, name, IDENTITY)        \
   LOOPS(T, name, OP)                   \
   COMMON(T, name, OP)
-#define FLOAT_KERNELS(T, V, name, OP, VOP, IDENTITY) \
-  IDENTITIES(T, name, IDENTITY)                      \
-  VECTOR_LOOPS(T, V, OP, VOP, name)                  \
+#define ARITHMETIC_KERNELS(T, V, name, OP)                                                               \
+  IDENTITIES(T, name, IDENTITY_##OP)                                                                     \
+  VECTOR_LOOPS(T, V, OP, OP, name)                                                                       \
+  MXI_INLINE void tile_##name(void *state, const void *tile, int64_t n) { each_##name(state, tile, n); } \
+  COMMON(T, name, OP)
+#define IDENTITY_SUM  0
+#define IDENTITY_PROD 1
+/* A tile without NaN needs only the machine's instruction, which keeps an accumulator that is NaN already. */
+#define EXTREME_KERNELS(T, V, name, OP, IDENTITY)                                              \
+  IDENTITIES(T, name, IDENTITY)                                                                \
+  VECTOR_LOOPS(T, V, OP, v##name, name)                                                        \
+  MXI_INLINE void tile_##name(void *state, const void *tile, int64_t n) {                      \
+    enum { STEP = sizeof(V) / sizeof(T), LANES = 256 / sizeof(T), VECTORS = 256 / sizeof(V) }; \
+    const T *x = tile;                                                                         \
+    V s[VECTORS];                                                                              \
+    lanes_seen nan = {0};                                                                      \
+    memcpy(s, state, sizeof s);                                                                \
+    int64_t i = 0;                                                                             \
+    for (; i + LANES <= n; i += LANES) _Pragma("GCC unroll 16")                                \
+    for (int k = 0; k < VECTORS; k += 2) {                                                     \
+      V a = load_##name(x + i + k * STEP), b = load_##name(x + i + (k + 1) * STEP);            \
+      s[k] = plain_##name(a, s[k]);                                                            \
+      s[k + 1] = plain_##name(b, s[k + 1]);                                                    \
+      nan |= unordered_##name(a, b);                                                           \
+    }                                                                                          \
+    if (any_seen(nan))                                                                         \
+      i = 0;                                                                                   \
+    else                                                                                       \
+      memcpy(state, s, sizeof s);                                                              \
+    if (i < n) each_##name(state, x + i, n - i);                                               \
+  }                                                                                            \
   COMMON(T, name, OP)
 
 /* FMIN and FMAX of vectors: the machine's instruction gives its second operand where either is NaN or both
  * are equal. */
 #if defined(__AVX512F__)
-#define EXTREME(name, V, M, suffix)                                                                        \
-  MXI_INLINE V v##name##_##suffix(V a, V b) {                                                              \
-    return (V)_mm512_mask_mov_p##M(_mm512_##name##_p##M(b, a), _mm512_cmp_p##M##_mask(b, b, _CMP_UNORD_Q), \
-                                   b);                                                                     \
+typedef unsigned lanes_seen;
+MXI_INLINE bool any_seen(lanes_seen x) { return x != 0; }
+#define EXTREME(op, V, M, name)                                                                              \
+  MXI_INLINE V plain_##name(V a, V b) { return (V)_mm512_##op##_p##M(a, b); }                                \
+  MXI_INLINE lanes_seen unordered_##name(V a, V b) { return _mm512_cmp_p##M##_mask(a, b, _CMP_UNORD_Q); }    \
+  MXI_INLINE V v##name(V a, V b) {                                                                           \
+    return (V)_mm512_mask_mov_p##M(_mm512_##op##_p##M(b, a), _mm512_cmp_p##M##_mask(b, b, _CMP_UNORD_Q), b); \
   }
 #elif defined(__AVX2__)
-#define EXTREME(name, V, M, suffix)                                                                   \
-  MXI_INLINE V v##name##_##suffix(V a, V b) {                                                         \
-    return (V)_mm256_blendv_p##M(_mm256_##name##_p##M(b, a), b, _mm256_cmp_p##M(b, b, _CMP_UNORD_Q)); \
+typedef vi32 lanes_seen;
+MXI_INLINE bool any_seen(lanes_seen x) { return mxi_any(x); }
+#define EXTREME(op, V, M, name)                                                                          \
+  MXI_INLINE V plain_##name(V a, V b) { return (V)_mm256_##op##_p##M(a, b); }                            \
+  MXI_INLINE lanes_seen unordered_##name(V a, V b) { return (vi32)_mm256_cmp_p##M(a, b, _CMP_UNORD_Q); } \
+  MXI_INLINE V v##name(V a, V b) {                                                                       \
+    return (V)_mm256_blendv_p##M(_mm256_##op##_p##M(b, a), b, _mm256_cmp_p##M(b, b, _CMP_UNORD_Q));      \
   }
 #else
-#define EXTREME(name, V, M, suffix)                                                 \
-  MXI_INLINE V v##name##_##suffix(V a, V b) {                                       \
-    return (V)_mm_blendv_p##M(_mm_##name##_p##M(b, a), b, _mm_cmpunord_p##M(b, b)); \
+typedef vi32 lanes_seen;
+MXI_INLINE bool any_seen(lanes_seen x) { return mxi_any(x); }
+#define EXTREME(op, V, M, name)                                                              \
+  MXI_INLINE V plain_##name(V a, V b) { return (V)_mm_##op##_p##M(a, b); }                   \
+  MXI_INLINE lanes_seen unordered_##name(V a, V b) { return (vi32)_mm_cmpunord_p##M(a, b); } \
+  MXI_INLINE V v##name(V a, V b) {                                                           \
+    return (V)_mm_blendv_p##M(_mm_##op##_p##M(b, a), b, _mm_cmpunord_p##M(b, b));            \
   }
 #endif
-EXTREME(min, vf32, s, f32)
-EXTREME(max, vf32, s, f32)
-EXTREME(min, vf64, d, f64)
-EXTREME(max, vf64, d, f64)
+EXTREME(min, vf32, s, min_f32)
+EXTREME(max, vf32, s, max_f32)
+EXTREME(min, vf64, d, min_f64)
+EXTREME(max, vf64, d, max_f64)
 
 #define ONE_COMPLEX    ((complex_pair){1, 0})
 #define ALL_COMPLEX(x) ((complex_pair){x, x})
 KERNELS(uint32_t, sum_u32, SUM, 0)
 KERNELS(uint64_t, sum_u64, SUM, 0)
-FLOAT_KERNELS(float, vf32, sum_f32, SUM, SUM, 0)
-FLOAT_KERNELS(double, vf64, sum_f64, SUM, SUM, 0)
+ARITHMETIC_KERNELS(float, vf32, sum_f32, SUM)
+ARITHMETIC_KERNELS(double, vf64, sum_f64, SUM)
 KERNELS(complex_pair, sum_c64, complex_sum, ALL_COMPLEX(0))
 KERNELS(uint32_t, prod_u32, PROD, 1)
 KERNELS(uint64_t, prod_u64, PROD, 1)
-FLOAT_KERNELS(float, vf32, prod_f32, PROD, PROD, 1)
-FLOAT_KERNELS(double, vf64, prod_f64, PROD, PROD, 1)
+ARITHMETIC_KERNELS(float, vf32, prod_f32, PROD)
+ARITHMETIC_KERNELS(double, vf64, prod_f64, PROD)
 KERNELS(complex_pair, prod_c64, complex_prod, ONE_COMPLEX)
 #define EXTREMES(T, name, lowest, highest) \
   KERNELS(T, min_##name, MIN, highest)     \
@@ -204,10 +243,10 @@ EXTREMES(int8_t, i8, INT8_MIN, INT8_MAX)
 EXTREMES(int16_t, i16, INT16_MIN, INT16_MAX)
 EXTREMES(int32_t, i32, INT32_MIN, INT32_MAX)
 EXTREMES(int64_t, i64, INT64_MIN, INT64_MAX)
-FLOAT_KERNELS(float, vf32, min_f32, FMIN, vmin_f32, __builtin_inff())
-FLOAT_KERNELS(float, vf32, max_f32, FMAX, vmax_f32, -__builtin_inff())
-FLOAT_KERNELS(double, vf64, min_f64, FMIN, vmin_f64, __builtin_inf())
-FLOAT_KERNELS(double, vf64, max_f64, FMAX, vmax_f64, -__builtin_inf())
+EXTREME_KERNELS(float, vf32, min_f32, FMIN, __builtin_inff())
+EXTREME_KERNELS(float, vf32, max_f32, FMAX, -__builtin_inff())
+EXTREME_KERNELS(double, vf64, min_f64, FMIN, __builtin_inf())
+EXTREME_KERNELS(double, vf64, max_f64, FMAX, -__builtin_inf())
 KERNELS(complex_pair, min_c64, complex_min, ALL_COMPLEX(__builtin_inff()))
 KERNELS(complex_pair, max_c64, complex_max, ALL_COMPLEX(-__builtin_inff()))
 

@@ -22,15 +22,16 @@ static double logaddexp_f64(double a, double b) {
 
 struct kernels {
   void (*identity)(void *values, int64_t n);
-  void (*tile)(void *tile, int64_t n, void *carry);
+  void (*tile)(void *dst, const void *src, int64_t n, void *carry);
   void (*combine)(void *values, const void *with, int64_t with_step, int64_t n);
 };
 
-#define IN_TURN(T, name, OP)                                       \
-  static void tile_##name(void *tile, int64_t n, void *carry) {    \
-    T *x = tile, sum = *(T *)carry;                                \
-    for (int64_t i = 0; i < n; i++) x[i] = sum = (T)OP(sum, x[i]); \
-    *(T *)carry = sum;                                             \
+#define IN_TURN(T, name, OP)                                                    \
+  static void tile_##name(void *dst, const void *src, int64_t n, void *carry) { \
+    T *to = dst, sum = *(T *)carry;                                             \
+    const T *x = src;                                                           \
+    for (int64_t i = 0; i < n; i++) to[i] = sum = (T)OP(sum, x[i]);             \
+    *(T *)carry = sum;                                                          \
   }
 #define ELEMENTWISE(T, name, OP, IDENTITY)                                              \
   static void identity_##name(void *values, int64_t n) {                                \
@@ -51,22 +52,43 @@ struct kernels {
 /* A group of 16 floats on every instruction set, so that all give the same bits. */
 typedef float v16f32 __attribute__((vector_size(64)));
 #define SHIFTED(v, ...) __builtin_shufflevector(v, (v16f32){0}, __VA_ARGS__)
-static void tile_sum_f32(void *tile, int64_t n, void *carry) {
-  float *x = tile, base = *(float *)carry;
-  for (int64_t i = 0; i < n; i += 16) {
-    v16f32 v = {0};
-    int64_t m = n - i < 16 ? n - i : 16;
-    memcpy(&v, x + i, m == 16 ? sizeof v : (size_t)m * sizeof *x);
-    v = SHIFTED(v, 16, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14) + v;
-    v = SHIFTED(v, 16, 16, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13) + v;
-    v = SHIFTED(v, 16, 16, 16, 16, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11) + v;
-    v = SHIFTED(v, 16, 16, 16, 16, 16, 16, 16, 16, 0, 1, 2, 3, 4, 5, 6, 7) + v;
-    float last = v[15];
-    v += base;
-    memcpy(x + i, &v, m == 16 ? sizeof v : (size_t)m * sizeof *x);
-    base += last;
+MXI_INLINE v16f32 prefix_sums(v16f32 v) {
+  v = SHIFTED(v, 16, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14) + v;
+  v = SHIFTED(v, 16, 16, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13) + v;
+  v = SHIFTED(v, 16, 16, 16, 16, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11) + v;
+  return SHIFTED(v, 16, 16, 16, 16, 16, 16, 16, 16, 0, 1, 2, 3, 4, 5, 6, 7) + v;
+}
+static void scan_sum_f32(float *dst, const float *x, int64_t n, float *carry, const float *before,
+                         bool stream) {
+  float base = *carry, start = before ? *before : 0;
+  int64_t i = 0;
+  v16f32 v;
+  stream = stream && (uintptr_t)dst % 64 == 0;
+  for (; i + 16 <= n; i += 16) {
+    memcpy(&v, x + i, sizeof v);
+    v = prefix_sums(v);
+    v16f32 sums = v + base;
+    if (before) sums += start;
+    if (stream)
+      mxi_stream_line(dst + i, &sums);
+    else
+      memcpy(dst + i, &sums, sizeof v);
+    base += v[15];
   }
-  *(float *)carry = base;
+  if (i < n) {
+    v = (v16f32){0};
+    memcpy(&v, x + i, (size_t)(n - i) * sizeof *x);
+    v = prefix_sums(v);
+    v16f32 sums = v + base;
+    if (before) sums += start;
+    memcpy(dst + i, &sums, (size_t)(n - i) * sizeof *x);
+    base += v[15];
+  }
+  if (stream) mxi_stream_fence();
+  *carry = base;
+}
+static void tile_sum_f32(void *dst, const void *src, int64_t n, void *carry) {
+  scan_sum_f32(dst, src, n, carry, NULL, false);
 }
 ELEMENTWISE(float, sum_f32, SUM, 0)
 
@@ -123,8 +145,15 @@ static const struct kernels table[5][MX_DTYPE_COUNT] = {
     ORDER(max),
     {[MX_FLOAT32] = ENTRY(log_f32), [MX_FLOAT64] = ENTRY(log_f64)}};
 
-void MXI_ISA_NAME(mxi_scan_tile)(const struct mxi_reduce_kind *r, void *tile, int64_t n, void *carry) {
-  table[r->op][r->acc].tile(tile, n, carry);
+void MXI_ISA_NAME(mxi_scan_tile)(const struct mxi_reduce_kind *r, void *dst, const void *src, int64_t n,
+                                 void *carry, const void *before, bool stream) {
+  const struct kernels *k = &table[r->op][r->acc];
+  if (k->tile == tile_sum_f32) {
+    scan_sum_f32(dst, src, n, carry, before, stream);
+    return;
+  }
+  k->tile(dst, src, n, carry);
+  if (before) k->combine(dst, before, 0, n);
 }
 void MXI_ISA_NAME(mxi_scan_combine)(const struct mxi_reduce_kind *r, void *values, const void *with,
                                     int64_t with_step, int64_t n) {

@@ -69,7 +69,11 @@ static uint64_t key_complex(const uint32_t part[2]) {
 }
 static void encode_complex(const struct mxi_sort *s, const void *src, int64_t n, int64_t first, void *items) {
   const uint32_t *x = src;
-  for (int64_t i = 0; i < n; i++) ((pair *)items)[i] = (pair){key_complex(x + 2 * i), (uint64_t)(first + i)};
+  for (int64_t i = 0; i < n; i++)
+    if (s->indexed)
+      ((pair *)items)[i] = (pair){key_complex(x + 2 * i), (uint64_t)(first + i)};
+    else
+      ((uint64_t *)items)[i] = key_complex(x + 2 * i);
 }
 
 void MXI_ISA_NAME(mxi_sort_encode)(const struct mxi_sort *s, const void *src, int64_t n, int64_t first,
@@ -108,42 +112,7 @@ void MXI_ISA_NAME(mxi_sort_indices)(const struct mxi_sort *s, const void *items,
     for (int64_t i = 0; i < n; i++) dst[i] = (uint32_t)((const pair *)items)[i].index;
 }
 
-/* ---- Short rows: an item's place is the number of items that come before it, counted for a vector of items
-   at a time, without a branch ---- */
-static void *rank_32(uint32_t *x, uint32_t *room, int64_t n) {
-  uint32_t padded[SHORT_ROW + MXI_VL], rank[SHORT_ROW + MXI_VL];
-  memcpy(padded, x, (size_t)n * sizeof *x);
-  memset(padded + n, 0xff, MXI_VL * sizeof *x);
-  vu32 lane;
-  for (int i = 0; i < MXI_VL; i++) lane[i] = (uint32_t)i;
-  for (int64_t i = 0; i < n; i += MXI_VL, lane += MXI_VL) {
-    vu32 mine = mxi_load_u32(padded + i), before = {0};
-    for (int64_t j = 0; j < n; j++) {
-      vu32 other = padded[j] + (vu32){0};
-      before -= (vu32)((other < mine) | ((other == mine) & ((uint32_t)j + (vu32){0} < lane)));
-    }
-    mxi_store_u32(rank + i, before);
-  }
-  for (int64_t i = 0; i < n; i++) room[rank[i]] = x[i];
-  return room;
-}
-static void *rank_64(uint64_t *x, uint64_t *room, int64_t n) {
-  uint64_t padded[SHORT_ROW + MXI_VD], rank[SHORT_ROW + MXI_VD];
-  memcpy(padded, x, (size_t)n * sizeof *x);
-  memset(padded + n, 0xff, MXI_VD * sizeof *x);
-  vu64 lane;
-  for (int i = 0; i < MXI_VD; i++) lane[i] = (uint64_t)i;
-  for (int64_t i = 0; i < n; i += MXI_VD, lane += MXI_VD) {
-    vu64 mine = mxi_load_u64(padded + i), before = {0};
-    for (int64_t j = 0; j < n; j++) {
-      vu64 other = padded[j] + (vu64){0};
-      before -= (vu64)((other < mine) | ((other == mine) & ((uint64_t)j + (vu64){0} < lane)));
-    }
-    mxi_store_u64(rank + i, before);
-  }
-  for (int64_t i = 0; i < n; i++) room[rank[i]] = x[i];
-  return room;
-}
+/* ---- Short rows of pairs: a pair's place is the number of pairs that come before it ---- */
 static void *rank_pair(pair *x, pair *room, int64_t n) {
   for (int64_t i = 0; i < n; i++) {
     int64_t before = 0;
@@ -172,18 +141,17 @@ static void *rank_pair(pair *x, pair *room, int64_t n) {
   }                                                                                                    \
   /* All digits are counted in one reading; a digit that is the same everywhere needs no pass. */      \
   static void *sort_##name(const struct mxi_sort *s, E *x, E *room, int64_t n) {                       \
-    if (n <= SHORT_ROW) return rank_##name(x, room, n);                                                \
-    uint32_t counts[MAX_PASSES][BUCKETS];                                                              \
+    int64_t counts[MAX_PASSES][BUCKETS];                                                               \
     int passes = (s->high - s->low) / DIGIT;                                                           \
     memset(counts, 0, (size_t)passes * sizeof counts[0]);                                              \
     for (int64_t i = 0; i < n; i++)                                                                    \
       for (int p = 0; p < passes; p++) counts[p][KEY(x[i]) >> (s->low + p * DIGIT) & (BUCKETS - 1)]++; \
     for (int p = 0; p < passes; p++) {                                                                 \
       int shift = s->low + p * DIGIT;                                                                  \
-      uint32_t *c = counts[p], place = 0;                                                              \
-      if (c[KEY(x[0]) >> shift & (BUCKETS - 1)] == (uint32_t)n) continue;                              \
+      int64_t *c = counts[p], place = 0;                                                               \
+      if (c[KEY(x[0]) >> shift & (BUCKETS - 1)] == n) continue;                                        \
       for (int k = 0; k < BUCKETS; k++) {                                                              \
-        uint32_t here = c[k];                                                                          \
+        int64_t here = c[k];                                                                           \
         c[k] = place;                                                                                  \
         place += here;                                                                                 \
       }                                                                                                \
@@ -198,11 +166,11 @@ SORT(uint32_t, AS_STORED, 32)
 SORT(uint64_t, AS_STORED, 64)
 SORT(pair, KEY_OF_PAIR, pair)
 
-void *MXI_ISA_NAME(mxi_sort_items)(const struct mxi_sort *s, void *items, void *room, int64_t n) {
+void *MXI_ISA_NAME(mxi_sort_radix)(const struct mxi_sort *s, void *items, void *room, int64_t n) {
   switch (s->form) {
   case MXI_SORT_32: return sort_32(s, items, room, n);
   case MXI_SORT_64: return sort_64(s, items, room, n);
-  default: return sort_pair(s, items, room, n);
+  default: return n <= SHORT_ROW ? rank_pair(items, room, n) : sort_pair(s, items, room, n);
   }
 }
 

@@ -82,13 +82,28 @@ EXACT(UNARY, trunc_of)
 EXACT(BINARY, maximum)
 EXACT(BINARY, minimum)
 
-/* Sign of the divisor. fmodf is exact: x - y trunc(x / y) would not be. */
+/* The remainder with the divisor's sign. While |x / y| < 2^22, q = trunc(x / y), rounded, is at most one too
+   far from zero, and x - q y is exact: a multiple of y's last digit that is smaller than y. It then has the
+   other sign, as it has where x and y differ in sign, and y is added. */
+MXI_INLINE vf32 remainder_of(vf32 x, vf32 y, vf32 q) {
+  vf32 r = mxi_fma_f32(-q, y, x);
+  r = mxi_blend_f32((r != F(0)) & (((vi32)r ^ (vi32)y) < 0), r + y, r);
+  return mxi_blend_f32(r == F(0), mxi_copysign_f32(F(0), x), r);
+}
+static float remainder_by_fmod(float x, float y) {
+  float r = fmodf(x, y);
+  return r != 0 && (r < 0) != (y < 0) ? r + y : r;
+}
 static void remainder_f32(MXI_TILE_ARGS) {
   const float *x = a, *y = b;
   float *to = dst;
-  for (int i = 0; i < n; i++) {
-    float divisor = y[i], r = fmodf(x[i], divisor);
-    to[i] = r != 0 && (r < 0) != (divisor < 0) ? r + divisor : r;
+  for (int i = 0; i < n; i += MXI_VL) {
+    vf32 u = mxi_load_upto_f32(x + i, n - i), v = mxi_load_upto_f32(y + i, n - i), q = trunc_of(u / v);
+    vi32 plain = (mxi_abs_f32(q) < F(0x1p22f)) & (mxi_abs_f32(v) < F(__builtin_inff()));
+    if (i + MXI_VL <= n && !mxi_any(~plain))
+      mxi_store_f32(to + i, remainder_of(u, v, q));
+    else
+      for (int k = i; k < n && k < i + MXI_VL; k++) to[k] = remainder_by_fmod(x[k], y[k]);
   }
 }
 

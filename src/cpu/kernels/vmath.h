@@ -58,15 +58,6 @@ MXI_INLINE vf32 mxi_greatest_f32(float bound, vf32 x) {
 MXI_INLINE vf32 mxi_clamp_f32(vf32 x, float low, float high) {
   return mxi_least_f32(high, mxi_greatest_f32(low, x));
 }
-MXI_INLINE int mxi_any(vi32 mask) {
-#if defined(__AVX512F__)
-  return _mm512_movepi32_mask((__m512i)mask) != 0;
-#elif defined(__AVX2__)
-  return _mm256_movemask_ps((__m256)mask) != 0;
-#else
-  return _mm_movemask_ps((__m128)mask) != 0;
-#endif
-}
 MXI_INLINE vf32 mxi_v_sqrt(vf32 x) {
 #if defined(__AVX512F__)
   return (vf32)_mm512_sqrt_ps((__m512)x);
