@@ -5,7 +5,9 @@ struct mxi_env {
   int num_threads;     /* MLX_NUM_THREADS: threads of the CPU pool; 0 = what affinity and the cgroup allow */
   const char *cpu_isa; /* MLX_CPU_ISA: "v2", "v3" or "v4" forces a lower instruction set; NULL = the best */
   int no_fusion;       /* MLX_DISABLE_FUSION=1 runs each elementwise op alone; for tests */
-  int no_compile;      /* MLX_DISABLE_COMPILE=1 makes mx_compile the identity */
+  const char
+      *lapack;    /* MLX_LAPACK: path of the LAPACK library; NULL = the one installed beside the package */
+  int no_compile; /* MLX_DISABLE_COMPILE=1 makes mx_compile the identity */
 };
 const struct mxi_env *mxi_env(void);
 #endif

@@ -34,6 +34,7 @@ extern const struct mxi_rules mxi_rules[MXI_PRIM_COUNT];
   R(GATHER) R(SCATTER) R(GATHER_AXIS) R(SCATTER_AXIS)                                                        \
   R(REDUCE) R(SCAN) R(SORT) R(PARTITION) R(SOFTMAX) R(LOGSUMEXP)                                             \
   R(MATMUL) R(ADDMM) R(DEQUANTIZE) R(QUANTIZED_MATMUL) R(CONVOLUTION)                                        \
+  R(LU) R(INVERSE) R(SOLVE) R(SOLVE_TRIANGULAR) R(CHOLESKY) R(PINV) R(QR) R(SVD) R(EIGH)                    \
   R(FFT) R(RMS_NORM) R(LAYER_NORM) R(ROPE) R(SDPA)
 /* Their derivative is zero: a cotangent that reaches them ends there. */
 #define MXI_ZERO_VJP_LIST(R)                                                                                 \
