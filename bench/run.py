@@ -24,6 +24,8 @@ class Worker:
 
     def __init__(self, python: str, backend: str):
         env = dict(os.environ, OMP_NUM_THREADS=str(threads()), MKL_NUM_THREADS=str(threads()))
+        for old in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):  # settings for old versions of OpenBLAS
+            env.pop(old, None)
         self.process = subprocess.Popen(
             [python, str(HERE / "worker.py"), backend, str(threads())],
             stdin=subprocess.PIPE,
@@ -81,7 +83,7 @@ def main() -> None:
     if args.peers:
         subprocess.run([str(HERE / "peers.sh"), *args.peers], cwd=HERE.parent, check=True)
 
-    workers = {"mlx.c": Worker(sys.executable, "mlx")}
+    workers = {"mlx.c": Worker(sys.executable, "mlx"), "numpy": Worker(sys.executable, "numpy")}
     for peer in ("torch", "llama"):
         python = Path(args.peer_dir) / peer / "bin" / "python"
         if python.exists():

@@ -1,6 +1,6 @@
 """One library's side of the benchmark: reads case names from standard input, answers with seconds (or tokens/s).
 
-usage: worker.py mlx|torch|llama THREADS
+usage: worker.py mlx|numpy|torch|llama THREADS
 """
 
 from __future__ import annotations
@@ -20,6 +20,36 @@ def timed(function, inner: int = 1) -> float:
     for _ in range(inner):
         function()
     return (time.perf_counter() - start) / inner
+
+
+LINALG = ("svd", "qr", "eigh", "inv", "solve")
+LINALG_SIZES = {"of 512^2": (512, 512), "of 4096 matrices 8x8": (4096, 8, 8)}
+
+
+def linalg_cases(functions, normal, finish=lambda result: result):
+    """Name -> setup, for a library's functions of LINALG; eigh of symmetric matrices, solve with as many columns."""
+
+    def case(name, shape):
+        def setup():
+            a, b = normal(*shape), normal(*shape)
+            if name == "eigh":
+                a = a + a.swapaxes(-1, -2)
+            arguments = (a, b) if name == "solve" else (a,)
+            return lambda: finish(functions[name](*arguments))
+
+        return setup
+
+    return {
+        f"{name} f32 {size}": case(name, shape) for size, shape in LINALG_SIZES.items() for name in LINALG
+    }
+
+
+def numpy_cases():
+    import numpy as np
+
+    functions = {name: getattr(np.linalg, name) for name in LINALG}
+    generator = np.random.default_rng(0)
+    return linalg_cases(functions, lambda *shape: generator.standard_normal(shape, np.float32))
 
 
 def mlx_cases():
@@ -99,6 +129,7 @@ def mlx_cases():
         "4-bit g64 14336x4096, M=1 (peer: read the bytes)": quantised(1, mx.bfloat16),
         "4-bit g64 14336x4096, M=512 (peer: f32 matmul)": quantised(512, mx.float32),
         "attention f32 1x8x1024x64 causal": attention,
+        **linalg_cases({name: getattr(mx.linalg, name) for name in LINALG}, normal, mx.eval),
     }
 
 
@@ -191,6 +222,7 @@ def torch_cases(threads: int):
         "4-bit g64 14336x4096, M=1 (peer: read the bytes)": read_bytes,
         "4-bit g64 14336x4096, M=512 (peer: f32 matmul)": linear,
         "attention f32 1x8x1024x64 causal": attention,
+        **linalg_cases({name: getattr(torch.linalg, name) for name in LINALG}, torch.randn),
     }
 
 
@@ -279,6 +311,8 @@ def main() -> None:
     plain, llm = {}, {}
     if backend == "mlx":
         plain, llm = mlx_cases(), dict.fromkeys(LLM)
+    elif backend == "numpy":
+        plain = numpy_cases()
     elif backend == "torch":
         plain = torch_cases(threads)
     else:

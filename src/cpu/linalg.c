@@ -370,6 +370,9 @@ int mxi_cpu_EIG(struct mxi_call *c) {
 
 /* ---- Cholesky ---- */
 /* The row-major lower triangle is LAPACK's upper one. */
+static bool positive(const struct job *j, const char *element) {
+  return j->which ? *(const double *)element > 0 : *(const float *)element > 0;
+}
 static int cholesky_one(void *ctx, int64_t i, char *work) {
   struct job *j = ctx;
   char *a = result(j, 0, i), uplo = j->upper ? 'L' : 'U';
@@ -380,6 +383,7 @@ static int cholesky_one(void *ctx, int64_t i, char *work) {
   j->lapack->potrf[j->which](&uplo, &j->n, a, &j->n, &info, 1);
   for (int row = 0; row < j->n; row++) {
     char *first = a + (size_t)row * bytes;
+    if (!positive(j, first + (size_t)row * item)) info = 1; // NaN passes LAPACK's own test
     if (j->upper)
       memset(first, 0, (size_t)row * item);
     else
