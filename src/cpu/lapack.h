@@ -8,13 +8,21 @@
 #define MXI_IN const int *
 /* F(name, arguments): one function for float, one for double. */
 #define MXI_LAPACK_REAL(F)                                                                                   \
-  F(gelqf, (MXI_IN m, MXI_IN n, void *a, MXI_IN lda, void *tau, void *work, MXI_IN lwork, int *info))        \
-  F(orglq,                                                                                                   \
+  F(geqrf, (MXI_IN m, MXI_IN n, void *a, MXI_IN lda, void *tau, void *work, MXI_IN lwork, int *info))        \
+  F(orgqr,                                                                                                   \
     (MXI_IN m, MXI_IN n, MXI_IN k, void *a, MXI_IN lda, void *tau, void *work, MXI_IN lwork, int *info))     \
   F(gesdd, (const char *job, MXI_IN m, MXI_IN n, void *a, MXI_IN lda, void *s, void *u, MXI_IN ldu,          \
             void *vt, MXI_IN ldvt, void *work, MXI_IN lwork, int *iwork, int *info, size_t))                 \
+  F(gebrd, (MXI_IN m, MXI_IN n, void *a, MXI_IN lda, void *d, void *e, void *tauq, void *taup, void *work,   \
+            MXI_IN lwork, int *info))                                                                        \
+  F(bdsdc, (const char *uplo, const char *compq, MXI_IN n, void *d, void *e, void *u, MXI_IN ldu, void *vt,  \
+            MXI_IN ldvt, void *q, int *iq, void *work, int *iwork, int *info, size_t, size_t))               \
   F(syevd, (const char *job, const char *uplo, MXI_IN n, void *a, MXI_IN lda, void *w, void *work,           \
             MXI_IN lwork, int *iwork, MXI_IN liwork, int *info, size_t, size_t))                             \
+  F(sytrd, (const char *uplo, MXI_IN n, void *a, MXI_IN lda, void *d, void *e, void *tau, void *work,        \
+            MXI_IN lwork, int *info, size_t))                                                                \
+  F(stedc, (const char *compz, MXI_IN n, void *d, void *e, void *z, MXI_IN ldz, void *work, MXI_IN lwork,    \
+            int *iwork, MXI_IN liwork, int *info, size_t))                                                   \
   F(geev, (const char *left, const char *right, MXI_IN n, void *a, MXI_IN lda, void *wr, void *wi, void *vl, \
            MXI_IN ldvl, void *vr, MXI_IN ldvr, void *work, MXI_IN lwork, int *info, size_t, size_t))         \
   F(potrf, (const char *uplo, MXI_IN n, void *a, MXI_IN lda, int *info, size_t))

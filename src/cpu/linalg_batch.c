@@ -1,4 +1,5 @@
 #include "cpu/linalg.h"
+#include "cpu/kernels/copy.h"
 #include <string.h>
 #include <pthread.h>
 
@@ -28,32 +29,22 @@ const void *mxi_matrix(const struct mxi_matrices *m, int64_t i) {
   return m->data + offset * (int64_t)m->item;
 }
 
-/* In squares, so that neither side's cache lines are left before they are used up. */
-enum { SQUARE = 16 };
-#define COPY(T, name)                                                                                        \
-  static void name(struct mxi_place2 to, const T *from, int64_t row, int64_t column, int64_t m, int64_t n) { \
-    T *out = to.data;                                                                                        \
-    for (int64_t i0 = 0; i0 < m; i0 += SQUARE)                                                               \
-      for (int64_t j0 = 0; j0 < n; j0 += SQUARE) {                                                           \
-        int64_t i1 = mxi_min(m, i0 + SQUARE), j1 = mxi_min(n, j0 + SQUARE);                                  \
-        for (int64_t i = i0; i < i1; i++)                                                                    \
-          for (int64_t j = j0; j < j1; j++) out[i * to.row + j * to.column] = from[i * row + j * column];    \
-      }                                                                                                      \
-  }
-COPY(uint32_t, copy4)
-COPY(uint64_t, copy8)
-
 void mxi_copy_matrix(struct mxi_place2 to, const void *from, int64_t row, int64_t column, int64_t rows,
                      int64_t columns, size_t item) {
-  if (column == 1 && to.column == 1) {
-    if (columns > 0)
-      for (int64_t i = 0; i < rows; i++)
-        memcpy((char *)to.data + i * to.row * (int64_t)item, (const char *)from + i * row * (int64_t)item,
-               (size_t)columns * item);
-  } else if (item == 4)
-    copy4(to, from, row, column, rows, columns);
-  else
-    copy8(to, from, row, column, rows, columns);
+  struct mxi_panel p = {.rows = rows,
+                        .columns = columns,
+                        .dst_row = to.row,
+                        .dst_column = to.column,
+                        .src_row = row,
+                        .src_column = column};
+  if (to.column != 1 && to.row == 1) // the kernel writes along rows
+    p = (struct mxi_panel){.rows = columns,
+                           .columns = rows,
+                           .dst_row = to.column,
+                           .dst_column = to.row,
+                           .src_row = column,
+                           .src_column = row};
+  if (rows > 0 && columns > 0) MXI_DISPATCH(mxi_copy_panel)((int)item, &p, to.data, from, 0);
 }
 
 void mxi_load_matrix(const struct mxi_matrices *m, int64_t i, void *to, int64_t row, int64_t column) {

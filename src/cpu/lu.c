@@ -7,9 +7,11 @@
 
 enum {
   BLOCK = MXI_LU_BLOCK,
-  STRIP = 64,   /* columns of a system that a thread takes */
-  SLICE = 256,  /* terms of one product: all of them in one pass, as it adds to its own result */
-  ALIASED = 512 /* rows a multiple of these elements apart would meet in few sets of the caches */
+  STRIP = 128,      /* columns of a system that a thread takes */
+  WHOLE = 128,      /* rows of a triangle that a thread takes */
+  SERIAL = 1 << 19, /* operations not worth sharing */
+  SLICE = 256,      /* terms of one product: all of them in one pass, as it adds to its own result */
+  ALIASED = 512     /* rows a multiple of these elements apart would meet in few sets of the caches */
 };
 
 static const struct mxi_lu_kernels *kernels_of(mx_dtype t) {
@@ -76,55 +78,65 @@ static int solve_columns(enum mxi_triangle which, struct mxi_padded t, int64_t k
 struct system {
   enum mxi_triangle which;
   struct mxi_padded t, b;
-  int64_t k, n, strip;
+  int64_t k, n;
   atomic_int failed;
 };
 static void solve_strip(void *ctx, int64_t i) {
   struct system *s = ctx;
-  int64_t from = i * s->strip, n = mxi_min(s->strip, s->n - from);
+  int64_t from = i * STRIP, n = mxi_min(STRIP, s->n - from);
   if (solve_columns(s->which, s->t, s->k, part(s->b, 0, from), n) < 0) atomic_store(&s->failed, 1);
 }
+/* Large triangles are cut as above, with products of all columns at once, which pack less; small ones are
+   solved for strips of columns on the pool. */
 int mxi_triangular_solve(enum mxi_triangle which, struct mxi_padded t, int64_t k, struct mxi_padded b,
                          int64_t n) {
-  struct system s = {which, t, b, k, n, STRIP, 0};
-  if (k <= BLOCK && n * k * k < 1 << 16) return solve_columns(which, t, k, b, n);
-  MXI_TRY(mxi_parallel_for(mxi_ceil_div(n, s.strip), solve_strip, &s));
+  if (k * k * n < SERIAL) return solve_columns(which, t, k, b, n);
+  if (k > WHOLE) {
+    int64_t half = mxi_round_up(mxi_ceil_div(k, 2), BLOCK), rest = k - half;
+    struct mxi_padded below = part(t, half, half), last = part(b, half, 0);
+    if (which == MXI_UPPER) {
+      MXI_TRY(mxi_triangular_solve(which, below, rest, last, n));
+      MXI_TRY(subtract_product(b, part(t, 0, half), last, half, n, rest));
+      return mxi_triangular_solve(which, t, half, b, n);
+    }
+    MXI_TRY(mxi_triangular_solve(which, t, half, b, n));
+    MXI_TRY(subtract_product(last, part(t, half, 0), b, rest, n, half));
+    return mxi_triangular_solve(which, below, rest, last, n);
+  }
+  struct system s = {which, t, b, k, n, 0};
+  MXI_TRY(mxi_parallel_for(mxi_ceil_div(n, STRIP), solve_strip, &s));
   return atomic_load(&s.failed) ? mxi_fail_memory((size_t)(k * STRIP) * mx_dtype_size(t.dtype)) : 0;
 }
 
 /* ---- Factorisation ---- */
-static void swap(char *x, char *y, size_t bytes) {
-  char t[512];
-  for (size_t i = 0; i < bytes; i += sizeof t) {
-    size_t n = bytes - i < sizeof t ? bytes - i : sizeof t;
-    memcpy(t, x + i, n);
-    memcpy(x + i, y + i, n);
-    memcpy(y + i, t, n);
-  }
-}
-
 struct factoring {
   struct mxi_padded a;
   int64_t m, columns;
   int32_t *pivots;
+  char *panel; /* (BLOCK, m) */
 };
 
-/* Factors columns [c, c + n) from row c down; rows change places in all columns. */
-static int factor_block(const struct factoring *f, int64_t c, int64_t n) {
+/* Factors columns [c, c + n) from row c down, in a column-major copy; rows change places in all columns. */
+static void factor_block(const struct factoring *f, int64_t c, int64_t n) {
   struct mxi_padded a = f->a, corner = part(a, c, c);
-  kernels_of(a.dtype)->panel(corner.data, a.row, f->m - c, n, f->pivots + c);
+  const struct mxi_lu_kernels *kern = kernels_of(a.dtype);
+  int64_t m = f->m - c, column = mxi_round_up(m, BLOCK), k = mxi_min(m, n);
   size_t item = mx_dtype_size(a.dtype);
-  for (int64_t i = c; i < mxi_min(c + n, f->m); i++) {
-    int64_t other = f->pivots[i] += (int32_t)c;
-    if (other == i) continue;
-    swap(at(a, i, 0), at(a, other, 0), (size_t)c * item);
-    if (f->columns > c + n) swap(at(a, i, c + n), at(a, other, c + n), (size_t)(f->columns - c - n) * item);
-  }
-  return 0;
+  for (int64_t i = 0; i < n; i++)
+    memset(f->panel + (size_t)(i * column + m) * item, 0, (size_t)(column - m) * item);
+  mxi_copy_matrix((struct mxi_place2){f->panel, 1, column}, corner.data, a.row, 1, m, n, item);
+  kern->panel(f->panel, column, m, n, f->pivots + c);
+  mxi_copy_matrix((struct mxi_place2){corner.data, a.row, 1}, f->panel, 1, column, m, n, item);
+  kern->swap_rows(at(a, c, 0), a.row, c, k, f->pivots + c);
+  if (f->columns > c + n) kern->swap_rows(at(a, c, c + n), a.row, f->columns - c - n, k, f->pivots + c);
+  for (int64_t i = c; i < c + k; i++) f->pivots[i] += (int32_t)c;
 }
 static int factor(const struct factoring *f, int64_t c, int64_t n) {
   if (c >= f->m) return 0;
-  if (n <= BLOCK) return factor_block(f, c, n);
+  if (n <= BLOCK) {
+    factor_block(f, c, n);
+    return 0;
+  }
   int64_t half = mxi_round_up(mxi_ceil_div(n, 2), BLOCK), rest = n - half;
   MXI_TRY(factor(f, c, half));
   struct mxi_padded a = f->a, right = part(a, c, c + half);
@@ -135,8 +147,11 @@ static int factor(const struct factoring *f, int64_t c, int64_t n) {
                            half));
   return factor(f, c + half, rest);
 }
-int mxi_lu_factor(struct mxi_padded a, int64_t m, int64_t n, int32_t *pivots) {
-  struct factoring f = {a, m, n, pivots};
+size_t mxi_lu_work(mx_dtype t, int64_t m) {
+  return (size_t)(BLOCK * mxi_round_up(m, BLOCK)) * mx_dtype_size(t);
+}
+int mxi_lu_factor(struct mxi_padded a, int64_t m, int64_t n, int32_t *pivots, char *work) {
+  struct factoring f = {a, m, n, pivots, work};
   return n ? factor(&f, 0, n) : 0;
 }
 
@@ -159,11 +174,6 @@ static bool zero_on_diagonal(struct mxi_padded a, int64_t n) {
   for (int64_t i = 0; i < n; i++)
     if (is_zero(a, i)) return true;
   return false;
-}
-static void swap_rows(struct mxi_padded b, const int32_t *pivots, int64_t k, int64_t columns) {
-  size_t bytes = (size_t)columns * mx_dtype_size(b.dtype);
-  for (int64_t i = 0; i < k; i++)
-    if (pivots[i] != i) swap(at(b, i, 0), at(b, pivots[i], 0), bytes);
 }
 static size_t padded_bytes(const struct systems *s, int64_t rows, int64_t row) {
   return (size_t)(rows * row) * mx_dtype_size(s->dtype);
@@ -204,10 +214,11 @@ static int solve_one(void *ctx, int64_t i, char *work) {
   struct mxi_padded a = load(s, &s->a, i, work, s->a_row);
   work += padded_bytes(s, s->n, s->a_row);
   struct mxi_padded b = right_hand_sides(s, i, work);
-  int32_t *pivots = (int32_t *)(work + padded_bytes(s, s->n, s->b_row));
-  if (mxi_lu_factor(a, s->n, s->n, pivots) < 0) return FAILED;
+  work += padded_bytes(s, s->n, s->b_row);
+  int32_t *pivots = (int32_t *)(work + mxi_lu_work(s->dtype, s->n));
+  if (mxi_lu_factor(a, s->n, s->n, pivots, work) < 0) return FAILED;
   if (zero_on_diagonal(a, s->n)) return SINGULAR;
-  swap_rows(b, pivots, s->n, s->columns);
+  kernels_of(s->dtype)->swap_rows(b.data, b.row, s->columns, s->n, pivots);
   if (mxi_triangular_solve(MXI_UNIT_LOWER, a, s->n, b, s->columns) < 0) return FAILED;
   if (mxi_triangular_solve(MXI_UPPER, a, s->n, b, s->columns) < 0) return FAILED;
   store(s, b, i);
@@ -244,7 +255,8 @@ static int run_systems(const char *op, struct systems *s, mx_array b, int (*one)
       status =
           mxi_batch_run(&(struct mxi_batch){.count = s->out->size ? s->a.count : 0,
                                             .cost = (double)s->n * (double)s->n * (double)(s->n + s->columns),
-                                            .work_bytes = padded_bytes(s, s->n, s->a_row + s->b_row + 16),
+                                            .work_bytes = padded_bytes(s, s->n, s->a_row + s->b_row + 16) +
+                                                          mxi_lu_work(s->dtype, s->n),
                                             .one = one,
                                             .ctx = s},
                         &failed, &why);
@@ -273,8 +285,8 @@ static int factor_one(void *ctx, int64_t i, char *work) {
   int64_t m = s->n, n = s->columns, k = mxi_min(m, n);
   struct mxi_padded a = load(s, &s->a, i, work, s->a_row);
   work += padded_bytes(s, m, s->a_row);
-  int32_t *pivots = (int32_t *)work, *order = pivots + k;
-  if (mxi_lu_factor(a, m, n, pivots) < 0) return FAILED;
+  int32_t *pivots = (int32_t *)(work + mxi_lu_work(s->dtype, m)), *order = pivots + k;
+  if (mxi_lu_factor(a, m, n, pivots, work) < 0) return FAILED;
   store(s, a, i);
   for (int64_t r = 0; r < m; r++) order[r] = (int32_t)r;
   for (int64_t r = 0; r < k; r++) {
@@ -298,6 +310,7 @@ int mxi_cpu_LU(struct mxi_call *c) {
   int why, status = mxi_batch_run(&(struct mxi_batch){.count = s.n ? s.a.count : 0,
                                                       .cost = (double)s.n * (double)s.columns * (double)k,
                                                       .work_bytes = padded_bytes(&s, s.n, s.a_row) +
+                                                                    mxi_lu_work(s.dtype, s.n) +
                                                                     (size_t)(k + s.n) * sizeof(int32_t),
                                                       .one = factor_one,
                                                       .ctx = &s},

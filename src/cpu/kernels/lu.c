@@ -1,5 +1,6 @@
 /* Blocks of an LU factorisation and of triangular systems, for float and double; see lu.h. */
 #include "cpu/kernels/lu.h"
+#include "base/checked.h"
 #include "cpu/simd.h"
 #include <math.h>
 
@@ -23,6 +24,9 @@ MXI_INLINE vf64 multiply_add_f64(vf64 a, vf64 b, vf64 c) {
   return a * b + c;
 #endif
 }
+MXI_INLINE vf32 magnitude_f32(vf32 x) { return (vf32)((vi32)x & 0x7fffffff); }
+MXI_INLINE vf64 magnitude_f64(vf64 x) { return (vf64)((vi64)x & INT64_MAX); }
+MXI_INLINE vf64 mxi_max_f64(vf64 a, vf64 b) { return mxi_blend_f64(a > b, a, b); }
 MXI_INLINE float size_f32(float x) { return fabsf(x); }
 MXI_INLINE double size_f64(double x) { return fabs(x); }
 
