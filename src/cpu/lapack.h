@@ -23,6 +23,10 @@
             MXI_IN lwork, int *info, size_t))                                                                \
   F(stedc, (const char *compz, MXI_IN n, void *d, void *e, void *z, MXI_IN ldz, void *work, MXI_IN lwork,    \
             int *iwork, MXI_IN liwork, int *info, size_t))                                                   \
+  F(laed2, (int *k, MXI_IN n, MXI_IN n1, void *d, void *q, MXI_IN ldq, int *indxq, void *rho, void *z,       \
+            void *dlamda, void *w, void *q2, int *indx, int *indxc, int *indxp, int *coltyp, int *info))     \
+  F(laed4,                                                                                                   \
+    (MXI_IN n, MXI_IN i, const void *d, const void *z, void *delta, const void *rho, void *dlam, int *info)) \
   F(geev, (const char *left, const char *right, MXI_IN n, void *a, MXI_IN lda, void *wr, void *wi, void *vl, \
            MXI_IN ldvl, void *vr, MXI_IN ldvr, void *work, MXI_IN lwork, int *info, size_t, size_t))         \
   F(potrf, (const char *uplo, MXI_IN n, void *a, MXI_IN lda, int *info, size_t))

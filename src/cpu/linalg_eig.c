@@ -1,6 +1,7 @@
 /* Eigenvalues. */
 #include "cpu/linalg_job.h"
 #include "cpu/reflectors.h"
+#include "cpu/tridiagonal.h"
 
 /* ---- Symmetric eigenvalues ---- */
 static int call_eigh(const struct mxi_job *j, void *a, void *w, void *work, int lwork, void *rwork,
@@ -26,14 +27,13 @@ static double largest_of_triangle(const struct mxi_job *j, const char *a) {
 
 /* LAPACK reduces a to three diagonals and solves those; the reflectors of the reduction are applied by
  * products. */
-static int eigh_by_blocks(const struct mxi_job *j, char *a, char *w, char *z, char *work, int *iwork) {
+static int eigh_by_blocks(const struct mxi_job *j, char *a, char *w, char *z, char *work) {
   size_t item = mxi_job_item(j);
-  char *e = mxi_take(&work, (size_t)j->n * item), *tau = mxi_take(&work, (size_t)j->n * item), uplo = 'L',
-       vectors = 'I';
+  char *e = mxi_take(&work, (size_t)j->n * item), *tau = mxi_take(&work, (size_t)j->n * item), uplo = 'L';
   int info;
   j->lapack->sytrd[j->which](&uplo, &j->n, a, &j->n, w, e, tau, work, &j->lwork, &info, 1);
-  j->lapack->stedc[j->which](&vectors, &j->n, w, e, z, &j->n, work, &j->lwork, iwork, &j->liwork, &info, 1);
-  if (info) return MXI_NOT_CONVERGED;
+  int why = mxi_tridiagonal_eigen(j->lapack, j->dtype, j->n, w, e, z, work);
+  if (why) return why;
   struct mxi_reflectors q = {.dtype = j->dtype,
                              .v = a + item,
                              .step = 1,
@@ -55,7 +55,7 @@ static int eigh_one(void *ctx, int64_t i, char *work) {
   mxi_load_matrix(&j->a, i, a, j->mirrored ? j->n : 1, j->mirrored ? 1 : j->n);
   double largest = largest_of_triangle(j, a);
   if (largest == INFINITY) return MXI_NOT_FINITE;
-  if (j->large && mxi_moderate(j->dtype, largest)) return eigh_by_blocks(j, a, w, z, work, iwork);
+  if (j->large && mxi_moderate(j->dtype, largest)) return eigh_by_blocks(j, a, w, z, work);
   if (call_eigh(j, a, w, work, j->lwork, rwork, j->lrwork, iwork, j->liwork)) return MXI_NOT_CONVERGED;
   if (z && a != z) memcpy(z, a, (size_t)j->n * (size_t)j->n * mxi_job_item(j));
   return 0;
@@ -67,6 +67,7 @@ static void transpose_strides(mx_array a) {
   strides[a->ndim - 1] = rows;
   mxi_update_flags(a);
 }
+static size_t max_size(size_t a, size_t b) { return a > b ? a : b; }
 int mxi_cpu_EIGH(struct mxi_call *c) {
   struct mxi_job j;
   MXI_TRY(mxi_job_start(&j, c, "eigh"));
@@ -81,10 +82,13 @@ int mxi_cpu_EIGH(struct mxi_call *c) {
   call_eigh(&j, none, none, first, -1, real, -1, &j.liwork, -1);
   MXI_TRY(mxi_job_workspace(&j, first, &j.lwork));
   if (j.dtype == MX_COMPLEX64) MXI_TRY(mxi_job_workspace(&j, real, &j.lrwork));
-  size_t n = (size_t)j.n, item = mxi_job_item(&j), lapack = (size_t)j.lwork * item;
-  size_t blocks = j.large ? mxi_reflectors_work(j.dtype, j.n, j.n) : 0;
-  size_t bytes = (n * n + 2 * n) * item + (lapack > blocks ? lapack : blocks) +
-                 (size_t)j.liwork * sizeof(int) + (size_t)j.lrwork * sizeof(float) + 512;
+  size_t n = (size_t)j.n, item = mxi_job_item(&j), most = (size_t)j.lwork * item;
+  if (j.large) {
+    most = max_size(most, mxi_reflectors_work(j.dtype, j.n, j.n));
+    most = max_size(most, mxi_tridiagonal_work(j.dtype, j.n));
+  }
+  size_t bytes =
+      (n * n + 2 * n) * item + most + (size_t)j.liwork * sizeof(int) + (size_t)j.lrwork * sizeof(float) + 512;
   return mxi_job_run(&j, 9 * mxi_job_cost(&j), bytes, eigh_one);
 }
 

@@ -12,7 +12,21 @@ from samples import LAYOUTS, laid_out, to_mlx, to_numpy
 
 L = mx.linalg
 TOLERANCE = {"float32": 2e-5, "complex64": 2e-5, "float64": 1e-13}
-SHAPES = [(1, 1), (2, 2), (5, 5), (4, 3), (3, 4), (2, 6, 6), (2, 3, 7, 2), (33, 33), (70, 40), (3, 40, 70)]
+SHAPES = [
+    (1, 1),
+    (2, 2),
+    (5, 5),
+    (4, 3),
+    (3, 4),
+    (2, 6, 6),
+    (2, 3, 7, 2),
+    (33, 33),
+    (70, 40),
+    (3, 40, 70),
+    (150, 200),
+    (200, 150),
+    (2, 130, 290),
+]
 SQUARE = [(1, 1), (2, 2), (5, 5), (2, 3, 6, 6), (31, 31), (33, 33), (100, 100), (2, 97, 97), (260, 260)]
 
 
@@ -296,6 +310,55 @@ def test_nan_passes_through_direct_methods(n):
     a[-1, 0] = np.nan
     for y in (L.inv(mx.array(a)), *L.qr(mx.array(a)), L.lu_factor(mx.array(a))[0], L.det(mx.array(a))):
         assert np.isnan(np.array(y)).any()
+
+
+# ---- Large matrices take ways of their own ----
+LARGE = 300
+
+
+def special(kind, n, rng):
+    """Symmetric matrices whose eigenvalues are multiple, close, many zeros, or far apart; or far from 1."""
+    q = np.linalg.qr(rng.normal(size=(n, n)))[0]
+    i = np.arange(n)
+    return {
+        "zero": lambda: np.zeros((n, n)), "identity": lambda: np.eye(n), "ones": lambda: np.ones((n, n)),
+        "diagonal": lambda: np.diag(i[::-1] - n / 3), "one block": lambda: np.kron(np.eye(n // 2), [[2, 1], [1, 2]]),
+        "multiple": lambda: q @ np.diag(i % 3 - 1.0) @ q.T, "close": lambda: np.diag(i % 3 * 1.0) + 1e-3 * np.ones((n, n)),
+        "low rank": lambda: q[:, :5] @ q[:, :5].T, "graded": lambda: q @ np.diag(10.0 ** (-i / 30)) @ q.T,
+        "chain": lambda: 2 * np.eye(n) - np.eye(n, k=1) - np.eye(n, k=-1),
+        "wilkinson": lambda: np.diag(np.abs(i - n / 2)) + np.eye(n, k=1) + np.eye(n, k=-1),
+        "huge": lambda: 1e30 * q @ np.diag(i - n / 2) @ q.T, "tiny": lambda: 1e-30 * q @ np.diag(i - n / 2) @ q.T,
+    }[kind]()  # fmt: skip
+
+
+KINDS = ["zero", "identity", "ones", "diagonal", "one block", "multiple", "close", "low rank", "graded", "chain",
+         "wilkinson", "huge", "tiny"]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_large_spectra_of_special_matrices(kind, dtype):
+    a = special(kind, LARGE, np.random.default_rng(5))
+    a = ((a + a.T) / 2).astype(dtype)
+    scale = np.abs(np.linalg.eigvalsh(a.astype(np.float64))).max() or 1
+    unit, eye = (a / scale).astype(np.float64), np.eye(LARGE)
+    w, v = (to_numpy(x).astype(np.float64) for x in L.eigh(to_mlx(a, dtype)))
+    close(w / scale, np.linalg.eigvalsh(unit), dtype)
+    close((v * (w / scale)) @ v.T, unit, dtype)
+    close(v.T @ v, eye, dtype)
+    u, s, vt = (to_numpy(x).astype(np.float64) for x in L.svd(to_mlx(a, dtype)))
+    close(s / scale, np.linalg.svd(unit, compute_uv=False), dtype)
+    close((u * (s / scale)) @ vt, unit, dtype)
+    close(u @ u.T, eye, dtype)
+    close(vt @ vt.T, eye, dtype)
+
+
+@pytest.mark.parametrize("n", [129, 256, 257, 513, 700])
+def test_large_eigenvectors_at_the_edges_of_blocks(n):
+    a = sample((n, n), "float64")
+    w, v = (to_numpy(x) for x in L.eigh(to_mlx(a + a.T, "float64")))
+    close((v * w) @ v.T, a + a.T, "float64", 4)
+    close(v.T @ v, np.eye(n), "float64", 4)
 
 
 # ---- Shapes and layouts ----
@@ -740,4 +803,4 @@ def test_a_missing_library_is_one_clear_error():
     )
     code = "import mlx.core as mx; mx.eval(mx.linalg.svd(mx.eye(3)))"
     result = run_python(code, MLX_LAPACK="libm.so.6")
-    assert "expected a LAPACK library with the function sgelqf, got none" in result.stderr
+    assert "expected a LAPACK library with the function sgeqrf, got none" in result.stderr
