@@ -127,30 +127,55 @@ static mx_array of_slogdet(mx_array a) {
   return mx_linalg_slogdet(a, &r[0], &r[1]) < 0 ? MX_BAD : total(2, r);
 }
 
-static void every_failing_allocation_is_an_error(void **state) {
-  mx_array (*const paths[])(mx_array) = {of_inv, of_solve, of_triangle, of_cholesky, of_pinv,
-                                         of_det, of_norm,  of_qr,       of_svd,      of_eigh,
-                                         of_eig, of_lu,    of_slogdet};
-  const int64_t shapes[][3] = {{1, 70, 70}, {300, 5, 5}};
-  mx_eval(mx_linalg_svdvals(waves(MX_SHAPE(2, 2), MX_FLOAT32))); // LAPACK is open
-  for (size_t i = 0; i < 2 * sizeof paths / sizeof *paths; i++) {
-    mx_array a = waves((mx_ints){shapes[i % 2], 3}, MX_FLOAT32);
-    double want, got;
-    assert_int_equal(mx_eval(a), 0);
-    assert_int_equal(mx_item(mx_sum(paths[i / 2](a), MX_ALL_AXES, false), &want), 0);
-    bool done = false;
-    for (long n = 0; !done; n++) {
-      assert_true(n < 1000);
-      MX_SCOPE {
-        mx_clear_cache(); /* so that buffers are allocations too */
-        mxi_alloc_fail_after(n);
-        done = mx_item(mx_sum(paths[i / 2](a), MX_ALL_AXES, false), &got) == 0;
-        mxi_alloc_fail_after(-1);
-      }
-      if (!done) assert_int_equal(mx_error_code(), MX_OUT_OF_MEMORY);
+static mx_array (*const paths[])(mx_array) = {of_inv, of_solve,   of_triangle, of_cholesky, of_pinv,
+                                              of_det, of_norm,    of_qr,       of_svd,      of_eigh,
+                                              of_lu,  of_slogdet, of_eig};
+enum { PATHS = sizeof paths / sizeof *paths, DIFFERENTIABLE = PATHS - 1 };
+
+static mx_array value_of(size_t path, mx_array a) { return mx_sum(paths[path](a), MX_ALL_AXES, false); }
+static int traced(void *path, int n, const mx_array *in, int max_out, mx_array *out) {
+  out[0] = value_of(*(size_t *)path, in[0]);
+  return 1;
+}
+static mx_array gradient_of(size_t path, mx_array a) {
+  mx_array value, gradient;
+  return mx_value_and_grad(traced, &path, 1, &a, MX_AXES(0), 1, &value, &gradient) < 0 ? MX_BAD
+                                                                                       : total(1, &gradient);
+}
+
+/* The same result, or out of memory, whichever allocation is the first to fail. */
+static void try_every_failure(mx_array (*f)(size_t, mx_array), size_t path, mx_array a) {
+  double want, got = NAN;
+  assert_int_equal(mx_item(f(path, a), &want), 0);
+  bool done = false;
+  for (long n = 0; !done; n++) {
+    assert_true(n < 10000);
+    MX_SCOPE {
+      mx_clear_cache(); /* so that buffers are allocations too */
+      mxi_alloc_fail_after(n);
+      done = mx_item(f(path, a), &got) == 0;
+      mxi_alloc_fail_after(-1);
     }
-    assert_true(got == want);
+    if (!done) assert_int_equal(mx_error_code(), MX_OUT_OF_MEMORY);
   }
+  assert_true(got == want);
+}
+static void every_failing_allocation_is_an_error(void **state) {
+  const int64_t shapes[][3] = {{1, 70, 70}, {300, 5, 5}, {1, 150, 150}};
+  mx_eval(mx_linalg_svdvals(waves(MX_SHAPE(2, 2), MX_FLOAT32))); // LAPACK is open
+  for (size_t i = 0; i < 3 * PATHS; i++)
+    MX_SCOPE {
+      mx_array a = waves((mx_ints){shapes[i % 3], 3}, MX_FLOAT32);
+      assert_int_equal(mx_eval(a), 0);
+      try_every_failure(value_of, i / 3, a);
+    }
+}
+static void every_failing_allocation_in_a_gradient_is_an_error(void **state) {
+  mx_array a = waves(MX_SHAPE(1, 4, 4), MX_FLOAT32);
+  assert_int_equal(mx_eval(a), 0);
+  for (size_t i = 0; i < DIFFERENTIABLE; i++)
+    MX_SCOPE
+      try_every_failure(gradient_of, i, a);
 }
 
 int main(void) {
@@ -161,6 +186,8 @@ int main(void) {
       cmocka_unit_test_setup_teardown(singular_matrices_fail_at_eval_and_can_be_tried_again, open_scope,
                                       close_scope),
       cmocka_unit_test_setup_teardown(every_failing_allocation_is_an_error, open_scope, close_scope),
+      cmocka_unit_test_setup_teardown(every_failing_allocation_in_a_gradient_is_an_error, open_scope,
+                                      close_scope),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
