@@ -25,7 +25,8 @@ class Worker:
 
     def __init__(self, python: str, backend: str):
         env = dict(os.environ, OMP_NUM_THREADS=str(threads()), MKL_NUM_THREADS=str(threads()))
-        env.pop("OPENBLAS_CORETYPE", None)  # NumPy's own choice is its best
+        for old in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):  # settings for old versions of OpenBLAS
+            env.pop(old, None)
         self.process = subprocess.Popen(
             [python, str(HERE / "worker.py"), backend, str(threads())],
             stdin=subprocess.PIPE,

@@ -13,6 +13,7 @@ import sys
 import time
 
 import arrays
+import linalg
 
 SIZE = 16 << 20  # elements of the memory-bound cases
 
@@ -280,11 +281,11 @@ def main() -> None:
     os.dup2(2, 1)  # whatever a library prints must not mix with the answers
     plain, llm = {}, {}
     if backend == "mlx":
-        plain, llm = mlx_cases() | arrays.mlx_arrays(), dict.fromkeys(LLM)
+        plain, llm = mlx_cases() | arrays.mlx_arrays() | linalg.mlx_linalg(), dict.fromkeys(LLM)
     elif backend == "torch":
-        plain = torch_cases(threads) | arrays.torch_arrays()
+        plain = torch_cases(threads) | arrays.torch_arrays() | linalg.torch_linalg()
     elif backend == "numpy":
-        plain = arrays.numpy_arrays()
+        plain = arrays.numpy_arrays() | linalg.numpy_linalg()
     elif backend == "scipy":
         plain = arrays.scipy_arrays(threads)
     else:

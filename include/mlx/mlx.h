@@ -8,6 +8,7 @@
 #include "mlx/fast.h"
 #include "mlx/conv.h"
 #include "mlx/fft.h"
+#include "mlx/linalg.h"
 #include "mlx/transforms.h"
 #include "mlx/io.h"
 #endif

@@ -22,6 +22,11 @@ MX_API mx_array mx_random_laplace(mx_ints shape, mx_dtype t, mx_array loc, mx_ar
 /* Samples indices with the probabilities softmax(logits, axis). shape.n < 0: logits' shape without axis. */
 MX_API mx_array mx_random_categorical(mx_array logits, int axis, mx_ints shape, mx_array key);
 MX_API mx_array mx_random_categorical_n(mx_array logits, int axis, int num_samples, mx_array key);
+/* Normal vectors: mean (..., N), covariance (..., N, N) symmetric and positive semidefinite, whose leading
+   axes broadcast; shape (of the batch; empty: those axes') takes part in that, and may have more axes in
+   front. float32. */
+MX_API mx_array mx_random_multivariate_normal(mx_array mean, mx_array cov, mx_ints shape, mx_dtype t,
+                                              mx_array key);
 MX_API mx_array mx_random_permutation(mx_array x, int axis, mx_array key);
 MX_API mx_array mx_random_permutation_n(int64_t n, mx_array key);
 MX_END

@@ -174,6 +174,7 @@ MXI_SECTION(methods);
 MXI_SECTION(random);
 MXI_SECTION(fast);
 MXI_SECTION(fft);
+MXI_SECTION(linalg);
 
 static inline bool py_given(const frame *f, int i) { return f->given >> i & 1; }
 static inline bool py_none(const frame *f, int i) { return f->none >> i & 1; }
@@ -268,6 +269,7 @@ int py_transforms_init(PyObject *module);
 int py_random_init(PyObject *module);
 int py_fast_init(PyObject *module);
 int py_fft_init(PyObject *module);
+int py_linalg_init(PyObject *module);
 int py_print_init(PyObject *module);
 int py_array_like_init(PyObject *module);
 extern int py_print_precision; /* -1: six significant digits; else decimals */

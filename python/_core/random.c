@@ -63,6 +63,15 @@ RANDOM(truncated_normal,
   }
   return py_wrap(mx_random_truncated_normal(lower, upper, s, f->v[3].t, KEY(4)));
 }
+RANDOM(multivariate_normal,
+       "mean: array, cov: array, shape: ints = [], dtype: dtype? = float32" KEY_SIGNATURE,
+       "Normal vectors (..., N) with mean (..., N) and covariance (..., N, N), symmetric and positive "
+       "semidefinite, by "
+       "its singular values. shape: of the batch, to which the leading axes of both broadcast; [] for "
+       "theirs. float32; "
+       "another dtype raises ValueError, and so do NaN and infinities of cov when evaluated.") {
+  return py_wrap(mx_random_multivariate_normal(f->v[0].a, f->v[1].a, f->v[2].ints, f->v[3].t, KEY(4)));
+}
 RANDOM(gumbel, "shape: ints = [], dtype: dtype? = float32" KEY_SIGNATURE,
        "The standard Gumbel distribution.") {
   return py_wrap(mx_random_gumbel(f->v[0].ints, f->v[1].t, KEY(2)));

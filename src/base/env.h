@@ -2,11 +2,11 @@
 #ifndef MXI_BASE_ENV_H
 #define MXI_BASE_ENV_H
 struct mxi_env {
-  int num_threads; /* MLX_NUM_THREADS: threads of the CPU pool; 0 = what affinity and the cgroup allow */
-  const char
-      *cpu_isa;   /* MLX_CPU_ISA: "v2", "v3", "v4" or "v4-dot" forces an instruction set; see cpu/isa.h */
-  int no_fusion;  /* MLX_DISABLE_FUSION=1 runs each elementwise op alone; for tests */
-  int no_compile; /* MLX_DISABLE_COMPILE=1 makes mx_compile the identity */
+  int num_threads;     /* MLX_NUM_THREADS: threads of the CPU pool; 0 = what affinity and the cgroup allow */
+  const char *cpu_isa; /* MLX_CPU_ISA forces an instruction set; NULL = the best; see cpu/isa.h */
+  const char *lapack;  /* MLX_LAPACK: path of the LAPACK library; NULL = the one beside the package */
+  int no_fusion;       /* MLX_DISABLE_FUSION=1 runs each elementwise op alone; for tests */
+  int no_compile;      /* MLX_DISABLE_COMPILE=1 makes mx_compile the identity */
 };
 const struct mxi_env *mxi_env(void);
 #endif

@@ -1,6 +1,7 @@
 /* Random numbers as functions of a key. All come from RANDOM_BITS (Threefry-2x32, 20 rounds: Salmon, Moraes,
    Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011); the order and the rounding of the
    steps that follow are fixed, so that a key gives the same numbers everywhere. */
+#include "mlx/linalg.h"
 #include "mlx/random.h"
 #include "ops/common.h"
 #include <float.h>
@@ -195,6 +196,54 @@ mx_array mx_random_truncated_normal(mx_array lower, mx_array upper, mx_ints shap
 /* ---- Gumbel and Laplace ---- */
 mx_array mx_random_gumbel(mx_ints shape, mx_dtype t, mx_array key) {
   return MXI_COMPOSED(mx_negative(mx_log(mx_negative(mx_log(mx_random_uniform(NULL, NULL, shape, t, key))))));
+}
+
+/* ---- Multivariate normal ---- mean + z U sqrt(S) V^T, with the covariance U S V^T ---- */
+static mx_array multivariate_normal(mx_array mean, mx_array cov, mx_ints batch, mx_array key) {
+  int64_t shape[MX_MAX_NDIM];
+  mx_array u, s, vt;
+  if (mx_linalg_svd(mx_astype(cov, MX_FLOAT32), &u, &s, &vt) < 0) return MX_BAD;
+  mx_array root = mx_matmul(mx_multiply(u, mx_expand_dims(mx_sqrt(s), MX_AXES(-2))), vt);
+  mxi_copy_ints(shape, batch);
+  shape[batch.n] = mx_dim(mean, -1);
+  mx_array z = normal((mx_ints){shape, batch.n + 1}, MX_FLOAT32, NULL, NULL, key);
+  mx_array turned = mx_squeeze(mx_matmul(mx_expand_dims(z, MX_AXES(-2)), root), MX_AXES(-2));
+  return mx_add(mx_astype(mean, MX_FLOAT32), turned);
+}
+
+/* The batch's shape in out: its length, or -1. */
+static int multivariate_batch(mx_array mean, mx_array cov, mx_ints shape, int64_t *out) {
+  const char *op = "multivariate_normal";
+  if (mean->ndim < 1 || cov->ndim < 2 || mx_dim(cov, -1) != mx_dim(cov, -2) ||
+      mx_dim(cov, -1) != mx_dim(mean, -1))
+    return mxi_fail(MX_INVALID_ARGUMENT,
+                    "[%s] expected a mean (..., N) and a covariance (..., N, N), got shapes %s and %s", op,
+                    MXI_SHAPE_TEXT(mean), MXI_SHAPE_TEXT(cov));
+  int64_t own[MX_MAX_NDIM];
+  int n = mxi_broadcast_shape(op, (mx_ints){mean->dims, mean->ndim - 1}, (mx_ints){cov->dims, cov->ndim - 2},
+                              own);
+  if (n < 0 || mxi_check_shape(op, shape, NULL) < 0) return -1;
+  if (shape.n == 0) return mxi_copy_ints(out, (mx_ints){own, n}).n;
+  n = mxi_broadcast_shape(op, (mx_ints){own, n}, shape, out);
+  if (n >= 0 && !mxi_ints_equal((mx_ints){out, n}, shape))
+    return mxi_fail(MX_INVALID_ARGUMENT,
+                    "[%s] expected a shape to which mean and covariance broadcast, got %s for %s and %s", op,
+                    mxi_shape_text(shape).s, MXI_SHAPE_TEXT(mean), MXI_SHAPE_TEXT(cov));
+  return n;
+}
+
+mx_array mx_random_multivariate_normal(mx_array mean, mx_array cov, mx_ints shape, mx_dtype t, mx_array key) {
+  int64_t batch[MX_MAX_NDIM];
+  if (!mxi_usable2("multivariate_normal", mean, cov) || key == MX_BAD) return MX_BAD;
+  if (t != MX_FLOAT32)
+    return mxi_bad(MX_INVALID_ARGUMENT, "[multivariate_normal] expected dtype float32, got %s",
+                   (unsigned)t < MX_DTYPE_COUNT ? mx_dtype_name(t) : "no dtype");
+  int n = multivariate_batch(mean, cov, shape, batch);
+  if (n < 0) return MX_BAD;
+  if (n >= MX_MAX_NDIM)
+    return mxi_bad(MX_INVALID_ARGUMENT, "[multivariate_normal] expected fewer than %d dimensions, got %d",
+                   MX_MAX_NDIM, n);
+  return MXI_COMPOSED(multivariate_normal(mean, cov, (mx_ints){batch, n}, key));
 }
 
 static mx_array laplace(mx_ints shape, mx_dtype t, mx_array loc, mx_array scale, mx_array key) {

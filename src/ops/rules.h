@@ -47,6 +47,7 @@ extern const struct mxi_rules mxi_rules[MXI_PRIM_COUNT];
   R(GATHER) R(SCATTER) R(GATHER_AXIS) R(SCATTER_AXIS)                                                        \
   R(REDUCE) R(SCAN) R(SORT) R(PARTITION) R(SOFTMAX) R(LOGSUMEXP)                                             \
   R(MATMUL) R(ADDMM) R(DEQUANTIZE) R(QUANTIZED_MATMUL) R(CONVOLUTION)                                        \
+  R(LU) R(INVERSE) R(SOLVE) R(SOLVE_TRIANGULAR) R(CHOLESKY) R(PINV) R(QR) R(SVD) R(EIGH)                    \
   R(FFT) R(RMS_NORM) R(LAYER_NORM) R(ROPE) R(SDPA)
 /* Their derivative is zero: a cotangent that reaches them ends there. */
 #define MXI_ZERO_VJP_LIST(R)                                                                                 \
@@ -60,7 +61,8 @@ extern const struct mxi_rules mxi_rules[MXI_PRIM_COUNT];
    for the parameter `axis`; AXES: for the list `axes`. Inputs without the batch axis are repeated. */
 #define MXI_VMAP_LEADING_LIST(R)                                                                             \
   R(IDENTITY) R(STOP_GRADIENT) R(RESHAPE) R(VIEW) R(CONTIGUOUS) R(SOFTMAX) R(LOGSUMEXP)                      \
-  R(QUANTIZE) R(DEQUANTIZE) R(RANDOM_BITS)
+  R(QUANTIZE) R(DEQUANTIZE) R(RANDOM_BITS)                                                                   \
+  R(LU) R(INVERSE) R(SOLVE) R(SOLVE_TRIANGULAR) R(CHOLESKY) R(PINV) R(QR) R(SVD) R(EIGH) R(EIG)
 #define MXI_VMAP_AXIS_LIST(R)                                                                                \
   R(CONCATENATE) R(GATHER_AXIS) R(SCATTER_AXIS) R(ARG_REDUCE) R(SCAN)                                        \
   R(SORT) R(ARGSORT) R(PARTITION) R(ARGPARTITION)

@@ -299,6 +299,7 @@ mx_array mx_view(mx_array a, mx_dtype t) {
 static mx_array last_axes_diagonal(mx_array a, int64_t r, int64_t c, int64_t length) {
   int64_t columns = mx_dim(a, -1), start[MX_MAX_NDIM], stop[MX_MAX_NDIM], step[MX_MAX_NDIM];
   mx_array flat = mx_flatten(a, -2, -1);
+  if (!mx_ok(flat)) return MX_BAD;
   mxi_copy_ints(stop, mxi_shape_of(flat));
   mxi_fill_ints(start, flat->ndim, 0);
   mxi_fill_ints(step, flat->ndim, 1);

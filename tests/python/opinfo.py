@@ -16,6 +16,7 @@ from samples import (
     EVERY,
     FLOATS,
     INTEGERS,
+    LAYOUTS,
     NUMBERS,
     POSITIVE,
     REALS,
@@ -436,6 +437,50 @@ op("segmented_mm", lambda a, b: mx.segmented_mm(a, b, mx.array([[0, 2], [2, 7]])
 SYLVESTER = [[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]]
 op("hadamard_transform", mx.hadamard_transform, wide(lambda a: a @ SYLVESTER / 2), (ANY, (3, 4)), dtypes=EVERY,
    result=at_least_float, smooth=(0,), scale=100)  # fmt: skip
+
+
+# ---- Linear algebra ---- more, and spectra, in test_linalg.py
+def regular(rng, shape, dtype):
+    """Square matrices with a large diagonal."""
+    return rng.uniform(-1, 1, shape) + 4 * np.eye(shape[-1])
+
+
+def symmetric(xp, a):
+    return a @ xp.swapaxes(a, -1, -2)
+
+
+SQUARE, RIGHT = (regular, (2, 5, 5)), (ANY, (2, 5, 3))
+more = dict(dtypes=("float32", "float64"), smooth=(0,), ulps=32, scale=4,
+            layouts=tuple(x for x in LAYOUTS if x != "broadcast"))  # fmt: skip
+both("inv", lambda xp, a: xp.linalg.inv(a), SQUARE, **more)
+both("pinv", lambda xp, a: xp.linalg.pinv(a), (regular, (2, 4, 4)), **more)
+both("det", lambda xp, a: xp.linalg.det(a), SQUARE, **(more | dict(scale=2000)))
+both("slogdet", lambda xp, a: tuple(xp.linalg.slogdet(a)), SQUARE, **more)
+both("cholesky", lambda xp, a: xp.linalg.cholesky(symmetric(xp, a)), SQUARE, **more)
+both("solve", lambda xp, a, b: xp.linalg.solve(a, b), SQUARE, RIGHT, **(more | dict(smooth=(0, 1))))
+op("solve_triangular", mx.linalg.solve_triangular, lambda a, b: np.linalg.solve(np.tril(a), b), SQUARE, RIGHT,
+   **(more | dict(smooth=(0, 1))))  # fmt: skip
+op("tri_inv", lambda a: mx.linalg.tri_inv(a, upper=True), lambda a: np.linalg.inv(np.triu(a)), SQUARE, **more)
+both("svdvals", lambda xp, a: xp.linalg.svd(a, compute_uv=False), (ANY, (2, 3, 4)), **more)
+both(
+    "eigvalsh",
+    lambda xp, a: xp.linalg.eigvalsh(symmetric(xp, a)),
+    (ANY, (2, 4, 4)),
+    **(more | dict(scale=40)),
+)
+both(
+    "cross",
+    lambda xp, a, b: xp.linalg.cross(a, b),
+    (ANY, (4, 3)),
+    (ANY, (4, 3)),
+    dtypes=FLOATS,
+    smooth=(0, 1),
+    scale=8,
+)
+for order in (None, 1, 3, "fro"):
+    over = (1, 2) if order == "fro" else 1
+    both(f"norm.{order}", lambda xp, a, o=order, x=over: xp.linalg.norm(a, o, axis=x), (AWAY, (3, 4, 5)), dtypes=FLOATS,
+         smooth=(0,), order=1 if order == 1 else 2, ulps=8, scale=4)  # fmt: skip
 
 
 # ---- fast ----

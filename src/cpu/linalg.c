@@ -1,0 +1,101 @@
+/* QR and Cholesky factorisations. */
+#include "cpu/linalg_job.h"
+#include "cpu/reflectors.h"
+
+/* ---- QR ---- */
+static struct mxi_reflectors reflectors(const struct mxi_job *j, const char *a, const char *tau,
+                                        int64_t first, int64_t count) {
+  size_t item = mxi_job_item(j);
+  return (struct mxi_reflectors){.dtype = j->dtype,
+                                 .v = a + (size_t)(first * j->m + first) * item,
+                                 .step = 1,
+                                 .next = j->m,
+                                 .tau = tau + (size_t)first * item,
+                                 .count = count,
+                                 .length = j->m - first};
+}
+
+/* Some columns are factored by LAPACK, and their reflectors applied to the columns after them: a,
+   column-major, is its transpose row-major, and Q^T A is A^T Q. */
+static int factor_by_blocks(const struct mxi_job *j, char *a, char *tau, char *work) {
+  size_t item = mxi_job_item(j);
+  for (int c = 0; c < j->k; c += MXI_REFLECTOR_BLOCK) {
+    int count = j->k - c < MXI_REFLECTOR_BLOCK ? j->k - c : MXI_REFLECTOR_BLOCK, rows = j->m - c, info;
+    char *corner = a + ((size_t)c * (size_t)j->m + (size_t)c) * item;
+    j->lapack->geqrf[j->which](&rows, &count, corner, &j->m, tau + (size_t)c * item, work, &j->lwork, &info);
+    int rest = j->n - c - count;
+    if (rest <= 0) continue;
+    struct mxi_reflectors q = reflectors(j, a, tau, c, count);
+    char *right = corner + (size_t)count * (size_t)j->m * item;
+    if (mxi_reflect_rows(&q, true, right, j->m, rest, work) < 0) return MXI_NO_MEMORY;
+  }
+  return 0;
+}
+
+static int qr_one(void *ctx, int64_t i, char *work) {
+  struct mxi_job *j = ctx;
+  size_t item = mxi_job_item(j);
+  char *a = mxi_take(&work, (size_t)j->m * (size_t)j->n * item), *tau = mxi_take(&work, (size_t)j->k * item);
+  char *q = mxi_job_result(j, 0, i), *r = mxi_job_result(j, 1, i);
+  int info;
+  mxi_load_matrix(&j->a, i, a, 1, j->m);
+  if (!j->large)
+    j->lapack->geqrf[j->which](&j->m, &j->n, a, &j->m, tau, work, &j->lwork, &info);
+  else if (factor_by_blocks(j, a, tau, work))
+    return MXI_NO_MEMORY;
+  mxi_copy_matrix((struct mxi_place2){r, j->n, 1}, a, 1, j->m, j->k, j->n, item);
+  for (int row = 1; row < j->k; row++) memset(r + (size_t)row * (size_t)j->n * item, 0, (size_t)row * item);
+  if (j->large) {
+    struct mxi_reflectors all = reflectors(j, a, tau, 0, j->k);
+    mxi_put_identity(j->dtype, q, j->m, j->k);
+    return mxi_reflect_identity(&all, q, j->k, j->k, work) < 0 ? MXI_NO_MEMORY : 0;
+  }
+  j->lapack->orgqr[j->which](&j->m, &j->k, &j->k, a, &j->m, tau, work, &j->lwork, &info);
+  mxi_copy_matrix((struct mxi_place2){q, j->k, 1}, a, 1, j->m, j->m, j->k, item);
+  return 0;
+}
+int mxi_cpu_QR(struct mxi_call *c) {
+  struct mxi_job j;
+  MXI_TRY(mxi_job_start(&j, c, "qr"));
+  if (!j.k || !j.a.count) return 0;
+  int query = -1, info, size[2];
+  double first[2] = {0}, none[2] = {0};
+  j.lapack->geqrf[j.which](&j.m, &j.n, none, &j.m, none, &first[0], &query, &info);
+  j.lapack->orgqr[j.which](&j.m, &j.k, &j.k, none, &j.m, none, &first[1], &query, &info);
+  for (int i = 0; i < 2; i++) MXI_TRY(mxi_job_workspace(&j, &first[i], &size[i]));
+  j.lwork = size[0] > size[1] ? size[0] : size[1];
+  size_t item = mxi_job_item(&j), lapack = (size_t)j.lwork * item;
+  size_t blocks = j.large ? mxi_reflectors_work(j.dtype, j.m, j.n) : 0;
+  size_t bytes = ((size_t)j.m * (size_t)j.n + (size_t)j.k) * item + (lapack > blocks ? lapack : blocks) + 256;
+  return mxi_job_run(&j, 3 * mxi_job_cost(&j), bytes, qr_one);
+}
+
+/* ---- Cholesky ---- */
+static bool positive(const struct mxi_job *j, const char *element) {
+  return j->which ? *(const double *)element > 0 : *(const float *)element > 0;
+}
+/* The row-major lower triangle is LAPACK's upper one. */
+static int cholesky_one(void *ctx, int64_t i, char *work) {
+  struct mxi_job *j = ctx;
+  char *a = mxi_job_result(j, 0, i), uplo = j->upper ? 'L' : 'U';
+  size_t item = mxi_job_item(j), bytes = (size_t)j->n * item;
+  int info;
+  (void)work;
+  mxi_load_matrix(&j->a, i, a, j->n, 1);
+  j->lapack->potrf[j->which](&uplo, &j->n, a, &j->n, &info, 1);
+  for (int row = 0; row < j->n; row++) {
+    char *first = a + (size_t)row * bytes;
+    if (!positive(j, first + (size_t)row * item)) info = 1; // NaN passes LAPACK's own test
+    if (j->upper)
+      memset(first, 0, (size_t)row * item);
+    else
+      memset(first + (size_t)(row + 1) * item, 0, bytes - (size_t)(row + 1) * item);
+  }
+  return info ? MXI_NOT_POSITIVE : 0;
+}
+int mxi_cpu_CHOLESKY(struct mxi_call *c) {
+  struct mxi_job j;
+  MXI_TRY(mxi_job_start(&j, c, "cholesky"));
+  j.upper = MXI_CALL_PARAMS(CHOLESKY, c)->upper;
+  return j.n ? mxi_job_run(&j, mxi_job_cost(&j) / 3, 64, cholesky_one) : 0;
+}
