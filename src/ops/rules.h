@@ -55,7 +55,7 @@ extern const struct mxi_rules mxi_rules[MXI_PRIM_COUNT];
   R(DEPENDS) R(MATMUL) R(ADDMM) R(ROPE) R(REDUCE) R(SCAN) R(SOFTMAX) R(LOGSUMEXP) R(QUANTIZED_MATMUL)  \
   R(CONVOLUTION)
 
-/* Batching. Elementwise primitives share a rule; each other one stands in one of these lists (rules.c counts).
+/* Batching. Elementwise primitives share a rule; each other one stands in one of these lists (counted).
    LEADING: all leading axes are batches already, and no parameter counts axes from the front. AXIS: the same
    but for the parameter `axis`; AXES: for the list `axes`. Inputs without the batch axis are repeated. */
 #define MXI_VMAP_LEADING_LIST(R)                                                                             \
