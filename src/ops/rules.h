@@ -56,9 +56,9 @@ extern const struct mxi_rules mxi_rules[MXI_PRIM_COUNT];
   R(DEPENDS) R(MATMUL) R(ADDMM) R(ROPE) R(REDUCE) R(SCAN) R(SOFTMAX) R(LOGSUMEXP) R(QUANTIZED_MATMUL)  \
   R(CONVOLUTION)
 
-/* Batching. Elementwise primitives share a rule; each other one stands in one of these lists (rules.c counts).
-   LEADING: all leading axes are batches already, and no parameter counts axes from the front. AXIS: the same but
-   for the parameter `axis`; AXES: for the list `axes`. Inputs without the batch axis are repeated. */
+/* Batching. Elementwise primitives share a rule; each other one stands in one of these lists (counted).
+   LEADING: all leading axes are batches already, and no parameter counts axes from the front. AXIS: the same
+   but for the parameter `axis`; AXES: for the list `axes`. Inputs without the batch axis are repeated. */
 #define MXI_VMAP_LEADING_LIST(R)                                                                             \
   R(IDENTITY) R(STOP_GRADIENT) R(RESHAPE) R(VIEW) R(CONTIGUOUS) R(SOFTMAX) R(LOGSUMEXP)                      \
   R(QUANTIZE) R(DEQUANTIZE) R(RANDOM_BITS)                                                                   \
@@ -72,7 +72,7 @@ extern const struct mxi_rules mxi_rules[MXI_PRIM_COUNT];
   R(DEPENDS) R(TRANSPOSE) R(BROADCAST) R(SLICE) R(AS_STRIDED) R(PAD)                                         \
   R(SLICE_UPDATE) R(DYNAMIC_SLICE) R(DYNAMIC_SLICE_UPDATE) R(GATHER) R(SCATTER)                              \
   R(MATMUL) R(ADDMM) R(QUANTIZED_MATMUL) R(CONVOLUTION) R(RMS_NORM) R(LAYER_NORM) R(ROPE) R(SDPA)
-/* Never batched: ARANGE has no inputs, and a compiled function called in a trace is no CALL but part of it. */
+/* Never batched: ARANGE has no inputs; a compiled function called in a trace is no CALL but part of it. */
 #define MXI_VMAP_NEVER_LIST(R) R(ARANGE) R(CALL)
 // clang-format on
 
