@@ -11,7 +11,7 @@ enum mxi_isa mxi_isa(void);
 
 /* What kernels of v4 may use beyond it, where the machine has it: integer dot products; bfloat16 dot
    products, on AMD alone, as Intel's run at a quarter of the rate of its float32 multiply-adds; tiles of AMX.
-   Asking for a set by name leaves them out; asking for "v4-dot" gives the first two on any machine that has
+   MLX_CPU_ISA=v2, v3 or v4 asks for a set without them; v4-dot gives the first two on any machine that has
    them. */
 enum mxi_extension { MXI_VNNI = 1, MXI_BF16 = 2, MXI_AMX = 4 };
 bool mxi_cpu_has(enum mxi_extension e);
