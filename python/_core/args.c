@@ -126,12 +126,13 @@ static int read_signature(function *f) {
       f->npositional_only = f->n;
       p++;
     } else if (*p == '*') {
+      char rest[64];
+      bool keywords = p[1] == '*';
       if (f->npositional < 0) f->npositional = f->n;
       p++;
       if (*p && *p != ',') {
-        char rest[64];
         read_word(&p, ",", rest, sizeof rest);
-        f->variadic = true;
+        f->variadic |= keywords ? REST_KEYWORDS : REST_POSITIONAL;
       }
     } else {
       if (f->n == MAX_PARAMS) {
@@ -405,7 +406,7 @@ static bool sort_arguments(frame *fr, PyObject *self, PyObject *const *args, Py_
       slots[at++] = args[i];
       continue;
     }
-    if (f->variadic) {
+    if (f->variadic & REST_POSITIONAL) {
       fr->rest = args + i;
       fr->nrest = n - i;
       break;
@@ -418,6 +419,11 @@ static bool sort_arguments(frame *fr, PyObject *self, PyObject *const *args, Py_
   for (Py_ssize_t i = 0; i < nnames; i++) {
     PyObject *name = PyTuple_GetItem(names, i);
     int p = find_param(f, name);
+    if (p < 0 && f->variadic & REST_KEYWORDS) {
+      if (!fr->keywords && !(fr->keywords = PyDict_New())) return false;
+      if (PyDict_SetItem(fr->keywords, name, args[n + i]) < 0) return false;
+      continue;
+    }
     if (p < 0 || slots[p]) {
       PyErr_Format(PyExc_TypeError,
                    p < 0 ? "%s(): unexpected argument '%U'" : "%s(): argument '%U' given twice", f->name,
@@ -434,9 +440,13 @@ PyObject *py_call(const function *f, PyObject *self, PyObject *const *args, Py_s
   fr.f = f;
   fr.given = fr.none = 0;
   fr.rest = NULL;
+  fr.keywords = NULL;
   fr.nrest = fr.nints = fr.nblocks = 0;
   PyObject *slots[MAX_PARAMS] = {0};
-  if (!sort_arguments(&fr, self, args, n, names, slots)) return NULL;
+  if (!sort_arguments(&fr, self, args, n, names, slots)) {
+    Py_XDECREF(fr.keywords);
+    return NULL;
+  }
   mx_scope scope = mx_scope_open();
   PyObject *result = NULL;
   for (int i = 0; i < f->n; i++) {
@@ -458,6 +468,7 @@ PyObject *py_call(const function *f, PyObject *self, PyObject *const *args, Py_s
   }
 done:
   mx_scope_close(&scope);
+  Py_XDECREF(fr.keywords);
   for (int i = 0; i < fr.nblocks; i++) PyMem_Free(fr.blocks[i]);
   return result;
 }

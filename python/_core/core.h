@@ -91,9 +91,10 @@ struct function {
   fast_call call, method;
   param *params; /* from here on read from the signature when the module starts */
   int n, npositional_only, npositional;
-  int stream;    /* index of the stream parameter, or -1 */
-  bool variadic; /* `*name` takes the rest of the positional arguments */
+  int stream;       /* index of the stream parameter, or -1 */
+  uint8_t variadic; /* what `*name` and `**name` take */
 };
+enum { REST_POSITIONAL = 1, REST_KEYWORDS = 2 };
 struct frame {
   const function *f;
   uint32_t given; /* bit i: argument i is present and not None */
@@ -101,6 +102,7 @@ struct frame {
   value v[MAX_PARAMS];
   PyObject *const *rest; /* of a variadic function */
   Py_ssize_t nrest;
+  PyObject *keywords; /* a dict of the keywords that `**name` took; NULL: none */
   int nints, nblocks;
   int64_t ints[FRAME_INTS];
   int64_t *blocks[MAX_PARAMS]; /* longer integer lists */

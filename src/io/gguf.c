@@ -275,17 +275,22 @@ static int read_file(struct mxi_gguf *g) {
   return status;
 }
 
-mx_file mx_load_gguf(const char *path) {
-  struct mxi_gguf g = {.place = {.op = "load_gguf", .path = path}, .alignment = 32};
-  g.map = mxi_mapping_open(g.place.op, path);
-  if (!g.map) return NULL;
+/* Takes over the mapping; NULL is the failure that opened it. */
+static mx_file load(struct mxi_mapping *map, const char *path) {
+  struct mxi_gguf g = {.place = {.op = "load_gguf", .path = path}, .map = map, .alignment = 32};
+  if (!map) return NULL;
   g.file = mxi_file_new();
-  int status = g.file ? read_file(&g) : -1;
+  int status = g.file && mxi_mapping_fill(map, SIZE_MAX) == 0 ? read_file(&g) : -1;
   for (size_t i = 0; i < g.names.n; i++) mxi_free(g.names.v[i]);
   mxi_vec_free(&g.names);
   mxi_vec_free(&g.spans);
-  mxi_mapping_unref(g.map);
+  mxi_mapping_unref(map);
   if (!status) return g.file;
   mx_file_free(g.file);
   return NULL;
+}
+
+mx_file mx_load_gguf(const char *path) { return load(mxi_mapping_open("load_gguf", path), path); }
+mx_file mx_read_gguf(mx_reader reader) {
+  return load(mxi_mapping_stream("load_gguf", &reader), mxi_stream_name(reader.name));
 }
