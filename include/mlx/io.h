@@ -47,8 +47,11 @@ typedef struct mx_writer {
    the stream's. */
 MX_API mx_file mx_load_safetensors(const char *path);
 MX_API mx_file mx_read_safetensors(mx_reader reader);
-/* F32 F16 BF16 and I8..I64 tensors as they are; Q4_0 Q4_1 Q8_0 without loss in the affine form: "x.weight"
-   becomes packed uint32 "x.weight", "x.scales", "x.biases" (group 32, bits 4 or 8). */
+/* F32 F16 BF16 F64 and I8..I64 tensors as they are. Quantised ones without loss in the affine form:
+   "x.weight" of K columns becomes packed uint32 "x.weight", "x.scales", "x.biases". Q4_0 Q4_1 Q5_0 Q5_1 Q8_0:
+   4, 5 or 8 bits in groups of 32 with scales of float16. Q4_K Q5_K: groups of 32, Q2_K Q3_K Q6_K: groups of
+   16, with scales of float32. In general the group has K / (columns of scales) elements of 32 * (columns of
+   weight) / K bits. */
 MX_API mx_file mx_load_gguf(const char *path);
 MX_API mx_file mx_read_gguf(mx_reader reader);
 /* npz: a zip archive of npy members, stored or deflated; names lose their ".npy". Stored members are used in

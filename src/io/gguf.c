@@ -153,12 +153,13 @@ static int widen(struct packed *p, const struct mxi_quant_format *format) {
 
 /* Packs piece by piece and hands the file's pages back, so that a load never holds the tensors twice. */
 static int pack(struct mxi_gguf *g, const struct mxi_quant_format *f, size_t begin, struct packed *p) {
-  enum { PIECE = 1 << 16 }; // blocks: about 1 to 2 MiB
-  size_t nblocks = (size_t)p->scales->size;
-  for (size_t i = 0; i < nblocks; i += PIECE) {
-    size_t n = nblocks - i < PIECE ? nblocks - i : PIECE, at = begin + i * f->block_bytes;
-    f->pack(g->map->data + at, n, mxi_data(uint32_t, p->words) + i * (size_t)f->bits,
-            mxi_data(uint16_t, p->scales) + i, mxi_data(uint16_t, p->biases) + i);
+  const size_t piece = (size_t)(1 << 21) / (size_t)f->block, group_bytes = mx_dtype_size(f->dtype);
+  const size_t groups = (size_t)(f->block / f->group), nblocks = (size_t)p->scales->size / groups;
+  for (size_t i = 0; i < nblocks; i += piece) {
+    size_t n = nblocks - i < piece ? nblocks - i : piece, at = begin + i * f->block_bytes;
+    f->pack(g->map->data + at, n, mxi_data(uint32_t, p->words) + i * (size_t)(f->block / 32 * f->bits),
+            (char *)p->scales->data + i * groups * group_bytes,
+            (char *)p->biases->data + i * groups * group_bytes);
     mxi_mapping_drop(g->map, at, at + n * f->block_bytes);
   }
   return f->bias_factor && biases_overflow(p) ? widen(p, f) : 0;
@@ -190,22 +191,23 @@ static int add_packed(struct mxi_gguf *g, const struct info *t, const char *name
 
 static int add_quantized(struct mxi_gguf *g, const struct info *t, const struct mxi_quant_format *f,
                          const char *name) {
-  int64_t shape[MXI_MAX_NDIM], blocks[MXI_MAX_NDIM];
+  int64_t shape[MXI_MAX_NDIM], groups[MXI_MAX_NDIM];
   size_t begin = 0;
   int last = t->ndim - 1;
-  if (last < 0 || t->shape[last] % MXI_QUANT_BLOCK)
+  if (last < 0 || t->shape[last] % f->block)
     return mxi_bad_file(&g->place, "expected rows of whole blocks of %d, got a last dimension of %lld",
-                        MXI_QUANT_BLOCK, (long long)(last < 0 ? 1 : t->shape[last]));
+                        f->block, (long long)(last < 0 ? 1 : t->shape[last]));
   memcpy(shape, t->shape, sizeof shape);
-  memcpy(blocks, t->shape, sizeof blocks);
-  blocks[last] = t->shape[last] / MXI_QUANT_BLOCK;
-  shape[last] = blocks[last] * f->bits;
-  int64_t nblocks = mxi_tensor_bytes(MX_UINT8, (mx_ints){blocks, t->ndim}), bytes = -1;
+  memcpy(groups, t->shape, sizeof groups);
+  shape[last] = t->shape[last] / f->block;
+  int64_t nblocks = mxi_tensor_bytes(MX_UINT8, (mx_ints){shape, t->ndim}), bytes = -1;
+  shape[last] = t->shape[last] / 32 * f->bits;
+  groups[last] = t->shape[last] / f->group;
   if (nblocks < 0 || __builtin_mul_overflow(nblocks, (int64_t)f->block_bytes, &bytes)) bytes = -1;
   MXI_TRY(claim(g, t, bytes, name, &begin));
   struct packed p = {mxi_array_alloc(MX_UINT32, (mx_ints){shape, t->ndim}),
-                     mxi_array_alloc(MX_FLOAT16, (mx_ints){blocks, t->ndim}),
-                     mxi_array_alloc(MX_FLOAT16, (mx_ints){blocks, t->ndim})};
+                     mxi_array_alloc(f->dtype, (mx_ints){groups, t->ndim}),
+                     mxi_array_alloc(f->dtype, (mx_ints){groups, t->ndim})};
   int status = p.words && p.scales && p.biases ? pack(g, f, begin, &p) : -1;
   if (!status) status = add_packed(g, t, name, &p);
   mxi_unref(p.words);
@@ -223,7 +225,7 @@ static int add_tensor(struct mxi_gguf *g, const struct info *t) {
   for (int i = 0; i < NTYPES; i++) {
     if (types[i].type != t->type) continue;
     if (types[i].dtype >= 0) return add_plain(g, t, (mx_dtype)types[i].dtype, name);
-    return mxi_bad_file(&g->place, "expected a type F32 F16 BF16 F64 I8..I64 Q4_0 Q4_1 Q8_0, got %s",
+    return mxi_bad_file(&g->place, "expected a type F32 F16 BF16 F64 I8..I64 Q4_0..Q8_0 Q2_K..Q6_K, got %s",
                         types[i].name);
   }
   return mxi_bad_file(&g->place, "expected a known tensor type, got %u", t->type);

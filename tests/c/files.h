@@ -169,7 +169,9 @@ static inline void damage(loader load, const struct bytes *good, size_t fixed) {
     for (size_t k = 0; k < sizeof flips; k++) {
       struct bytes flipped = *good;
       flipped.data[i] ^= flips[k];
-      load_both(load, &flipped);
+      mx_error_clear();
+      int status = k ? load(NULL, &(struct stream){&flipped, 0, SIZE_MAX}) : load_both(load, &flipped);
+      if (status) assert_int_equal(mx_error_code(), MX_INVALID_ARGUMENT);
     }
 }
 

@@ -2,7 +2,21 @@
    however damaged, does more than set an error. */
 #include "files.h"
 
-enum { F32 = 0, F16 = 1, Q4_0 = 2, Q4_1 = 3, Q8_0 = 8, Q4_K = 12, I8 = 24, BF16 = 30 };
+enum {
+  F32 = 0,
+  F16 = 1,
+  Q4_0 = 2,
+  Q4_1 = 3,
+  Q5_0 = 6,
+  Q5_1 = 7,
+  Q8_0 = 8,
+  Q2_K = 10,
+  Q4_K = 12,
+  Q6_K = 14,
+  IQ4_NL = 20,
+  I8 = 24,
+  BF16 = 30
+};
 
 static struct bytes gguf(uint64_t ntensors, uint64_t nmeta) {
   struct bytes b = {.n = 0};
@@ -72,9 +86,11 @@ static void gguf_metadata_keeps_kinds_and_dtypes(void **state) {
   mx_file_free(f);
 }
 
-/* Element i of a packed row. */
+/* Element i of a packed row, which may lie across two words. */
 static unsigned element(const uint32_t *words, int bits, int i) {
-  return words[i * bits / 32] >> i * bits % 32 & ((1u << bits) - 1);
+  int word = i * bits / 32, shift = i * bits % 32;
+  uint64_t both = words[word] | (shift + bits > 32 ? (uint64_t)words[word + 1] << 32 : 0);
+  return (unsigned)(both >> shift) & ((1u << bits) - 1);
 }
 
 static void gguf_blocks_become_affine(void **state) {
@@ -110,6 +126,84 @@ static void gguf_blocks_become_affine(void **state) {
   const uint32_t *c = mx_data(mx_file_get(f, "c"));
   for (int i = 0; i < 32; i++) assert_int_equal(element(c, 8, i), i * 8);
   assert_int_equal(((const uint16_t *)mx_data(mx_file_get(f, "c.biases")))[0], 0x5400); // -128 * -0.5
+  mx_file_free(f);
+}
+
+/* Element i of packed rows of `columns` elements, as the affine form says; the group's size follows from the
+ * shapes. */
+static float affine(mx_file f, const char *stem, int64_t columns, int bits, int i) {
+  char scales[32], biases[32];
+  snprintf(scales, sizeof scales, "%s.scales", stem);
+  snprintf(biases, sizeof biases, "%s.biases", stem);
+  mx_array w = mx_file_get(f, stem), s = mx_file_get(f, scales), b = mx_file_get(f, biases);
+  assert_true(mx_dtype_of(s) == MX_FLOAT32 && mx_dtype_of(b) == MX_FLOAT32);
+  assert_int_equal(mx_dim(w, -1) * 32, columns * bits);
+  int64_t group = i / (columns / mx_dim(s, -1));
+  return (float)element(mx_data(w), bits, i) * ((const float *)mx_data(s))[group] +
+         ((const float *)mx_data(b))[group];
+}
+
+static void gguf_q4_k_keeps_scales_and_minima(void **state) {
+  struct bytes b = gguf(1, 0);
+  info(&b, "a", 1, (uint64_t[]){256}, Q4_K, 0);
+  pad(&b, 32);
+  put(&b, "\x00\x38\x00\x34", 4); // d = 0.5, m = 0.25
+  /* scales 1 2 3 4 33 34 35 36, minima 5 6 7 8 17 18 19 20: of the last four the low nibbles are in the last
+     bytes, the high bits above the first ones */
+  put(&b, "\x81\x82\x83\x84\x45\x46\x47\x48\x11\x22\x33\x44", 12);
+  for (int i = 0; i < 128; i++) put(&b, &(uint8_t){(uint8_t)(i % 16 | (15 - i % 16) << 4)}, 1);
+  mx_file f = mx_load_gguf(written(&b));
+  assert_non_null(f);
+  static const float scales[] = {1, 2, 3, 4, 33, 34, 35, 36}, minima[] = {5, 6, 7, 8, 17, 18, 19, 20};
+  for (int i = 0; i < 256; i++) {
+    int q = i / 32 % 2 ? 15 - i % 16 : i % 16;
+    assert_true(affine(f, "a", 256, 4, i) == 0.5f * scales[i / 32] * (float)q - 0.25f * minima[i / 32]);
+  }
+  mx_file_free(f);
+}
+
+static void gguf_q6_k_has_groups_of_16(void **state) {
+  struct bytes b = gguf(1, 0);
+  info(&b, "a", 1, (uint64_t[]){256}, Q6_K, 0);
+  pad(&b, 32);
+  uint8_t low[128] = {0}, high[64] = {0};
+  for (int i = 0; i < 256; i++) { // element i is i % 64: its low four bits and its high two lie apart
+    int half = i / 128, part = i % 128 / 32, l = i % 32, q = i % 64;
+    low[64 * half + 32 * (part % 2) + l] |= (uint8_t)((q & 15) << 4 * (part / 2));
+    high[32 * half + l] |= (uint8_t)((q >> 4) << 2 * part);
+  }
+  put(&b, low, 128);
+  put(&b, high, 64);
+  for (int i = 0; i < 16; i++) put(&b, &(int8_t){(int8_t)(i * 17 - 128)}, 1);
+  put(&b, "\x00\xb8", 2); // d = -0.5
+  mx_file f = mx_load_gguf(written(&b));
+  assert_non_null(f);
+  assert_int_equal(mx_dim(mx_file_get(f, "a.scales"), -1), 16);
+  for (int i = 0; i < 256; i++)
+    assert_true(affine(f, "a", 256, 6, i) == -0.5f * (float)(i / 16 * 17 - 128) * (float)(i % 64 - 32));
+  mx_file_free(f);
+}
+
+static void gguf_q5_keeps_the_fifth_bit(void **state) {
+  struct bytes b = gguf(2, 0);
+  info(&b, "a", 1, (uint64_t[]){32}, Q5_0, 0);
+  info(&b, "b", 1, (uint64_t[]){32}, Q5_1, 32);
+  pad(&b, 32);
+  put(&b, "\x00\x38", 2); // d = 0.5
+  put32(&b, 0xffff0000);
+  for (int i = 0; i < 16; i++) put(&b, &(uint8_t){(uint8_t)(i * 17)}, 1); // element i is i
+  pad(&b, 32);
+  put(&b, "\x00\x38\x00\xbc", 4); // d = 0.5, m = -1
+  put32(&b, 0x0000ffff);
+  for (int i = 0; i < 16; i++) put(&b, &(uint8_t){(uint8_t)(i * 17)}, 1);
+  mx_file f = mx_load_gguf(written(&b));
+  assert_non_null(f);
+  for (int i = 0; i < 32; i++) {
+    assert_int_equal(element(mx_data(mx_file_get(f, "a")), 5, i), i);
+    assert_int_equal(element(mx_data(mx_file_get(f, "b")), 5, i), i ^ 16);
+  }
+  assert_int_equal(*(const uint16_t *)mx_data(mx_file_get(f, "a.biases")), 0xc800); // -16 * 0.5
+  assert_int_equal(*(const uint16_t *)mx_data(mx_file_get(f, "b.biases")), 0xbc00);
   mx_file_free(f);
 }
 
@@ -184,7 +278,9 @@ static void bad_gguf_is_refused(void **state) {
     uint64_t offset;
     const char *word;
   } rows[] = {
-      {1, {32}, Q4_K, 0, "Q4_K"},
+      {1, {32}, IQ4_NL, 0, "IQ4_NL"},
+      {1, {32}, Q4_K, 0, "blocks of 256"},
+      {1, {256}, Q4_K, 0, "144 bytes"},
       {1, {32}, 99, 0, "99"},
       {1, {33}, Q4_1, 0, "blocks"},
       {0, {0}, Q8_0, 0, "blocks"},
@@ -294,6 +390,11 @@ static void damaged_gguf_does_no_harm(void **state) {
   pad(&b, 8);
   put(&b, (uint8_t[32]){0}, 32);
   damage(load_gguf, &b, b.n);
+  b = gguf(1, 0);
+  info(&b, "a.weight", 1, (uint64_t[]){256}, Q2_K, 0);
+  pad(&b, 32);
+  for (int i = 0; i < 84; i++) put(&b, &(uint8_t){(uint8_t)i}, 1);
+  damage(load_gguf, &b, b.n);
 }
 
 REMOVE_FOLDER("none")
@@ -302,6 +403,9 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(gguf_metadata_keeps_kinds_and_dtypes),
       cmocka_unit_test(gguf_blocks_become_affine),
+      cmocka_unit_test(gguf_q4_k_keeps_scales_and_minima),
+      cmocka_unit_test(gguf_q6_k_has_groups_of_16),
+      cmocka_unit_test(gguf_q5_keeps_the_fifth_bit),
       cmocka_unit_test(gguf_biases_beyond_half_become_float32),
       cmocka_unit_test(gguf_plain_tensors_keep_their_bytes),
       cmocka_unit_test(a_saved_gguf_loads_the_same),
