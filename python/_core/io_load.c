@@ -115,7 +115,9 @@ static PyObject *load(io_file *file, PyObject *o, const char *said, bool metadat
 }
 
 FUNCTION(
-    load, "file: object, /, format: str? = None, return_metadata: bool = False" STREAM,
+    load,
+    "file: object, /, format: str? = None, return_metadata: bool = False" STREAM
+    " -> array | dict[str, array] | tuple[dict[str, array], dict[str, Any]]",
     "The arrays of a file, a path or an object with read(): one array (npy) or a dict (npz, safetensors, "
     "gguf), with return_metadata (dict, metadata). The format is the name's ending unless given. A file "
     "at a path is mapped and read when used; a file object is read once. A bad file raises ValueError, "

@@ -86,7 +86,7 @@ static int save_npy(const items *it, const char *path, mx_writer writer) {
 }
 
 FUNCTION(
-    save, "file: object, arr: array",
+    save, "file: object, arr: array -> None",
     "Saves one array as npy, to an object with write() or a path, which gets the ending where it lacks it.") {
   mx_array a = py_lend(f->v[1].a);
   items it = {.n = 1, .handles = &a};
@@ -128,12 +128,12 @@ static PyObject *savez(frame *f, saver save) {
   return finish(&it, status, f->f->name, f->v[0].o, ".npz", save);
 }
 
-FUNCTION(savez, "file: object, *args, **kwargs",
+FUNCTION(savez, "file: object, *args, **kwargs -> None",
          "Saves arrays as npz, to an object with write() or a path, which gets the ending where it lacks it. "
          "They are named arr_0, arr_1 ... and by keyword.") {
   return savez(f, save_stored);
 }
-FUNCTION(savez_compressed, "file: object, *args, **kwargs", "As savez, compressed.") {
+FUNCTION(savez_compressed, "file: object, *args, **kwargs -> None", "As savez, compressed.") {
   return savez(f, save_deflated);
 }
 
@@ -164,7 +164,7 @@ static int save_tensors(const items *it, const char *path, mx_writer writer) {
 }
 
 FUNCTION(
-    save_safetensors, "file: object, arrays: object, metadata: object? = None",
+    save_safetensors, "file: object, arrays: object, metadata: object? = None -> None",
     "Saves a dict of arrays, and a dict of strings as metadata, as safetensors, to an object with write() or "
     "a path, which gets the ending where it lacks it.") {
   items it = {0};
@@ -229,7 +229,7 @@ static int save_tensors_gguf(const items *it, const char *path, mx_writer writer
 }
 
 FUNCTION(
-    save_gguf, "file: object, arrays: object, metadata: object? = None",
+    save_gguf, "file: object, arrays: object, metadata: object? = None -> None",
     "Saves a dict of arrays as GGUF, with metadata: arrays, strings or lists of strings, to an object with "
     "write() or a path, which gets the ending where it lacks it.") {
   items it = {0};
