@@ -3,6 +3,7 @@
 # make bench    the CPU benchmark against its peers (installs them when asked: make bench PEERS="torch llama")
 # make sanitize the C tests under AddressSanitizer and UndefinedBehaviorSanitizer (gcc: its kernels build in a fifth of
 #               clang's time)
+# make fuzz     the loaders under libFuzzer for SECONDS=60, built by clang
 # make stubs    the type stubs of mlx.core, written anew from the built extension
 # make warnings every source checked for warnings, by clang and gcc
 BUILD := build
@@ -11,7 +12,7 @@ VENV  := $(CURDIR)/.venv
 RUN   := env VIRTUAL_ENV=$(VENV) PATH=$(VENV)/bin:$$PATH
 JOBS  := $(shell nproc)
 
-.PHONY: all setup build demo test sanitize warnings stubs bench lint clean
+.PHONY: all setup build demo test sanitize warnings stubs fuzz bench lint clean
 all: build
 
 setup:
@@ -48,6 +49,14 @@ warnings: setup $(BUILD)/build.ninja
 	@echo "checking for warnings"
 	@$(RUN) python tools/check_warnings.py $(BUILD)-clang $(BUILD)
 
+SECONDS ?= 60
+fuzz: build
+	@[ -d $(BUILD)-fuzz ] || CC=clang $(RUN) meson setup $(BUILD)-fuzz -Dfuzz=true -Dpython=disabled -Dexamples=disabled \
+	  -Dkernel_optimization=-O0 $(MESON_FLAGS) > $(BUILD)-fuzz.log 2>&1 || { cat $(BUILD)-fuzz.log; exit 1; }
+	@$(RUN) ninja -C $(BUILD)-fuzz -j $(JOBS) --quiet tests/c/fuzz_io
+	@$(RUN) python tools/fuzz_seeds.py $(BUILD)-fuzz/corpus
+	@cd $(BUILD)-fuzz && tests/c/fuzz_io -max_total_time=$(SECONDS) -max_len=4096 -print_final_stats=1 corpus
+
 stubs: build
 	@$(RUN) python tools/stubs.py python/mlx
 
@@ -59,4 +68,4 @@ lint:
 	@git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-clang $(BUILD).log $(BUILD)-asan.log $(BUILD)-clang.log
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-clang $(BUILD)-fuzz $(BUILD).log $(BUILD)-asan.log $(BUILD)-clang.log $(BUILD)-fuzz.log
