@@ -51,7 +51,7 @@ MX_API mx_file mx_read_safetensors(mx_reader reader);
    "x.weight" of K columns becomes packed uint32 "x.weight", "x.scales", "x.biases". Q4_0 Q4_1 Q5_0 Q5_1 Q8_0:
    4, 5 or 8 bits in groups of 32 with scales of float16. Q4_K Q5_K: groups of 32, Q2_K Q3_K Q6_K: groups of
    16, with scales of float32. In general the group has K / (columns of scales) elements of 32 * (columns of
-   weight) / K bits. */
+   weight) / K bits. MXFP4 becomes "x.weight" and uint8 "x.scales" of mode mxfp4. */
 MX_API mx_file mx_load_gguf(const char *path);
 MX_API mx_file mx_read_gguf(mx_reader reader);
 /* npz: a zip archive of npy members, stored or deflated; names lose their ".npy". Stored members are used in

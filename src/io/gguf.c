@@ -47,7 +47,8 @@ static const struct {
     {18, "IQ3_XXS", -1},       {19, "IQ1_S", -1},      {20, "IQ4_NL", -1},      {21, "IQ3_S", -1},
     {22, "IQ2_S", -1},         {23, "IQ4_XS", -1},     {24, "I8", MX_INT8},     {25, "I16", MX_INT16},
     {26, "I32", MX_INT32},     {27, "I64", MX_INT64},  {28, "F64", MX_FLOAT64}, {29, "IQ1_M", -1},
-    {30, "BF16", MX_BFLOAT16}, {34, "TQ1_0", -1},      {35, "TQ2_0", -1},       {39, "MXFP4", -1}};
+    {30, "BF16", MX_BFLOAT16}, {34, "TQ1_0", -1},      {35, "TQ2_0", -1},       {39, "MXFP4", -1},
+    {40, "NVFP4", -1}};
 enum { NTYPES = sizeof types / sizeof *types };
 
 struct info {
@@ -117,7 +118,7 @@ static int add_plain(struct mxi_gguf *g, const struct info *t, mx_dtype dtype, c
 
 /* ---- Quantised tensors ---- */
 struct packed {
-  mx_array words, scales, biases;
+  mx_array words, scales, biases; /* biases NULL: of floats */
 };
 
 static bool biases_overflow(const struct packed *p) {
@@ -159,13 +160,14 @@ static int pack(struct mxi_gguf *g, const struct mxi_quant_format *f, size_t beg
     size_t n = nblocks - i < piece ? nblocks - i : piece, at = begin + i * f->block_bytes;
     f->pack(g->map->data + at, n, mxi_data(uint32_t, p->words) + i * (size_t)(f->block / 32 * f->bits),
             (char *)p->scales->data + i * groups * group_bytes,
-            (char *)p->biases->data + i * groups * group_bytes);
+            p->biases ? (char *)p->biases->data + i * groups * group_bytes : NULL);
     mxi_mapping_drop(g->map, at, at + n * f->block_bytes);
   }
   return f->bias_factor && biases_overflow(p) ? widen(p, f) : 0;
 }
 
-/* Adds name, STEM.scales and STEM.biases, where name is STEM.weight or STEM. Takes over the arrays. */
+/* Adds name, STEM.scales and STEM.biases if there are some, where name is STEM.weight or STEM. Takes over the
+ * arrays. */
 static int add_packed(struct mxi_gguf *g, const struct info *t, const char *name, struct packed *p) {
   static const char weight[] = ".weight";
   size_t stem = t->name_length, tail = sizeof weight - 1;
@@ -181,7 +183,7 @@ static int add_packed(struct mxi_gguf *g, const struct info *t, const char *name
     p->scales = NULL;
   }
   memcpy(part + stem, ".biases", 7);
-  if (!status) {
+  if (!status && p->biases) {
     status = mxi_file_add(g->file, part, stem + 7, p->biases);
     p->biases = NULL;
   }
@@ -206,9 +208,10 @@ static int add_quantized(struct mxi_gguf *g, const struct info *t, const struct 
   if (nblocks < 0 || __builtin_mul_overflow(nblocks, (int64_t)f->block_bytes, &bytes)) bytes = -1;
   MXI_TRY(claim(g, t, bytes, name, &begin));
   struct packed p = {mxi_array_alloc(MX_UINT32, (mx_ints){shape, t->ndim}),
-                     mxi_array_alloc(f->dtype, (mx_ints){groups, t->ndim}),
-                     mxi_array_alloc(f->dtype, (mx_ints){groups, t->ndim})};
-  int status = p.words && p.scales && p.biases ? pack(g, f, begin, &p) : -1;
+                     mxi_array_alloc(f->dtype, (mx_ints){groups, t->ndim}), NULL};
+  bool affine = f->dtype != MX_UINT8;
+  if (affine) p.biases = mxi_array_alloc(f->dtype, (mx_ints){groups, t->ndim});
+  int status = p.words && p.scales && (p.biases || !affine) ? pack(g, f, begin, &p) : -1;
   if (!status) status = add_packed(g, t, name, &p);
   mxi_unref(p.words);
   mxi_unref(p.scales);
@@ -225,7 +228,8 @@ static int add_tensor(struct mxi_gguf *g, const struct info *t) {
   for (int i = 0; i < NTYPES; i++) {
     if (types[i].type != t->type) continue;
     if (types[i].dtype >= 0) return add_plain(g, t, (mx_dtype)types[i].dtype, name);
-    return mxi_bad_file(&g->place, "expected a type F32 F16 BF16 F64 I8..I64 Q4_0..Q8_0 Q2_K..Q6_K, got %s",
+    return mxi_bad_file(&g->place,
+                        "expected a type F32 F16 BF16 F64 I8..I64 Q4_0..Q8_0 Q2_K..Q6_K MXFP4, got %s",
                         types[i].name);
   }
   return mxi_bad_file(&g->place, "expected a known tensor type, got %u", t->type);

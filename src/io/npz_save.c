@@ -55,7 +55,7 @@ static void put_name(struct record *r, const struct member *m) {
 /* What header and directory share, from the version to the checksum. */
 static void put_common(struct record *r, const struct member *m, bool wide) {
   bool ascii = true;
-  for (const char *c = m->name; *c; c++) ascii &= *c > 0;
+  for (const char *c = m->name; *c; c++) ascii &= (unsigned char)*c < 0x80;
   put16(r, wide ? VERSION64 : VERSION);
   put16(r, (ascii ? 0 : MXI_ZIP_UTF8) | (m->deflate ? MXI_ZIP_HAS_DESCRIPTOR : 0));
   put16(r, m->deflate ? MXI_ZIP_DEFLATED : MXI_ZIP_STORED);

@@ -7,6 +7,7 @@
    Q5_0     22    d, fifth bits [4], nibbles [16]       d (q - 16)   -> scale d, bias -16 d
    Q5_1     24    d, m, fifth bits [4], nibbles [16]    d q + m      -> scale d, bias m
    Q8_0     34    d, signed bytes [32]                  d q          -> q + 128, scale d, bias -128 d
+   MXFP4    17    exponent, nibbles [16]                2^(e - 127) times a float of 4 bits (e2m1): as it is
 
    d and m are float16. Byte i of the nibbles holds element i below and element i + 16 above. A packed word
    holds its elements in order from the lowest bits. Biases are d times a power of two: exact unless they
@@ -98,12 +99,22 @@ static void pack_q5_1(const uint8_t *block, size_t n, uint32_t *words, void *to_
   }
 }
 
+static void pack_mxfp4(const uint8_t *block, size_t n, uint32_t *words, void *to_scales, void *to_biases) {
+  uint8_t *scales = to_scales;
+  (void)to_biases;
+  for (size_t i = 0; i < n; i++, block += 17) {
+    scales[i] = *block;
+    pack_nibbles(block + 1, words + 4 * i);
+  }
+}
+
 static const struct mxi_quant_format formats[] = {
     {2, 4, 32, 18, 32, MX_FLOAT16, pack_q4_0, -8},       {3, 4, 32, 20, 32, MX_FLOAT16, pack_q4_1, 0},
     {6, 5, 32, 22, 32, MX_FLOAT16, pack_q5_0, -16},      {7, 5, 32, 24, 32, MX_FLOAT16, pack_q5_1, 0},
     {8, 8, 32, 34, 32, MX_FLOAT16, pack_q8_0, -128},     {10, 2, 256, 84, 16, MX_FLOAT32, mxi_pack_q2_k, 0},
     {11, 3, 256, 110, 16, MX_FLOAT32, mxi_pack_q3_k, 0}, {12, 4, 256, 144, 32, MX_FLOAT32, mxi_pack_q4_k, 0},
-    {13, 5, 256, 176, 32, MX_FLOAT32, mxi_pack_q5_k, 0}, {14, 6, 256, 210, 16, MX_FLOAT32, mxi_pack_q6_k, 0}};
+    {13, 5, 256, 176, 32, MX_FLOAT32, mxi_pack_q5_k, 0}, {14, 6, 256, 210, 16, MX_FLOAT32, mxi_pack_q6_k, 0},
+    {39, 4, 32, 17, 32, MX_UINT8, pack_mxfp4, 0}};
 
 const struct mxi_quant_format *mxi_quant_format_of(uint32_t type) {
   for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)

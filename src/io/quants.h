@@ -11,7 +11,8 @@ struct mxi_quant_format {
   int block;          /* elements in a block of the file; rows are whole blocks */
   size_t block_bytes; /* in the file */
   int group;          /* elements that share a scale and a bias: 32 or 16 */
-  mx_dtype dtype;     /* of scales and biases: float16 where the file holds them so, else float32 */
+  mx_dtype dtype;     /* of scales and biases: float16 where the file holds them so, else float32.
+                         uint8: exponents of two over floats of 4 bits, without biases */
   /* Packs n blocks: n * block elements into words, n * block / group scales and biases. */
   void (*pack)(const uint8_t *blocks, size_t n, uint32_t *words, void *scales, void *biases);
   /* Of float16: the bias as a multiple of the scale; 0 where the file holds the bias itself. */

@@ -200,8 +200,23 @@ def test_rows_of_broken_blocks_are_refused(tmp_path, name):
         mx.load(tmp_path / "a.gguf")
 
 
+def test_mxfp4_is_the_format_of_that_name(tmp_path):
+    """A block: an exponent, then nibbles of floats of 4 bits: sign, two bits of exponent, one of mantissa."""
+    rng = np.random.default_rng(0)
+    blocks = rng.integers(0, 256, (3 * 2, 17), dtype=np.uint8)
+    blocks[:, 0] = rng.integers(100, 150, 6)
+    write_gguf(tmp_path / "a.gguf", {"x.weight": (39, (3, 64), blocks.tobytes())})
+    arrays = mx.load(tmp_path / "a.gguf")
+    assert sorted(arrays) == ["x.scales", "x.weight"]
+    got = mx.dequantize(arrays["x.weight"], arrays["x.scales"], mode="mxfp4", dtype=mx.float32)
+    values = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6], np.float32)
+    q = fields(blocks[:, 1:], 4, 1)
+    want = np.where(q < 8, 1, -1) * values[q % 8] * np.exp2(blocks[:, :1].astype(np.float32) - 127)
+    assert np.array_equal(np.array(got), want.reshape(3, 64))
+
+
 def test_formats_that_are_not_affine_are_refused(tmp_path):
-    for kind, name in [(20, "IQ4_NL"), (23, "IQ4_XS"), (39, "MXFP4")]:
+    for kind, name in [(20, "IQ4_NL"), (23, "IQ4_XS"), (34, "TQ1_0"), (40, "NVFP4"), (99, "type")]:
         write_gguf(tmp_path / "a.gguf", {"x": (kind, (256,), bytes(1024))})
         with pytest.raises(ValueError, match=name):
             mx.load(tmp_path / "a.gguf")
