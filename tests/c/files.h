@@ -3,6 +3,7 @@
    byte. */
 #ifndef MXI_TESTS_FILES_H
 #define MXI_TESTS_FILES_H
+#include "base/alloc.h"
 #include "mlx/mlx.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -173,6 +174,23 @@ static inline void damage(loader load, const struct bytes *good, size_t fixed) {
       int status = k ? load(NULL, &(struct stream){&flipped, 0, SIZE_MAX}) : load_both(load, &flipped);
       if (status) assert_int_equal(mx_error_code(), MX_INVALID_ARGUMENT);
     }
+}
+
+/* Every allocation fails in turn, from the path and from a stream: MX_OUT_OF_MEMORY, and nothing is lost. */
+static inline void starve(loader load, const struct bytes *good) {
+  const char *path = written(good);
+  for (int streamed = 0; streamed < 2; streamed++) {
+    long n = 0;
+    for (int status = -1; status; n++) {
+      struct stream s = {good, 0, SIZE_MAX};
+      mx_error_clear();
+      mxi_alloc_fail_after(n);
+      status = load(streamed ? NULL : path, &s);
+      mxi_alloc_fail_after(-1);
+      if (status) assert_int_equal(mx_error_code(), MX_OUT_OF_MEMORY);
+    }
+    assert_true(n > 2);
+  }
 }
 
 /* ---- The folder of a group of tests ---- */

@@ -397,6 +397,23 @@ static void damaged_gguf_does_no_harm(void **state) {
   damage(load_gguf, &b, b.n);
 }
 
+static void failed_allocations_of_gguf_are_errors(void **state) {
+  struct bytes b = gguf(2, 2);
+  key(&b, "t", 9);
+  put32(&b, 8);
+  put64(&b, 1);
+  put_string(&b, "x");
+  key(&b, "n", 4);
+  put32(&b, 5);
+  info(&b, "a.weight", 1, (uint64_t[]){256}, Q2_K, 0);
+  info(&b, "b", 1, (uint64_t[]){32}, Q8_0, 96);
+  pad(&b, 32);
+  put(&b, (uint8_t[96]){0}, 96);
+  put(&b, "\x00\x64", 2); // 1024: its biases become float32
+  put(&b, (uint8_t[32]){0}, 32);
+  starve(load_gguf, &b);
+}
+
 REMOVE_FOLDER("none")
 
 int main(void) {
@@ -412,6 +429,7 @@ int main(void) {
       cmocka_unit_test(bad_gguf_is_refused),
       cmocka_unit_test(bad_gguf_metadata_is_refused),
       cmocka_unit_test(damaged_gguf_does_no_harm),
+      cmocka_unit_test(failed_allocations_of_gguf_are_errors),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

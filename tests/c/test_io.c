@@ -278,6 +278,14 @@ static void saving_over_a_loaded_file_is_safe(void **state) {
   }
 }
 
+static void failed_allocations_of_loads_are_errors(void **state) {
+  struct bytes b = safetensors(
+      "{\"__metadata__\":{\"k\":\"v\"},\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8);
+  starve(load_safetensors, &b);
+  b = npy("{'descr': '<i2', 'fortran_order': True, 'shape': (2, 3), }", "abcdefghijkl", 12);
+  starve(load_npy, &b);
+}
+
 /* ---- Streams ---- */
 static void streams_get_the_bytes_of_a_file(void **state) {
   MX_SCOPE {
@@ -370,6 +378,7 @@ int main(void) {
       cmocka_unit_test(a_missing_file_is_the_systems_error),
       cmocka_unit_test(a_failed_save_leaves_the_old_file),
       cmocka_unit_test(saving_over_a_loaded_file_is_safe),
+      cmocka_unit_test(failed_allocations_of_loads_are_errors),
       cmocka_unit_test(streams_get_the_bytes_of_a_file),
       cmocka_unit_test(a_stream_that_breaks_ends_the_save),
       cmocka_unit_test(a_stream_is_read_to_the_arrays_end_only),
