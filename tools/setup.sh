@@ -2,7 +2,7 @@
 # Sets up what mlx.c needs to build and test: Debian packages, a virtual environment in .venv, the example model.
 # usage: tools/setup.sh            (run from the repository's root; the Makefile does)
 set -eu
-packages="gcc make pkg-config libjansson-dev libpcre2-dev libcmocka-dev python3-dev python3-venv"
+packages="gcc make pkg-config libjansson-dev zlib1g-dev libpcre2-dev libcmocka-dev python3-dev python3-venv"
 
 missing=""
 for p in $packages; do

@@ -140,10 +140,8 @@ def load(path: str) -> tuple[Llama, dict]:
         packed, scales = weights.get(f"{name}.weight"), weights.get(f"{name}.scales")
         if scales is None:
             return False
-        return {
-            "group_size": 32,
-            "bits": packed.shape[-1] // scales.shape[-1],
-        }  # words of 32 bits per group of 32
+        columns = module.weight.shape[-1]
+        return {"group_size": columns // scales.shape[-1], "bits": 32 * packed.shape[-1] // columns}
 
     nn.quantize(model, class_predicate=format_of)
     for part in ("scales", "biases"):  # an embedding has its scales' dtype: activations are to be float32

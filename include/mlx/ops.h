@@ -249,7 +249,7 @@ MX_API mx_array mx_argwhere(mx_array a);
 /* ---- Quantisation ---- affine: w = q * scale + bias, one scale and bias for each group along the last axis
  * ---- */
 typedef struct mx_quant {
-  int group_size; /* 32, 64 or 128; 0 = 64 */
+  int group_size; /* 16, 32, 64 or 128; 0 = 64 */
   int bits;       /* 2 3 4 5 6 8; 0 = 4 */
 } mx_quant;
 /* w (..., N, K) -> packed uint32 (..., N, K * bits / 32), scales and biases (..., N, K / group_size) of w's

@@ -111,13 +111,30 @@ static int read_param(function *f, param *p, const char **text) {
   return 0;
 }
 
+/* Parts the type of the result from the parameters. */
+static int read_returns(function *f) {
+  const char *arrow = strstr(f->signature, "-> ");
+  if (!arrow) return 0;
+  size_t n = (size_t)(arrow - f->signature);
+  while (n && f->signature[n - 1] == ' ') n--;
+  char *parameters = PyMem_Malloc(n + 1); /* lives as long as the process */
+  if (!parameters) return PyErr_NoMemory(), -1;
+  memcpy(parameters, f->signature, n);
+  parameters[n] = 0;
+  f->signature = parameters;
+  f->returns = arrow + 3;
+  return 0;
+}
+
 static int read_signature(function *f) {
   if (f->params) return 0;
   if (!f->signature) { /* an alias: doc points at the row it repeats */
     const function *of = (const function *)(const void *)f->doc;
     f->signature = of->signature;
+    f->returns = of->returns;
     f->doc = of->doc;
   }
+  if (read_returns(f) < 0) return -1;
   param params[MAX_PARAMS] = {0};
   f->npositional = -1;
   for (const char *p = f->signature; *p;) {
@@ -126,12 +143,13 @@ static int read_signature(function *f) {
       f->npositional_only = f->n;
       p++;
     } else if (*p == '*') {
+      char rest[64];
+      bool keywords = p[1] == '*';
       if (f->npositional < 0) f->npositional = f->n;
       p++;
       if (*p && *p != ',') {
-        char rest[64];
         read_word(&p, ",", rest, sizeof rest);
-        f->variadic = true;
+        f->variadic |= keywords ? REST_KEYWORDS : REST_POSITIONAL;
       }
     } else {
       if (f->n == MAX_PARAMS) {
@@ -188,11 +206,45 @@ static char *make_doc(const function *f, bool method) {
   return doc;
 }
 
+/* Every table of rows that was added, and the module or type that it belongs to. */
+static struct {
+  const char *owner;
+  function *const *first, *const *last;
+} tables[16];
+static int ntables;
+
+static int remember_table(const char *owner, function *const *first, function *const *last) {
+  if (ntables == sizeof tables / sizeof *tables) {
+    PyErr_SetString(PyExc_SystemError, "too many tables of functions");
+    return -1;
+  }
+  tables[ntables].owner = owner;
+  tables[ntables].first = first;
+  tables[ntables++].last = last;
+  return 0;
+}
+
+FUNCTION(_signatures, "-> list[tuple[str, str, str, str, str]]",
+         "Of every function: the module or type it is in, its name, its typed parameters, the type of its "
+         "result, and "
+         "its documentation. Type stubs are made from it.") {
+  PyObject *list = PyList_New(0);
+  for (int i = 0; i < ntables; i++)
+    for (function *const *r = tables[i].first; list && r < tables[i].last; r++) {
+      PyObject *row = Py_BuildValue("(sssss)", tables[i].owner, (*r)->name, (*r)->signature,
+                                    (*r)->returns ? (*r)->returns : "array", (*r)->doc);
+      if (!row || PyList_Append(list, row) < 0) Py_CLEAR(list);
+      Py_XDECREF(row);
+    }
+  return list;
+}
+
 PyMethodDef *py_method_table(function *const *first, function *const *last, const PyMethodDef *more) {
   size_t n = (size_t)(last - first), nmore = 0;
   while (more && more[nmore].ml_name) nmore++;
   PyMethodDef *table = PyMem_Calloc(n + nmore + 1, sizeof *table); /* lives as long as the process */
   if (!table) return (PyMethodDef *)PyErr_NoMemory();
+  if (remember_table("mlx.core.array", first, last) < 0) return NULL;
   for (size_t i = 0; i < n; i++) {
     if (read_signature(first[i]) < 0) return NULL;
     table[i] = (PyMethodDef){first[i]->name, (PyCFunction)(void (*)(void))first[i]->method,
@@ -205,6 +257,8 @@ PyMethodDef *py_method_table(function *const *first, function *const *last, cons
 int py_add_functions(PyObject *module, function *const *first, function *const *last) {
   PyMethodDef *table = PyMem_Calloc((size_t)(last - first) + 1, sizeof *table);
   if (!table) return PyErr_NoMemory(), -1;
+  const char *owner = PyModule_GetName(module);
+  if (!owner || remember_table(owner, first, last) < 0) return -1;
   for (PyMethodDef *m = table; first < last; first++, m++) {
     if (read_signature(*first) < 0) return -1;
     *m = (PyMethodDef){(*first)->name, (PyCFunction)(void (*)(void))(*first)->call,
@@ -405,7 +459,7 @@ static bool sort_arguments(frame *fr, PyObject *self, PyObject *const *args, Py_
       slots[at++] = args[i];
       continue;
     }
-    if (f->variadic) {
+    if (f->variadic & REST_POSITIONAL) {
       fr->rest = args + i;
       fr->nrest = n - i;
       break;
@@ -418,6 +472,11 @@ static bool sort_arguments(frame *fr, PyObject *self, PyObject *const *args, Py_
   for (Py_ssize_t i = 0; i < nnames; i++) {
     PyObject *name = PyTuple_GetItem(names, i);
     int p = find_param(f, name);
+    if (p < 0 && f->variadic & REST_KEYWORDS) {
+      if (!fr->keywords && !(fr->keywords = PyDict_New())) return false;
+      if (PyDict_SetItem(fr->keywords, name, args[n + i]) < 0) return false;
+      continue;
+    }
     if (p < 0 || slots[p]) {
       PyErr_Format(PyExc_TypeError,
                    p < 0 ? "%s(): unexpected argument '%U'" : "%s(): argument '%U' given twice", f->name,
@@ -434,9 +493,13 @@ PyObject *py_call(const function *f, PyObject *self, PyObject *const *args, Py_s
   fr.f = f;
   fr.given = fr.none = 0;
   fr.rest = NULL;
+  fr.keywords = NULL;
   fr.nrest = fr.nints = fr.nblocks = 0;
   PyObject *slots[MAX_PARAMS] = {0};
-  if (!sort_arguments(&fr, self, args, n, names, slots)) return NULL;
+  if (!sort_arguments(&fr, self, args, n, names, slots)) {
+    Py_XDECREF(fr.keywords);
+    return NULL;
+  }
   mx_scope scope = mx_scope_open();
   PyObject *result = NULL;
   for (int i = 0; i < f->n; i++) {
@@ -458,6 +521,7 @@ PyObject *py_call(const function *f, PyObject *self, PyObject *const *args, Py_s
   }
 done:
   mx_scope_close(&scope);
+  Py_XDECREF(fr.keywords);
   for (int i = 0; i < fr.nblocks; i++) PyMem_Free(fr.blocks[i]);
   return result;
 }

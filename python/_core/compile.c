@@ -159,7 +159,9 @@ done:
 
 static void nothing_to_release(void *context) { (void)context; }
 
-FUNCTION(compile, "fun: object, inputs: object? = None, outputs: object? = None, shapeless: bool = False",
+FUNCTION(compile,
+         "fun: object, inputs: object? = None, outputs: object? = None, shapeless: bool = False -> "
+         "Callable[..., Any]",
          "A compiled fun: traced at its first call for each set of shapes, dtypes and constants, then run "
          "from its plan. "
          "inputs and outputs: lists or dicts of arrays that fun reads, or changes, besides its arguments and "
@@ -179,12 +181,12 @@ FUNCTION(compile, "fun: object, inputs: object? = None, outputs: object? = None,
   }
   return (PyObject *)o;
 }
-FUNCTION(disable_compile, "", "Compiled functions call the plain function from now on.") {
+FUNCTION(disable_compile, "-> None", "Compiled functions call the plain function from now on.") {
   (void)f;
   mx_set_compile_enabled(compile_enabled = false);
   Py_RETURN_NONE;
 }
-FUNCTION(enable_compile, "", "Compiled functions are compiled again.") {
+FUNCTION(enable_compile, "-> None", "Compiled functions are compiled again.") {
   (void)f;
   mx_set_compile_enabled(compile_enabled = true);
   Py_RETURN_NONE;
@@ -202,11 +204,12 @@ static PyObject *evaluate(frame *f, int (*how)(int, const mx_array *)) {
   if (status < 0 || !handles) return NULL;
   Py_RETURN_NONE;
 }
-FUNCTION(eval, "*args", "Computes the arrays of all trees given, and waits. Other leaves are ignored.") {
+FUNCTION(eval, "*args -> None",
+         "Computes the arrays of all trees given, and waits. Other leaves are ignored.") {
   return evaluate(f, py_eval);
 }
 FUNCTION(
-    async_eval, "*args",
+    async_eval, "*args -> None",
     "Starts to compute the arrays of all trees given, without waiting. An error surfaces at the next eval.") {
   return evaluate(f, py_async_eval);
 }

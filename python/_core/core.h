@@ -91,9 +91,11 @@ struct function {
   fast_call call, method;
   param *params; /* from here on read from the signature when the module starts */
   int n, npositional_only, npositional;
-  int stream;    /* index of the stream parameter, or -1 */
-  bool variadic; /* `*name` takes the rest of the positional arguments */
+  int stream;          /* index of the stream parameter, or -1 */
+  uint8_t variadic;    /* what `*name` and `**name` take */
+  const char *returns; /* the type behind "->"; NULL: an array */
 };
+enum { REST_POSITIONAL = 1, REST_KEYWORDS = 2 };
 struct frame {
   const function *f;
   uint32_t given; /* bit i: argument i is present and not None */
@@ -101,14 +103,16 @@ struct frame {
   value v[MAX_PARAMS];
   PyObject *const *rest; /* of a variadic function */
   Py_ssize_t nrest;
+  PyObject *keywords; /* a dict of the keywords that `**name` took; NULL: none */
   int nints, nblocks;
   int64_t ints[FRAME_INTS];
   int64_t *blocks[MAX_PARAMS]; /* longer integer lists */
 };
 
 /* A signature reads `a: array, /, axis: ints? = None, keepdims: bool = False, *, stream: stream = None`:
-   names with a kind, a question mark where None is accepted, and defaults. It is also the function's text
-   signature. */
+   names with a kind, a question mark where None is accepted, and defaults; behind them ` -> int` or another
+   Python type where the result isn't an array. It is also the function's text signature, and its line in the
+   type stubs. */
 PyObject *py_call(const function *f, PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names);
 /* Adds the rows between two pointers to a module; to a table of methods. */
 int py_add_functions(PyObject *module, function *const *first, function *const *last);
@@ -131,40 +135,41 @@ PyMethodDef *py_method_table(function *const *first, function *const *last, cons
   }
 /* FUNCTION_IN(module, ...) { body }: a function of core, random or fast. FUNCTION: of core.
    FUNCTION_AND_METHOD: also a method of array, whose self is the first parameter. METHOD: only that. */
-#define FUNCTION_IN(module, name, signature, doc)                                                    \
-  MXI_DECLARE(name)                                                                                  \
-  static function function_##name = {#name, signature, doc, body_##name, call_##name, method_##name, \
-                                     0,     0,         0,   0,           -1,          0};            \
-  MXI_ROW(module, name);                                                                             \
+#define FUNCTION_IN(module, name, signature, doc)                                                       \
+  MXI_DECLARE(name)                                                                                     \
+  static function function_##name = {#name, signature, doc, body_##name, call_##name, method_##name, 0, \
+                                     0,     0,         0,   -1,          0,           NULL};            \
+  MXI_ROW(module, name);                                                                                \
   static PyObject *body_##name(frame *f)
 #define FUNCTION(name, signature, doc) FUNCTION_IN(core, name, signature, doc)
 #define METHOD(name, signature, doc)   FUNCTION_IN(methods, name, signature, doc)
-#define FUNCTION_AND_METHOD(name, signature, doc)                                                    \
-  MXI_DECLARE(name)                                                                                  \
-  static function function_##name = {#name, signature, doc, body_##name, call_##name, method_##name, \
-                                     0,     0,         0,   0,           -1,          0};            \
-  MXI_ROW(core, name);                                                                               \
-  MXI_ROW(methods, name);                                                                            \
+#define FUNCTION_AND_METHOD(name, signature, doc)                                                       \
+  MXI_DECLARE(name)                                                                                     \
+  static function function_##name = {#name, signature, doc, body_##name, call_##name, method_##name, 0, \
+                                     0,     0,         0,   -1,          0,           NULL};            \
+  MXI_ROW(core, name);                                                                                  \
+  MXI_ROW(methods, name);                                                                               \
   static PyObject *body_##name(frame *f)
 /* A second name for the function of this file called `name`. */
-#define ALIAS(alias, name)                                                                               \
-  static function function_##alias;                                                                      \
-  static PyObject *call_##alias(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names) {  \
-    (void)self;                                                                                          \
-    return py_call(&function_##alias, NULL, args, n, names);                                             \
-  }                                                                                                      \
-  static function function_##alias = {                                                                   \
-      #alias, NULL, (const char *)&function_##name, body_##name, call_##alias, NULL, 0, 0, 0, 0, -1, 0}; \
+#define ALIAS(alias, name)                                                                              \
+  static function function_##alias;                                                                     \
+  static PyObject *call_##alias(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names) { \
+    (void)self;                                                                                         \
+    return py_call(&function_##alias, NULL, args, n, names);                                            \
+  }                                                                                                     \
+  static function function_##alias =                                                                    \
+      {#alias, NULL, (const char *)&function_##name, body_##name, call_##alias, NULL, 0, 0, 0, 0, -1,   \
+       0,      NULL};                                                                                   \
   MXI_ROW(core, alias)
 /* A method whose function of the same name has another signature: its body is method_<name>_body. */
-#define METHOD_ROW(name, signature, doc)                                                         \
-  static function function_method_##name;                                                        \
-  static PyObject *call_method_##name(PyObject *self, PyObject *const *args, Py_ssize_t n,       \
-                                      PyObject *names) {                                         \
-    return py_call(&function_method_##name, self, args, n, names);                               \
-  }                                                                                              \
-  static function function_method_##name = {                                                     \
-      #name, signature, doc, method_##name##_body, NULL, call_method_##name, 0, 0, 0, 0, -1, 0}; \
+#define METHOD_ROW(name, signature, doc)                                                               \
+  static function function_method_##name;                                                              \
+  static PyObject *call_method_##name(PyObject *self, PyObject *const *args, Py_ssize_t n,             \
+                                      PyObject *names) {                                               \
+    return py_call(&function_method_##name, self, args, n, names);                                     \
+  }                                                                                                    \
+  static function function_method_##name = {                                                           \
+      #name, signature, doc, method_##name##_body, NULL, call_method_##name, 0, 0, 0, 0, -1, 0, NULL}; \
   MXI_ROW(methods, method_##name)
 #define MXI_SECTION(name)                                                           \
   extern function *const __start_mx_##name[] __attribute__((visibility("hidden"))); \

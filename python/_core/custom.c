@@ -268,7 +268,7 @@ static PyObject *checkpoint_invoke(callable_object *o, PyObject *args, PyObject 
 }
 
 FUNCTION(
-    checkpoint, "fun: object",
+    checkpoint, "fun: object -> Callable[..., Any]",
     "A function equal to fun that keeps no intermediate values for the gradient: they are computed again.") {
   if (py_need_callable(f, f->v[0].o) < 0) return NULL;
   return (PyObject *)py_new_callable(py_callable_type, f->v[0].o, checkpoint_invoke);

@@ -155,7 +155,7 @@ static int category_of(PyObject *o) {
   return -1;
 }
 
-FUNCTION(issubdtype, "arg1: object, arg2: object",
+FUNCTION(issubdtype, "arg1: object, arg2: object -> bool",
          "Is the dtype or category arg1 inside the dtype or category arg2? A dtype is inside itself.") {
   PyObject *x = f->v[0].o, *y = f->v[1].o;
   int a = category_of(x), b = category_of(y);
@@ -179,7 +179,7 @@ static int dtype_of_either(PyObject *o, mx_dtype *t) {
   return 0;
 }
 
-FUNCTION(result_type, "*arrays_and_dtypes", "The dtype that an operation over all of these gives.") {
+FUNCTION(result_type, "*arrays_and_dtypes -> Dtype", "The dtype that an operation over all of these gives.") {
   if (f->nrest == 0) {
     PyErr_SetString(PyExc_ValueError, "[result_type] expected at least one array or Dtype, got none");
     return NULL;
@@ -193,7 +193,7 @@ FUNCTION(result_type, "*arrays_and_dtypes", "The dtype that an operation over al
   return py_dtype(t);
 }
 
-FUNCTION(can_cast, "from_: object, to: dtype", "Does promotion of the two dtypes give `to`?") {
+FUNCTION(can_cast, "from_: object, to: dtype -> bool", "Does promotion of the two dtypes give `to`?") {
   mx_dtype t;
   if (dtype_of_either(f->v[0].o, &t) < 0) return NULL;
   return PyBool_FromLong(mx_promote_types(t, f->v[1].t) == f->v[1].t);
@@ -234,7 +234,7 @@ static int matches(mx_dtype t, PyObject *kind) {
   return -1;
 }
 
-FUNCTION(isdtype, "dtype: dtype, kind: object",
+FUNCTION(isdtype, "dtype: dtype, kind: object -> bool",
          "Is the dtype of this kind: a Dtype, 'bool', 'signed integer', 'unsigned integer', 'integral', "
          "'real floating', "
          "'complex floating', 'numeric', or a tuple of these?") {

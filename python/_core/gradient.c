@@ -224,7 +224,7 @@ fail:
 }
 
 #define GRADIENT_SIGNATURE "fun: object, argnums: object? = None, argnames: object = []"
-FUNCTION(value_and_grad, GRADIENT_SIGNATURE,
+FUNCTION(value_and_grad, GRADIENT_SIGNATURE " -> Callable[..., tuple[Any, Any]]",
          "A function that returns fun's value and its gradient. fun returns a scalar array, or a tuple that "
          "starts with one. "
          "argnums: the positions (int or sequence; 0 when neither is given) and argnames: the keywords to "
@@ -234,7 +234,7 @@ FUNCTION(value_and_grad, GRADIENT_SIGNATURE,
          "{name: gradient}) with argnames.") {
   return make_gradient(f, true);
 }
-FUNCTION(grad, GRADIENT_SIGNATURE,
+FUNCTION(grad, GRADIENT_SIGNATURE " -> Callable[..., Any]",
          "A function that returns the gradient of fun, which returns a scalar array. See value_and_grad.") {
   return make_gradient(f, false);
 }
@@ -299,11 +299,11 @@ done:
   return r;
 }
 
-FUNCTION(vjp, "fun: object, primals: object, cotangents: object",
+FUNCTION(vjp, "fun: object, primals: object, cotangents: object -> tuple[list[array], list[array]]",
          "fun's outputs at the primals, and the cotangents pulled back to the primals. Lists of arrays.") {
   return product(f, false);
 }
-FUNCTION(jvp, "fun: object, primals: object, tangents: object",
+FUNCTION(jvp, "fun: object, primals: object, tangents: object -> tuple[list[array], list[array]]",
          "fun's outputs at the primals, and the tangents pushed forward to the outputs. Lists of arrays.") {
   return product(f, true);
 }

@@ -37,7 +37,7 @@ static PyObject *path_text(const char *subscripts, const mx_einsum_cost *c) {
   return PyUnicode_FromFormat("  Complete contraction:  %s\n%s", subscripts, costs);
 }
 
-FUNCTION(einsum_path, "subscripts: str, *operands",
+FUNCTION(einsum_path, "subscripts: str, *operands -> tuple[list[tuple[int, ...]], str]",
          "The order in which einsum contracts, and its cost: ([(i, j), ...], text). Each step multiplies the "
          "operands at places i < j of those left and puts the product at the end.") {
   mx_array *in;

@@ -60,9 +60,9 @@ static bool read_global_scale(const frame *f, int at, const mode *m, mx_array *s
 FUNCTION(
     quantize,
     "w: array, /, group_size: int? = None, bits: int? = None, mode: str = 'affine', *, global_scale: "
-    "array? = None, stream: stream = None",
+    "array? = None, stream: stream = None -> list[array]",
     "w (..., N, K) in few bits. 'affine': [packed uint32 (..., N, K * bits / 32), scales, biases (..., N, "
-    "K / group_size)], so that w is about q * scale + bias in each group; group_size 32, 64 (default) or "
+    "K / group_size)], so that w is about q * scale + bias in each group; group_size 16, 32, 64 (default) or "
     "128; bits 2, 3, 4 (default), 5, 6 or 8. 'mxfp4' and 'nvfp4' (e2m1 floats) and 'mxfp8' (e4m3): "
     "[packed uint32, scales uint8], with groups of 32 under a power of two, or for 'nvfp4' of 16 under an "
     "e4m3 float, times global_scale / 2688 if given.") {

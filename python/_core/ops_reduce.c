@@ -21,7 +21,7 @@ REDUCE(any, "Is any nonzero? bool.")
 REDUCE(mean, "The mean. Integers become float32.")
 REDUCE(logsumexp, "log(sum(exp(a))) without overflow.")
 
-FUNCTION(minmax, REDUCE_SIGNATURE, "(min, max) over axes.") {
+FUNCTION(minmax, REDUCE_SIGNATURE " -> tuple[array, array]", "(min, max) over axes.") {
   mx_array both[2] = {mx_min(A, AXES, f->v[2].b), mx_max(A, AXES, f->v[2].b)};
   return py_wrap_tuple(2, both);
 }

@@ -7,7 +7,8 @@
 FUNCTION(
     unique,
     "a: array, /, size: int? = None, return_index: bool = False, return_inverse: bool = False, "
-    "return_counts: bool = False, fill_value: operand? = None, *, stream: stream = None",
+    "return_counts: bool = False, fill_value: operand? = None, *, stream: stream = None -> array | "
+    "tuple[array, ...]",
     "The sorted distinct elements of a, flattened: size of them, cut off or filled up with fill_value "
     "(None: the first of them). With size None there are as many as there are, and a is evaluated: the "
     "call waits. On request also, in a tuple: the place of the first occurrence of each (uint32), where "
@@ -36,7 +37,7 @@ FUNCTION(argwhere, "a: array, /" STREAM,
   return py_eval(1, &A) < 0 ? NULL : py_wrap(mx_argwhere(A));
 }
 FUNCTION(
-    nonzero, "a: array, /" STREAM,
+    nonzero, "a: array, /" STREAM " -> tuple[array, ...]",
     "The places of the elements other than 0: a tuple of one int64 array for each axis. Evaluates a: the "
     "call waits.") {
   int n = mx_ndim(A);

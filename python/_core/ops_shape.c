@@ -114,7 +114,7 @@ int py_rest_arrays(frame *f, mx_array **out) {
   }
   return (int)f->nrest;
 }
-FUNCTION(broadcast_arrays, "*arrays, stream: stream = None",
+FUNCTION(broadcast_arrays, "*arrays, stream: stream = None -> list[array]",
          "A list of the arrays as views in their common shape.") {
   mx_array *in;
   int n = py_rest_arrays(f, &in);
@@ -123,7 +123,8 @@ FUNCTION(broadcast_arrays, "*arrays, stream: stream = None",
   PyMem_Free(in);
   return r;
 }
-FUNCTION(broadcast_shapes, "*shapes", "The common shape of several shapes. ValueError when there is none.") {
+FUNCTION(broadcast_shapes, "*shapes -> tuple[int, ...]",
+         "The common shape of several shapes. ValueError when there is none.") {
   int64_t total[MX_MAX_NDIM] = {0}, next[MX_MAX_NDIM];
   int n = 0;
   if (f->nrest == 0) {
@@ -142,7 +143,8 @@ FUNCTION(broadcast_shapes, "*shapes", "The common shape of several shapes. Value
   }
   return py_shape_tuple((mx_ints){total, n});
 }
-FUNCTION(meshgrid, "*arrays, sparse: bool? = False, indexing: str? = 'xy', stream: stream = None",
+FUNCTION(meshgrid,
+         "*arrays, sparse: bool? = False, indexing: str? = 'xy', stream: stream = None -> tuple[array, ...]",
          "Coordinate arrays of a grid over vectors. indexing 'xy': the first vector runs along the second "
          "axis; 'ij': along "
          "the first. sparse: the other axes have size 1.") {
@@ -179,15 +181,15 @@ static PyObject *at_least_all(frame *f, int ndim) {
   PyMem_Free(in);
   return r;
 }
-FUNCTION(atleast_1d, "*arys, stream: stream = None",
+FUNCTION(atleast_1d, "*arys, stream: stream = None -> array | list[array]",
          "Arrays with at least one axis; one array, or a list of several.") {
   return at_least_all(f, 1);
 }
-FUNCTION(atleast_2d, "*arys, stream: stream = None",
+FUNCTION(atleast_2d, "*arys, stream: stream = None -> array | list[array]",
          "Arrays with at least two axes; one array, or a list of several.") {
   return at_least_all(f, 2);
 }
-FUNCTION(atleast_3d, "*arys, stream: stream = None",
+FUNCTION(atleast_3d, "*arys, stream: stream = None -> array | list[array]",
          "Arrays with at least three axes; one array, or a list of several.") {
   return at_least_all(f, 3);
 }
@@ -215,7 +217,7 @@ FUNCTION(stack, JOIN_SIGNATURE, "A list of arrays of one shape joined along a ne
 }
 
 FUNCTION_AND_METHOD(
-    split, "a: array, /, indices_or_sections: object, axis: int = 0" STREAM,
+    split, "a: array, /, indices_or_sections: object, axis: int = 0" STREAM " -> list[array]",
     "A list of parts along an axis: an int gives that many equal ones, a sequence where to cut.") {
   int64_t *at = NULL;
   int parts, axis = (int)f->v[2].i;
@@ -237,7 +239,7 @@ FUNCTION_AND_METHOD(
   PyMem_Free(at);
   return r;
 }
-FUNCTION(unstack, "x: array, /, *, axis: int = 0, stream: stream = None",
+FUNCTION(unstack, "x: array, /, *, axis: int = 0, stream: stream = None -> tuple[array, ...]",
          "A tuple of the slices along an axis, without it.") {
   int64_t n = mx_dim(f->v[0].a, (int)f->v[1].i);
   mx_array *out = PyMem_Malloc(sizeof *out * (size_t)(n + 1));
@@ -360,7 +362,7 @@ FUNCTION(as_strided, "a: array, /, shape: ints? = None, strides: ints? = None, o
   }
   return py_wrap(mx_as_strided(A, shape, strides, f->v[3].i));
 }
-FUNCTION(depends, "inputs: object, dependencies: object",
+FUNCTION(depends, "inputs: object, dependencies: object -> array | list[array]",
          "The inputs, evaluated only after the dependencies. Arrays or sequences of arrays.") {
   PyObject *single_in = py_is_array(f->v[0].o) ? PyTuple_Pack(1, f->v[0].o) : Py_NewRef(f->v[0].o);
   PyObject *single_dep = py_is_array(f->v[1].o) ? PyTuple_Pack(1, f->v[1].o) : Py_NewRef(f->v[1].o);

@@ -86,18 +86,18 @@ static PyType_Spec options_spec = {"mlx.core.PrintOptions", sizeof(options_objec
 static PyType_Spec context_spec = {"mlx.core._PrintOptionsContext", sizeof(options_object), 0,
                                    Py_TPFLAGS_DEFAULT, context_slots};
 
-FUNCTION(set_printoptions, "precision: object = -1",
+FUNCTION(set_printoptions, "precision: object = -1 -> None",
          "Sets the decimals of printed floats; -1: six significant digits.") {
   int precision = -1;
   if (py_given(f, 0) && read_precision(f->v[0].o, &precision) < 0) return NULL;
   py_print_precision = precision;
   Py_RETURN_NONE;
 }
-FUNCTION(get_printoptions, "", "The current options of printing.") {
+FUNCTION(get_printoptions, "-> PrintOptions", "The current options of printing.") {
   (void)f;
   return (PyObject *)new_options(options_type, py_print_precision);
 }
-FUNCTION(printoptions, "precision: object = -1",
+FUNCTION(printoptions, "precision: object = -1 -> _PrintOptionsContext",
          "A context in which floats are printed with that many decimals.") {
   int precision = -1;
   if (py_given(f, 0) && read_precision(f->v[0].o, &precision) < 0) return NULL;

@@ -12,7 +12,7 @@ static mx_array scalar_or(const frame *f, int i, double value) {
   return py_given(f, i) ? py_to_array(f->v[i].o, -1) : py_checked(mx_float(value));
 }
 
-RANDOM(seed, "seed: int", "Sets this thread's key from an integer.") {
+RANDOM(seed, "seed: int -> None", "Sets this thread's key from an integer.") {
   if (mx_random_seed((uint64_t)f->v[0].i) < 0) return py_raise();
   Py_RETURN_NONE;
 }
@@ -106,7 +106,8 @@ RANDOM(permutation, "x: object, axis: int = 0" KEY_SIGNATURE,
   return py_int64(f->v[0].o, &n) < 0 ? NULL : py_wrap(mx_random_permutation_n(n, KEY(2)));
 }
 
-FUNCTION_IN(random, __getattr__, "arg: object, /", "The names of this module are all set: AttributeError.") {
+FUNCTION_IN(random, __getattr__, "arg: object, / -> Any",
+            "The names of this module are all set: AttributeError.") {
   PyErr_Format(PyExc_AttributeError, "module 'mlx.core.random' has no attribute %R", f->v[0].o);
   return NULL;
 }

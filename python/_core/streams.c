@@ -240,27 +240,28 @@ static PyType_Spec context_spec = {"mlx.core.StreamContext", sizeof(context_obje
                                    context_slots};
 
 /* ---- Functions ---- */
-FUNCTION(default_device, "", "The device that operations run on unless told otherwise.") {
+FUNCTION(default_device, "-> Device", "The device that operations run on unless told otherwise.") {
   (void)f;
   return wrap_device(mx_default_device());
 }
-FUNCTION(set_default_device, "device: object", "Sets the default device. ValueError when it is absent.") {
+FUNCTION(set_default_device, "device: object -> None",
+         "Sets the default device. ValueError when it is absent.") {
   mx_device d;
   if (need_device(f->v[0].o, &d, "set_default_device") < 0) return NULL;
   if (mx_set_default_device(d) < 0) return py_raise();
   Py_RETURN_NONE;
 }
-FUNCTION(is_available, "device: object", "Can this build and machine compute on the device?") {
+FUNCTION(is_available, "device: object -> bool", "Can this build and machine compute on the device?") {
   mx_device d;
   if (need_device(f->v[0].o, &d, "is_available") < 0) return NULL;
   return PyBool_FromLong(mx_is_available(d));
 }
-FUNCTION(device_count, "device_type: object", "The number of devices of a type.") {
+FUNCTION(device_count, "device_type: object -> int", "The number of devices of a type.") {
   mx_device d;
   if (need_device(f->v[0].o, &d, "device_count") < 0) return NULL;
   return PyLong_FromLong(mx_device_count(d.type));
 }
-FUNCTION(device_info, "d: object? = None",
+FUNCTION(device_info, "d: object? = None -> dict[str, Any]",
          "What is known of a device, a dict; of the default device without argument.") {
   mx_device d = mx_default_device();
   if (py_given(f, 0) && need_device(f->v[0].o, &d, "device_info") < 0) return NULL;
@@ -268,29 +269,30 @@ FUNCTION(device_info, "d: object? = None",
   return Py_BuildValue("{ssss}", "architecture", uname(&machine) < 0 ? "" : machine.machine, "device_name",
                        device_names[d.type]);
 }
-FUNCTION(default_stream, "device: object", "The thread's default stream of a device.") {
+FUNCTION(default_stream, "device: object -> Stream", "The thread's default stream of a device.") {
   mx_device d;
   if (need_device(f->v[0].o, &d, "default_stream") < 0) return NULL;
   return wrap_stream(mx_default_stream(d));
 }
-FUNCTION(set_default_stream, "stream: object", "Makes a stream the default one of its device.") {
+FUNCTION(set_default_stream, "stream: object -> None", "Makes a stream the default one of its device.") {
   mx_stream s;
   if (py_stream_value(f->v[0].o, &s) < 0) return NULL;
   if (mx_set_default_stream(s) < 0) return py_raise();
   Py_RETURN_NONE;
 }
-FUNCTION(new_stream, "device: object", "A new stream on a device.") {
+FUNCTION(new_stream, "device: object -> Stream", "A new stream on a device.") {
   mx_device d;
   if (need_device(f->v[0].o, &d, "new_stream") < 0) return NULL;
   return wrap_stream(mx_stream_new(d));
 }
-FUNCTION(new_thread_unsafe_stream, "device: object",
+FUNCTION(new_thread_unsafe_stream, "device: object -> Stream",
          "The same as new_stream: every stream may be used from any thread.") {
   mx_device d;
   if (need_device(f->v[0].o, &d, "new_thread_unsafe_stream") < 0) return NULL;
   return wrap_stream(mx_stream_new(d));
 }
-FUNCTION(new_thread_local_stream, "device: object", "A stream of its own for each thread that uses it.") {
+FUNCTION(new_thread_local_stream, "device: object -> ThreadLocalStream",
+         "A stream of its own for each thread that uses it.") {
   mx_device d;
   if (need_device(f->v[0].o, &d, "new_thread_local_stream") < 0) return NULL;
   if (thread_stream_count == THREAD_STREAMS) {
@@ -303,18 +305,19 @@ FUNCTION(new_thread_local_stream, "device: object", "A stream of its own for eac
   o->id = thread_stream_count++;
   return (PyObject *)o;
 }
-FUNCTION(clear_streams, "", "Waits for all work on the default streams.") {
+FUNCTION(clear_streams, "-> None", "Waits for all work on the default streams.") {
   (void)f;
   if (py_synchronize(NULL) < 0) return NULL;
   Py_RETURN_NONE;
 }
-FUNCTION(synchronize, "stream: object? = None", "Waits until all work queued on a stream is done.") {
+FUNCTION(synchronize, "stream: object? = None -> None", "Waits until all work queued on a stream is done.") {
   mx_stream s = NULL;
   if (py_given(f, 0) && py_stream_value(f->v[0].o, &s) < 0) return NULL;
   if (py_synchronize(s) < 0) return NULL;
   Py_RETURN_NONE;
 }
-FUNCTION(stream, "s: object", "A context in which s is the default stream: `with mx.stream(mx.cpu): ...`.") {
+FUNCTION(stream, "s: object -> StreamContext",
+         "A context in which s is the default stream: `with mx.stream(mx.cpu): ...`.") {
   return PyObject_CallFunctionObjArgs((PyObject *)context_type, f->v[0].o, NULL);
 }
 

@@ -3,7 +3,7 @@
    A matrix of `rows` x `cols` is stored row by row. Every group of `group_size` neighbours in a row shares a
    scale s and a bias b; an element is an unsigned integer q of `bits` bits and stands for q * s + b. The
    integers of a row form one little-endian bit stream, so 32 of them fill `bits` 32-bit words, and 8 of them
-   `bits` bytes. cols is a multiple of group_size. */
+   `bits` bytes. cols is a multiple of group_size and of 32. */
 #ifndef MXI_CPU_QUANTIZED_H
 #define MXI_CPU_QUANTIZED_H
 #include "cpu/isa.h"
@@ -14,7 +14,7 @@ struct mxi_quantized {
   const void *scales, *biases; /* (rows, cols / group_size) */
   mx_dtype dtype;              /* of scales and biases: float32, float16 or bfloat16 */
   int bits;                    /* 2 3 4 5 6 8 */
-  int group_size;              /* 32 64 128 */
+  int group_size;              /* 16 32 64 128 */
   int64_t rows, cols;
 };
 

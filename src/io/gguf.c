@@ -47,7 +47,8 @@ static const struct {
     {18, "IQ3_XXS", -1},       {19, "IQ1_S", -1},      {20, "IQ4_NL", -1},      {21, "IQ3_S", -1},
     {22, "IQ2_S", -1},         {23, "IQ4_XS", -1},     {24, "I8", MX_INT8},     {25, "I16", MX_INT16},
     {26, "I32", MX_INT32},     {27, "I64", MX_INT64},  {28, "F64", MX_FLOAT64}, {29, "IQ1_M", -1},
-    {30, "BF16", MX_BFLOAT16}, {34, "TQ1_0", -1},      {35, "TQ2_0", -1},       {39, "MXFP4", -1}};
+    {30, "BF16", MX_BFLOAT16}, {34, "TQ1_0", -1},      {35, "TQ2_0", -1},       {39, "MXFP4", -1},
+    {40, "NVFP4", -1}};
 enum { NTYPES = sizeof types / sizeof *types };
 
 struct info {
@@ -117,7 +118,7 @@ static int add_plain(struct mxi_gguf *g, const struct info *t, mx_dtype dtype, c
 
 /* ---- Quantised tensors ---- */
 struct packed {
-  mx_array words, scales, biases;
+  mx_array words, scales, biases; /* biases NULL: of floats */
 };
 
 static bool biases_overflow(const struct packed *p) {
@@ -153,18 +154,20 @@ static int widen(struct packed *p, const struct mxi_quant_format *format) {
 
 /* Packs piece by piece and hands the file's pages back, so that a load never holds the tensors twice. */
 static int pack(struct mxi_gguf *g, const struct mxi_quant_format *f, size_t begin, struct packed *p) {
-  enum { PIECE = 1 << 16 }; // blocks: about 1 to 2 MiB
-  size_t nblocks = (size_t)p->scales->size;
-  for (size_t i = 0; i < nblocks; i += PIECE) {
-    size_t n = nblocks - i < PIECE ? nblocks - i : PIECE, at = begin + i * f->block_bytes;
-    f->pack(g->map->data + at, n, mxi_data(uint32_t, p->words) + i * (size_t)f->bits,
-            mxi_data(uint16_t, p->scales) + i, mxi_data(uint16_t, p->biases) + i);
+  const size_t piece = (size_t)(1 << 21) / (size_t)f->block, group_bytes = mx_dtype_size(f->dtype);
+  const size_t groups = (size_t)(f->block / f->group), nblocks = (size_t)p->scales->size / groups;
+  for (size_t i = 0; i < nblocks; i += piece) {
+    size_t n = nblocks - i < piece ? nblocks - i : piece, at = begin + i * f->block_bytes;
+    f->pack(g->map->data + at, n, mxi_data(uint32_t, p->words) + i * (size_t)(f->block / 32 * f->bits),
+            (char *)p->scales->data + i * groups * group_bytes,
+            p->biases ? (char *)p->biases->data + i * groups * group_bytes : NULL);
     mxi_mapping_drop(g->map, at, at + n * f->block_bytes);
   }
   return f->bias_factor && biases_overflow(p) ? widen(p, f) : 0;
 }
 
-/* Adds name, STEM.scales and STEM.biases, where name is STEM.weight or STEM. Takes over the arrays. */
+/* Adds name, STEM.scales and STEM.biases if there are some, where name is STEM.weight or STEM. Takes over the
+ * arrays. */
 static int add_packed(struct mxi_gguf *g, const struct info *t, const char *name, struct packed *p) {
   static const char weight[] = ".weight";
   size_t stem = t->name_length, tail = sizeof weight - 1;
@@ -180,7 +183,7 @@ static int add_packed(struct mxi_gguf *g, const struct info *t, const char *name
     p->scales = NULL;
   }
   memcpy(part + stem, ".biases", 7);
-  if (!status) {
+  if (!status && p->biases) {
     status = mxi_file_add(g->file, part, stem + 7, p->biases);
     p->biases = NULL;
   }
@@ -190,23 +193,25 @@ static int add_packed(struct mxi_gguf *g, const struct info *t, const char *name
 
 static int add_quantized(struct mxi_gguf *g, const struct info *t, const struct mxi_quant_format *f,
                          const char *name) {
-  int64_t shape[MXI_MAX_NDIM], blocks[MXI_MAX_NDIM];
+  int64_t shape[MXI_MAX_NDIM], groups[MXI_MAX_NDIM];
   size_t begin = 0;
   int last = t->ndim - 1;
-  if (last < 0 || t->shape[last] % MXI_QUANT_BLOCK)
+  if (last < 0 || t->shape[last] % f->block)
     return mxi_bad_file(&g->place, "expected rows of whole blocks of %d, got a last dimension of %lld",
-                        MXI_QUANT_BLOCK, (long long)(last < 0 ? 1 : t->shape[last]));
+                        f->block, (long long)(last < 0 ? 1 : t->shape[last]));
   memcpy(shape, t->shape, sizeof shape);
-  memcpy(blocks, t->shape, sizeof blocks);
-  blocks[last] = t->shape[last] / MXI_QUANT_BLOCK;
-  shape[last] = blocks[last] * f->bits;
-  int64_t nblocks = mxi_tensor_bytes(MX_UINT8, (mx_ints){blocks, t->ndim}), bytes = -1;
+  memcpy(groups, t->shape, sizeof groups);
+  shape[last] = t->shape[last] / f->block;
+  int64_t nblocks = mxi_tensor_bytes(MX_UINT8, (mx_ints){shape, t->ndim}), bytes = -1;
+  shape[last] = t->shape[last] / 32 * f->bits;
+  groups[last] = t->shape[last] / f->group;
   if (nblocks < 0 || __builtin_mul_overflow(nblocks, (int64_t)f->block_bytes, &bytes)) bytes = -1;
   MXI_TRY(claim(g, t, bytes, name, &begin));
   struct packed p = {mxi_array_alloc(MX_UINT32, (mx_ints){shape, t->ndim}),
-                     mxi_array_alloc(MX_FLOAT16, (mx_ints){blocks, t->ndim}),
-                     mxi_array_alloc(MX_FLOAT16, (mx_ints){blocks, t->ndim})};
-  int status = p.words && p.scales && p.biases ? pack(g, f, begin, &p) : -1;
+                     mxi_array_alloc(f->dtype, (mx_ints){groups, t->ndim}), NULL};
+  bool affine = f->dtype != MX_UINT8;
+  if (affine) p.biases = mxi_array_alloc(f->dtype, (mx_ints){groups, t->ndim});
+  int status = p.words && p.scales && (p.biases || !affine) ? pack(g, f, begin, &p) : -1;
   if (!status) status = add_packed(g, t, name, &p);
   mxi_unref(p.words);
   mxi_unref(p.scales);
@@ -223,7 +228,8 @@ static int add_tensor(struct mxi_gguf *g, const struct info *t) {
   for (int i = 0; i < NTYPES; i++) {
     if (types[i].type != t->type) continue;
     if (types[i].dtype >= 0) return add_plain(g, t, (mx_dtype)types[i].dtype, name);
-    return mxi_bad_file(&g->place, "expected a type F32 F16 BF16 F64 I8..I64 Q4_0 Q4_1 Q8_0, got %s",
+    return mxi_bad_file(&g->place,
+                        "expected a type F32 F16 BF16 F64 I8..I64 Q4_0..Q8_0 Q2_K..Q6_K MXFP4, got %s",
                         types[i].name);
   }
   return mxi_bad_file(&g->place, "expected a known tensor type, got %u", t->type);
@@ -275,17 +281,22 @@ static int read_file(struct mxi_gguf *g) {
   return status;
 }
 
-mx_file mx_load_gguf(const char *path) {
-  struct mxi_gguf g = {.place = {.op = "load_gguf", .path = path}, .alignment = 32};
-  g.map = mxi_mapping_open(g.place.op, path);
-  if (!g.map) return NULL;
+/* Takes over the mapping; NULL is the failure that opened it. */
+static mx_file load(struct mxi_mapping *map, const char *path) {
+  struct mxi_gguf g = {.place = {.op = "load_gguf", .path = path}, .map = map, .alignment = 32};
+  if (!map) return NULL;
   g.file = mxi_file_new();
-  int status = g.file ? read_file(&g) : -1;
+  int status = g.file && mxi_mapping_fill(map, SIZE_MAX) == 0 ? read_file(&g) : -1;
   for (size_t i = 0; i < g.names.n; i++) mxi_free(g.names.v[i]);
   mxi_vec_free(&g.names);
   mxi_vec_free(&g.spans);
-  mxi_mapping_unref(g.map);
+  mxi_mapping_unref(map);
   if (!status) return g.file;
   mx_file_free(g.file);
   return NULL;
+}
+
+mx_file mx_load_gguf(const char *path) { return load(mxi_mapping_open("load_gguf", path), path); }
+mx_file mx_read_gguf(mx_reader reader) {
+  return load(mxi_mapping_stream("load_gguf", &reader), mxi_stream_name(reader.name));
 }

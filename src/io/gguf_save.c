@@ -129,14 +129,23 @@ static int write_file(struct mxi_writer *w, const text *header, int n, const mx_
   return 0;
 }
 
-int mx_save_gguf(const char *path, int n, const char *const *names, const mx_array *arrays, int nmeta,
-                 const mx_meta *meta) {
+static int save(const struct mxi_target *to, int n, const char *const *names, const mx_array *arrays,
+                int nmeta, const mx_meta *meta) {
   text header = {0};
   struct mxi_writer w;
   MXI_TRY(mx_eval_all(n, arrays));
   int status = put_header(&header, n, names, arrays, nmeta, meta);
-  if (!status) status = mxi_writer_open(&w, "save_gguf", path);
+  if (!status) status = mxi_writer_open(&w, "save_gguf", to);
   if (!status) status = mxi_writer_close(&w, write_file(&w, &header, n, arrays));
   mxi_vec_free(&header);
   return status;
+}
+
+int mx_save_gguf(const char *path, int n, const char *const *names, const mx_array *arrays, int nmeta,
+                 const mx_meta *meta) {
+  return save(&(struct mxi_target){.path = path}, n, names, arrays, nmeta, meta);
+}
+int mx_write_gguf(mx_writer writer, int n, const char *const *names, const mx_array *arrays, int nmeta,
+                  const mx_meta *meta) {
+  return save(&(struct mxi_target){.stream = writer}, n, names, arrays, nmeta, meta);
 }

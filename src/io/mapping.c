@@ -25,13 +25,19 @@ static int map(struct mxi_mapping *m, const char *op, const char *path, int fd) 
   if (data == MAP_FAILED)
     return errno == ENOMEM ? mxi_fail_memory(m->size) : mxi_io_fail(op, "map", path, errno);
   m->data = data;
+  m->mapped = m->size;
   return 0;
 }
 
-struct mxi_mapping *mxi_mapping_open(const char *op, const char *path) {
+static struct mxi_mapping *new_mapping(void) {
   struct mxi_mapping *m = mxi_calloc(1, sizeof *m);
+  if (m) atomic_init(&m->refs, 1);
+  return m;
+}
+
+struct mxi_mapping *mxi_mapping_open(const char *op, const char *path) {
+  struct mxi_mapping *m = new_mapping();
   if (!m) return NULL;
-  atomic_init(&m->refs, 1);
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); // a pipe without a writer must not block
   if (fd < 0) mxi_io_fail(op, "open", path, errno);
   int status = fd < 0 ? -1 : map(m, op, path, fd);
@@ -43,8 +49,58 @@ struct mxi_mapping *mxi_mapping_open(const char *op, const char *path) {
 
 void mxi_mapping_unref(struct mxi_mapping *m) {
   if (!m || atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) != 1) return;
-  if (m->data) munmap((void *)m->data, m->size);
+  if (m->data) munmap((void *)m->data, m->mapped);
   mxi_free(m);
+}
+
+/* ---- Memory instead of a file ---- */
+struct mxi_mapping *mxi_mapping_stream(const char *op, const mx_reader *reader) {
+  struct mxi_mapping *m = new_mapping();
+  if (!m) return NULL;
+  m->op = op;
+  m->reader = reader;
+  return m;
+}
+
+/* Pages that were never touched cost nothing, and moving a mapping copies nothing. */
+static int grow(struct mxi_mapping *m, size_t bytes) {
+  if (bytes <= m->mapped) return 0;
+  if (mxi_alloc_should_fail()) return mxi_fail_memory(bytes);
+  void *data = m->data ? mremap((void *)m->data, m->mapped, bytes, MREMAP_MAYMOVE)
+                       : mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (data == MAP_FAILED) return mxi_fail_memory(bytes);
+  if (bytes >= (size_t)4 << 20) madvise(data, bytes, MADV_HUGEPAGE);
+  m->data = data;
+  m->mapped = bytes;
+  return 0;
+}
+
+struct mxi_mapping *mxi_mapping_memory(size_t size) {
+  struct mxi_mapping *m = new_mapping();
+  if (!m || !size) return m;
+  m->size = size;
+  if (grow(m, size) == 0) return m;
+  mxi_free(m);
+  return NULL;
+}
+
+int mxi_mapping_fill(struct mxi_mapping *m, size_t size) {
+  enum { FIRST = 1 << 16 };
+  while (m->reader && m->size < size) {
+    if (m->size == m->mapped) {
+      size_t twice = m->mapped ? 2 * m->mapped : FIRST; // an object in memory: twice its size is no overflow
+      MXI_TRY(grow(m, m->mapped < size && size < twice ? size : twice));
+    }
+    size_t room = m->mapped - m->size, left = size - m->size, want = room < left ? room : left;
+    int64_t n = m->reader->read(m->reader->context, (void *)(m->data + m->size), want);
+    if (n < 0) return -1;
+    if ((uint64_t)n > want)
+      return mxi_fail(MX_IO_ERROR, "[%s] expected at most %zu bytes from the stream, got %lld", m->op, want,
+                      (long long)n);
+    m->size += (size_t)n;
+    if (!n) m->reader = NULL;
+  }
+  return 0;
 }
 
 static void release(void *mapping) { mxi_mapping_unref(mapping); }

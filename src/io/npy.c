@@ -3,10 +3,8 @@
    aligned to 64. bfloat16, which NumPy lacks, is '<V2' as MLX writes it. */
 #include "base/alloc.h"
 #include "base/checked.h"
-#include "io/mapping.h"
-#include "io/place.h"
+#include "io/npy.h"
 #include "io/writer.h"
-#include "mlx/io.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -137,22 +135,42 @@ static int scan_header(struct scanner *s, struct header *h) {
 }
 
 /* ---- Loading ---- */
+/* The array's bytes: from `begin`, which a stream's reader moves on from, to `end` at most. */
+struct part {
+  struct mxi_mapping *map;
+  size_t begin, end;
+};
+
+/* The bytes that are there of the n from `begin` on. */
+static int have(const struct part *p, size_t n, size_t *bytes) {
+  if (p->map->reader) MXI_TRY(mxi_mapping_fill(p->map, n > SIZE_MAX - p->begin ? SIZE_MAX : p->begin + n));
+  size_t end = p->end < p->map->size ? p->end : p->map->size;
+  *bytes = end - p->begin < n ? end - p->begin : n;
+  return 0;
+}
+
 /* Finds the header's text; *data is where the elements start. */
-static int find_header(struct scanner *s, const struct mxi_mapping *m, size_t *data) {
-  if (m->size < 10 || memcmp(m->data, magic, sizeof magic))
+static int find_header(struct scanner *s, const struct part *p, size_t *data) {
+  size_t n = 0;
+  MXI_TRY(have(p, 10, &n));
+  const uint8_t *bytes = p->map->data + p->begin;
+  if (n < 10 || memcmp(bytes, magic, sizeof magic))
     return mxi_bad_file(&s->place, "expected the magic of an npy file, got other bytes");
-  int version = m->data[6];
+  int version = bytes[6];
   if (version < 1 || version > 3)
     return mxi_bad_file(&s->place, "expected version 1, 2 or 3, got %d", version);
   size_t start = version == 1 ? 10 : 12;
   uint32_t length = 0;
-  if (m->size >= start) memcpy(&length, m->data + 8, start - 8);
-  if (m->size < start || length > m->size - start)
-    return mxi_bad_file(&s->place, "expected a header within the file's %zu bytes, got a length of %u",
-                        m->size, length);
-  s->p = (const char *)m->data + start;
+  MXI_TRY(have(p, start, &n));
+  if (n == start) memcpy(&length, p->map->data + p->begin + 8, start - 8);
+  size_t wanted = start + length;
+  MXI_TRY(have(p, wanted, &n));
+  if (n < start || n < wanted)
+    return mxi_bad_file(&s->place, "expected a header within the file's %zu bytes, got a length of %u", n,
+                        length);
+  s->p = (const char *)p->map->data + p->begin + start;
   s->end = s->p + length;
-  *data = start + length;
+  *data = p->begin + wanted;
   return 0;
 }
 
@@ -178,16 +196,24 @@ static mx_array swapped_array(const struct mxi_mapping *m, size_t offset, const 
   return a;
 }
 
-static mx_array read_array(struct mxi_mapping *m, const char *path) {
-  struct scanner s = {.place = {.op = "load_npy", .path = path}};
+/* Names what of the file, or of the member of an archive, is being read. */
+static void place_at(struct scanner *s, const char *what, const char *member) {
+  if (member)
+    mxi_place_at(&s->place, "%s of member '%.80s'", what, member);
+  else
+    mxi_place_at(&s->place, "%s", what);
+}
+
+static mx_array read_array(struct scanner *s, const struct part *p, const char *member) {
   struct header h = {0};
-  size_t offset = 0;
-  mxi_place_at(&s.place, "the header");
-  if (find_header(&s, m, &offset) < 0 || scan_header(&s, &h) < 0) return NULL;
+  size_t offset = 0, there = 0;
+  place_at(s, "the header", member);
+  if (find_header(s, p, &offset) < 0 || scan_header(s, &h) < 0) return NULL;
   int64_t bytes = mxi_tensor_bytes(h.dtype, (mx_ints){h.shape, h.ndim});
-  mxi_place_at(&s.place, "the data");
-  if (bytes < 0 || (uint64_t)bytes > m->size - offset) {
-    mxi_bad_file(&s.place, "expected %lld bytes for the shape, got %zu", (long long)bytes, m->size - offset);
+  place_at(s, "the data", member);
+  if (have(&(struct part){p->map, offset, p->end}, bytes < 0 ? 0 : (size_t)bytes, &there) < 0) return NULL;
+  if (bytes < 0 || (uint64_t)bytes > there) {
+    mxi_bad_file(&s->place, "expected %lld bytes for the shape, got %zu", (long long)bytes, there);
     return NULL;
   }
   int64_t strides[MXI_MAX_NDIM], step = 1;
@@ -196,16 +222,28 @@ static mx_array read_array(struct mxi_mapping *m, const char *path) {
     step *= h.shape[i] && bytes ? h.shape[i] : 1;
   }
   const int64_t *layout = h.fortran && h.ndim > 1 ? strides : NULL;
-  if (h.swapped && mx_dtype_size(h.dtype) > 1) return swapped_array(m, offset, &h, layout);
-  return mxi_mapping_array(m, offset, h.dtype, (mx_ints){h.shape, h.ndim}, layout);
+  if (h.swapped && mx_dtype_size(h.dtype) > 1) return swapped_array(p->map, offset, &h, layout);
+  return mxi_mapping_array(p->map, offset, h.dtype, (mx_ints){h.shape, h.ndim}, layout);
 }
 
-mx_array mx_load_npy(const char *path) {
-  struct mxi_mapping *m = mxi_mapping_open("load_npy", path);
-  if (!m) return MX_BAD;
-  mx_array a = read_array(m, path);
-  mxi_mapping_unref(m);
+mx_array mxi_npy_read(struct mxi_mapping *map, size_t begin, size_t size, const struct mxi_place *place,
+                      const char *member) {
+  struct scanner s = {.place = *place};
+  return read_array(&s, &(struct part){map, begin, begin + size}, member);
+}
+
+/* Takes over the mapping; NULL is the failure that opened it. */
+static mx_array load(struct mxi_mapping *map, const char *path) {
+  if (!map) return MX_BAD;
+  struct scanner s = {.place = {.op = "load_npy", .path = path}};
+  mx_array a = read_array(&s, &(struct part){map, 0, SIZE_MAX}, NULL);
+  mxi_mapping_unref(map);
   return mxi_own(a);
+}
+
+mx_array mx_load_npy(const char *path) { return load(mxi_mapping_open("load_npy", path), path); }
+mx_array mx_read_npy(mx_reader reader) {
+  return load(mxi_mapping_stream("load_npy", &reader), mxi_stream_name(reader.name));
 }
 
 /* ---- Saving ---- */
@@ -215,8 +253,8 @@ static const char *code_of(mx_dtype t) {
   return NULL;
 }
 
-/* 32 dims of 20 digits fit, so version 1 always does. Returns the header's bytes, a multiple of 64. */
-static size_t make_header(char out[1024], mx_array a) {
+/* 32 dims of 20 digits fit, so version 1 always does. */
+size_t mxi_npy_header(char out[MXI_NPY_HEADER], mx_array a) {
   mx_dtype t = mx_dtype_of(a);
   int n = snprintf(out + 10, 1014, "{'descr': '%c%s', 'fortran_order': False, 'shape': (",
                    mx_dtype_size(t) == 1 ? '|' : '<', code_of(t));
@@ -234,12 +272,15 @@ static size_t make_header(char out[1024], mx_array a) {
   return total;
 }
 
-int mx_save_npy(const char *path, mx_array a) {
+static int save(const struct mxi_target *to, mx_array a) {
   struct mxi_writer w;
-  char header[1024];
+  char header[MXI_NPY_HEADER];
   MXI_TRY(mx_eval(a));
-  size_t n = make_header(header, a);
-  MXI_TRY(mxi_writer_open(&w, "save_npy", path));
+  size_t n = mxi_npy_header(header, a);
+  MXI_TRY(mxi_writer_open(&w, "save_npy", to));
   int status = mxi_writer_write(&w, header, n);
   return mxi_writer_close(&w, status < 0 ? status : mxi_writer_array(&w, a));
 }
+
+int mx_save_npy(const char *path, mx_array a) { return save(&(struct mxi_target){.path = path}, a); }
+int mx_write_npy(mx_writer writer, mx_array a) { return save(&(struct mxi_target){.stream = writer}, a); }

@@ -15,6 +15,9 @@ int mxi_bad_file(const struct mxi_place *p, const char *format, ...) __attribute
 /* Sets MX_IO_ERROR "[op] expected to VERB FILE, got STRERROR(code)"; returns -1. */
 int mxi_io_fail(const char *op, const char *verb, const char *path, int code);
 
+/* What error texts call a stream. */
+static inline const char *mxi_stream_name(const char *name) { return name ? name : "a stream"; }
+
 /* Is this well-formed UTF-8 (RFC 3629) without NUL? */
 bool mxi_utf8_valid(const char *s, size_t n);
 #endif

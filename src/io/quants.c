@@ -1,19 +1,24 @@
-/* Block layouts (GGUF, https://github.com/ggml-org/ggml/blob/master/docs/gguf.md and the ggml types it
-   names): Q4_0  f16 d, 16 bytes of nibbles:          w = d (q - 8)    -> scale d, bias -8 d Q4_1  f16 d, f16
-   m, 16 bytes of nibbles:   w = d q + m      -> scale d, bias m Q8_0  f16 d, 32 signed bytes:              w
-   = d q          -> q + 128, scale d, bias -128 d Byte i of the nibbles holds element i below and element i +
-   16 above. A packed word holds its elements in order from the lowest bits. Biases are d times a power of
-   two: exact unless they overflow. */
+/* GGUF's blocks of 32 elements (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md and the types it
+   names):
+
+   format  bytes  fields                                weights
+   Q4_0     18    d, nibbles [16]                       d (q - 8)    -> scale d, bias -8 d
+   Q4_1     20    d, m, nibbles [16]                    d q + m      -> scale d, bias m
+   Q5_0     22    d, fifth bits [4], nibbles [16]       d (q - 16)   -> scale d, bias -16 d
+   Q5_1     24    d, m, fifth bits [4], nibbles [16]    d q + m      -> scale d, bias m
+   Q8_0     34    d, signed bytes [32]                  d q          -> q + 128, scale d, bias -128 d
+   MXFP4    17    exponent, nibbles [16]                2^(e - 127) times a float of 4 bits (e2m1): as it is
+
+   d and m are float16. Byte i of the nibbles holds element i below and element i + 16 above. A packed word
+   holds its elements in order from the lowest bits. Biases are d times a power of two: exact unless they
+   overflow. */
 #include "io/quants.h"
 #include "core/dtype.h"
 #include <string.h>
 
 /* The low nibbles of 8 bytes, side by side in 32 bits. */
 static inline uint32_t gather_nibbles(uint64_t bytes) {
-  bytes &= 0x0f0f0f0f0f0f0f0f;
-  bytes = (bytes | bytes >> 4) & 0x00ff00ff00ff00ff;
-  bytes = (bytes | bytes >> 8) & 0x0000ffff0000ffff;
-  return (uint32_t)(bytes | bytes >> 16);
+  return (uint32_t)mxi_gather_bits(bytes & 0x0f0f0f0f0f0f0f0f, 4);
 }
 
 /* 16 bytes of nibbles to 4 words. */
@@ -31,7 +36,8 @@ static uint16_t scaled_half(uint16_t half, int factor) {
   return mxi_f16_from_float(mxi_float_from_f16(half) * (float)factor);
 }
 
-static void pack_q4_0(const uint8_t *block, size_t n, uint32_t *words, uint16_t *scales, uint16_t *biases) {
+static void pack_q4_0(const uint8_t *block, size_t n, uint32_t *words, void *to_scales, void *to_biases) {
+  uint16_t *scales = to_scales, *biases = to_biases;
   for (size_t i = 0; i < n; i++, block += 18) {
     memcpy(&scales[i], block, 2);
     biases[i] = scaled_half(scales[i], -8);
@@ -39,7 +45,8 @@ static void pack_q4_0(const uint8_t *block, size_t n, uint32_t *words, uint16_t 
   }
 }
 
-static void pack_q4_1(const uint8_t *block, size_t n, uint32_t *words, uint16_t *scales, uint16_t *biases) {
+static void pack_q4_1(const uint8_t *block, size_t n, uint32_t *words, void *to_scales, void *to_biases) {
+  uint16_t *scales = to_scales, *biases = to_biases;
   for (size_t i = 0; i < n; i++, block += 20) {
     memcpy(&scales[i], block, 2);
     memcpy(&biases[i], block + 2, 2);
@@ -47,7 +54,8 @@ static void pack_q4_1(const uint8_t *block, size_t n, uint32_t *words, uint16_t 
   }
 }
 
-static void pack_q8_0(const uint8_t *block, size_t n, uint32_t *words, uint16_t *scales, uint16_t *biases) {
+static void pack_q8_0(const uint8_t *block, size_t n, uint32_t *words, void *to_scales, void *to_biases) {
+  uint16_t *scales = to_scales, *biases = to_biases;
   for (size_t i = 0; i < n; i++, block += 34) {
     memcpy(&scales[i], block, 2);
     biases[i] = scaled_half(scales[i], -128);
@@ -56,8 +64,57 @@ static void pack_q8_0(const uint8_t *block, size_t n, uint32_t *words, uint16_t 
   }
 }
 
+/* 32 elements of 5 bits: their fifth bits, then their nibbles. */
+static void pack_fives(const uint8_t *block, uint32_t *words) {
+  uint8_t q[32], *out = (uint8_t *)words;
+  uint32_t fifth;
+  memcpy(&fifth, block, sizeof fifth);
+  for (int i = 0; i < 16; i++) {
+    q[i] = (uint8_t)((block[4 + i] & 15) | (fifth >> i & 1) << 4);
+    q[i + 16] = (uint8_t)(block[4 + i] >> 4 | (fifth >> (i + 16) & 1) << 4);
+  }
+  for (int i = 0; i < 32; i += 8, out += 5) {
+    uint64_t bytes;
+    memcpy(&bytes, q + i, sizeof bytes);
+    bytes = mxi_gather_bits(bytes, 5);
+    memcpy(out, &bytes, 5);
+  }
+}
+
+static void pack_q5_0(const uint8_t *block, size_t n, uint32_t *words, void *to_scales, void *to_biases) {
+  uint16_t *scales = to_scales, *biases = to_biases;
+  for (size_t i = 0; i < n; i++, block += 22) {
+    memcpy(&scales[i], block, 2);
+    biases[i] = scaled_half(scales[i], -16);
+    pack_fives(block + 2, words + 5 * i);
+  }
+}
+
+static void pack_q5_1(const uint8_t *block, size_t n, uint32_t *words, void *to_scales, void *to_biases) {
+  uint16_t *scales = to_scales, *biases = to_biases;
+  for (size_t i = 0; i < n; i++, block += 24) {
+    memcpy(&scales[i], block, 2);
+    memcpy(&biases[i], block + 2, 2);
+    pack_fives(block + 4, words + 5 * i);
+  }
+}
+
+static void pack_mxfp4(const uint8_t *block, size_t n, uint32_t *words, void *to_scales, void *to_biases) {
+  uint8_t *scales = to_scales;
+  (void)to_biases;
+  for (size_t i = 0; i < n; i++, block += 17) {
+    scales[i] = *block;
+    pack_nibbles(block + 1, words + 4 * i);
+  }
+}
+
 static const struct mxi_quant_format formats[] = {
-    {2, 4, 18, pack_q4_0, -8}, {3, 4, 20, pack_q4_1, 0}, {8, 8, 34, pack_q8_0, -128}};
+    {2, 4, 32, 18, 32, MX_FLOAT16, pack_q4_0, -8},       {3, 4, 32, 20, 32, MX_FLOAT16, pack_q4_1, 0},
+    {6, 5, 32, 22, 32, MX_FLOAT16, pack_q5_0, -16},      {7, 5, 32, 24, 32, MX_FLOAT16, pack_q5_1, 0},
+    {8, 8, 32, 34, 32, MX_FLOAT16, pack_q8_0, -128},     {10, 2, 256, 84, 16, MX_FLOAT32, mxi_pack_q2_k, 0},
+    {11, 3, 256, 110, 16, MX_FLOAT32, mxi_pack_q3_k, 0}, {12, 4, 256, 144, 32, MX_FLOAT32, mxi_pack_q4_k, 0},
+    {13, 5, 256, 176, 32, MX_FLOAT32, mxi_pack_q5_k, 0}, {14, 6, 256, 210, 16, MX_FLOAT32, mxi_pack_q6_k, 0},
+    {39, 4, 32, 17, 32, MX_UINT8, pack_mxfp4, 0}};
 
 const struct mxi_quant_format *mxi_quant_format_of(uint32_t type) {
   for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)

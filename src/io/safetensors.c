@@ -140,17 +140,24 @@ static int read_file(struct reader *r) {
   return status;
 }
 
-mx_file mx_load_safetensors(const char *path) {
-  struct reader r = {.place = {.op = "load_safetensors", .path = path}};
-  r.map = mxi_mapping_open(r.place.op, path);
-  if (!r.map) return NULL;
+/* Takes over the mapping; NULL is the failure that opened it. */
+static mx_file load(struct mxi_mapping *map, const char *path) {
+  struct reader r = {.place = {.op = "load_safetensors", .path = path}, .map = map};
+  if (!map) return NULL;
   r.file = mxi_file_new();
-  int status = r.file ? read_file(&r) : -1;
+  int status = r.file && mxi_mapping_fill(map, SIZE_MAX) == 0 ? read_file(&r) : -1;
   mxi_vec_free(&r.spans);
-  mxi_mapping_unref(r.map);
+  mxi_mapping_unref(map);
   if (!status) return r.file;
   mx_file_free(r.file);
   return NULL;
+}
+
+mx_file mx_load_safetensors(const char *path) {
+  return load(mxi_mapping_open("load_safetensors", path), path);
+}
+mx_file mx_read_safetensors(mx_reader reader) {
+  return load(mxi_mapping_stream("load_safetensors", &reader), mxi_stream_name(reader.name));
 }
 
 /* ---- Saving ---- wide elements first, so that every tensor is aligned ---- */
@@ -242,17 +249,26 @@ static int write_file(struct mxi_writer *w, const char *header, const struct ite
   return 0;
 }
 
-int mx_save_safetensors(const char *path, int n, const char *const *names, const mx_array *arrays, int nmeta,
-                        const char *const *keys, const char *const *values) {
+static int save(const struct mxi_target *to, int n, const char *const *names, const mx_array *arrays,
+                int nmeta, const char *const *keys, const char *const *values) {
   MXI_TRY(mx_eval_all(n, arrays));
   struct item *items = mxi_calloc((size_t)n, sizeof *items);
   if (!items) return -1;
   for (int i = 0; i < n; i++) items[i] = (struct item){.name = names[i], .array = arrays[i]};
   struct mxi_writer w;
   char *header = lay_out(items, n) < 0 ? NULL : make_header(items, n, nmeta, keys, values);
-  int status = header ? mxi_writer_open(&w, "save_safetensors", path) : -1;
+  int status = header ? mxi_writer_open(&w, "save_safetensors", to) : -1;
   if (!status) status = mxi_writer_close(&w, write_file(&w, header, items, n));
   free(header);
   mxi_free(items);
   return status;
+}
+
+int mx_save_safetensors(const char *path, int n, const char *const *names, const mx_array *arrays, int nmeta,
+                        const char *const *keys, const char *const *values) {
+  return save(&(struct mxi_target){.path = path}, n, names, arrays, nmeta, keys, values);
+}
+int mx_write_safetensors(mx_writer writer, int n, const char *const *names, const mx_array *arrays, int nmeta,
+                         const char *const *keys, const char *const *values) {
+  return save(&(struct mxi_target){.stream = writer}, n, names, arrays, nmeta, keys, values);
 }

@@ -42,10 +42,14 @@ static int open_target(struct mxi_writer *w) {
   return w->fd < 0 ? mxi_io_fail(w->op, "open", w->target, errno) : 0;
 }
 
-int mxi_writer_open(struct mxi_writer *w, const char *op, const char *path) {
+int mxi_writer_open(struct mxi_writer *w, const char *op, const struct mxi_target *to) {
   *w = (struct mxi_writer){.op = op, .fd = -1};
-  char *real = realpath(path, NULL); // NULL: a new file
-  w->target = mxi_strdup(real ? real : path);
+  if (!to->path) {
+    w->stream = to->stream;
+    return 0;
+  }
+  char *real = realpath(to->path, NULL); // NULL: a new file
+  w->target = mxi_strdup(real ? real : to->path);
   free(real);
   if (w->target && open_target(w) == 0) return 0;
   mxi_free(w->target);
@@ -53,6 +57,8 @@ int mxi_writer_open(struct mxi_writer *w, const char *op, const char *path) {
 }
 
 int mxi_writer_write(struct mxi_writer *w, const void *data, size_t n) {
+  w->at += n;
+  if (w->stream.write) return n ? w->stream.write(w->stream.context, data, n) : 0;
   enum { AT_ONCE = 1 << 30 }; // Linux writes less than 2 GiB in one call
   for (const char *p = data; n;) {
     ssize_t done = write(w->fd, p, n < AT_ONCE ? n : AT_ONCE);
@@ -64,17 +70,20 @@ int mxi_writer_write(struct mxi_writer *w, const void *data, size_t n) {
   return 0;
 }
 
-int mxi_writer_array(struct mxi_writer *w, mx_array a) {
+int mxi_with_rows(mx_array a, int (*use)(void *context, const void *data, size_t n), void *context) {
   int status = -1;
   MX_SCOPE {
     mx_array rows = mx_contiguous(a, false);
     if (mx_eval(rows) == 0) {
       const void *data = mx_size(rows) ? mx_data(rows) : NULL;
-      status = !data && mx_size(rows) ? -1 : mxi_writer_write(w, data, mx_nbytes(rows));
+      status = !data && mx_size(rows) ? -1 : use(context, data, mx_nbytes(rows));
     }
   }
   return status;
 }
+
+static int write_rows(void *writer, const void *data, size_t n) { return mxi_writer_write(writer, data, n); }
+int mxi_writer_array(struct mxi_writer *w, mx_array a) { return mxi_with_rows(a, write_rows, w); }
 
 /* The rename itself must survive a crash: its folder is synced too, where the file system can. */
 static void sync_folder(const char *path) {
@@ -101,6 +110,7 @@ static int commit(struct mxi_writer *w) {
 }
 
 int mxi_writer_close(struct mxi_writer *w, int status) {
+  if (w->stream.write) return status;
   if (!status) status = commit(w);
   if (status && w->temporary) unlink(w->temporary);
   if (close(w->fd) < 0 && !status) status = mxi_io_fail(w->op, "close", w->target, errno);

@@ -1,5 +1,6 @@
 /* Affine quantisation: groups of `group_size` neighbours along the last axis share a scale s and a bias b; an
    element is an integer q of `bits` bits and stands for q s + b. Packed: 32 integers in `bits` 32-bit words.
+   Groups have 32, 64 or 128 elements, or 16, which some formats of files need.
    Kernels know float32, float16 and bfloat16; float64 goes through float32. */
 #include "ops/common.h"
 #include "ops/rules.h"
@@ -7,8 +8,8 @@
 static int options(const char *op, mx_quant *q) {
   if (q->group_size == 0) q->group_size = 64;
   if (q->bits == 0) q->bits = 4;
-  if (q->group_size != 32 && q->group_size != 64 && q->group_size != 128)
-    return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected a group size of 32, 64 or 128, got %d", op,
+  if (q->group_size != 16 && q->group_size != 32 && q->group_size != 64 && q->group_size != 128)
+    return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected a group size of 16, 32, 64 or 128, got %d", op,
                     q->group_size);
   if (q->bits < 2 || q->bits > 8 || q->bits == 7)
     return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected 2, 3, 4, 5, 6 or 8 bits, got %d", op, q->bits);
@@ -41,11 +42,13 @@ int mx_quantize(mx_array w, mx_quant q, mx_array *packed, mx_array *scales, mx_a
   if (!mxi_is_float(mxi_dtype(w)))
     return mxi_fail(MX_INVALID_ARGUMENT, "[quantize] expected a real floating point dtype, got %s",
                     mx_dtype_name(mxi_dtype(w)));
-  if (w->ndim < 2 || mx_dim(w, -1) % q.group_size)
-    return mxi_fail(MX_INVALID_ARGUMENT,
-                    "[quantize] expected at least 2 dimensions and a last one divisible by the group size "
-                    "%d, got shape %s",
-                    q.group_size, MXI_SHAPE_TEXT(w));
+  int unit = q.group_size < 32 ? 32 : q.group_size;
+  if (w->ndim < 2 || mx_dim(w, -1) % unit)
+    return mxi_fail(
+        MX_INVALID_ARGUMENT,
+        "[quantize] expected at least 2 dimensions and a last one divisible by %d for groups of %d, "
+        "got shape %s",
+        unit, q.group_size, MXI_SHAPE_TEXT(w));
   mx_array out[3];
   MXI_TRY(quantized_rows(w, q, out));
   *packed = out[0];
@@ -69,10 +72,10 @@ static int64_t check_packed(const char *op, mx_array packed, mx_array scales, mx
   int64_t bits = 0, columns = 0;
   match =
       match && mxi_mul(mx_dim(packed, -1), 32, &bits) && mxi_mul(mx_dim(scales, -1), q->group_size, &columns);
-  if (!match || bits / q->bits != columns || bits % q->bits)
+  if (!match || bits / q->bits != columns || bits % q->bits || columns % 32)
     return mxi_fail(MX_INVALID_ARGUMENT,
-                    "[%s] expected packed (..., N, K * %d / 32), scales and biases (..., N, K / %d), got "
-                    "shapes %s, %s and %s",
+                    "[%s] expected packed (..., N, K * %d / 32), scales and biases (..., N, K / %d), K a "
+                    "multiple of 32, got shapes %s, %s and %s",
                     op, q->bits, q->group_size, MXI_SHAPE_TEXT(packed), MXI_SHAPE_TEXT(scales),
                     MXI_SHAPE_TEXT(biases));
   return columns;

@@ -1,5 +1,6 @@
 /* Quantised kernels against plain scalar references: the bit stream, the conversions, and both products. */
 #include "base/alloc.h"
+#include "base/checked.h"
 #include "cpu/pool.h"
 #include "cpu/quantized.h"
 #include <math.h>
@@ -10,7 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-static const int all_bits[] = {2, 3, 4, 5, 6, 8}, all_groups[] = {32, 64, 128};
+static const int all_bits[] = {2, 3, 4, 5, 6, 8}, all_groups[] = {16, 32, 64, 128};
 static const mx_dtype all_dtypes[] = {MX_FLOAT32, MX_FLOAT16, MX_BFLOAT16};
 #define EACH(x, list) (size_t x##_i = 0; x##_i < sizeof(list) / sizeof *(list); x##_i++)
 
@@ -265,7 +266,7 @@ static void products_match_the_reference(void **state) {
   for EACH(t, all_dtypes) for EACH(b, all_bits) for EACH(g, all_groups) for EACH(m, x_rows) {
       int64_t group = all_groups[g_i], m = x_rows[m_i];
       int64_t rows = short_sides[(m_i + g_i + b_i) % 3],
-              cols = group * (1 + (int64_t)((m_i * 2 + b_i + t_i) % 5));
+              cols = mxi_max(group, 32) * (1 + (int64_t)((m_i * 2 + b_i + t_i) % 5));
       mx_dtype scales = all_dtypes[(t_i + (m_i == 2)) % 3]; /* mixed dtypes now and then */
       try_product(all_dtypes[t_i], scales, all_bits[b_i], (int)group, m, rows, cols, transpose);
     }
@@ -276,9 +277,11 @@ static void long_rows_and_many_rows_match_the_reference(void **state) {
   for
     EACH(b, all_bits) {
       try_product(MX_FLOAT32, MX_FLOAT16, all_bits[b_i], 32, 1, 5, 4096 + 96, true);
+      try_product(MX_FLOAT32, MX_FLOAT32, all_bits[b_i], 16, 1, 5, 4096 + 96, true);
       try_product(MX_BFLOAT16, MX_BFLOAT16, all_bits[b_i], 64, 6, 6, 2048 + 64, true);
       try_product(MX_FLOAT32, MX_FLOAT32, all_bits[b_i], 128, 1, 700, 640, true);
       try_product(MX_FLOAT32, MX_BFLOAT16, all_bits[b_i], 64, 70, 203, 704, true);
+      try_product(MX_FLOAT32, MX_FLOAT32, all_bits[b_i], 16, 70, 203, 704, true);
       try_product(MX_FLOAT32, MX_BFLOAT16, all_bits[b_i], 64, 70, 203, 704, false);
       try_product(MX_FLOAT16, MX_FLOAT16, all_bits[b_i], 32, 1, 300, 608, false);
     }

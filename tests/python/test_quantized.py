@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 BITS = (2, 3, 4, 5, 6, 8)
-GROUPS = (32, 64, 128)
+GROUPS = (16, 32, 64, 128)
 FORMATS = [(b, g) for b in BITS for g in GROUPS]
 EPS = {"float32": 2**-23, "float16": 2**-10, "bfloat16": 2**-7}
 
@@ -113,9 +113,10 @@ def test_constant_groups_come_back(value):
 
 @pytest.mark.parametrize("call", [
     lambda: mx.quantize(mx.ones((2, 65))), lambda: mx.quantize(mx.ones((2, 64)), bits=7),
-    lambda: mx.quantize(mx.ones((2, 64)), group_size=16), lambda: mx.quantize(mx.ones((2, 64), mx.int32)),
+    lambda: mx.quantize(mx.ones((2, 64)), group_size=8), lambda: mx.quantize(mx.ones((2, 48)), group_size=16), lambda: mx.quantize(mx.ones((2, 64), mx.int32)),
     lambda: mx.quantize(mx.ones(64)), lambda: mx.dequantize(mx.ones((2, 8), mx.int32), mx.ones((2, 1)), mx.ones((2, 1))),
     lambda: mx.dequantize(mx.ones((2, 8), mx.uint32), mx.ones((2, 2)), mx.ones((2, 1))),
+    lambda: mx.dequantize(mx.ones((2, 6), mx.uint32), mx.ones((2, 3)), mx.ones((2, 3)), 16, 4),
     lambda: mx.quantized_matmul(mx.ones((2, 65)), *mx.quantize(mx.ones((8, 64)))),
     lambda: mx.quantized_matmul(mx.ones((2, 64)), *mx.quantize(mx.ones((8, 64)), bits=8), bits=4),
 ])  # fmt: skip

@@ -18,8 +18,8 @@ __attribute__((format(printf, 2, 3))) static mx_array tensor(const struct model 
   return a;
 }
 
-/* STEM.weight, with STEM.scales and STEM.biases when it is quantised; `in` features. The reader of GGUF packs
-   groups of 32 elements into words of 32 bits, so their ratio tells the bits. */
+/* STEM.weight, with STEM.scales and STEM.biases when it is quantised; `in` features. The shapes tell the bits
+   of an element and how many share a scale. */
 static struct linear linear(const struct model *m, const char *stem, int64_t in) {
   struct linear l = {.weight = tensor(m, "%s.weight", stem)};
   char name[128];
@@ -27,8 +27,9 @@ static struct linear linear(const struct model *m, const char *stem, int64_t in)
   l.scales = mx_file_get(m->file, name);
   snprintf(name, sizeof name, "%s.biases", stem);
   l.biases = mx_file_get(m->file, name);
-  if (l.weight && l.scales)
-    l.format = (mx_quant){.group_size = 32, .bits = (int)(mx_dim(l.weight, -1) * 32 / in)};
+  if (l.weight && l.scales && mx_dim(l.scales, -1) > 0)
+    l.format = (mx_quant){.group_size = (int)(in / mx_dim(l.scales, -1)),
+                          .bits = (int)(mx_dim(l.weight, -1) * 32 / in)};
   return l;
 }
 

@@ -16,7 +16,7 @@
 #include "quantized_tile.h"
 
 MXI_INLINE bool bits_divide_word(int bits) { return 32 % bits == 0; }
-/* Weights of a row that a block covers: MXI_VL words, or the smallest group. */
+/* Weights of a row that a block covers: MXI_VL words, or 32. */
 MXI_INLINE int64_t block_weights(int bits) { return bits_divide_word(bits) ? MXI_VL * (32 / bits) : 32; }
 /* Rows of W in a tile: as many as registers hold beside their x rows. */
 MXI_INLINE int tile_rows(int x_rows) { return MXI_VL == 16 || x_rows <= 2 ? 4 : 2; }
@@ -121,12 +121,13 @@ MXI_INLINE void add_words(const struct tile *t, vf32 total[4][MAX_X_ROWS], const
   }
 }
 
+/* The same where weights cross words: `span` weights of one group a sum. */
 MXI_INLINE void add_stream(const struct tile *t, vf32 total[4][MAX_X_ROWS], const vf32 *scale, int64_t k,
-                           int64_t n, int log_group, int bits, int rows, int x_rows) {
-  for (int64_t j = 0; j < n; j += 32) {
+                           int64_t n, int log_group, int span, int bits, int rows, int x_rows) {
+  for (int64_t j = 0; j < n; j += span) {
     vf32 sum[4][MAX_X_ROWS];
     UNROLL for (int r = 0; r < rows; r++) __builtin_prefetch(t->w[r] + (k + j) / 8 * bits + t->ahead);
-    UNROLL for (int i = 0; i < 32; i += MXI_VL) {
+    UNROLL for (int i = 0; i < span; i += MXI_VL) {
       vf32 q[4];
       UNROLL for (int r = 0; r < rows; r++) q[r] = unpack_run(t->w[r], k + j + i, bits);
       UNROLL for (int m = 0; m < x_rows; m++) {
@@ -159,8 +160,10 @@ MXI_INLINE void multiply_tile(const struct mxi_matvec *job, int64_t n, int64_t v
             weights = count << log_group;
     if (bits_divide_word(bits))
       add_words(&t, total, scale, k, weights, log_group, bits, rows, x_rows);
+    else if (log_group == 4)
+      add_stream(&t, total, scale, k, weights, log_group, 16, bits, rows, x_rows);
     else
-      add_stream(&t, total, scale, k, weights, log_group, bits, rows, x_rows);
+      add_stream(&t, total, scale, k, weights, log_group, 32, bits, rows, x_rows);
   }
   store_tile(job, total, n, valid, m, rows, x_rows);
 }

@@ -28,9 +28,25 @@ static vf32 load_column(const void *p, mx_dtype t, int64_t stride, int64_t n) {
   return widen(h, t);
 }
 
+/* The scales and biases of 32 columns of MXI_VL rows: of the first 16 and of the others. */
+struct affine {
+  vf32 scale[2], bias[2];
+};
+
+/* Those at `group` of the first row; the rows lie `groups` apart. */
+static struct affine load_affine(const struct mxi_quantized *w, int64_t group, int64_t groups, int64_t n) {
+  struct affine a;
+  for (int half = 0; half < 2; half++) {
+    int64_t at = group + (w->group_size == 16 ? half : 0);
+    a.scale[half] = load_column(element_at(w->scales, w->dtype, at), w->dtype, groups, n);
+    a.bias[half] = load_column(element_at(w->biases, w->dtype, at), w->dtype, groups, n);
+  }
+  return a;
+}
+
 /* 32 columns of MXI_VL rows, transposed: dst[32][ld]. A vector holds the same word of every row, so the
    shifts that unpack it also transpose it. words is [bits][MXI_VL]. */
-MXI_INLINE void unpack_columns(float *dst, int64_t ld, const uint32_t *words, vf32 scale, vf32 bias,
+MXI_INLINE void unpack_columns(float *dst, int64_t ld, const uint32_t *words, const struct affine *a,
                                int bits) {
   const vu32 mask = (vu32){0} + ((1u << bits) - 1);
   vu32 word[8];
@@ -41,7 +57,7 @@ MXI_INLINE void unpack_columns(float *dst, int64_t ld, const uint32_t *words, vf
     vu32 v = word[at] >> shift;
     if (shift + bits > 32) v |= word[at + 1] << (32 - shift);
     vf32 q = __builtin_convertvector((vi32)(v & mask), vf32);
-    mxi_store_f32(dst + e * ld, multiply_add(q, scale, bias));
+    mxi_store_f32(dst + e * ld, multiply_add(q, a->scale[e / 16], a->bias[e / 16]));
   }
 }
 
@@ -54,20 +70,17 @@ MXI_INLINE void pack_rows(const struct mxi_quantized *w, float *dst, int64_t ld,
   const uint32_t *packed = w->packed + n * row_words;
   uint32_t words[8 * MXI_VL] = {0};
   float edge[32 * MXI_VL];
-  vf32 scale = splat(0), bias = splat(0);
+  struct affine affine = {0};
   for (int64_t first = k0 / 32 * 32, k = first; k < end; k += 32) {
-    if (k == first || k % w->group_size == 0) {
-      int64_t group = n * groups + k / w->group_size;
-      scale = load_column(element_at(w->scales, w->dtype, group), w->dtype, groups, valid);
-      bias = load_column(element_at(w->biases, w->dtype, group), w->dtype, groups, valid);
-    }
+    if (k == first || k % w->group_size == 0)
+      affine = load_affine(w, n * groups + k / w->group_size, groups, valid);
     for (int64_t r = 0; r < valid; r++)
       UNROLL for (int i = 0; i < bits; i++) words[i * MXI_VL + r] = packed[r * row_words + k / 32 * bits + i];
     if (k >= k0 && k + 32 <= end && width == MXI_VL) {
-      unpack_columns(dst + (k - k0) * ld, ld, words, scale, bias, bits);
+      unpack_columns(dst + (k - k0) * ld, ld, words, &affine, bits);
       continue;
     }
-    unpack_columns(edge, MXI_VL, words, scale, bias, bits);
+    unpack_columns(edge, MXI_VL, words, &affine, bits);
     for (int64_t e = k < k0 ? k0 - k : 0; e < 32 && k + e < end; e++)
       memcpy(dst + (k + e - k0) * ld, edge + e * MXI_VL, (size_t)width * sizeof(float));
   }

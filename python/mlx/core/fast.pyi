@@ -1,0 +1,26 @@
+"""Type stubs of mlx.core.fast, written by tools/stubs.py."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+
+from . import DeviceType, Device, Dtype, Stream, ThreadLocalStream, array
+
+_Scalar = bool | int | float | complex
+_Value = Any  # an array, a scalar, a nested list of scalars, or an object with a buffer, as a NumPy array
+_Stream = Stream | ThreadLocalStream | Device | DeviceType
+
+def cross_entropy(logits: array, targets: array, *, stream: _Stream | None = None) -> array:
+    """logsumexp(logits) - logits[target] over the last axis; targets are integers of the leading shape."""
+
+def layer_norm(x: array, weight: array | None, bias: array | None, eps: float, *, stream: _Stream | None = None) -> array:
+    """(x - mean) / sqrt(var + eps) * weight + bias over the last axis, in float32 inside. weight and bias (D) or None."""
+
+def rms_norm(x: array, weight: array | None, eps: float, *, stream: _Stream | None = None) -> array:
+    """x / sqrt(mean(x^2) + eps) * weight over the last axis, in float32 inside. weight (D) or None."""
+
+def rope(a: array, dims: int, *, traditional: bool, base: float | None, scale: float, offset: Any, freqs: array | None = None, stream: _Stream | None = None) -> array:
+    """Rotary position embedding of a (B, ..., T, D) over the first dims features. offset: the first position, an int or an array (one, or B). freqs: frequencies in place of base, dims / 2."""
+
+def scaled_dot_product_attention(q: array, k: array, v: array, *, scale: float, mask: Any = None, sinks: array | None = None, force_fused: bool = False, stream: _Stream | None = None) -> array:
+    """softmax(scale q k^T + mask) v. q (B, H, Tq, D), k and v (B, Hkv, Tk, D), H a multiple of Hkv. mask: None, 'causal', a bool array (True attends) or one to add. sinks (H): one more logit a head in the denominator."""
