@@ -95,7 +95,7 @@ LINALG(det, MATRICES STREAM,
        "raise ValueError. The derivative needs invertible matrices.") {
   return py_wrap(mx_linalg_det(A));
 }
-LINALG(slogdet, MATRICES STREAM,
+LINALG(slogdet, MATRICES STREAM " -> tuple[array, array]",
        "The sign (...) and the logarithm of the absolute value (...) of determinants; 0 and -inf for "
        "singular matrices. "
        "Shapes and dtypes as in det.") {
@@ -104,14 +104,14 @@ LINALG(slogdet, MATRICES STREAM,
 }
 
 /* ---- Factorisations ---- */
-LINALG(lu, MATRICES STREAM,
+LINALG(lu, MATRICES STREAM " -> tuple[array, array, array]",
        "The factorisation by partial pivoting of matrices (..., M, N), with K = min(M, N): row indices "
        "uint32 (..., M), "
        "unit lower triangular L (..., M, K) and upper triangular U (..., K, N). a == (L @ U)[rows]." FLOATS) {
   mx_array out[3];
   return tuple_of(mx_linalg_lu(A, &out[0], &out[1], &out[2]), 3, out);
 }
-LINALG(lu_factor, MATRICES STREAM,
+LINALG(lu_factor, MATRICES STREAM " -> tuple[array, array]",
        "The same in compact form: L without its diagonal and U in one (..., M, N), and pivots uint32 (..., "
        "min(M, N)): "
        "row i changed places with row pivots[i]." FLOATS) {
@@ -130,7 +130,7 @@ LINALG(cholesky_inv, "a: array, upper: bool = False" STREAM,
            SINGULAR) {
   return py_wrap(mx_linalg_cholesky_inv(A, f->v[1].b));
 }
-LINALG(qr, MATRICES STREAM,
+LINALG(qr, MATRICES STREAM " -> tuple[array, array]",
        "a = Q R of matrices (..., M, N), with K = min(M, N): Q (..., M, K) with orthonormal columns, R (..., "
        "K, N) upper "
        "triangular." FLOATS
@@ -140,7 +140,7 @@ LINALG(qr, MATRICES STREAM,
 }
 
 /* ---- Spectra ---- */
-LINALG(svd, "a: array, compute_uv: bool = True" STREAM,
+LINALG(svd, "a: array, compute_uv: bool = True" STREAM " -> array | tuple[array, array, array]",
        "Singular values of matrices (..., M, N), with K = min(M, N). U (..., M, M), S (..., K) in falling "
        "order and Vt "
        "(..., N, N), so that a = U[..., :K] diag(S) Vt[..., :K, :]; without compute_uv S alone." ANY_FLOAT
@@ -156,7 +156,7 @@ LINALG(eigvalsh, "a: array, UPLO: str = 'L'" STREAM,
   int upper = upper_of(f, 1);
   return upper < 0 ? NULL : py_wrap(mx_linalg_eigvalsh(A, upper));
 }
-LINALG(eigh, "a: array, UPLO: str = 'L'" STREAM,
+LINALG(eigh, "a: array, UPLO: str = 'L'" STREAM " -> tuple[array, array]",
        "The eigenvalues (..., N), in rising order, and eigenvectors, in the columns of (..., N, N), of "
        "symmetric or "
        "Hermitian matrices, of which the lower ('L') or upper ('U') triangle is read." ANY_FLOAT NOT_FINITE
@@ -170,7 +170,7 @@ LINALG(eigvals, MATRICES STREAM,
        " Not differentiable.") {
   return py_wrap(mx_linalg_eigvals(A));
 }
-LINALG(eig, MATRICES STREAM,
+LINALG(eig, MATRICES STREAM " -> tuple[array, array]",
        "The eigenvalues of square matrices, in no order, complex64 (..., N), and eigenvectors of length 1 in "
        "the columns "
        "of complex64 (..., N, N)." ANY_FLOAT NOT_FINITE " Not differentiable.") {

@@ -193,7 +193,7 @@ static PyObject *axes_argument(const frame *f, int i) {
   return py_given(f, i) ? Py_NewRef(f->v[i].o) : py_none(f, i) ? Py_NewRef(Py_None) : PyLong_FromLong(0);
 }
 FUNCTION(
-    vmap, "fun: object, in_axes: object? = 0, out_axes: object? = 0",
+    vmap, "fun: object, in_axes: object? = 0, out_axes: object? = 0 -> Callable[..., Any]",
     "A function that applies fun, a function of one element, to every element along an axis of its "
     "arguments at once. "
     "in_axes: the axis, or a tree of axes that is a prefix of the arguments' tree (of the one argument's, if "

@@ -1149,7 +1149,7 @@ def view(a: _Value, dtype: Dtype, stream: _Stream | None = None) -> array:
 def vjp(fun: Any, primals: Any, cotangents: Any) -> tuple[list[array], list[array]]:
     """fun's outputs at the primals, and the cotangents pulled back to the primals. Lists of arrays."""
 
-def vmap(fun: Any, in_axes: Any = 0, out_axes: Any = 0) -> array:
+def vmap(fun: Any, in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., Any]:
     """A function that applies fun, a function of one element, to every element along an axis of its arguments at once. in_axes: the axis, or a tree of axes that is a prefix of the arguments' tree (of the one argument's, if there is one): an int (negative from the end), or None for what every element gets whole. out_axes: the same for the results: where they have the axis; None for what doesn't depend on mapped arguments. fun takes and returns trees of arrays, by position, and must not evaluate what depends on mapped arguments. Random numbers without a key are the same for every element."""
 
 def where(condition: _Value, x: _Value, y: _Value, /, *, stream: _Stream | None = None) -> array:

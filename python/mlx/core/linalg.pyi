@@ -22,10 +22,10 @@ def cross(a: array, b: array, axis: int = -1, *, stream: _Stream | None = None) 
 def det(a: array, *, stream: _Stream | None = None) -> array:
     """The determinants (...) of square matrices (..., N, N): float32 or float64; integers become float32, other dtypes raise ValueError. The derivative needs invertible matrices."""
 
-def eig(a: array, *, stream: _Stream | None = None) -> array:
+def eig(a: array, *, stream: _Stream | None = None) -> tuple[array, array]:
     """The eigenvalues of square matrices, in no order, complex64 (..., N), and eigenvectors of length 1 in the columns of complex64 (..., N, N). float32, float64 or complex64; other dtypes raise ValueError. NaN and infinities raise ValueError when evaluated. Not differentiable."""
 
-def eigh(a: array, UPLO: str = "L", *, stream: _Stream | None = None) -> array:
+def eigh(a: array, UPLO: str = "L", *, stream: _Stream | None = None) -> tuple[array, array]:
     """The eigenvalues (..., N), in rising order, and eigenvectors, in the columns of (..., N, N), of symmetric or Hermitian matrices, of which the lower ('L') or upper ('U') triangle is read. float32, float64 or complex64; other dtypes raise ValueError. NaN and infinities raise ValueError when evaluated. Derivatives: Giles, "Collected matrix derivative results" (2008)."""
 
 def eigvals(a: array, *, stream: _Stream | None = None) -> array:
@@ -37,10 +37,10 @@ def eigvalsh(a: array, UPLO: str = "L", *, stream: _Stream | None = None) -> arr
 def inv(a: array, *, stream: _Stream | None = None) -> array:
     """The inverses of square matrices (..., N, N). float32 or float64; other dtypes raise ValueError. A singular matrix raises RuntimeError when evaluated. Derivatives: Giles, "Collected matrix derivative results" (2008)."""
 
-def lu(a: array, *, stream: _Stream | None = None) -> array:
+def lu(a: array, *, stream: _Stream | None = None) -> tuple[array, array, array]:
     """The factorisation by partial pivoting of matrices (..., M, N), with K = min(M, N): row indices uint32 (..., M), unit lower triangular L (..., M, K) and upper triangular U (..., K, N). a == (L @ U)[rows]. float32 or float64; other dtypes raise ValueError."""
 
-def lu_factor(a: array, *, stream: _Stream | None = None) -> array:
+def lu_factor(a: array, *, stream: _Stream | None = None) -> tuple[array, array]:
     """The same in compact form: L without its diagonal and U in one (..., M, N), and pivots uint32 (..., min(M, N)): row i changed places with row pivots[i]. float32 or float64; other dtypes raise ValueError."""
 
 def norm(a: array, /, ord: Any = None, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, stream: _Stream | None = None) -> array:
@@ -51,10 +51,10 @@ ord: None, the root of the sum of |a|^2 over the axes, all of them if axis is No
 def pinv(a: array, *, stream: _Stream | None = None) -> array:
     """The Moore-Penrose inverses (..., N, M) of matrices (..., M, N), by singular values; those below 10 max(M, N) eps times the largest count as 0. float32 or float64; other dtypes raise ValueError. NaN and infinities raise ValueError when evaluated. Derivative, for a rank that stays: Golub & Pereyra (1973)."""
 
-def qr(a: array, *, stream: _Stream | None = None) -> array:
+def qr(a: array, *, stream: _Stream | None = None) -> tuple[array, array]:
     """a = Q R of matrices (..., M, N), with K = min(M, N): Q (..., M, K) with orthonormal columns, R (..., K, N) upper triangular. float32 or float64; other dtypes raise ValueError. Derivatives: Walter & Lehmann (2010); of wide matrices Roberts & Roberts (2020)."""
 
-def slogdet(a: array, *, stream: _Stream | None = None) -> array:
+def slogdet(a: array, *, stream: _Stream | None = None) -> tuple[array, array]:
     """The sign (...) and the logarithm of the absolute value (...) of determinants; 0 and -inf for singular matrices. Shapes and dtypes as in det."""
 
 def solve(a: array, b: array, *, stream: _Stream | None = None) -> array:
@@ -63,7 +63,7 @@ def solve(a: array, b: array, *, stream: _Stream | None = None) -> array:
 def solve_triangular(a: array, b: array, *, upper: bool = False, stream: _Stream | None = None) -> array:
     """x with a x = b, of a's lower (or upper) triangle; the other is not read. Shapes and dtypes as in solve. A singular matrix raises RuntimeError when evaluated."""
 
-def svd(a: array, compute_uv: bool = True, *, stream: _Stream | None = None) -> array:
+def svd(a: array, compute_uv: bool = True, *, stream: _Stream | None = None) -> array | tuple[array, array, array]:
     """Singular values of matrices (..., M, N), with K = min(M, N). U (..., M, M), S (..., K) in falling order and Vt (..., N, N), so that a = U[..., :K] diag(S) Vt[..., :K, :]; without compute_uv S alone. float32, float64 or complex64; other dtypes raise ValueError. NaN and infinities raise ValueError when evaluated. Derivatives: Townsend (2016); of complex matrices those of S alone."""
 
 def tri_inv(a: array, upper: bool = False, *, stream: _Stream | None = None) -> array:
