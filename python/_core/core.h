@@ -62,9 +62,12 @@ typedef enum kind {
   KIND_STREAM
 } kind;
 
+/* Which ints an `int` or `ints` takes: others raise ValueError, or an axis error. */
+typedef enum range { RANGE_INT64, RANGE_INT32, RANGE_AXIS } range;
+
 typedef struct param {
   PyObject *name; /* interned */
-  uint8_t kind;
+  uint8_t kind, range;
   bool optional, none_ok;
   int64_t integer; /* the default, for int, bool and dtype */
   double number;   /* the default, for float */
@@ -110,6 +113,10 @@ struct frame {
    names with a kind, a question mark where None is accepted, and defaults. It is also the function's text
    signature. */
 PyObject *py_call(const function *f, PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names);
+/* TypeError: what was `expected` for the object that is argument i. An OverflowError that is set becomes
+   ValueError, another exception stays. Returns NULL. py_wrong_rest: of one of a variadic function. */
+PyObject *py_wrong_argument(const frame *f, int i, const char *expected);
+PyObject *py_wrong_rest(const frame *f, PyObject *got, const char *expected);
 /* Adds the rows between two pointers to a module; to a table of methods. */
 int py_add_functions(PyObject *module, function *const *first, function *const *last);
 PyMethodDef *py_method_table(function *const *first, function *const *last, const PyMethodDef *more);
@@ -276,6 +283,8 @@ PyObject *py_repr(PyObject *self);
 int py_add_object(PyObject *module, const char *name, PyObject *o);
 /* An enum of mlx.core from the arguments of enum.Enum(name, members); a member's repr is "Name.member". */
 PyObject *py_make_enum(PyObject *base, PyObject *args);
+/* TypeError unless a constructor got at most n arguments, by position or by the names that follow. */
+bool py_arguments_fit(const char *name, PyObject *args, PyObject *kwargs, int n, ...);
 int py_add_type(PyObject *module, const char *name, PyTypeObject *type);
 /* Puts a new reference in a slot and lets go of the old one. */
 static inline void py_set(PyObject **slot, PyObject *o) {

@@ -175,7 +175,7 @@ static int dtype_of_either(PyObject *o, mx_dtype *t) {
   else if (py_is_dtype(o))
     *t = py_dtype_value(o);
   else
-    return PyErr_SetString(PyExc_TypeError, "expected arrays or Dtypes"), -1;
+    return -1;
   return 0;
 }
 
@@ -187,7 +187,7 @@ FUNCTION(result_type, "*arrays_and_dtypes", "The dtype that an operation over al
   mx_dtype t = MX_BOOL;
   for (Py_ssize_t i = 0; i < f->nrest; i++) {
     mx_dtype u;
-    if (dtype_of_either(f->rest[i], &u) < 0) return NULL;
+    if (dtype_of_either(f->rest[i], &u) < 0) return py_wrong_rest(f, f->rest[i], "arrays or Dtypes");
     t = i ? mx_promote_types(t, u) : u;
   }
   return py_dtype(t);
@@ -195,7 +195,7 @@ FUNCTION(result_type, "*arrays_and_dtypes", "The dtype that an operation over al
 
 FUNCTION(can_cast, "from_: object, to: dtype", "Does promotion of the two dtypes give `to`?") {
   mx_dtype t;
-  if (dtype_of_either(f->v[0].o, &t) < 0) return NULL;
+  if (dtype_of_either(f->v[0].o, &t) < 0) return py_wrong_argument(f, 0, "an array or a Dtype");
   return PyBool_FromLong(mx_promote_types(t, f->v[1].t) == f->v[1].t);
 }
 

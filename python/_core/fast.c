@@ -15,7 +15,8 @@ FAST(layer_norm, "x: array, weight: array?, bias: array?, eps: float" STREAM,
   return py_wrap(mx_fast_layer_norm(A, f->v[1].a, f->v[2].a, f->v[3].d));
 }
 FAST(rope,
-     "a: array, dims: int, *, traditional: bool, base: float?, scale: float, offset: object, freqs: array? = "
+     "a: array, dims: int32, *, traditional: bool, base: float?, scale: float, offset: object, freqs: array? "
+     "= "
      "None, stream: "
      "stream = None",
      "Rotary position embedding of a (B, ..., T, D) over the first dims features. offset: the first "
@@ -23,7 +24,7 @@ FAST(rope,
      "array (one, or B). freqs: frequencies in place of base, dims / 2.") {
   int64_t i;
   mx_array offset = py_is_array(f->v[5].o) ? py_handle(f->v[5].o) : NULL;
-  if (!offset && py_int64(f->v[5].o, &i) < 0) return NULL;
+  if (!offset && py_int64(f->v[5].o, &i) < 0) return py_wrong_argument(f, 5, "an int or an array");
   if (!offset) offset = mx_scalar_int(i, i == (int32_t)i ? MX_INT32 : MX_INT64);
   bool based = py_given(f, 3), given = py_given(f, 6);
   if (based == given) {

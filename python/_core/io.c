@@ -265,7 +265,7 @@ static int read_dict(PyObject *d, const char **names, mx_array *arrays, const ch
   Py_ssize_t at = 0;
   for (int i = 0; PyDict_Next(d, &at, &key, &value); i++) {
     if (!PyUnicode_Check(key) || (arrays ? !py_is_array(value) : !PyUnicode_Check(value))) {
-      PyErr_Format(PyExc_TypeError, "expected a dict from str to %s", arrays ? "array" : "str");
+      PyErr_Format(PyExc_TypeError, "[save] expected a dict from str to %s", arrays ? "array" : "str");
       return -1;
     }
     if (!(names[i] = PyUnicode_AsUTF8AndSize(key, NULL))) return -1;

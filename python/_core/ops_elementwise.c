@@ -65,7 +65,7 @@ UNARY(bitwise_invert, bitwise_invert, "Every bit flipped; logical not for bool. 
 UNARY_METHOD(conj, conjugate, "The complex conjugate.")
 UNARY(conjugate, conjugate, "The complex conjugate.")
 
-FUNCTION_AND_METHOD(round, "a: value, /, decimals: int = 0, stream: stream = None",
+FUNCTION_AND_METHOD(round, "a: value, /, decimals: int32 = 0, stream: stream = None",
                     "Rounded to decimals (negative: to tens, hundreds ...), halves to even.") {
   return py_wrap(mx_round(A, (int)f->v[1].i));
 }

@@ -60,7 +60,12 @@ int py_stream_value(PyObject *o, mx_stream *s) {
   else if (as_device(o, &d))
     *s = mx_default_stream(d);
   else {
-    PyErr_SetString(PyExc_TypeError, "expected a Stream, Device, DeviceType or None for argument 'stream'");
+    PyObject *type = PyType_GetName(Py_TYPE(o));
+    if (type)
+      PyErr_Format(PyExc_TypeError,
+                   "[stream] expected a Stream, Device, DeviceType or None for argument 'stream', got %U",
+                   type);
+    Py_XDECREF(type);
     return -1;
   }
   if (*s) return 0;
@@ -78,6 +83,7 @@ static PyObject *wrap_device(mx_device d) {
   return (PyObject *)o;
 }
 static PyObject *device_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+  if (!py_arguments_fit("Device", args, kwargs, 2, "type", "index")) return NULL;
   PyObject *kind = PyTuple_Size(args) > 0 ? PyTuple_GetItem(args, 0) : NULL;
   PyObject *index = PyTuple_Size(args) > 1 ? PyTuple_GetItem(args, 1) : NULL;
   if (kwargs && !kind) kind = PyDict_GetItemString(kwargs, "type");
@@ -85,8 +91,12 @@ static PyObject *device_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
   mx_device d;
   int64_t i = 0;
   if (!kind || !as_device(kind, &d) || (index && py_int64(index, &i) < 0)) {
-    if (!PyErr_Occurred())
-      PyErr_SetString(PyExc_TypeError, "Device(): expected a DeviceType and an optional index");
+    PyErr_Clear();
+    PyErr_SetString(PyExc_TypeError, "Device(): expected a DeviceType and an optional int as index");
+    return NULL;
+  }
+  if (i != (int32_t)i) {
+    PyErr_Format(PyExc_ValueError, "Device(): expected an index of 32 bits, got %lld", (long long)i);
     return NULL;
   }
   device_object *o = (device_object *)PyType_GenericAlloc(type, 0);
@@ -185,6 +195,7 @@ static PyType_Spec thread_stream_spec = {"mlx.core.ThreadLocalStream", sizeof(th
 
 /* ---- with mx.stream(s): ---- */
 static PyObject *context_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+  if (!py_arguments_fit("StreamContext", args, kwargs, 1, "s")) return NULL;
   PyObject *target = PyTuple_Size(args) == 1 ? PyTuple_GetItem(args, 0)
                      : kwargs                ? PyDict_GetItemString(kwargs, "s")
                                              : NULL;
@@ -247,8 +258,9 @@ FUNCTION(default_device, "", "The device that operations run on unless told othe
 FUNCTION(set_default_device, "device: object", "Sets the default device. ValueError when it is absent.") {
   mx_device d;
   if (need_device(f->v[0].o, &d, "set_default_device") < 0) return NULL;
-  if (mx_set_default_device(d) < 0) return py_raise();
-  Py_RETURN_NONE;
+  if (mx_set_default_device(d) == 0) Py_RETURN_NONE;
+  PyErr_SetString(PyExc_ValueError, mx_error());
+  return NULL;
 }
 FUNCTION(is_available, "device: object", "Can this build and machine compute on the device?") {
   mx_device d;
