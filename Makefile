@@ -2,13 +2,14 @@
 # make test     set up, build, run every test
 # make bench    the CPU benchmark against its peers (installs them when asked: make bench PEERS="torch llama")
 # make sanitize the C tests under AddressSanitizer and UndefinedBehaviorSanitizer
+# make sanitize-python the tables of good and wrong calls in Python under the same, built by gcc
 BUILD := build
 MESON_FLAGS ?=
 VENV  := $(CURDIR)/.venv
 RUN   := env VIRTUAL_ENV=$(VENV) PATH=$(VENV)/bin:$$PATH
 JOBS  := $(shell nproc)
 
-.PHONY: all setup build demo test sanitize bench lint clean
+.PHONY: all setup build demo test sanitize sanitize-python bench lint clean
 all: build
 
 setup:
@@ -39,6 +40,20 @@ sanitize: setup
 	@UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_leaks=1 \
 	  $(RUN) meson test -C $(BUILD)-asan --print-errorlogs --quiet
 
+# The interpreter is not built with sanitizers, so their library is loaded first; its own leaks do not count.
+PYTHON_ASAN := $(BUILD)-asan-python
+sanitize-python: setup
+	@[ -d $(PYTHON_ASAN) ] || CC=gcc $(RUN) meson setup $(PYTHON_ASAN) -Db_sanitize=address,undefined -Db_lundef=false \
+	  --prefix=$(CURDIR)/$(PYTHON_ASAN)/installed -Dpython.install_env=prefix -Doptimization=1 -Ddebug=true \
+	  -Dkernel_optimization=-O1 -Dtests=disabled -Dexamples=disabled > $(PYTHON_ASAN).log 2>&1 || { cat $(PYTHON_ASAN).log; exit 1; }
+	@echo "building the extension with sanitizers"
+	@$(RUN) ninja -C $(PYTHON_ASAN) -j $(JOBS) --quiet
+	@$(RUN) meson install -C $(PYTHON_ASAN) --no-rebuild --quiet
+	@$(RUN) PYTHONPATH=$$(dirname $$(dirname $$(find $(CURDIR)/$(PYTHON_ASAN)/installed -name 'core.*so'))) \
+	  LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" PYTHONMALLOC=malloc \
+	  ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+	  python -m pytest -q tests/python/test_wrong_calls.py
+
 bench: build
 	@$(RUN) python bench/run.py $(if $(PEERS),--peers $(PEERS))
 
@@ -47,4 +62,4 @@ lint:
 	@git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD).log $(BUILD)-asan.log
+	rm -rf $(BUILD) $(BUILD)-asan $(PYTHON_ASAN) $(BUILD).log $(BUILD)-asan.log $(PYTHON_ASAN).log

@@ -303,7 +303,7 @@ static int read_pad_width(PyObject *o, int ndim, int64_t *low, int64_t *high) {
     if (n < 0) return -1;
     for (int i = 0; i < ndim && n; i++) low[i] = flat[0], high[i] = flat[n > 1];
     PyMem_Free(flat);
-    if (n == 1 || n == 2) return 0;
+    if (n == 1 || n == 2 || (n == 0 && ndim == 0)) return 0;
     PyErr_SetString(PyExc_ValueError, "[pad] expected an int, (low, high) or one pair for each axis");
     return -1;
   }
