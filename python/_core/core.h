@@ -275,6 +275,7 @@ int py_transforms_init(PyObject *module);
 int py_random_init(PyObject *module);
 int py_fast_init(PyObject *module);
 int py_fft_init(PyObject *module);
+int py_backends_init(PyObject *module);
 int py_print_init(PyObject *module);
 int py_array_like_init(PyObject *module);
 extern int py_print_precision; /* -1: six significant digits; else decimals */

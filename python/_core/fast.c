@@ -64,6 +64,24 @@ FAST(cross_entropy, "logits: array, targets: array" STREAM,
   return py_wrap(mx_subtract(mx_logsumexp(A, MX_AXES(-1), false), mx_squeeze(picked, MX_AXES(-1))));
 }
 
+FAST(gated_delta_update,
+     "q: array, k: array, v: array, gamma: array, beta: array, initial_state: array? = None, mask: array? = "
+     "None, "
+     "stream: stream = None",
+     "The gated delta rule over T steps: [outputs (B, T, Hv, Dv), last state (B, Hv, Dv, Dk) in float32]. q "
+     "and k "
+     "(B, T, Hk, Dk), v (B, T, Hv, Dv), Hv a multiple of Hk. A step forgets by gamma (B, T, Hv), or (B, T, "
+     "Hv, Dk), "
+     "then corrects the state at k towards v by beta (B, T, Hv). mask (B, T), bool: False gives zeros and "
+     "leaves "
+     "the state.") {
+  mx_array out[2];
+  if (mx_fast_gated_delta_update(A, f->v[1].a, f->v[2].a, f->v[3].a, f->v[4].a, f->v[5].a, f->v[6].a, out) <
+      0)
+    return py_raise();
+  return py_wrap_list(2, out);
+}
+
 static struct PyModuleDef fast_module = {
     .m_base = PyModuleDef_HEAD_INIT, .m_name = "mlx.core.fast", .m_doc = "Fused layers.", .m_size = -1};
 
