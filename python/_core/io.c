@@ -233,7 +233,7 @@ static PyObject *call_savez_compressed(PyObject *self, PyObject *const *args, Py
   return save_zip(args, n, names, true, "savez_compressed");
 }
 static function function_savez = {"savez",
-                                  "file: object, *args",
+                                  "file: object, *args, **kwargs",
                                   "Saves arrays as npz: arr_0, arr_1 ... and keywords by name.",
                                   NULL,
                                   call_savez,
@@ -246,7 +246,7 @@ static function function_savez = {"savez",
                                   0};
 MXI_ROW(core, savez);
 static function function_savez_compressed = {"savez_compressed",
-                                             "file: object, *args",
+                                             "file: object, *args, **kwargs",
                                              "As savez, compressed.",
                                              NULL,
                                              call_savez_compressed,
