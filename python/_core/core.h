@@ -244,8 +244,13 @@ typedef struct dtype_object {
 } dtype_object;
 static inline bool py_is_dtype(PyObject *o) { return Py_TYPE(o) == py_dtype_type; }
 static inline mx_dtype py_dtype_value(PyObject *o) { return ((dtype_object *)o)->t; }
+/* Is the dtype of a kind: a Dtype, a kind of the array API standard, or one of a tuple of these? -1:
+ * exception. */
+int py_dtype_is(mx_dtype t, PyObject *kind);
 int py_dtypes_init(PyObject *module);
 int py_streams_init(PyObject *module);
+/* A device from a Device or DeviceType; -1 with TypeError. */
+int py_need_device(PyObject *o, mx_device *d, const char *function);
 /* A stream from a Stream, ThreadLocalStream, Device or DeviceType; -1 with the exception set. */
 int py_stream_value(PyObject *o, mx_stream *s);
 
@@ -276,6 +281,7 @@ int py_random_init(PyObject *module);
 int py_fast_init(PyObject *module);
 int py_fft_init(PyObject *module);
 int py_backends_init(PyObject *module);
+int py_namespace_info_init(void);
 int py_print_init(PyObject *module);
 int py_array_like_init(PyObject *module);
 extern int py_print_precision; /* -1: six significant digits; else decimals */

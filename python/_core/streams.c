@@ -26,8 +26,6 @@ typedef struct context_object {
   int depth;
 } context_object;
 
-enum { THREAD_STREAMS = 64 };
-static _Thread_local mx_stream thread_streams[THREAD_STREAMS];
 static int thread_stream_count;
 
 /* ---- Reading arguments ---- */
@@ -39,16 +37,25 @@ static int as_device(PyObject *o, mx_device *d) {
   return 0;
 }
 
-static int need_device(PyObject *o, mx_device *d, const char *function) {
+int py_need_device(PyObject *o, mx_device *d, const char *function) {
   if (as_device(o, d)) return 0;
   PyErr_Format(PyExc_TypeError, "%s(): expected a Device or DeviceType", function);
   return -1;
 }
 
+/* The stream of this thread, made at its first use and remembered in the interpreter's dict of the thread.
+   NULL with the library's error or an exception set. */
 static mx_stream thread_stream(thread_stream_object *o) {
-  mx_stream *s = &thread_streams[o->id];
-  if (!*s) *s = mx_stream_new(o->d);
-  return *s;
+  PyObject *dict = PyThreadState_GetDict(), *key = PyUnicode_FromFormat("mlx.core.stream %d", o->id);
+  PyObject *known = dict && key ? PyDict_GetItemWithError(dict, key) : NULL;
+  mx_stream s = known ? PyLong_AsVoidPtr(known) : NULL;
+  if (!known && dict && key && !PyErr_Occurred() && (s = mx_stream_new(o->d))) {
+    PyObject *address = PyLong_FromVoidPtr(s);
+    if (!address || PyDict_SetItem(dict, key, address) < 0) s = NULL;
+    Py_XDECREF(address);
+  }
+  Py_XDECREF(key);
+  return s;
 }
 
 int py_stream_value(PyObject *o, mx_stream *s) {
@@ -69,6 +76,7 @@ int py_stream_value(PyObject *o, mx_stream *s) {
     return -1;
   }
   if (*s) return 0;
+  if (PyErr_Occurred()) return -1;
   if (mx_error_code() == MX_DEVICE_ERROR)
     PyErr_SetString(PyExc_ValueError, mx_error());
   else
@@ -257,32 +265,32 @@ FUNCTION(default_device, "", "The device that operations run on unless told othe
 }
 FUNCTION(set_default_device, "device: object", "Sets the default device. ValueError when it is absent.") {
   mx_device d;
-  if (need_device(f->v[0].o, &d, "set_default_device") < 0) return NULL;
+  if (py_need_device(f->v[0].o, &d, "set_default_device") < 0) return NULL;
   if (mx_set_default_device(d) == 0) Py_RETURN_NONE;
   PyErr_SetString(PyExc_ValueError, mx_error());
   return NULL;
 }
 FUNCTION(is_available, "device: object", "Can this build and machine compute on the device?") {
   mx_device d;
-  if (need_device(f->v[0].o, &d, "is_available") < 0) return NULL;
+  if (py_need_device(f->v[0].o, &d, "is_available") < 0) return NULL;
   return PyBool_FromLong(mx_is_available(d));
 }
 FUNCTION(device_count, "device_type: object", "The number of devices of a type.") {
   mx_device d;
-  if (need_device(f->v[0].o, &d, "device_count") < 0) return NULL;
+  if (py_need_device(f->v[0].o, &d, "device_count") < 0) return NULL;
   return PyLong_FromLong(mx_device_count(d.type));
 }
 FUNCTION(device_info, "d: object? = None",
          "What is known of a device, a dict; of the default device without argument.") {
   mx_device d = mx_default_device();
-  if (py_given(f, 0) && need_device(f->v[0].o, &d, "device_info") < 0) return NULL;
+  if (py_given(f, 0) && py_need_device(f->v[0].o, &d, "device_info") < 0) return NULL;
   struct utsname machine;
   return Py_BuildValue("{ssss}", "architecture", uname(&machine) < 0 ? "" : machine.machine, "device_name",
                        device_names[d.type]);
 }
 FUNCTION(default_stream, "device: object", "The thread's default stream of a device.") {
   mx_device d;
-  if (need_device(f->v[0].o, &d, "default_stream") < 0) return NULL;
+  if (py_need_device(f->v[0].o, &d, "default_stream") < 0) return NULL;
   return wrap_stream(mx_default_stream(d));
 }
 FUNCTION(set_default_stream, "stream: object", "Makes a stream the default one of its device.") {
@@ -293,22 +301,18 @@ FUNCTION(set_default_stream, "stream: object", "Makes a stream the default one o
 }
 FUNCTION(new_stream, "device: object", "A new stream on a device.") {
   mx_device d;
-  if (need_device(f->v[0].o, &d, "new_stream") < 0) return NULL;
+  if (py_need_device(f->v[0].o, &d, "new_stream") < 0) return NULL;
   return wrap_stream(mx_stream_new(d));
 }
 FUNCTION(new_thread_unsafe_stream, "device: object",
          "The same as new_stream: every stream may be used from any thread.") {
   mx_device d;
-  if (need_device(f->v[0].o, &d, "new_thread_unsafe_stream") < 0) return NULL;
+  if (py_need_device(f->v[0].o, &d, "new_thread_unsafe_stream") < 0) return NULL;
   return wrap_stream(mx_stream_new(d));
 }
 FUNCTION(new_thread_local_stream, "device: object", "A stream of its own for each thread that uses it.") {
   mx_device d;
-  if (need_device(f->v[0].o, &d, "new_thread_local_stream") < 0) return NULL;
-  if (thread_stream_count == THREAD_STREAMS) {
-    PyErr_Format(PyExc_RuntimeError, "[new_thread_local_stream] at most %d are supported", THREAD_STREAMS);
-    return NULL;
-  }
+  if (py_need_device(f->v[0].o, &d, "new_thread_local_stream") < 0) return NULL;
   thread_stream_object *o = PyObject_New(thread_stream_object, thread_stream_type);
   if (!o) return NULL;
   o->d = d;

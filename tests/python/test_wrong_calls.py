@@ -93,6 +93,12 @@ def run(call):
     return result
 
 
+@pytest.fixture(autouse=True)
+def default_print_options():
+    yield
+    mx.set_printoptions()
+
+
 def test_every_public_function_has_good_and_wrong_calls():
     good, wrong = ({function_of(call) for call in table} for table in (GOOD, [call for call, _, _ in ROWS]))
     assert sorted(set(public_functions()) - good - NOT_SPOILT) == []
