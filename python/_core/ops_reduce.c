@@ -62,8 +62,8 @@ FUNCTION(median, REDUCE_SIGNATURE,
   for (int i = 0; i < (AXES.n < 0 ? ndim : AXES.n); i++) {
     int64_t axis = AXES.n < 0 ? i : AXES.v[i] + (AXES.v[i] < 0 ? ndim : 0);
     if (axis < 0 || axis >= ndim) {
-      mx_error_set(MX_AXIS_ERROR, "[median] axis %lld is out of range for %d dimensions",
-                   (long long)AXES.v[i], ndim);
+      mx_error_set(MX_AXIS_ERROR, "[median] expected an axis of an array with %d dimensions, got %lld", ndim,
+                   (long long)AXES.v[i]);
       return py_raise();
     }
     reduced[axis] = true;
@@ -143,13 +143,11 @@ FUNCTION(diff, "a: array, /, n: int = 1, axis: axis = -1" STREAM,
   mx_array a = A;
   int ndim = mx_ndim(a), axis = (int)f->v[2].i + (f->v[2].i < 0 ? ndim : 0);
   if (f->v[1].i < 0 || axis < 0 || axis >= ndim) {
-    char text[96];
     if (f->v[1].i < 0)
-      snprintf(text, sizeof text, "[diff] expected n of 0 or more, got %lld", (long long)f->v[1].i);
+      mx_error_set(MX_INVALID_ARGUMENT, "[diff] expected n of 0 or more, got %lld", (long long)f->v[1].i);
     else
-      snprintf(text, sizeof text, "[diff] expected an axis of an array with %d dimensions, got %lld", ndim,
-               (long long)f->v[2].i);
-    mx_error_set(f->v[1].i < 0 ? MX_INVALID_ARGUMENT : MX_AXIS_ERROR, text);
+      mx_error_set(MX_AXIS_ERROR, "[diff] expected an axis of an array with %d dimensions, got %lld", ndim,
+                   (long long)f->v[2].i);
     return py_raise();
   }
   for (int64_t i = 0; i < f->v[1].i && mx_ok(a) && mx_dim(a, axis) > 0; i++) {
