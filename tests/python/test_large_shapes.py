@@ -105,6 +105,8 @@ def test_an_empty_array_may_have_huge_sides():
     assert a.size == 0 and (a + 1).shape == a.shape and a.sum().item() == 0
     assert mx.sum(a, axis=(0,)).shape == (2**30, 2**20)
     assert mx.concatenate([a, a]).shape == a.shape
+    for make in mx.eye, mx.tri:
+        assert mx.sum(make(2**40, 0)).item() == 0 and make(0, 2**40).shape == (0, 2**40)
 
 
 @pytest.mark.parametrize(
