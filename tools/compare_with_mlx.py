@@ -31,7 +31,6 @@ KNOWN = {
     r"divmod of bfloat16": "a remainder rounded once",
     r"softmax.* of (bool|int|uint)": "float32, as every function that is not exact in integers",
     r"logsumexp.* of (bool|uint)": "the maximum is subtracted in float32, which does not wrap around",
-    r"logcumsumexp.* of complex64": "not supported here",
     r"einsum.sum of (bool|int|uint)": "integers may be contracted",
     r"gather_mm of (float16|bfloat16|float64)": "MLX's CPU has float32 alone",
     r"segmented_mm of (float16|bfloat16)": "sums in float32",

@@ -92,7 +92,6 @@ mx.{sort|argsort}(s) => AxisError: [@] expected an axis of an array with 0 dimen
 mx.{var|std}(x, ddof=1.5) => TypeError: @(): expected an int for argument 'ddof', got float
 mx.cumsum(x, 0, reverse=1) => TypeError: cumsum(): expected a bool for argument 'reverse', got int
 mx.cumsum(x, dtype="int32") => TypeError: cumsum(): expected None or a Dtype for argument 'dtype', got str
-mx.logcumsumexp(z) => NotImplementedError: [logcumsumexp] expected a real floating-point dtype, got complex64
 mx.{partition|argpartition}(x, 4) => ValueError: [@] expected kth within axis 1 of shape (2,3), got 4
 mx.topk(x, 4) => ValueError: [topk] expected k within axis 1 of shape (2,3), got 4
 mx.{partition|argpartition}(x, -5) => ValueError: [@] expected kth within axis 1 of shape (2,3), got -5
