@@ -3,6 +3,7 @@
 # make bench    the CPU benchmark against its peers (installs them when asked: make bench PEERS="torch llama")
 # make sanitize the C tests under AddressSanitizer and UndefinedBehaviorSanitizer (gcc: its kernels build in a fifth of
 #               clang's time)
+# make sanitize-python the tables of good and wrong calls in Python under the same
 # make fuzz     the loaders under libFuzzer for SECONDS=60, built by clang
 # make stubs    the type stubs of mlx.core, written anew from the built extension
 # make warnings every source checked for warnings, by clang and gcc
@@ -12,7 +13,7 @@ VENV  := $(CURDIR)/.venv
 RUN   := env VIRTUAL_ENV=$(VENV) PATH=$(VENV)/bin:$$PATH
 JOBS  := $(shell nproc)
 
-.PHONY: all setup build demo test sanitize warnings stubs fuzz bench lint clean
+.PHONY: all setup build demo test sanitize sanitize-python warnings stubs fuzz bench lint clean
 all: build
 
 setup:
@@ -43,6 +44,20 @@ sanitize: setup
 	@UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_leaks=1 \
 	  $(RUN) meson test -C $(BUILD)-asan --print-errorlogs --quiet
 
+# The interpreter is not built with sanitizers, so their library is loaded first; its own leaks do not count.
+PYTHON_ASAN := $(BUILD)-asan-python
+sanitize-python: setup
+	@[ -d $(PYTHON_ASAN) ] || CC=gcc $(RUN) meson setup $(PYTHON_ASAN) -Db_sanitize=address,undefined -Db_lundef=false \
+	  --prefix=$(CURDIR)/$(PYTHON_ASAN)/installed -Dpython.install_env=prefix -Doptimization=1 -Ddebug=true \
+	  -Dkernel_optimization=-O1 -Dtests=disabled -Dexamples=disabled > $(PYTHON_ASAN).log 2>&1 || { cat $(PYTHON_ASAN).log; exit 1; }
+	@echo "building the extension with sanitizers"
+	@$(RUN) ninja -C $(PYTHON_ASAN) -j $(JOBS) --quiet
+	@$(RUN) meson install -C $(PYTHON_ASAN) --no-rebuild --quiet
+	@$(RUN) PYTHONPATH=$$(dirname $$(dirname $$(find $(CURDIR)/$(PYTHON_ASAN)/installed -name 'core.*so'))) \
+	  LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" PYTHONMALLOC=malloc \
+	  ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+	  python -m pytest -q tests/python/test_wrong_calls.py
+
 warnings: setup $(BUILD)/build.ninja
 	@[ -d $(BUILD)-clang ] || CC=clang $(RUN) meson setup $(BUILD)-clang -Dpython.install_env=venv $(MESON_FLAGS) \
 	  > $(BUILD)-clang.log 2>&1 || { cat $(BUILD)-clang.log; exit 1; }
@@ -68,4 +83,4 @@ lint:
 	@git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-clang $(BUILD)-fuzz $(BUILD).log $(BUILD)-asan.log $(BUILD)-clang.log $(BUILD)-fuzz.log
+	rm -rf $(BUILD) $(BUILD)-* $(BUILD).log

@@ -21,5 +21,11 @@ MX_API mx_array mx_fast_rope(mx_array x, mx_rope_opts opts, mx_array offset, mx_
    Tk). sinks (H) or NULL: one more logit a head in the denominator. */
 MX_API mx_array mx_fast_scaled_dot_product_attention(mx_array q, mx_array k, mx_array v, double scale,
                                                      bool causal, mx_array mask, mx_array sinks);
+/* The gated delta rule (Yang et al. 2024) over T steps: q and k (B, T, Hk, Dk), v (B, T, Hv, Dv), gamma (B,
+   T, Hv) or (B, T, Hv, Dk), beta (B, T, Hv); Hv a multiple of Hk. state (B, Hv, Dv, Dk) or NULL for zeros;
+   mask (B, T) or NULL: a false step gives zeros and leaves the state. out: the outputs (B, T, Hv, Dv), the
+   last state. 0 or -1. */
+MX_API int mx_fast_gated_delta_update(mx_array q, mx_array k, mx_array v, mx_array gamma, mx_array beta,
+                                      mx_array state, mx_array mask, mx_array *out);
 MX_END
 #endif

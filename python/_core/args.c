@@ -2,26 +2,33 @@
  * typed values. */
 #include "core.h"
 #include <ctype.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const struct {
   const char *name;
   kind kind;
+  range range;
   const char *expected;
 } kinds[] = {
-    {"array", KIND_ARRAY, "an array"},
-    {"value", KIND_VALUE, "an array or a scalar"},
-    {"operand", KIND_OPERAND, "an array or a scalar"},
-    {"object", KIND_OBJECT, "an object"},
-    {"int", KIND_INT, "an int"},
-    {"ints", KIND_INTS, "an int or a sequence of ints"},
-    {"float", KIND_FLOAT, "a float"},
-    {"bool", KIND_BOOL, "a bool"},
-    {"dtype", KIND_DTYPE, "a Dtype"},
-    {"str", KIND_STR, "a str"},
-    {"stream", KIND_STREAM, "a Stream, Device, DeviceType or None"},
+    {"array", KIND_ARRAY, RANGE_INT64, "an array"},
+    {"value", KIND_VALUE, RANGE_INT64, "an array or a scalar"},
+    {"operand", KIND_OPERAND, RANGE_INT64, "an array or a scalar"},
+    {"object", KIND_OBJECT, RANGE_INT64, "an object"},
+    {"int", KIND_INT, RANGE_INT64, "an int"},
+    {"int32", KIND_INT, RANGE_INT32, "an int"},
+    {"axis", KIND_INT, RANGE_AXIS, "an int"},
+    {"ints", KIND_INTS, RANGE_INT64, "an int or a sequence of ints"},
+    {"axes", KIND_INTS, RANGE_AXIS, "an int or a sequence of ints"},
+    {"float", KIND_FLOAT, RANGE_INT64, "a float"},
+    {"bool", KIND_BOOL, RANGE_INT64, "a bool"},
+    {"dtype", KIND_DTYPE, RANGE_INT64, "a Dtype"},
+    {"str", KIND_STR, RANGE_INT64, "a str"},
+    {"stream", KIND_STREAM, RANGE_INT64, "a Stream, Device, DeviceType or None"},
 };
+/* What is said of an int outside its range. */
+static const char *const ranges[] = {"an int of 64 bits", "an int of 32 bits", "an axis"};
 
 /* ---- Reading signatures ---- */
 static void skip_spaces(const char **p) {
@@ -98,6 +105,7 @@ static int read_param(function *f, param *p, const char **text) {
       return -1;
     }
     p->kind = (uint8_t)kinds[k].kind;
+    p->range = (uint8_t)kinds[k].range;
   }
   if (**text == '=') {
     ++*text;
@@ -267,6 +275,22 @@ int py_add_functions(PyObject *module, function *const *first, function *const *
   return PyModule_AddFunctions(module, table);
 }
 
+/* ---- Constructors, which Python calls with a tuple and a dict ---- */
+bool py_arguments_fit(const char *name, PyObject *args, PyObject *kwargs, int n, ...) {
+  Py_ssize_t given = PyTuple_Size(args) + (kwargs ? PyDict_Size(kwargs) : 0), known = PyTuple_Size(args);
+  va_list names;
+  va_start(names, n);
+  for (int i = 0; i < n; i++) {
+    const char *parameter = va_arg(names, const char *);
+    known += i >= PyTuple_Size(args) && kwargs && PyDict_GetItemString(kwargs, parameter);
+  }
+  va_end(names);
+  if (PyTuple_Size(args) <= n && known == given) return true;
+  PyErr_Format(PyExc_TypeError, "%s(): expected at most %d argument%s, or others by name", name, n,
+               n == 1 ? "" : "s");
+  return false;
+}
+
 /* ---- Numbers ---- */
 int py_int64(PyObject *o, int64_t *v) {
   if (PyLong_Check(o)) {
@@ -336,21 +360,55 @@ static const char *param_name(const param *p) {
   return s ? s : "?";
 }
 
-static bool wrong_type(const function *f, const param *p, PyObject *got) {
-  PyObject *cause_type, *cause, *trace;
-  PyErr_Fetch(&cause_type, &cause, &trace);
-  if (cause_type && !PyErr_GivenExceptionMatches(cause_type, PyExc_TypeError)) {
-    PyErr_Restore(cause_type, cause, trace); /* an overflow, or an error of the object's own */
-    return false;
-  }
-  Py_XDECREF(cause_type);
-  Py_XDECREF(cause);
-  Py_XDECREF(trace);
+static const char *expected_of(kind k) {
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+    if (kinds[i].kind == k) return kinds[i].expected;
+  return "an object";
+}
+
+/* An exception of its own: what was expected for an argument, and `got` with its format. */
+static void complain(PyObject *exception, const function *f, const param *p, const char *expected,
+                     const char *got, PyObject *o) {
+  PyObject *what = PyUnicode_FromFormat(got, o);
+  if (!what) return;
+  if (p)
+    PyErr_Format(exception, "%s(): expected %s%s for argument '%s', got %U", f->name,
+                 p->none_ok ? "None or " : "", expected, param_name(p), what);
+  else
+    PyErr_Format(exception, "%s(): expected %s, got %U", f->name, expected, what);
+  Py_DECREF(what);
+}
+
+static bool out_of_range(const function *f, const param *p, PyObject *got) {
+  PyErr_Clear();
+  range r = p ? (range)p->range : RANGE_INT64;
+  complain(r == RANGE_AXIS ? py_axis_error : PyExc_ValueError, f, p, ranges[r], "%R", got);
+  return false;
+}
+
+static bool wrong_type_of(const function *f, const param *p, const char *expected, PyObject *got) {
+  PyObject *cause = PyErr_Occurred();
+  if (cause && PyErr_GivenExceptionMatches(cause, PyExc_OverflowError)) return out_of_range(f, p, got);
+  if (cause && !PyErr_GivenExceptionMatches(cause, PyExc_TypeError))
+    return false; /* an error of the object's own */
+  PyErr_Clear();
   PyObject *type = PyType_GetName(Py_TYPE(got));
-  PyErr_Format(PyExc_TypeError, "%s(): expected %s%s for argument '%s', got %U", f->name,
-               p->none_ok ? "None or " : "", kinds[p->kind].expected, param_name(p), type ? type : p->name);
+  if (type) complain(PyExc_TypeError, f, p, expected, "%U", type);
   Py_XDECREF(type);
   return false;
+}
+
+static bool wrong_type(const function *f, const param *p, PyObject *got) {
+  return wrong_type_of(f, p, expected_of((kind)p->kind), got);
+}
+
+PyObject *py_wrong_argument(const frame *f, int i, const char *expected) {
+  wrong_type_of(f->f, &f->f->params[i], expected, f->v[i].o);
+  return NULL;
+}
+PyObject *py_wrong_rest(const frame *f, PyObject *got, const char *expected) {
+  wrong_type_of(f->f, NULL, expected, got);
+  return NULL;
 }
 
 static bool read_ints(frame *fr, const param *p, mx_ints *out, PyObject *o) {
@@ -394,7 +452,9 @@ static bool read_value(frame *fr, const param *p, value *v, PyObject *o) {
     return (v->a = py_to_array(o, -1)) != NULL;
   case KIND_OPERAND: v->o = o; return o != Py_None || wrong_type(fr->f, p, o);
   case KIND_OBJECT: v->o = o; return true;
-  case KIND_INT: return (is_integer(o) && py_int64(o, &v->i) == 0) || wrong_type(fr->f, p, o);
+  case KIND_INT:
+    if (!is_integer(o) || py_int64(o, &v->i) < 0) return wrong_type(fr->f, p, o);
+    return p->range == RANGE_INT64 || (v->i >= INT32_MIN && v->i <= INT32_MAX) || out_of_range(fr->f, p, o);
   case KIND_INTS: return read_ints(fr, p, &v->ints, o);
   case KIND_FLOAT: return read_float(fr, p, &v->d, o);
   case KIND_BOOL:

@@ -362,9 +362,11 @@ static PyObject *array_setstate(PyObject *self, PyObject *state) {
   Py_RETURN_NONE;
 }
 
-static PyObject *array_namespace(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names) {
-  (void)self, (void)args, (void)n, (void)names;
-  return Py_NewRef(py_module);
+METHOD(__array_namespace__, "self: array, api_version: str? = None",
+       "The module mlx.core. ValueError when a version of the array API is asked for: it promises none.") {
+  if (!py_given(f, 1)) return Py_NewRef(py_module);
+  PyErr_Format(PyExc_ValueError, "[__array_namespace__] expected no API version, got '%s'", f->v[1].s);
+  return NULL;
 }
 
 static Py_hash_t array_hash(PyObject *self) { return (Py_hash_t)((uintptr_t)self >> 4); }
@@ -373,7 +375,6 @@ static PyObject *array_div(PyObject *x, PyObject *y) { return PyNumber_TrueDivid
 static PyObject *array_rdiv(PyObject *x, PyObject *y) { return PyNumber_TrueDivide(y, x); }
 
 PyObject *py_array_numpy(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names);
-PyObject *py_array_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names);
 PyObject *py_array_dlpack_device(PyObject *self, PyObject *unused);
 
 #define FAST(f) (PyCFunction)(void (*)(void))(f), METH_FASTCALL | METH_KEYWORDS
@@ -391,14 +392,9 @@ static const PyMethodDef special_methods[] = {
     {"__setstate__", array_setstate, METH_O, NULL},
     {"__div__", array_div, METH_O, NULL},
     {"__rdiv__", array_rdiv, METH_O, NULL},
-    {"__array_namespace__", FAST(array_namespace),
-     "__array_namespace__($self, /, api_version=None)\n--\n\nThe module mlx.core."},
     {"__array__", FAST(py_array_numpy),
      "__array__($self, /, dtype=None, copy=None)\n--\n\nA numpy.ndarray; without a copy where it can. "
      "Evaluates."},
-    {"__dlpack__", FAST(py_array_dlpack),
-     "__dlpack__($self, /, *, stream=None, max_version=None, dl_device=None, copy=None)\n--\n\nA DLPack "
-     "capsule."},
     {"__dlpack_device__", py_array_dlpack_device, METH_NOARGS, "(1, 0): the CPU."},
     {NULL, NULL, 0, NULL}};
 

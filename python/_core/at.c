@@ -47,7 +47,7 @@ static PyObject *at_update(PyObject *self, PyObject *value, mx_array (*change)(m
 }
 
 /* Integers divide too: by dividing the elements that are named, once. */
-static PyObject *at_divide(PyObject *self, PyObject *value) {
+static PyObject *quotient_at(PyObject *self, PyObject *value) {
   at_object *o = (at_object *)self;
   if (!o->key || mx_dtype_of(py_handle(o->array)) >= MX_FLOAT16)
     return at_update(self, value, mx_reciprocal, MX_UPDATE_MULTIPLY);
@@ -58,23 +58,39 @@ static PyObject *at_divide(PyObject *self, PyObject *value) {
   Py_XDECREF(quotient);
   return r;
 }
-static PyObject *at_add(PyObject *o, PyObject *v) { return at_update(o, v, same, MX_UPDATE_ADD); }
-static PyObject *at_subtract(PyObject *o, PyObject *v) { return at_update(o, v, mx_negative, MX_UPDATE_ADD); }
-static PyObject *at_multiply(PyObject *o, PyObject *v) { return at_update(o, v, same, MX_UPDATE_MULTIPLY); }
-static PyObject *at_maximum(PyObject *o, PyObject *v) { return at_update(o, v, same, MX_UPDATE_MAXIMUM); }
-static PyObject *at_minimum(PyObject *o, PyObject *v) { return at_update(o, v, same, MX_UPDATE_MINIMUM); }
-static PyMethodDef at_methods[] = {
-    {"add", at_add, METH_O, "add($self, value, /)\n--\n\nA copy with value added at the index."},
-    {"subtract", at_subtract, METH_O,
-     "subtract($self, value, /)\n--\n\nA copy with value subtracted at the index."},
-    {"multiply", at_multiply, METH_O,
-     "multiply($self, value, /)\n--\n\nA copy multiplied by value at the index."},
-    {"divide", at_divide, METH_O, "divide($self, value, /)\n--\n\nA copy divided by value at the index."},
-    {"maximum", at_maximum, METH_O,
-     "maximum($self, value, /)\n--\n\nA copy with the larger of both at the index."},
-    {"minimum", at_minimum, METH_O,
-     "minimum($self, value, /)\n--\n\nA copy with the smaller of both at the index."},
-    {NULL, NULL, 0, NULL}};
+
+/* The one argument of a method, by position or as `value`; NULL with TypeError. */
+static PyObject *only_value(const char *method, PyObject *const *args, Py_ssize_t n, PyObject *names) {
+  Py_ssize_t named = names ? PyTuple_Size(names) : 0;
+  if (n + named == 1 && (n == 1 || PyUnicode_CompareWithASCIIString(PyTuple_GetItem(names, 0), "value") == 0))
+    return args[0];
+  PyErr_Format(PyExc_TypeError, "%s(): expected one argument, 'value'", method);
+  return NULL;
+}
+#define AT_METHOD(name, update)                                                                      \
+  static PyObject *at_##name(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names) { \
+    PyObject *value = only_value(#name, args, n, names);                                             \
+    return value ? update : NULL;                                                                    \
+  }
+AT_METHOD(add, at_update(self, value, same, MX_UPDATE_ADD))
+AT_METHOD(subtract, at_update(self, value, mx_negative, MX_UPDATE_ADD))
+AT_METHOD(multiply, at_update(self, value, same, MX_UPDATE_MULTIPLY))
+AT_METHOD(divide, quotient_at(self, value))
+AT_METHOD(maximum, at_update(self, value, same, MX_UPDATE_MAXIMUM))
+AT_METHOD(minimum, at_update(self, value, same, MX_UPDATE_MINIMUM))
+
+#define AT_ROW(name, doc)                                                         \
+  {                                                                               \
+#name, (PyCFunction)(void (*)(void))at_##name, METH_FASTCALL | METH_KEYWORDS, \
+        #name "($self, /, value)\n--\n\n" doc                                     \
+  }
+static PyMethodDef at_methods[] = {AT_ROW(add, "A copy with value added at the index."),
+                                   AT_ROW(subtract, "A copy with value subtracted at the index."),
+                                   AT_ROW(multiply, "A copy multiplied by value at the index."),
+                                   AT_ROW(divide, "A copy divided by value at the index."),
+                                   AT_ROW(maximum, "A copy with the larger of both at the index."),
+                                   AT_ROW(minimum, "A copy with the smaller of both at the index."),
+                                   {NULL, NULL, 0, NULL}};
 static PyType_Slot at_slots[] = {{Py_tp_dealloc, at_dealloc},
                                  {Py_mp_subscript, at_getitem},
                                  {Py_tp_methods, at_methods},

@@ -481,7 +481,8 @@ PyObject *py_to_list(mx_array a) {
 
 PyObject *py_item(mx_array a) {
   if (mx_size(a) != 1) {
-    PyErr_SetString(PyExc_ValueError, "[item] expected an array of one element");
+    PyErr_Format(PyExc_ValueError, "[item] expected an array of one element, got %lld",
+                 (long long)mx_size(a));
     return NULL;
   }
   const void *data = readable(&a);

@@ -37,6 +37,8 @@ int py_assign(PyObject *o, mx_array a);
 /* ---- Errors ---- */
 /* Raises the library's error of this thread. Returns NULL. */
 PyObject *py_raise(void);
+/* TypeError: FUNCTION(): expected ..., got the type of the object. Returns -1. */
+int py_wrong_type(const char *function, const char *expected, PyObject *got);
 /* NULL for a failed result (the exception is set), else a. */
 static inline mx_array py_checked(mx_array a) { return mx_ok(a) ? a : (py_raise(), NULL); }
 /* Evaluates with the lock released; Ctrl-C ends it with KeyboardInterrupt. Needs an open scope, which keeps
@@ -62,9 +64,12 @@ typedef enum kind {
   KIND_STREAM
 } kind;
 
+/* Which ints an `int` or `ints` takes: others raise ValueError, or an axis error. */
+typedef enum range { RANGE_INT64, RANGE_INT32, RANGE_AXIS } range;
+
 typedef struct param {
   PyObject *name; /* interned */
-  uint8_t kind;
+  uint8_t kind, range;
   bool optional, none_ok;
   int64_t integer; /* the default, for int, bool and dtype */
   double number;   /* the default, for float */
@@ -114,6 +119,10 @@ struct frame {
    Python type where the result isn't an array. It is also the function's text signature, and its line in the
    type stubs. */
 PyObject *py_call(const function *f, PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names);
+/* TypeError: what was `expected` for the object that is argument i. An OverflowError that is set becomes
+   ValueError, another exception stays. Returns NULL. py_wrong_rest: of one of a variadic function. */
+PyObject *py_wrong_argument(const frame *f, int i, const char *expected);
+PyObject *py_wrong_rest(const frame *f, PyObject *got, const char *expected);
 /* Adds the rows between two pointers to a module; to a table of methods. */
 int py_add_functions(PyObject *module, function *const *first, function *const *last);
 PyMethodDef *py_method_table(function *const *first, function *const *last, const PyMethodDef *more);
@@ -243,8 +252,13 @@ typedef struct dtype_object {
 } dtype_object;
 static inline bool py_is_dtype(PyObject *o) { return Py_TYPE(o) == py_dtype_type; }
 static inline mx_dtype py_dtype_value(PyObject *o) { return ((dtype_object *)o)->t; }
+/* Is the dtype of a kind: a Dtype, a kind of the array API standard, or one of a tuple of these? -1:
+ * exception. */
+int py_dtype_is(mx_dtype t, PyObject *kind);
 int py_dtypes_init(PyObject *module);
 int py_streams_init(PyObject *module);
+/* A device from a Device or DeviceType; -1 with TypeError. */
+int py_need_device(PyObject *o, mx_device *d, const char *function);
 /* A stream from a Stream, ThreadLocalStream, Device or DeviceType; -1 with the exception set. */
 int py_stream_value(PyObject *o, mx_stream *s);
 
@@ -275,6 +289,8 @@ int py_random_init(PyObject *module);
 int py_fast_init(PyObject *module);
 int py_fft_init(PyObject *module);
 int py_linalg_init(PyObject *module);
+int py_backends_init(PyObject *module);
+int py_namespace_info_init(void);
 int py_print_init(PyObject *module);
 int py_array_like_init(PyObject *module);
 extern int py_print_precision; /* -1: six significant digits; else decimals */
@@ -283,6 +299,8 @@ PyObject *py_repr(PyObject *self);
 int py_add_object(PyObject *module, const char *name, PyObject *o);
 /* An enum of mlx.core from the arguments of enum.Enum(name, members); a member's repr is "Name.member". */
 PyObject *py_make_enum(PyObject *base, PyObject *args);
+/* TypeError unless a constructor got at most n arguments, by position or by the names that follow. */
+bool py_arguments_fit(const char *name, PyObject *args, PyObject *kwargs, int n, ...);
 int py_add_type(PyObject *module, const char *name, PyTypeObject *type);
 /* Puts a new reference in a slot and lets go of the old one. */
 static inline void py_set(PyObject **slot, PyObject *o) {

@@ -175,7 +175,7 @@ static int dtype_of_either(PyObject *o, mx_dtype *t) {
   else if (py_is_dtype(o))
     *t = py_dtype_value(o);
   else
-    return PyErr_SetString(PyExc_TypeError, "expected arrays or Dtypes"), -1;
+    return -1;
   return 0;
 }
 
@@ -187,7 +187,7 @@ FUNCTION(result_type, "*arrays_and_dtypes -> Dtype", "The dtype that an operatio
   mx_dtype t = MX_BOOL;
   for (Py_ssize_t i = 0; i < f->nrest; i++) {
     mx_dtype u;
-    if (dtype_of_either(f->rest[i], &u) < 0) return NULL;
+    if (dtype_of_either(f->rest[i], &u) < 0) return py_wrong_rest(f, f->rest[i], "arrays or Dtypes");
     t = i ? mx_promote_types(t, u) : u;
   }
   return py_dtype(t);
@@ -195,7 +195,7 @@ FUNCTION(result_type, "*arrays_and_dtypes -> Dtype", "The dtype that an operatio
 
 FUNCTION(can_cast, "from_: object, to: dtype -> bool", "Does promotion of the two dtypes give `to`?") {
   mx_dtype t;
-  if (dtype_of_either(f->v[0].o, &t) < 0) return NULL;
+  if (dtype_of_either(f->v[0].o, &t) < 0) return py_wrong_argument(f, 0, "an array or a Dtype");
   return PyBool_FromLong(mx_promote_types(t, f->v[1].t) == f->v[1].t);
 }
 
@@ -215,7 +215,7 @@ static int is_kind(mx_dtype t, const char *kind) {
   return -1;
 }
 
-static int matches(mx_dtype t, PyObject *kind) {
+int py_dtype_is(mx_dtype t, PyObject *kind) {
   if (py_is_dtype(kind)) return py_dtype_value(kind) == t;
   if (PyUnicode_Check(kind)) {
     const char *s = PyUnicode_AsUTF8AndSize(kind, NULL);
@@ -224,7 +224,9 @@ static int matches(mx_dtype t, PyObject *kind) {
   if (PyTuple_Check(kind)) {
     for (Py_ssize_t i = 0; i < PyTuple_Size(kind); i++) {
       PyObject *k = PyTuple_GetItem(kind, i);
-      int r = PyTuple_Check(k) ? -1 : matches(t, k);
+      if (PyTuple_Check(k))
+        return PyErr_SetString(PyExc_TypeError, "isdtype(): expected a flat tuple of kinds"), -1;
+      int r = py_dtype_is(t, k);
       if (r) return r;
     }
     return 0;
@@ -238,9 +240,7 @@ FUNCTION(isdtype, "dtype: dtype, kind: object -> bool",
          "Is the dtype of this kind: a Dtype, 'bool', 'signed integer', 'unsigned integer', 'integral', "
          "'real floating', "
          "'complex floating', 'numeric', or a tuple of these?") {
-  int r = matches(f->v[0].t, f->v[1].o);
-  if (r < 0 && !PyErr_Occurred())
-    PyErr_SetString(PyExc_TypeError, "isdtype(): expected a flat tuple of kinds");
+  int r = py_dtype_is(f->v[0].t, f->v[1].o);
   return r < 0 ? NULL : PyBool_FromLong(r);
 }
 

@@ -34,6 +34,13 @@ PyObject *py_raise(void) {
   return NULL;
 }
 
+int py_wrong_type(const char *function, const char *expected, PyObject *got) {
+  PyObject *type = PyType_GetName(Py_TYPE(got));
+  if (type) PyErr_Format(PyExc_TypeError, "%s(): expected %s, got %U", function, expected, type);
+  Py_XDECREF(type);
+  return -1;
+}
+
 /* ---- Ctrl-C ---- a handler in front of Python's asks evaluations on the main thread to stop ---- */
 static struct sigaction python_handler;
 static pthread_t main_thread;

@@ -15,7 +15,8 @@ FAST(layer_norm, "x: array, weight: array?, bias: array?, eps: float" STREAM,
   return py_wrap(mx_fast_layer_norm(A, f->v[1].a, f->v[2].a, f->v[3].d));
 }
 FAST(rope,
-     "a: array, dims: int, *, traditional: bool, base: float?, scale: float, offset: object, freqs: array? = "
+     "a: array, dims: int32, *, traditional: bool, base: float?, scale: float, offset: object, freqs: array? "
+     "= "
      "None, stream: "
      "stream = None",
      "Rotary position embedding of a (B, ..., T, D) over the first dims features. offset: the first "
@@ -23,7 +24,7 @@ FAST(rope,
      "array (one, or B). freqs: frequencies in place of base, dims / 2.") {
   int64_t i;
   mx_array offset = py_is_array(f->v[5].o) ? py_handle(f->v[5].o) : NULL;
-  if (!offset && py_int64(f->v[5].o, &i) < 0) return NULL;
+  if (!offset && py_int64(f->v[5].o, &i) < 0) return py_wrong_argument(f, 5, "an int or an array");
   if (!offset) offset = mx_scalar_int(i, i == (int32_t)i ? MX_INT32 : MX_INT64);
   bool based = py_given(f, 3), given = py_given(f, 6);
   if (based == given) {
@@ -61,6 +62,24 @@ FAST(cross_entropy, "logits: array, targets: array" STREAM,
      "logsumexp(logits) - logits[target] over the last axis; targets are integers of the leading shape.") {
   mx_array picked = mx_take_along_axis(A, mx_expand_dims(f->v[1].a, MX_AXES(-1)), -1);
   return py_wrap(mx_subtract(mx_logsumexp(A, MX_AXES(-1), false), mx_squeeze(picked, MX_AXES(-1))));
+}
+
+FAST(gated_delta_update,
+     "q: array, k: array, v: array, gamma: array, beta: array, initial_state: array? = None, mask: array? = "
+     "None, "
+     "stream: stream = None",
+     "The gated delta rule over T steps: [outputs (B, T, Hv, Dv), last state (B, Hv, Dv, Dk) in float32]. q "
+     "and k "
+     "(B, T, Hk, Dk), v (B, T, Hv, Dv), Hv a multiple of Hk. A step forgets by gamma (B, T, Hv), or (B, T, "
+     "Hv, Dk), "
+     "then corrects the state at k towards v by beta (B, T, Hv). mask (B, T), bool: False gives zeros and "
+     "leaves "
+     "the state.") {
+  mx_array out[2];
+  if (mx_fast_gated_delta_update(A, f->v[1].a, f->v[2].a, f->v[3].a, f->v[4].a, f->v[5].a, f->v[6].a, out) <
+      0)
+    return py_raise();
+  return py_wrap_list(2, out);
 }
 
 static struct PyModuleDef fast_module = {

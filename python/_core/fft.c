@@ -36,8 +36,8 @@ static PyObject *many_axes(const frame *f, transform call, mx_ints absent) {
   return py_wrap(call(A, s, axes, norm));
 }
 
-#define ONE  "a: array, n: int? = None, axis: int = -1, norm: str = 'backward', stream: stream = None"
-#define MANY "a: array, s: ints? = None, axes: ints? = None, norm: str = 'backward', stream: stream = None"
+#define ONE  "a: array, n: int? = None, axis: axis = -1, norm: str = 'backward', stream: stream = None"
+#define MANY "a: array, s: ints? = None, axes: axes? = None, norm: str = 'backward', stream: stream = None"
 #define NORM                                                                                                \
   " norm: 'backward' has the factor 1 / n at the inverse, 'forward' at the forward transform, 'ortho' its " \
   "root at both."
@@ -93,7 +93,7 @@ FFT(irfftn, MANY, "The inverse of rfftn: float32." LENGTHS NORM) {
   return many_axes(f, mx_fft_irfftn, MX_ALL_AXES);
 }
 
-#define SHIFT "a: array, axes: ints? = None, stream: stream = None"
+#define SHIFT "a: array, axes: axes? = None, stream: stream = None"
 FFT(fftshift, SHIFT, "Frequency 0 moved to the middle of the axes, all of them if None.") {
   return py_wrap(mx_fft_fftshift(A, f->v[1].ints));
 }

@@ -70,9 +70,7 @@ static PyObject *choose(callable_object *o, PyObject *args, PyObject *kwargs) {
     int at = chosen_index(o->argnums, i);
     if (at >= n) {
       PyErr_Format(PyExc_ValueError,
-                   "[grad] Can't compute the gradient of argument index %d because the function is called "
-                   "with only %zd "
-                   "positional arguments.",
+                   "[grad] expected a call with argument %d, which argnums chose, got %zd positional ones",
                    at, n);
       Py_CLEAR(list);
     } else if (PyList_Append(list, PyTuple_GetItem(args, at)) < 0) {
@@ -84,9 +82,7 @@ static PyObject *choose(callable_object *o, PyObject *args, PyObject *kwargs) {
              *v = kwargs ? PyDict_GetItemWithError(kwargs, name) : NULL;
     if (!v) {
       PyErr_Format(PyExc_ValueError,
-                   "[grad] Can't compute the gradient of keyword argument '%U' because the function is "
-                   "called without it",
-                   name);
+                   "[grad] expected a call with keyword argument '%U', which argnames chose", name);
       Py_CLEAR(list);
     } else if (PyList_Append(list, v) < 0) {
       Py_CLEAR(list);
@@ -169,15 +165,20 @@ done:
 static PyObject *read_argnums(PyObject *o) {
   int64_t *v;
   int n = py_int_list(o, &v);
-  if (n < 0) return NULL;
+  if (n < 0) {
+    bool large = PyErr_ExceptionMatches(PyExc_OverflowError);
+    PyErr_Clear();
+    PyErr_Format(large ? PyExc_ValueError : PyExc_TypeError, "[grad] expected ints as argnums, got %R", o);
+    return NULL;
+  }
   PyObject *t = PyTuple_New(n);
   for (int i = 0; t && i < n; i++) {
     bool again = false;
     for (int j = 0; j < i; j++) again |= v[j] == v[i];
     if (v[i] < 0 || again || v[i] > INT32_MAX) {
       PyErr_Format(PyExc_ValueError,
-                   again ? "[grad] Duplicate argument index %lld is not allowed."
-                         : "[grad] Can't compute the gradient of negative argument index %lld",
+                   again ? "[grad] expected distinct argnums, got %lld twice"
+                         : "[grad] expected non-negative argnums, got %lld",
                    (long long)v[i]);
       Py_CLEAR(t);
     } else {
@@ -190,14 +191,15 @@ static PyObject *read_argnums(PyObject *o) {
 
 static PyObject *read_argnames(PyObject *o) {
   PyObject *t = PyUnicode_Check(o) ? PyTuple_Pack(1, o) : PySequence_Tuple(o);
+  if (!t && PyErr_ExceptionMatches(PyExc_TypeError))
+    PyErr_SetString(PyExc_TypeError, "[grad] expected argnames of type str");
   for (Py_ssize_t i = 0; t && i < PyTuple_Size(t); i++) {
     bool again = false;
     for (Py_ssize_t j = 0; j < i; j++)
       again |= PyUnicode_Compare(PyTuple_GetItem(t, i), PyTuple_GetItem(t, j)) == 0;
     if (!PyUnicode_Check(PyTuple_GetItem(t, i)) || again) {
       PyErr_SetString(again ? PyExc_ValueError : PyExc_TypeError,
-                      again ? "[grad] Duplicate argument names are not allowed."
-                            : "argnames should be strings");
+                      again ? "[grad] expected distinct argnames" : "[grad] expected argnames of type str");
       Py_CLEAR(t);
     }
   }

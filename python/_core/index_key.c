@@ -42,9 +42,13 @@ static bool slice_part(PyObject *slice, const char *name) {
 
 static int add_slice(key_items *k, PyObject *o, int axis) {
   if (!slice_part(o, "start") || !slice_part(o, "stop") || !slice_part(o, "step"))
-    return fail(PyExc_ValueError, "Slice indices must be integers or None.");
+    return fail(PyExc_ValueError, "[index] expected ints or None in a slice");
   Py_ssize_t start, stop, step;
-  if (PySlice_Unpack(o, &start, &stop, &step) < 0) return -1;
+  if (PySlice_Unpack(o, &start, &stop, &step) < 0) {
+    if (!PyErr_ExceptionMatches(PyExc_ValueError)) return -1;
+    PyErr_Clear();
+    return fail(PyExc_ValueError, "[index] expected a slice whose step is not zero");
+  }
   Py_ssize_t n = PySlice_AdjustIndices((Py_ssize_t)mx_dim(k->a, axis), &start, &stop, step);
   /* After adjusting, a stop of -1 with a negative step means "through element 0": the library counts
      negatives from the end, so say it as a number below every element. */
@@ -117,7 +121,7 @@ static int read_arrays(PyObject *key, Py_ssize_t n, key_arrays *r) {
   for (Py_ssize_t i = 0; i < n; i++) {
     PyObject *o = key_item(key, i);
     if (o == Py_Ellipsis) {
-      if (r->ellipsis) return fail(PyExc_ValueError, "An index can only have a single ellipsis (...)");
+      if (r->ellipsis) return fail(PyExc_ValueError, "[index] expected at most one ellipsis");
       r->ellipsis = true;
       continue;
     }
@@ -134,7 +138,9 @@ static int add_named(key_items *k, PyObject *o, mx_array indices, int axis) {
   if (is_int(o)) return add_int(k, o, axis) < 0 ? -1 : 1;
   if (is_mask(indices)) return add_mask(k, indices, axis) < 0 ? -1 : mx_ndim(indices);
   if (indices) return add_array(k, indices, axis) < 0 ? -1 : 1;
-  return fail(PyExc_ValueError, "Cannot index mlx array using the given type.");
+  PyErr_Format(PyExc_ValueError, "[index] expected ints, slices, ..., None or arrays, got %R",
+               (PyObject *)Py_TYPE(o));
+  return -1;
 }
 
 int py_read_key(key_items *k, mx_array a, PyObject *key, bool places) {

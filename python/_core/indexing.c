@@ -346,7 +346,7 @@ mx_array py_update(mx_array a, PyObject *key, mx_array value, mx_update_mode mod
 mx_array py_update_value(PyObject *o, mx_dtype t) {
   if (py_is_operand(o)) return py_weak_array(o, t);
   PyErr_SetString(o == Py_None ? PyExc_TypeError : PyExc_ValueError,
-                  "expected an array or a scalar as the new value");
+                  "[at] expected an array or a scalar as the new value");
   return NULL;
 }
 

@@ -188,13 +188,25 @@ static void delete_capsule(PyObject *capsule) {
   if (m) m->deleter(m); /* never consumed */
 }
 
-PyObject *py_array_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names) {
-  (void)args, (void)nargs, (void)names; /* this is the CPU, whatever stream is asked for */
-  mx_scope s = mx_scope_open();
-  mx_array a = row_major(py_handle(self));
+METHOD(__dlpack__,
+       "self: array, *, stream: object? = None, max_version: object? = None, dl_device: ints? = None, copy: "
+       "bool? = None",
+       "A DLPack capsule of the evaluated array. copy: True always copies, False raises BufferError where a "
+       "copy is needed, None copies what is read-only or not in row-major layout.") {
+  if (py_given(f, 3) && (f->v[3].ints.n != 2 || f->v[3].ints.v[0] != DL_CPU || f->v[3].ints.v[1] != 0)) {
+    PyErr_Format(PyExc_BufferError, "[__dlpack__] expected the device (%d, 0), the CPU", DL_CPU);
+    return NULL;
+  }
+  mx_array given = f->v[0].a, a = row_major(given);
   PyObject *capsule = NULL;
   int n = a ? mx_ndim(a) : 0;
-  bool copy = a && !mx_is_writable(a); /* DLPack's first version can't say "read-only" */
+  bool must_copy = a && !mx_is_writable(a); /* DLPack's first version can't say "read-only" */
+  if (a && py_given(f, 4) && !f->v[4].b && (must_copy || a != given)) {
+    PyErr_SetString(PyExc_BufferError,
+                    "[__dlpack__] expected a writable array in row-major layout for copy=False");
+    return NULL;
+  }
+  bool copy = must_copy || (a && py_given(f, 4) && f->v[4].b);
   size_t numbers = 2 * sizeof(int64_t) * (size_t)(n + 1);
   dl_managed *m = a ? malloc(sizeof *m + numbers + (copy ? mx_nbytes(a) : 0)) : NULL;
   if (m) {
@@ -219,7 +231,6 @@ PyObject *py_array_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t narg
   } else if (!PyErr_Occurred()) {
     PyErr_NoMemory();
   }
-  mx_scope_close(&s);
   return capsule;
 }
 
@@ -273,6 +284,11 @@ static mx_array from_tensor(const dl_tensor *t, bool read_only, void (*release)(
 }
 
 mx_array py_from_dlpack(PyObject *o) {
+  if (!PyCapsule_CheckExact(o) && !PyObject_HasAttrString(o, "__dlpack__")) {
+    PyErr_Format(PyExc_TypeError, "[from_dlpack] expected an object with __dlpack__, got %R",
+                 (PyObject *)Py_TYPE(o));
+    return NULL;
+  }
   PyObject *capsule = PyCapsule_CheckExact(o) ? Py_NewRef(o) : PyObject_CallMethod(o, "__dlpack__", NULL);
   if (!capsule) return NULL;
   mx_array a = NULL;

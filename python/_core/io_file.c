@@ -2,6 +2,7 @@
    a Python object keeps of a call must not be the library's memory. Its exceptions go through to the caller.
  */
 #include "io.h"
+#include <stdio.h>
 #include <string.h>
 
 enum { PIECE = 1 << 22 };
@@ -48,11 +49,10 @@ static int open_file(io_file *file, const char *function, PyObject *o, const cha
   if (is_path(o)) return read_path(file, o, ending);
   file->method = PyObject_HasAttrString(o, method) ? PyObject_GetAttrString(o, method) : NULL;
   if (!file->method) {
-    if (!PyErr_Occurred())
-      PyErr_Format(PyExc_TypeError,
-                   "%s(): expected a str, a path or a file object with %s() for argument 'file'", function,
-                   method);
-    return -1;
+    char expected[96];
+    snprintf(expected, sizeof expected, "a str, a path or a file object with %s() for argument 'file'",
+             method);
+    return PyErr_Occurred() ? -1 : py_wrong_type(function, expected, o);
   }
   PyObject *name = PyObject_HasAttrString(o, "name") ? PyObject_GetAttrString(o, "name") : NULL;
   if (name && is_path(name)) file->name = path_bytes(name); // a number names a file descriptor
@@ -89,12 +89,7 @@ static int failed(const io_file *file) {
 /* Copies what read() gave to data: its bytes, or -1 with an exception. */
 static int64_t take(io_file *file, PyObject *bytes, void *data, Py_ssize_t most) {
   Py_buffer view;
-  if (!PyObject_CheckBuffer(bytes)) {
-    PyObject *type = PyType_GetName(Py_TYPE(bytes));
-    if (type) PyErr_Format(PyExc_TypeError, "[%s] expected bytes from read(), got %U", file->function, type);
-    Py_XDECREF(type);
-    return -1;
-  }
+  if (!PyObject_CheckBuffer(bytes)) return py_wrong_type(file->function, "bytes from read()", bytes);
   if (PyObject_GetBuffer(bytes, &view, PyBUF_SIMPLE) < 0) return -1;
   int64_t n = view.len;
   if (n > most) {

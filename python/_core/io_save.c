@@ -25,7 +25,7 @@ static void free_items(items *it) {
 static const char *utf8(const char *function, PyObject *o, const char *expected) {
   Py_ssize_t n = 0;
   if (!PyUnicode_Check(o)) {
-    PyErr_Format(PyExc_TypeError, "%s(): expected %s", function, expected);
+    py_wrong_type(function, expected, o);
     return NULL;
   }
   const char *s = PyUnicode_AsUTF8AndSize(o, &n);
@@ -40,7 +40,7 @@ static const char *utf8(const char *function, PyObject *o, const char *expected)
 static int read_arrays(items *it, const char *function, PyObject *dict, const char *expected) {
   PyObject *key, *value;
   Py_ssize_t at = 0;
-  if (!PyDict_Check(dict)) return PyErr_Format(PyExc_TypeError, "%s(): expected %s", function, expected), -1;
+  if (!PyDict_Check(dict)) return py_wrong_type(function, expected, dict);
   it->arrays = PyDict_Copy(dict);
   if (!it->arrays) return -1;
   it->n = (int)PyDict_Size(it->arrays);
@@ -49,8 +49,7 @@ static int read_arrays(items *it, const char *function, PyObject *dict, const ch
   if (!it->names || !it->handles) return PyErr_NoMemory(), -1;
   for (int i = 0; PyDict_Next(it->arrays, &at, &key, &value); i++) {
     if (!(it->names[i] = utf8(function, key, expected))) return -1;
-    if (!py_is_array(value))
-      return PyErr_Format(PyExc_TypeError, "%s(): expected %s", function, expected), -1;
+    if (!py_is_array(value)) return py_wrong_type(function, expected, value);
     it->handles[i] = py_lend(py_handle(value));
   }
   return py_eval(it->n, it->handles);
@@ -143,7 +142,7 @@ static int read_strings(items *it, const char *function, PyObject *dict) {
   static const char expected[] = "metadata as a dict from str to str";
   PyObject *key, *value;
   Py_ssize_t at = 0;
-  if (!PyDict_Check(dict)) return PyErr_Format(PyExc_TypeError, "%s(): expected %s", function, expected), -1;
+  if (!PyDict_Check(dict)) return py_wrong_type(function, expected, dict);
   it->meta = PyDict_Copy(dict);
   if (!it->meta) return -1;
   it->nmeta = (int)PyDict_Size(it->meta);
@@ -210,8 +209,7 @@ static int read_entry(items *it, PyObject *key, PyObject *value, mx_meta *m) {
 static int read_metadata(items *it, PyObject *dict) {
   PyObject *key, *value;
   Py_ssize_t at = 0;
-  if (!PyDict_Check(dict))
-    return PyErr_SetString(PyExc_TypeError, "save_gguf(): expected metadata as a dict"), -1;
+  if (!PyDict_Check(dict)) return py_wrong_type("save_gguf", "metadata as a dict", dict);
   it->meta = PyDict_Copy(dict);
   if (!it->meta) return -1;
   it->nmeta = (int)PyDict_Size(it->meta);

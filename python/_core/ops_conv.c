@@ -105,7 +105,6 @@ static int read_side(const frame *f, PyObject *o, int n, int64_t *out) {
 }
 /* An int or a sequence for both ends, or a pair of sequences (low, high). */
 static int read_padding(const frame *f, PyObject *o, int n, mx_conv_opts *opts) {
-  if (!o) return 0;
   PyObject *first =
       PySequence_Check(o) && !py_is_array(o) && PySequence_Size(o) == 2 ? PySequence_GetItem(o, 0) : NULL;
   int status;
@@ -132,7 +131,8 @@ FUNCTION(
   int n = mx_ndim(A) - 2;
   if (n < 1 || n > MX_CONV_AXES) return py_wrap(mx_conv(A, W, o));
   if (read_groups(f, o.groups) < 0 || spread(f, "stride", f->v[2].ints, n, 1, o.stride) < 0 ||
-      read_padding(f, py_given(f, 3) ? f->v[3].o : NULL, n, &o) < 0 ||
+      (py_given(f, 3) && read_padding(f, f->v[3].o, n, &o) < 0 &&
+       !py_wrong_argument(f, 3, "an int, a sequence of ints, or a pair of sequences")) ||
       spread(f, "kernel dilation", f->v[4].ints, n, 1, o.kernel_dilation) < 0 ||
       spread(f, "input dilation", f->v[5].ints, n, 1, o.input_dilation) < 0)
     return NULL;

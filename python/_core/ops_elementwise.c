@@ -9,6 +9,9 @@ static mx_array mx_itself(mx_array a) { return a; }
   FUNCTION(name, ARRAY1, doc) { return py_wrap(mx_##c_name(A)); }
 #define UNARY_METHOD(name, c_name, doc) \
   FUNCTION_AND_METHOD(name, ARRAY1, doc) { return py_wrap(mx_##c_name(A)); }
+/* These take their input and the stream by either way, as MLX's signatures say. */
+#define UNARY_OPEN(name, c_name, doc) \
+  FUNCTION(name, "a: value, stream: stream = None", doc) { return py_wrap(mx_##c_name(A)); }
 #define TO_FLOAT " Integers become float32."
 #define TO_BOOL  " The result is bool."
 
@@ -56,16 +59,16 @@ UNARY(logical_not, logical_not, "Is a zero?" TO_BOOL)
 UNARY(stop_gradient, stop_gradient, "a, with a derivative of zero.")
 UNARY(real, real, "The real part.")
 UNARY(imag, imag, "The imaginary part.")
-UNARY(isnan, isnan, "Is it nan?" TO_BOOL)
-UNARY(isinf, isinf, "Is it inf or -inf?" TO_BOOL)
-UNARY(isfinite, isfinite, "Is it neither nan nor infinite?" TO_BOOL)
-UNARY(isposinf, isposinf, "Is it inf?" TO_BOOL)
-UNARY(isneginf, isneginf, "Is it -inf?" TO_BOOL)
-UNARY(bitwise_invert, bitwise_invert, "Every bit flipped; logical not for bool. ValueError for floats.")
-UNARY_METHOD(conj, conjugate, "The complex conjugate.")
-UNARY(conjugate, conjugate, "The complex conjugate.")
+UNARY_OPEN(isnan, isnan, "Is it nan?" TO_BOOL)
+UNARY_OPEN(isinf, isinf, "Is it inf or -inf?" TO_BOOL)
+UNARY_OPEN(isfinite, isfinite, "Is it neither nan nor infinite?" TO_BOOL)
+UNARY_OPEN(isposinf, isposinf, "Is it inf?" TO_BOOL)
+UNARY_OPEN(isneginf, isneginf, "Is it -inf?" TO_BOOL)
+UNARY_OPEN(bitwise_invert, bitwise_invert, "Every bit flipped; logical not for bool. ValueError for floats.")
+FUNCTION_AND_METHOD(conj, "a: value" STREAM, "The complex conjugate.") { return py_wrap(mx_conjugate(A)); }
+ALIAS(conjugate, conj);
 
-FUNCTION_AND_METHOD(round, "a: value, /, decimals: int = 0, stream: stream = None",
+FUNCTION_AND_METHOD(round, "a: value, /, decimals: int32 = 0, stream: stream = None",
                     "Rounded to decimals (negative: to tens, hundreds ...), halves to even.") {
   return py_wrap(mx_round(A, (int)f->v[1].i));
 }

@@ -12,7 +12,7 @@ FUNCTION(matmul, PAIR,
 }
 FUNCTION(inner, PAIR, "The sum of products over the last axis of both.") { return py_wrap(mx_inner(A, B)); }
 FUNCTION(outer, PAIR, "All products of elements of two vectors, (N, M).") { return py_wrap(mx_outer(A, B)); }
-FUNCTION(vecdot, "a: array, b: array, /, *, axis: int = -1, stream: stream = None",
+FUNCTION(vecdot, "a: array, b: array, /, *, axis: axis = -1, stream: stream = None",
          "The sum of products along an axis, with a conjugated.") {
   mx_array a = mx_dtype_of(A) == MX_COMPLEX64 ? mx_conjugate(A) : A;
   return py_wrap(mx_sum(mx_multiply(a, B), MX_AXES(f->v[2].i), false));
@@ -26,10 +26,15 @@ FUNCTION(tensordot, "a: array, b: array, /, axes: object = 2" STREAM,
          "lists name.") {
   if (py_given(f, 2) && !PyLong_Check(f->v[2].o)) {
     int64_t *x = NULL, *y = NULL;
-    PyObject *o = f->v[2].o, *first = PySequence_GetItem(o, 0),
-             *second = first ? PySequence_GetItem(o, 1) : NULL;
+    PyObject *o = f->v[2].o;
+    if (!PySequence_Check(o) || py_is_array(o) || PyUnicode_Check(o) || PySequence_Size(o) != 2) {
+      PyErr_SetString(PyExc_ValueError, "[tensordot] expected an int or a pair of sequences of ints as axes");
+      return NULL;
+    }
+    PyObject *first = PySequence_GetItem(o, 0), *second = first ? PySequence_GetItem(o, 1) : NULL;
     int n = second ? py_int_list(first, &x) : -1, m = n < 0 ? -1 : py_int_list(second, &y);
-    PyObject *r = m < 0 ? NULL : py_wrap(mx_tensordot(A, B, (mx_ints){x, n}, (mx_ints){y, m}));
+    PyObject *r = m < 0 ? py_wrong_argument(f, 2, "an int or a pair of sequences of ints")
+                        : py_wrap(mx_tensordot(A, B, (mx_ints){x, n}, (mx_ints){y, m}));
     Py_XDECREF(first);
     Py_XDECREF(second);
     PyMem_Free(x);
@@ -37,7 +42,7 @@ FUNCTION(tensordot, "a: array, b: array, /, axes: object = 2" STREAM,
     return r;
   }
   int64_t count = 2, last[MX_MAX_NDIM], front[MX_MAX_NDIM];
-  if (py_given(f, 2) && py_int64(f->v[2].o, &count) < 0) return NULL;
+  if (py_given(f, 2) && py_int64(f->v[2].o, &count) < 0) return py_wrong_argument(f, 2, "an int");
   if (count < 0 || count > mx_ndim(A) || count > mx_ndim(B)) {
     PyErr_Format(PyExc_ValueError, "[tensordot] expected between 0 and %d axes, got %lld",
                  mx_ndim(A) < mx_ndim(B) ? mx_ndim(A) : mx_ndim(B), (long long)count);

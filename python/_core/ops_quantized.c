@@ -59,7 +59,7 @@ static bool read_global_scale(const frame *f, int at, const mode *m, mx_array *s
 /* ---- quantize, dequantize ---- */
 FUNCTION(
     quantize,
-    "w: array, /, group_size: int? = None, bits: int? = None, mode: str = 'affine', *, global_scale: "
+    "w: array, /, group_size: int32? = None, bits: int32? = None, mode: str = 'affine', *, global_scale: "
     "array? = None, stream: stream = None -> list[array]",
     "w (..., N, K) in few bits. 'affine': [packed uint32 (..., N, K * bits / 32), scales, biases (..., N, "
     "K / group_size)], so that w is about q * scale + bias in each group; group_size 16, 32, 64 (default) or "
@@ -73,7 +73,7 @@ FUNCTION(
   return mx_quantize_float(A, m.format, global, &out[0], &out[1]) < 0 ? py_raise() : py_wrap_list(2, out);
 }
 FUNCTION(dequantize,
-         "w: array, /, scales: array, biases: array? = None, group_size: int? = None, bits: int? = None, "
+         "w: array, /, scales: array, biases: array? = None, group_size: int32? = None, bits: int32? = None, "
          "mode: str = 'affine', global_scale: array? = None, dtype: dtype? = None" STREAM,
          "The matrix that quantize packed. dtype None: that of the scales, or bfloat16 in the float modes.") {
   mode m;
@@ -97,13 +97,14 @@ FUNCTION(quantized_matmul,
   return py_wrap(mx_quantized_matmul(A, B, f->v[2].a, f->v[3].a, f->v[4].b, m.q));
 }
 #define OPTIONAL(i) (py_given(f, i) ? f->v[i].a : NULL)
-FUNCTION(gather_qmm,
-         "x: array, w: array, /, scales: array, biases: array? = None, lhs_indices: array? = None, "
-         "rhs_indices: array? = None, transpose: bool = True, group_size: int? = None, bits: int? = None, "
-         "mode: str = 'affine', global_scale: array? = None, *, sorted_indices: bool = False, stream: stream "
-         "= None",
-         "quantized_matmul of matrices picked by flat indices into the batches of x and of w, as gather_mm. "
-         "scales and biases have the batch of w.") {
+FUNCTION(
+    gather_qmm,
+    "x: array, w: array, /, scales: array, biases: array? = None, lhs_indices: array? = None, "
+    "rhs_indices: array? = None, transpose: bool = True, group_size: int32? = None, bits: int32? = None, "
+    "mode: str = 'affine', global_scale: array? = None, *, sorted_indices: bool = False, stream: stream "
+    "= None",
+    "quantized_matmul of matrices picked by flat indices into the batches of x and of w, as gather_mm. "
+    "scales and biases have the batch of w.") {
   mode m;
   if (read_mode(f, 7, &m) < 0 || check_biases(f, 3, &m) < 0) return NULL;
   if (py_given(f, 10)) {
@@ -122,20 +123,22 @@ static int read_format(const frame *f, int at, mode *m) {
   PyErr_Format(PyExc_ValueError, "[%s] expected mode 'nvfp4', 'mxfp8' or 'mxfp4', got 'affine'", f->f->name);
   return -1;
 }
-FUNCTION(qqmm,
-         "x: array, w: array, scales: array? = None, group_size: int? = None, bits: int? = None, mode: str = "
-         "'nvfp4', global_scale_x: array? = None, global_scale_w: array? = None" STREAM,
-         "x times the transpose of w, both rounded to the format of mode first; w may be quantized already: "
-         "then with its scales. The result has x's dtype.") {
+FUNCTION(
+    qqmm,
+    "x: array, w: array, scales: array? = None, group_size: int32? = None, bits: int32? = None, mode: str = "
+    "'nvfp4', global_scale_x: array? = None, global_scale_w: array? = None" STREAM,
+    "x times the transpose of w, both rounded to the format of mode first; w may be quantized already: "
+    "then with its scales. The result has x's dtype.") {
   mode m;
   if (read_format(f, 3, &m) < 0) return NULL;
   return py_wrap(mx_qqmm(A, B, OPTIONAL(2), m.format, OPTIONAL(6), OPTIONAL(7)));
 }
-FUNCTION(gather_qqmm,
-         "x: array, w: array, /, scales: array? = None, lhs_indices: array? = None, rhs_indices: array? = "
-         "None, group_size: int? = None, bits: int? = None, mode: str = 'nvfp4', global_scale_x: array? = "
-         "None, global_scale_w: array? = None, *, sorted_indices: bool = False, stream: stream = None",
-         "qqmm of matrices picked by flat indices into the batches of x and of w, as gather_mm.") {
+FUNCTION(
+    gather_qqmm,
+    "x: array, w: array, /, scales: array? = None, lhs_indices: array? = None, rhs_indices: array? = "
+    "None, group_size: int32? = None, bits: int32? = None, mode: str = 'nvfp4', global_scale_x: array? = "
+    "None, global_scale_w: array? = None, *, sorted_indices: bool = False, stream: stream = None",
+    "qqmm of matrices picked by flat indices into the batches of x and of w, as gather_mm.") {
   mode m;
   if (read_format(f, 5, &m) < 0) return NULL;
   return py_wrap(

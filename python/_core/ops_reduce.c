@@ -6,7 +6,7 @@
 #define A    f->v[0].a
 #define AXES f->v[1].ints
 
-#define REDUCE_SIGNATURE "a: array, /, axis: ints? = None, keepdims: bool = False" STREAM
+#define REDUCE_SIGNATURE "a: array, /, axis: axes? = None, keepdims: bool = False" STREAM
 #define REDUCE(name, doc)                                                                          \
   FUNCTION_AND_METHOD(name, REDUCE_SIGNATURE,                                                      \
                       doc " axis: None, an int or a sequence; keepdims: axes stay with size 1.") { \
@@ -25,15 +25,15 @@ FUNCTION(minmax, REDUCE_SIGNATURE " -> tuple[array, array]", "(min, max) over ax
   mx_array both[2] = {mx_min(A, AXES, f->v[2].b), mx_max(A, AXES, f->v[2].b)};
   return py_wrap_tuple(2, both);
 }
-FUNCTION(count_nonzero, "a: array, /, axis: ints? = None, keepdims: bool = False" STREAM,
+FUNCTION(count_nonzero, "a: array, /, axis: axes? = None, keepdims: bool = False" STREAM,
          "The number of nonzero elements, int32.") {
   mx_array zero = mx_scalar_int(0, MX_INT32);
   return py_wrap(mx_sum(mx_astype(mx_not_equal(A, zero), MX_INT32), AXES, f->v[2].b));
 }
 
-#define SPREAD_SIGNATURE "a: array, /, axis: ints? = None, keepdims: bool = False, ddof: int = 0" STREAM
+#define SPREAD_SIGNATURE "a: array, /, axis: axes? = None, keepdims: bool = False, ddof: int = 0" STREAM
 #define SPREAD_METHOD_SIGNATURE                                                                          \
-  "a: array, /, axis: ints? = None, keepdims: bool = False, ddof: int = 0, *, correction: int? = None, " \
+  "a: array, /, axis: axes? = None, keepdims: bool = False, ddof: int = 0, *, correction: int? = None, " \
   "stream: stream = None"
 FUNCTION(var, SPREAD_SIGNATURE, "The variance; the sum of squares is divided by N - ddof.") {
   return py_wrap(mx_var(A, AXES, f->v[2].b, (double)f->v[3].i));
@@ -76,8 +76,8 @@ FUNCTION(median, REDUCE_SIGNATURE,
   for (int i = 0; i < (AXES.n < 0 ? ndim : AXES.n); i++) {
     int64_t axis = AXES.n < 0 ? i : AXES.v[i] + (AXES.v[i] < 0 ? ndim : 0);
     if (axis < 0 || axis >= ndim) {
-      mx_error_set(MX_AXIS_ERROR, "[median] axis %lld is out of range for %d dimensions",
-                   (long long)AXES.v[i], ndim);
+      mx_error_set(MX_AXIS_ERROR, "[median] expected an axis of an array with %d dimensions, got %lld", ndim,
+                   (long long)AXES.v[i]);
       return py_raise();
     }
     reduced[axis] = true;
@@ -112,7 +112,7 @@ static PyObject *position(frame *f, mx_array (*op)(mx_array, int, bool)) {
   for (int i = 0; i < MX_MAX_NDIM; i++) ones[i] = 1;
   return py_wrap(f->v[2].b ? mx_reshape(r, (mx_ints){ones, mx_ndim(A)}) : r);
 }
-#define POSITION_SIGNATURE "a: array, /, axis: int? = None, keepdims: bool = False" STREAM
+#define POSITION_SIGNATURE "a: array, /, axis: axis? = None, keepdims: bool = False" STREAM
 FUNCTION_AND_METHOD(argmin, POSITION_SIGNATURE,
                     "Where the smallest element is, uint32: along an axis, or in the flattened array.") {
   return position(f, mx_argmin);
@@ -128,7 +128,7 @@ static PyObject *scan(frame *f, mx_array (*op)(mx_array, int, bool, bool), mx_ar
   return py_wrap(op(a, py_given(f, 1) ? (int)f->v[1].i : 0, f->v[2].b, f->v[3].b));
 }
 #define SCAN_SIGNATURE \
-  "a: array, /, axis: int? = None, *, reverse: bool = False, inclusive: bool = True, stream: stream = None"
+  "a: array, /, axis: axis? = None, *, reverse: bool = False, inclusive: bool = True, stream: stream = None"
 #define SCAN(name, doc)                                                                             \
   FUNCTION_AND_METHOD(name, SCAN_SIGNATURE,                                                         \
                       doc " reverse: from the end; inclusive=False: without the element itself.") { \
@@ -137,8 +137,9 @@ static PyObject *scan(frame *f, mx_array (*op)(mx_array, int, bool, bool), mx_ar
 SCAN(cummax, "The running maximum along an axis.")
 SCAN(cummin, "The running minimum along an axis.")
 SCAN(logcumsumexp, "The running logsumexp along an axis.")
-#define TYPED_SCAN_SIGNATURE                                                                                 \
-  "a: array, /, axis: int? = None, *, reverse: bool = False, inclusive: bool = True, dtype: dtype? = None, " \
+#define TYPED_SCAN_SIGNATURE                                                                            \
+  "a: array, /, axis: axis? = None, *, reverse: bool = False, inclusive: bool = True, dtype: dtype? = " \
+  "None, "                                                                                              \
   "stream: stream = None"
 #define TYPED_SCAN(name, doc)                                                                       \
   FUNCTION_AND_METHOD(name, TYPED_SCAN_SIGNATURE,                                                   \
@@ -150,13 +151,16 @@ TYPED_SCAN(cumprod, "The running product along an axis.")
 ALIAS(cumulative_sum, cumsum);
 ALIAS(cumulative_prod, cumprod);
 
-FUNCTION(diff, "a: array, /, n: int = 1, axis: int = -1" STREAM,
+FUNCTION(diff, "a: array, /, n: int = 1, axis: axis = -1" STREAM,
          "Differences of neighbours along an axis, n times.") {
   mx_array a = A;
   int ndim = mx_ndim(a), axis = (int)f->v[2].i + (f->v[2].i < 0 ? ndim : 0);
   if (f->v[1].i < 0 || axis < 0 || axis >= ndim) {
-    mx_error_set(f->v[1].i < 0 ? MX_INVALID_ARGUMENT : MX_AXIS_ERROR,
-                 f->v[1].i < 0 ? "[diff] expected n of 0 or more" : "[diff] axis is out of range");
+    if (f->v[1].i < 0)
+      mx_error_set(MX_INVALID_ARGUMENT, "[diff] expected n of 0 or more, got %lld", (long long)f->v[1].i);
+    else
+      mx_error_set(MX_AXIS_ERROR, "[diff] expected an axis of an array with %d dimensions, got %lld", ndim,
+                   (long long)f->v[2].i);
     return py_raise();
   }
   for (int64_t i = 0; i < f->v[1].i && mx_ok(a) && mx_dim(a, axis) > 0; i++) {
@@ -178,36 +182,37 @@ static mx_array along(frame *f, int i, int *axis) {
   *axis = py_none(f, i) ? 0 : (int)f->v[i].i;
   return py_none(f, i) ? mx_flatten(A, 0, -1) : A;
 }
-FUNCTION(sort, "a: array, /, axis: int? = -1" STREAM,
+FUNCTION(sort, "a: array, /, axis: axis? = -1" STREAM,
          "Sorted, smallest first, nan last; None: the flattened array.") {
   int axis;
   mx_array a = along(f, 1, &axis);
   return py_wrap(mx_sort(a, axis));
 }
-FUNCTION(argsort, "a: array, /, axis: int? = -1" STREAM,
+FUNCTION(argsort, "a: array, /, axis: axis? = -1" STREAM,
          "The indices that sort, uint32; equal elements keep their order.") {
   int axis;
   mx_array a = along(f, 1, &axis);
   return py_wrap(mx_argsort(a, axis));
 }
-FUNCTION(partition, "a: array, /, kth: int, axis: int? = -1" STREAM,
+FUNCTION(partition, "a: array, /, kth: int, axis: axis? = -1" STREAM,
          "Reordered so that the kth element stands where sorting puts it, smaller ones before it.") {
   int axis;
   mx_array a = along(f, 2, &axis);
   return py_wrap(mx_partition(a, f->v[1].i, axis));
 }
-FUNCTION(argpartition, "a: array, /, kth: int, axis: int? = -1" STREAM, "The indices of partition, uint32.") {
+FUNCTION(argpartition, "a: array, /, kth: int, axis: axis? = -1" STREAM,
+         "The indices of partition, uint32.") {
   int axis;
   mx_array a = along(f, 2, &axis);
   return py_wrap(mx_argpartition(a, f->v[1].i, axis));
 }
-FUNCTION(topk, "a: array, /, k: int, axis: int? = -1" STREAM,
+FUNCTION(topk, "a: array, /, k: int, axis: axis? = -1" STREAM,
          "The k largest elements along an axis, in no particular order.") {
   int axis;
   mx_array a = along(f, 2, &axis);
   return py_wrap(mx_topk(a, f->v[1].i, axis));
 }
-FUNCTION(softmax, "a: array, /, axis: ints? = None, *, precise: bool = False, stream: stream = None",
+FUNCTION(softmax, "a: array, /, axis: axes? = None, *, precise: bool = False, stream: stream = None",
          "exp(a) / sum(exp(a)) over axes, without overflow. precise: halves are computed in float32.") {
   return py_wrap(mx_softmax(A, AXES, f->v[2].b));
 }

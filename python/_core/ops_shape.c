@@ -24,6 +24,7 @@ static int rest_ints(frame *f, mx_ints *out, int64_t **owned) {
     if (n < f->nrest) n = -1;
   }
   if (n < 0) {
+    py_wrong_rest(f, f->rest[0], "ints or one sequence of ints");
     PyMem_Free(*owned);
     *owned = NULL;
     return -1;
@@ -53,38 +54,38 @@ METHOD_ROW(reshape, "self: array, *shape, stream: stream = None",
 METHOD_ROW(transpose, "self: array, *axes, stream: stream = None",
            "The axes in another order, given as ints or one sequence; reversed without arguments.");
 
-FUNCTION_AND_METHOD(flatten, "a: array, /, start_axis: int = 0, end_axis: int = -1" STREAM,
+FUNCTION_AND_METHOD(flatten, "a: array, /, start_axis: axis = 0, end_axis: axis = -1" STREAM,
                     "Axes start_axis to end_axis joined into one.") {
   return py_wrap(mx_flatten(A, (int)f->v[1].i, (int)f->v[2].i));
 }
-FUNCTION(unflatten, "a: array, /, axis: int, shape: ints" STREAM,
+FUNCTION(unflatten, "a: array, /, axis: axis, shape: ints" STREAM,
          "One axis split into several; one of them may be -1.") {
   return py_wrap(mx_unflatten(A, (int)f->v[1].i, f->v[2].ints));
 }
-FUNCTION_AND_METHOD(squeeze, "a: array, /, axis: ints? = None" STREAM,
+FUNCTION_AND_METHOD(squeeze, "a: array, /, axis: axes? = None" STREAM,
                     "Without the given axes, which should have size 1; None: without all such axes.") {
   return py_wrap(mx_squeeze(A, f->v[1].ints));
 }
-FUNCTION(expand_dims, "a: array, /, axis: ints" STREAM,
+FUNCTION(expand_dims, "a: array, /, axis: axes" STREAM,
          "With new axes of size 1 at these places of the result.") {
   return py_wrap(mx_expand_dims(A, f->v[1].ints));
 }
-FUNCTION(flip, "a: array, /, axis: ints? = None" STREAM,
+FUNCTION(flip, "a: array, /, axis: axes? = None" STREAM,
          "The elements in reverse order along the axes (all: None).") {
   return py_wrap(mx_flip(A, f->v[1].ints));
 }
-FUNCTION_AND_METHOD(moveaxis, "a: array, /, source: int, destination: int" STREAM,
+FUNCTION_AND_METHOD(moveaxis, "a: array, /, source: axis, destination: axis" STREAM,
                     "One axis moved to another place.") {
   return py_wrap(mx_moveaxis(A, (int)f->v[1].i, (int)f->v[2].i));
 }
-FUNCTION_AND_METHOD(swapaxes, "a: array, /, axis1: int, axis2: int" STREAM, "Two axes exchanged.") {
+FUNCTION_AND_METHOD(swapaxes, "a: array, /, axis1: axis, axis2: axis" STREAM, "Two axes exchanged.") {
   return py_wrap(mx_swapaxes(A, (int)f->v[1].i, (int)f->v[2].i));
 }
-FUNCTION(transpose, "a: array, /, axes: ints? = None" STREAM,
+FUNCTION(transpose, "a: array, /, axes: axes? = None" STREAM,
          "The axes in another order; reversed when None.") {
   return py_wrap(mx_transpose(A, f->v[1].ints));
 }
-FUNCTION(permute_dims, "a: array, /, axes: ints? = None" STREAM, "See transpose.") {
+FUNCTION(permute_dims, "a: array, /, axes: axes? = None" STREAM, "See transpose.") {
   return py_wrap(mx_transpose(A, f->v[1].ints));
 }
 FUNCTION(matrix_transpose, "a: array, /" STREAM, "The last two axes exchanged.") {
@@ -134,7 +135,7 @@ FUNCTION(broadcast_shapes, "*shapes -> tuple[int, ...]",
   for (Py_ssize_t i = 0; i < f->nrest; i++) {
     int64_t *v;
     int m = py_int_list(f->rest[i], &v);
-    if (m < 0) return NULL;
+    if (m < 0) return py_wrong_rest(f, f->rest[i], "shapes, sequences of ints");
     mx_ints pair[2] = {{total, n}, {v, m}};
     n = mx_broadcast_shapes(2, pair, next);
     PyMem_Free(v);
@@ -207,7 +208,7 @@ static PyObject *join(frame *f, bool stack) {
   PyMem_Free(in);
   return py_wrap(r);
 }
-#define JOIN_SIGNATURE "arrays: object, axis: int? = 0" STREAM
+#define JOIN_SIGNATURE "arrays: object, axis: axis? = 0" STREAM
 FUNCTION(concatenate, JOIN_SIGNATURE, "A list of arrays joined along an axis; None: flattened and joined.") {
   return join(f, false);
 }
@@ -217,13 +218,13 @@ FUNCTION(stack, JOIN_SIGNATURE, "A list of arrays of one shape joined along a ne
 }
 
 FUNCTION_AND_METHOD(
-    split, "a: array, /, indices_or_sections: object, axis: int = 0" STREAM " -> list[array]",
+    split, "a: array, /, indices_or_sections: object, axis: axis = 0" STREAM " -> list[array]",
     "A list of parts along an axis: an int gives that many equal ones, a sequence where to cut.") {
   int64_t *at = NULL;
   int parts, axis = (int)f->v[2].i;
   bool equal = PyLong_Check(f->v[1].o);
   int n = py_int_list(f->v[1].o, &at);
-  if (n < 0) return NULL;
+  if (n < 0) return py_wrong_argument(f, 1, "an int or a sequence of ints");
   parts = equal ? (at[0] > 0 && at[0] < INT32_MAX ? (int)at[0] : 0) : n + 1;
   PyObject *r = NULL;
   mx_array *out = parts ? PyMem_Malloc(sizeof *out * (size_t)parts) : NULL;
@@ -239,7 +240,7 @@ FUNCTION_AND_METHOD(
   PyMem_Free(at);
   return r;
 }
-FUNCTION(unstack, "x: array, /, *, axis: int = 0, stream: stream = None -> tuple[array, ...]",
+FUNCTION(unstack, "x: array, /, *, axis: axis = 0, stream: stream = None -> tuple[array, ...]",
          "A tuple of the slices along an axis, without it.") {
   int64_t n = mx_dim(f->v[0].a, (int)f->v[1].i);
   mx_array *out = PyMem_Malloc(sizeof *out * (size_t)(n + 1));
@@ -250,7 +251,7 @@ FUNCTION(unstack, "x: array, /, *, axis: int = 0, stream: stream = None -> tuple
 }
 
 /* ---- Repeating, rolling, padding ---- */
-FUNCTION(repeat, "array: array, repeats: int, axis: int? = None" STREAM,
+FUNCTION(repeat, "array: array, repeats: int, axis: axis? = None" STREAM,
          "Every element repeated along an axis; None: of the flattened array.") {
   mx_array a = py_given(f, 2) ? A : mx_flatten(A, 0, -1);
   return py_wrap(mx_repeat(a, f->v[1].i, py_given(f, 2) ? (int)f->v[2].i : 0));
@@ -258,16 +259,25 @@ FUNCTION(repeat, "array: array, repeats: int, axis: int? = None" STREAM,
 FUNCTION(tile, "a: array, reps: ints, /" STREAM, "The whole array repeated along its axes.") {
   return py_wrap(mx_tile(A, f->v[1].ints));
 }
-FUNCTION(roll, "a: array, shift: ints, axis: ints? = None" STREAM,
+FUNCTION(roll, "a: array, shift: ints, axis: axes? = None" STREAM,
          "Elements moved by shift along axes, around the end; axis None: over the flattened array.") {
   mx_ints shift = f->v[1].ints, axes = f->v[2].ints;
   if (!py_given(f, 2)) {
-    int64_t total = 0;
-    for (int i = 0; i < shift.n; i++) total += shift.v[i];
+    int64_t total = 0, size = mx_size(A) > 0 ? mx_size(A) : 1;
+    for (int i = 0; i < shift.n; i++) total = (total + shift.v[i] % size) % size;
     mx_array flat = mx_roll(mx_flatten(A, 0, -1), MX_SHAPE(total), MX_AXES(0));
     return py_wrap(mx_reshape(flat, mx_shape_ints(A)));
   }
   int64_t each[FRAME_INTS];
+  if (axes.n == 1 && shift.n > 1) { /* several shifts of one axis add up */
+    each[0] = 0;
+    for (int i = 0; i < shift.n; i++)
+      if (__builtin_add_overflow(each[0], shift.v[i], &each[0])) {
+        PyErr_SetString(PyExc_ValueError, "[roll] expected shifts whose sum fits in 64 bits");
+        return NULL;
+      }
+    shift = (mx_ints){each, 1};
+  }
   if (shift.n == 1 && axes.n <= FRAME_INTS) { /* one shift serves all axes */
     for (int i = 0; i < axes.n; i++) each[i] = shift.v[0];
     shift = (mx_ints){each, axes.n};
@@ -295,7 +305,7 @@ static int read_pad_width(PyObject *o, int ndim, int64_t *low, int64_t *high) {
     if (n < 0) return -1;
     for (int i = 0; i < ndim && n; i++) low[i] = flat[0], high[i] = flat[n > 1];
     PyMem_Free(flat);
-    if (n == 1 || n == 2) return 0;
+    if (n == 1 || n == 2 || (n == 0 && ndim == 0)) return 0;
     PyErr_SetString(PyExc_ValueError, "[pad] expected an int, (low, high) or one pair for each axis");
     return -1;
   }
@@ -331,7 +341,8 @@ FUNCTION(pad, "a: array, pad_width: object, mode: str = 'constant', constant_val
                  f->v[2].s);
     return NULL;
   }
-  if (read_pad_width(f->v[1].o, ndim, low, high) < 0) return NULL;
+  if (read_pad_width(f->v[1].o, ndim, low, high) < 0)
+    return py_wrong_argument(f, 1, "an int, (low, high) or one pair for each axis");
   mx_array value = py_given(f, 3) ? py_weak_array(f->v[3].o, mx_dtype_of(A)) : NULL;
   if (py_given(f, 3) && !value) return NULL;
   return py_wrap(mx_pad(A, (mx_ints){low, ndim}, (mx_ints){high, ndim}, (mx_pad_mode)mode, value));

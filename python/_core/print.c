@@ -24,9 +24,16 @@ static PyTypeObject *options_type, *context_type;
 
 static int read_precision(PyObject *o, int *precision) {
   int64_t p;
-  if (py_int64(o, &p) < 0) return -1;
-  if (p < -1 || p > 64) {
-    PyErr_SetString(PyExc_ValueError, "expected a precision of -1 (the default) to 64 decimals");
+  if (!PyIndex_Check(o) || (py_int64(o, &p) < 0 && PyErr_ExceptionMatches(PyExc_TypeError))) {
+    PyErr_Clear();
+    PyErr_Format(PyExc_TypeError, "[printoptions] expected an int as the precision, got %R",
+                 (PyObject *)Py_TYPE(o));
+    return -1;
+  }
+  if (PyErr_Occurred() || p < -1 || p > 64) {
+    PyErr_Clear();
+    PyErr_Format(PyExc_ValueError,
+                 "[printoptions] expected a precision of -1 (the default) to 64 decimals, got %R", o);
     return -1;
   }
   *precision = (int)p;
@@ -38,6 +45,7 @@ static options_object *new_options(PyTypeObject *type, int precision) {
   return o;
 }
 static PyObject *options_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+  if (!py_arguments_fit("PrintOptions", args, kwargs, 1, "precision")) return NULL;
   PyObject *p = PyTuple_Size(args) > 0 ? PyTuple_GetItem(args, 0)
                 : kwargs               ? PyDict_GetItemString(kwargs, "precision")
                                        : NULL;

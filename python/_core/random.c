@@ -12,14 +12,31 @@ static mx_array scalar_or(const frame *f, int i, double value) {
   return py_given(f, i) ? py_to_array(f->v[i].o, -1) : py_checked(mx_float(value));
 }
 
-RANDOM(seed, "seed: int -> None", "Sets this thread's key from an integer.") {
-  if (mx_random_seed((uint64_t)f->v[0].i) < 0) return py_raise();
+/* A seed of 0 ... 2^64 - 1. */
+static int read_seed(const frame *f, uint64_t *seed) {
+  PyObject *i = PyNumber_Index(f->v[0].o);
+  *seed = i ? PyLong_AsUnsignedLongLong(i) : 0;
+  Py_XDECREF(i);
+  if (!PyErr_Occurred()) return 0;
+  if (PyErr_ExceptionMatches(PyExc_OverflowError)) {
+    PyErr_Clear();
+    PyErr_Format(PyExc_ValueError, "%s(): expected a seed of 0 to 2^64 - 1, got %R", f->f->name, f->v[0].o);
+  } else {
+    py_wrong_argument(f, 0, "an int");
+  }
+  return -1;
+}
+RANDOM(seed, "seed: object -> None", "Sets this thread's key from an integer of 0 to 2^64 - 1.") {
+  uint64_t seed;
+  if (read_seed(f, &seed) < 0) return NULL;
+  if (mx_random_seed(seed) < 0) return py_raise();
   Py_RETURN_NONE;
 }
-RANDOM(key, "seed: int", "A key, uint32 (2), from an integer.") {
-  return py_wrap(mx_random_key((uint64_t)f->v[0].i));
+RANDOM(key, "seed: object", "A key, uint32 (2), from an integer of 0 to 2^64 - 1.") {
+  uint64_t seed;
+  return read_seed(f, &seed) < 0 ? NULL : py_wrap(mx_random_key(seed));
 }
-RANDOM(split, "key: array, num: int = 2, stream: stream = None",
+RANDOM(split, "key: array, num: int32 = 2, stream: stream = None",
        "num independent keys, uint32 (num, 2), from one.") {
   return py_wrap(mx_random_split(f->v[0].a, (int)f->v[1].i));
 }
@@ -86,7 +103,7 @@ RANDOM(laplace,
   return py_wrap(mx_random_laplace(f->v[0].ints, f->v[1].t, loc, scale, KEY(4)));
 }
 RANDOM(categorical,
-       "logits: array, axis: int = -1, shape: ints? = None, num_samples: int? = None" KEY_SIGNATURE,
+       "logits: array, axis: axis = -1, shape: ints? = None, num_samples: int32? = None" KEY_SIGNATURE,
        "Indices with the probabilities softmax(logits, axis), uint32: one for each row unless a shape or a "
        "number of samples "
        "is given.") {
@@ -98,12 +115,13 @@ RANDOM(categorical,
   return py_wrap(py_given(f, 3) ? mx_random_categorical_n(f->v[0].a, axis, (int)f->v[3].i, KEY(4))
                                 : mx_random_categorical(f->v[0].a, axis, f->v[2].ints, KEY(4)));
 }
-RANDOM(permutation, "x: object, axis: int = 0" KEY_SIGNATURE,
+RANDOM(permutation, "x: object, axis: axis = 0" KEY_SIGNATURE,
        "The slices of an array along an axis in random order; for an int n, 0 ... n - 1 in random order.") {
   int64_t n;
   if (py_is_array(f->v[0].o))
     return py_wrap(mx_random_permutation(py_handle(f->v[0].o), (int)f->v[1].i, KEY(2)));
-  return py_int64(f->v[0].o, &n) < 0 ? NULL : py_wrap(mx_random_permutation_n(n, KEY(2)));
+  if (py_int64(f->v[0].o, &n) < 0) return py_wrong_argument(f, 0, "an int or an array");
+  return py_wrap(mx_random_permutation_n(n, KEY(2)));
 }
 
 FUNCTION_IN(random, __getattr__, "arg: object, / -> Any",

@@ -26,8 +26,6 @@ typedef struct context_object {
   int depth;
 } context_object;
 
-enum { THREAD_STREAMS = 64 };
-static _Thread_local mx_stream thread_streams[THREAD_STREAMS];
 static int thread_stream_count;
 
 /* ---- Reading arguments ---- */
@@ -39,16 +37,25 @@ static int as_device(PyObject *o, mx_device *d) {
   return 0;
 }
 
-static int need_device(PyObject *o, mx_device *d, const char *function) {
+int py_need_device(PyObject *o, mx_device *d, const char *function) {
   if (as_device(o, d)) return 0;
   PyErr_Format(PyExc_TypeError, "%s(): expected a Device or DeviceType", function);
   return -1;
 }
 
+/* The stream of this thread, made at its first use and remembered in the interpreter's dict of the thread.
+   NULL with the library's error or an exception set. */
 static mx_stream thread_stream(thread_stream_object *o) {
-  mx_stream *s = &thread_streams[o->id];
-  if (!*s) *s = mx_stream_new(o->d);
-  return *s;
+  PyObject *dict = PyThreadState_GetDict(), *key = PyUnicode_FromFormat("mlx.core.stream %d", o->id);
+  PyObject *known = dict && key ? PyDict_GetItemWithError(dict, key) : NULL;
+  mx_stream s = known ? PyLong_AsVoidPtr(known) : NULL;
+  if (!known && dict && key && !PyErr_Occurred() && (s = mx_stream_new(o->d))) {
+    PyObject *address = PyLong_FromVoidPtr(s);
+    if (!address || PyDict_SetItem(dict, key, address) < 0) s = NULL;
+    Py_XDECREF(address);
+  }
+  Py_XDECREF(key);
+  return s;
 }
 
 int py_stream_value(PyObject *o, mx_stream *s) {
@@ -60,10 +67,16 @@ int py_stream_value(PyObject *o, mx_stream *s) {
   else if (as_device(o, &d))
     *s = mx_default_stream(d);
   else {
-    PyErr_SetString(PyExc_TypeError, "expected a Stream, Device, DeviceType or None for argument 'stream'");
+    PyObject *type = PyType_GetName(Py_TYPE(o));
+    if (type)
+      PyErr_Format(PyExc_TypeError,
+                   "[stream] expected a Stream, Device, DeviceType or None for argument 'stream', got %U",
+                   type);
+    Py_XDECREF(type);
     return -1;
   }
   if (*s) return 0;
+  if (PyErr_Occurred()) return -1;
   if (mx_error_code() == MX_DEVICE_ERROR)
     PyErr_SetString(PyExc_ValueError, mx_error());
   else
@@ -78,6 +91,7 @@ static PyObject *wrap_device(mx_device d) {
   return (PyObject *)o;
 }
 static PyObject *device_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+  if (!py_arguments_fit("Device", args, kwargs, 2, "type", "index")) return NULL;
   PyObject *kind = PyTuple_Size(args) > 0 ? PyTuple_GetItem(args, 0) : NULL;
   PyObject *index = PyTuple_Size(args) > 1 ? PyTuple_GetItem(args, 1) : NULL;
   if (kwargs && !kind) kind = PyDict_GetItemString(kwargs, "type");
@@ -85,8 +99,12 @@ static PyObject *device_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
   mx_device d;
   int64_t i = 0;
   if (!kind || !as_device(kind, &d) || (index && py_int64(index, &i) < 0)) {
-    if (!PyErr_Occurred())
-      PyErr_SetString(PyExc_TypeError, "Device(): expected a DeviceType and an optional index");
+    PyErr_Clear();
+    PyErr_SetString(PyExc_TypeError, "Device(): expected a DeviceType and an optional int as index");
+    return NULL;
+  }
+  if (i != (int32_t)i) {
+    PyErr_Format(PyExc_ValueError, "Device(): expected an index of 32 bits, got %lld", (long long)i);
     return NULL;
   }
   device_object *o = (device_object *)PyType_GenericAlloc(type, 0);
@@ -185,6 +203,7 @@ static PyType_Spec thread_stream_spec = {"mlx.core.ThreadLocalStream", sizeof(th
 
 /* ---- with mx.stream(s): ---- */
 static PyObject *context_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+  if (!py_arguments_fit("StreamContext", args, kwargs, 1, "s")) return NULL;
   PyObject *target = PyTuple_Size(args) == 1 ? PyTuple_GetItem(args, 0)
                      : kwargs                ? PyDict_GetItemString(kwargs, "s")
                                              : NULL;
@@ -247,31 +266,32 @@ FUNCTION(default_device, "-> Device", "The device that operations run on unless 
 FUNCTION(set_default_device, "device: object -> None",
          "Sets the default device. ValueError when it is absent.") {
   mx_device d;
-  if (need_device(f->v[0].o, &d, "set_default_device") < 0) return NULL;
-  if (mx_set_default_device(d) < 0) return py_raise();
-  Py_RETURN_NONE;
+  if (py_need_device(f->v[0].o, &d, "set_default_device") < 0) return NULL;
+  if (mx_set_default_device(d) == 0) Py_RETURN_NONE;
+  PyErr_SetString(PyExc_ValueError, mx_error());
+  return NULL;
 }
 FUNCTION(is_available, "device: object -> bool", "Can this build and machine compute on the device?") {
   mx_device d;
-  if (need_device(f->v[0].o, &d, "is_available") < 0) return NULL;
+  if (py_need_device(f->v[0].o, &d, "is_available") < 0) return NULL;
   return PyBool_FromLong(mx_is_available(d));
 }
 FUNCTION(device_count, "device_type: object -> int", "The number of devices of a type.") {
   mx_device d;
-  if (need_device(f->v[0].o, &d, "device_count") < 0) return NULL;
+  if (py_need_device(f->v[0].o, &d, "device_count") < 0) return NULL;
   return PyLong_FromLong(mx_device_count(d.type));
 }
 FUNCTION(device_info, "d: object? = None -> dict[str, Any]",
          "What is known of a device, a dict; of the default device without argument.") {
   mx_device d = mx_default_device();
-  if (py_given(f, 0) && need_device(f->v[0].o, &d, "device_info") < 0) return NULL;
+  if (py_given(f, 0) && py_need_device(f->v[0].o, &d, "device_info") < 0) return NULL;
   struct utsname machine;
   return Py_BuildValue("{ssss}", "architecture", uname(&machine) < 0 ? "" : machine.machine, "device_name",
                        device_names[d.type]);
 }
 FUNCTION(default_stream, "device: object -> Stream", "The thread's default stream of a device.") {
   mx_device d;
-  if (need_device(f->v[0].o, &d, "default_stream") < 0) return NULL;
+  if (py_need_device(f->v[0].o, &d, "default_stream") < 0) return NULL;
   return wrap_stream(mx_default_stream(d));
 }
 FUNCTION(set_default_stream, "stream: object -> None", "Makes a stream the default one of its device.") {
@@ -282,23 +302,19 @@ FUNCTION(set_default_stream, "stream: object -> None", "Makes a stream the defau
 }
 FUNCTION(new_stream, "device: object -> Stream", "A new stream on a device.") {
   mx_device d;
-  if (need_device(f->v[0].o, &d, "new_stream") < 0) return NULL;
+  if (py_need_device(f->v[0].o, &d, "new_stream") < 0) return NULL;
   return wrap_stream(mx_stream_new(d));
 }
 FUNCTION(new_thread_unsafe_stream, "device: object -> Stream",
          "The same as new_stream: every stream may be used from any thread.") {
   mx_device d;
-  if (need_device(f->v[0].o, &d, "new_thread_unsafe_stream") < 0) return NULL;
+  if (py_need_device(f->v[0].o, &d, "new_thread_unsafe_stream") < 0) return NULL;
   return wrap_stream(mx_stream_new(d));
 }
 FUNCTION(new_thread_local_stream, "device: object -> ThreadLocalStream",
          "A stream of its own for each thread that uses it.") {
   mx_device d;
-  if (need_device(f->v[0].o, &d, "new_thread_local_stream") < 0) return NULL;
-  if (thread_stream_count == THREAD_STREAMS) {
-    PyErr_Format(PyExc_RuntimeError, "[new_thread_local_stream] at most %d are supported", THREAD_STREAMS);
-    return NULL;
-  }
+  if (py_need_device(f->v[0].o, &d, "new_thread_local_stream") < 0) return NULL;
   thread_stream_object *o = PyObject_New(thread_stream_object, thread_stream_type);
   if (!o) return NULL;
   o->d = d;

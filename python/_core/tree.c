@@ -56,7 +56,9 @@ static int collect(PyObject *tree, leaves *l, bool only_arrays) {
     for (Py_ssize_t at = 0; r == 0 && PyDict_Next(tree, &at, &key, &value);)
       r = py_tree_leaves(value, l, only_arrays);
   } else if (only_arrays) {
-    PyErr_SetString(PyExc_ValueError, "expected a tree of arrays alone");
+    PyObject *type = PyType_GetName(Py_TYPE(tree));
+    if (type) PyErr_Format(PyExc_ValueError, "[grad] expected a tree of arrays alone, got %U", type);
+    Py_XDECREF(type);
     return -1;
   }
   return r;

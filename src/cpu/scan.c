@@ -150,9 +150,6 @@ int mxi_cpu_SCAN(struct mxi_call *c) {
   MXI_TRY(mxi_alloc(out));
   if (!out->size) return 0;
   bool is_logaddexp = p->op == MXI_SCAN_LOGADDEXP;
-  if (is_logaddexp && !mxi_is_float((mx_dtype)out->dtype))
-    return mxi_fail(MX_NOT_SUPPORTED, "[logcumsumexp] expected a real floating-point dtype, got %s",
-                    mx_dtype_name((mx_dtype)out->dtype));
   struct scan x = {.exclusive = !p->inclusive,
                    .stream = out->size * (int64_t)mxi_itemsize(out) >= STREAM_BYTES};
   x.r = mxi_reduce_kind_of(is_logaddexp ? MXI_REDUCE_SUM : (enum mxi_reduce_op)p->op, (mx_dtype)in->dtype,

@@ -97,6 +97,11 @@ int mxi_broadcast_shape(const char *op, mx_ints a, mx_ints b, int64_t *out) {
 int mx_broadcast_shapes(int n, const mx_ints *shapes, int64_t *out) {
   mx_ints common = MX_NO_SHAPE;
   for (int i = 0; i < n; i++) {
+    for (int k = 0; k < shapes[i].n; k++)
+      if (shapes[i].v[k] < 0)
+        return mxi_fail(MX_INVALID_ARGUMENT,
+                        "[broadcast_shapes] expected non-negative dimensions, got shape %s",
+                        mxi_shape_text(shapes[i]).s);
     common.n = mxi_broadcast_shape("broadcast_shapes", common, shapes[i], out);
     if (common.n < 0) return -1;
     common.v = out;

@@ -85,11 +85,13 @@ static int check_matrix(const char *op, int64_t n, int64_t m, mx_dtype t) {
 
 mx_array mx_eye(int64_t n, int64_t m, int64_t k, mx_dtype t) {
   if (check_matrix("eye", n, m, t) < 0) return MX_BAD;
+  if (n == 0 || m == 0) return mx_zeros(MX_SHAPE(n, m), t);
   return MXI_COMPOSED(mx_astype(mx_equal(columns(m), diagonal_columns(n, m, k)), t));
 }
 
 mx_array mx_tri(int64_t n, int64_t m, int64_t k, mx_dtype t) {
   if (check_matrix("tri", n, m, t) < 0) return MX_BAD;
+  if (n == 0 || m == 0) return mx_zeros(MX_SHAPE(n, m), t);
   return MXI_COMPOSED(mx_astype(mx_less_equal(columns(m), diagonal_columns(n, m, k)), t));
 }
 

@@ -185,9 +185,16 @@ mx_array mx_nan_to_num(mx_array a, double nan, const double *posinf, const doubl
                mx_where(mx_isposinf(a), mx_scalar(high, t), mx_where(mx_isneginf(a), mx_scalar(low, t), a))));
 }
 
+/* A composed op names itself when shapes don't fit, not the op inside. */
+static bool broadcastable(const char *op, mx_array a, mx_array b) {
+  int64_t common[MX_MAX_NDIM];
+  return mxi_usable2(op, a, b) && mxi_broadcast_shape(op, mxi_shape_of(a), mxi_shape_of(b), common) >= 0;
+}
+
 mx_array mx_clip(mx_array a, mx_array low, mx_array high) {
   if (!mxi_usable1("clip", a)) return MX_BAD;
   if (!low && !high) return mxi_bad(MX_INVALID_ARGUMENT, "[clip] expected a bound, got neither");
+  if ((low && !broadcastable("clip", a, low)) || (high && !broadcastable("clip", a, high))) return MX_BAD;
   if (!low) return mx_minimum(a, high);
   if (!high) return mx_maximum(a, low);
   return MXI_COMPOSED(mx_minimum(mx_maximum(a, low), high));
@@ -195,7 +202,7 @@ mx_array mx_clip(mx_array a, mx_array low, mx_array high) {
 
 int mx_divmod(mx_array a, mx_array b, mx_array *quotient, mx_array *remainder) {
   *quotient = *remainder = MX_BAD;
-  if (!mxi_usable2("divmod", a, b)) return -1;
+  if (!broadcastable("divmod", a, b)) return -1;
   if (mxi_dtype(a) == MX_COMPLEX64 || mxi_dtype(b) == MX_COMPLEX64)
     return mxi_fail(MX_INVALID_ARGUMENT, "[divmod] expected real dtypes, got %s and %s",
                     mx_dtype_name(mxi_dtype(a)), mx_dtype_name(mxi_dtype(b)));
@@ -215,7 +222,7 @@ static mx_array close_values(mx_array a, mx_array b, double rtol, double atol, b
 }
 
 mx_array mx_isclose(mx_array a, mx_array b, double rtol, double atol, bool equal_nan) {
-  if (!mxi_usable2("isclose", a, b)) return MX_BAD;
+  if (!broadcastable("isclose", a, b)) return MX_BAD;
   mx_dtype t = mxi_at_least_float(mx_promote_types(mxi_dtype(a), mxi_dtype(b)));
   return MXI_COMPOSED(close_values(mx_astype(a, t), mx_astype(b, t), rtol, atol, equal_nan));
 }

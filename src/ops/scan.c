@@ -111,8 +111,10 @@ static mx_array log_of_positive(mx_array v) {
    summed there) weighs nothing, nor does a shift of +inf. */
 static mx_array signed_logcumsumexp(mx_array v, mx_array minus, mx_array shift, int axis, bool reverse) {
   mx_array parts[2];
-  minus = mx_where(mx_isneginf(minus), mx_like(minus, INFINITY), minus);
-  shift = mx_where(mx_isposinf(shift), mx_like(shift, 0), shift);
+  minus = mx_where(mx_isneginf(mx_real(minus)), mx_like(minus, INFINITY), minus);
+  shift = mx_where(mx_isposinf(mx_real(shift)), mx_like(shift, 0), shift);
+  if (mx_ok(v) && mxi_dtype(v) == MX_COMPLEX64) /* whose logarithm has no sign to part */
+    return mx_exp(mx_add(shift, mx_logcumsumexp(mx_subtract(mx_log(v), minus), axis, reverse, true)));
   for (int i = 0; i < 2; i++) {
     mx_array log_v = log_of_positive(i ? mx_negative(v) : v);
     parts[i] = mx_exp(mx_add(shift, mx_logcumsumexp(mx_subtract(log_v, minus), axis, reverse, true)));
@@ -127,8 +129,10 @@ static mx_array scan_gradient(const mx_node *n, mx_array g) {
   if (p->op == MXI_SCAN_SUM) return mx_cumsum(g, d.axis, !p->reverse, p->inclusive);
   if (!p->inclusive) g = moved(g, d, false);
   if (p->op == MXI_SCAN_PROD) return product_gradient(x, g, d);
-  if (p->op == MXI_SCAN_LOGADDEXP) /* sum_{i >= j} g_i exp(x_j - y_i) */
-    return signed_logcumsumexp(g, mx_logcumsumexp(x, d.axis, d.reverse, true), x, d.axis, !d.reverse);
+  if (p->op == MXI_SCAN_LOGADDEXP) { /* sum_{i >= j} g_i exp(x_j - y_i), conjugated */
+    mx_array y = mx_conjugate(mx_logcumsumexp(x, d.axis, d.reverse, true));
+    return signed_logcumsumexp(g, y, mx_conjugate(x), d.axis, !d.reverse);
+  }
   return mx_put_along_axis(mxi_zeros_like(x), latest_extremum(x, p->op, d), g, d.axis, MX_UPDATE_ADD);
 }
 MXI_VJP(SCAN) { return mxi_only_grad(n, MXI_COMPOSED(scan_gradient(n, cotangents[0])), grads); }

@@ -553,3 +553,33 @@ op("attention.additive", lambda q, k, v, m: attend(q, k, v, scale=0.3, mask=m), 
    **(more | dict(smooth=(0, 1, 2, 3))))  # fmt: skip
 op("attention.decode", lambda q, k, v: attend(q, k, v, scale=0.3), attention, (UNIT, (2, 4, 1, 64)), (UNIT, (2, 2, 70, 64)),
    (UNIT, (2, 2, 70, 64)), **more)  # fmt: skip
+
+
+def gated_delta(q, k, v, gamma, beta, state, mask=None):
+    """S' = gamma S, S = S' + beta (v - S' k) k^T, y = S q, a step at a time (Yang et al., "Gated delta networks", 2024)."""
+    q, k = (np.repeat(a, v.shape[2] // a.shape[2], 2) for a in (q, k))
+    gamma = gamma[..., None] if gamma.ndim == 3 else gamma
+    outputs = np.zeros(v.shape)
+    for b, t in np.ndindex(v.shape[:2]):
+        if mask is None or mask[b, t]:
+            for h in range(v.shape[2]):
+                forgotten = state[b, h] * gamma[b, t, h]
+                error = beta[b, t, h] * (v[b, t, h] - forgotten @ k[b, t, h])
+                state[b, h] = forgotten + np.outer(error, k[b, t, h])
+                outputs[b, t, h] = state[b, h] @ q[b, t, h]
+    return outputs, state
+
+
+def gated_delta_here(*inputs):
+    outputs, state = mx.fast.gated_delta_update(*inputs)
+    return outputs, state.astype(outputs.dtype)
+
+
+KEYS, VALUES, GATES = (UNIT, (2, 5, 2, 4)), (UNIT, (2, 5, 4, 3)), (between(0.2, 0.9), (2, 5, 4))
+more = dict(smooth=(0, 1, 2, 3, 4, 5), ulps=8)
+op("gated_delta", gated_delta_here, lambda *a: gated_delta(*a[:5], a[5].copy()), KEYS, KEYS, VALUES, GATES, GATES,
+   (UNIT, (2, 4, 3, 4)), **more)  # fmt: skip
+op("gated_delta.per_key", gated_delta_here, lambda *a: gated_delta(*a[:5], a[5].copy()), KEYS, KEYS, VALUES,
+   (between(0.2, 0.9), (2, 5, 4, 4)), GATES, (UNIT, (2, 4, 3, 4)), **more)  # fmt: skip
+op("gated_delta.mask", gated_delta_here, lambda *a: gated_delta(*a[:5], a[5].copy(), a[6]), KEYS, KEYS, VALUES, GATES,
+   GATES, (UNIT, (2, 4, 3, 4)), (truths, (2, 5)), follows=(0, 1, 2, 3, 4, 5), **more)  # fmt: skip

@@ -590,3 +590,36 @@ def test_wrong_calls_raise(name):
     call, error = WRONG[name]
     with pytest.raises(error):
         mx.eval(call())
+
+
+def test_logcumsumexp_of_complex_numbers_is_the_logarithm_of_their_cumulative_sum():
+    rng = np.random.default_rng(6)
+    a = rng.uniform(-3, 3, (3, 300)) + 1j * rng.uniform(-2, 2, (3, 300))
+    for axis in 0, 1:
+        for reverse in False, True:
+            flip = (lambda v, i=axis: np.flip(v, i)) if reverse else (lambda v: v)
+            want = flip(np.cumsum(flip(np.exp(a)), axis))
+            got = mx.logcumsumexp(mx.array(a.astype(np.complex64)), axis, reverse=reverse)
+            np.testing.assert_allclose(np.exp(np.array(got)), want, rtol=1e-4, atol=1e-4)
+    special = mx.array([complex(-np.inf), 1j, complex(-np.inf), complex(np.nan)])
+    got = np.array(mx.logcumsumexp(special))
+    np.testing.assert_array_equal(got[:3], [complex(-np.inf), 1j, 1j])
+    assert np.isnan(got[3])
+
+
+def test_logcumsumexp_of_complex_numbers_has_the_derivative_of_differences():
+    rng = np.random.default_rng(7)
+    a, t, w = (
+        mx.array((rng.normal(size=9) + 1j * rng.normal(size=9)).astype(np.complex64)) for _ in range(3)
+    )
+
+    def f(z):
+        return [mx.logcumsumexp(z)]
+
+    h = 1e-2
+    slope = (mx.logcumsumexp(a + h * t) - mx.logcumsumexp(a - h * t)) / (2 * h)
+    (tangent,) = mx.jvp(f, [a], [t])[1]
+    np.testing.assert_allclose(np.array(tangent), np.array(slope), rtol=2e-2, atol=2e-2)
+    (gradient,) = mx.vjp(f, [a], [w])[1]
+    left, right = (mx.sum(mx.real(mx.conjugate(x) * y)).item() for x, y in ((w, tangent), (gradient, t)))
+    assert left == pytest.approx(right, rel=1e-4)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 
-from . import fast as fast, fft as fft, linalg as linalg, random as random
+from . import cuda as cuda, fast as fast, fft as fft, linalg as linalg, metal as metal, random as random
 
 _Scalar = bool | int | float | complex
 _Value = Any  # an array, a scalar, a nested list of scalars, or an object with a buffer, as a NumPy array
@@ -174,14 +174,16 @@ class array:
     def __add__(self, other: _Value, /) -> array: ...
     def __and__(self, other: _Value, /) -> array: ...
     def __array__(self, *args: Any, **kwargs: Any) -> Any: ...
-    def __array_namespace__(self, *args: Any, **kwargs: Any) -> Any: ...
+    def __array_namespace__(self, api_version: str | None = None) -> array:
+        """The module mlx.core. ValueError when a version of the array API is asked for: it promises none."""
     def __bool__(self) -> bool: ...
     def __bytes__(self, *args: Any, **kwargs: Any) -> Any: ...
     def __complex__(self) -> complex: ...
     def __copy__(self, *args: Any, **kwargs: Any) -> Any: ...
     def __deepcopy__(self, *args: Any, **kwargs: Any) -> Any: ...
     def __div__(self, *args: Any, **kwargs: Any) -> Any: ...
-    def __dlpack__(self, *args: Any, **kwargs: Any) -> Any: ...
+    def __dlpack__(self, *, stream: Any = None, max_version: Any = None, dl_device: int | Sequence[int] | None = None, copy: bool | None = None) -> array:
+        """A DLPack capsule of the evaluated array. copy: True always copies, False raises BufferError where a copy is needed, None copies what is read-only or not in row-major layout."""
     def __dlpack_device__(self, *args: Any, **kwargs: Any) -> Any: ...
     def __eq__(self, other: _Value, /) -> array: ...  # type: ignore[override]
     def __float__(self) -> float: ...
@@ -395,7 +397,7 @@ bfloat16: Dtype
 def bitwise_and(a: _Value, b: _Value, stream: _Stream | None = None) -> array:
     """Bitwise and of integers or bools. Shapes broadcast."""
 
-def bitwise_invert(a: _Value, /, *, stream: _Stream | None = None) -> array:
+def bitwise_invert(a: _Value, stream: _Stream | None = None) -> array:
     """Every bit flipped; logical not for bool. ValueError for floats."""
 
 def bitwise_left_shift(a: _Value, b: _Value, stream: _Stream | None = None) -> array:
@@ -459,10 +461,10 @@ def concat(arrays: Any, axis: int | None = 0, *, stream: _Stream | None = None) 
 def concatenate(arrays: Any, axis: int | None = 0, *, stream: _Stream | None = None) -> array:
     """A list of arrays joined along an axis; None: flattened and joined."""
 
-def conj(a: _Value, /, *, stream: _Stream | None = None) -> array:
+def conj(a: _Value, *, stream: _Stream | None = None) -> array:
     """The complex conjugate."""
 
-def conjugate(a: _Value, /, *, stream: _Stream | None = None) -> array:
+def conjugate(a: _Value, *, stream: _Stream | None = None) -> array:
     """The complex conjugate."""
 
 def contiguous(a: array, /, allow_col_major: bool = False, *, stream: _Stream | None = None) -> array:
@@ -754,19 +756,19 @@ def isclose(a: _Value, b: _Value, /, rtol: float = 1e-5, atol: float = 1e-8, *, 
 def isdtype(dtype: Dtype, kind: Any) -> bool:
     """Is the dtype of this kind: a Dtype, 'bool', 'signed integer', 'unsigned integer', 'integral', 'real floating', 'complex floating', 'numeric', or a tuple of these?"""
 
-def isfinite(a: _Value, /, *, stream: _Stream | None = None) -> array:
+def isfinite(a: _Value, stream: _Stream | None = None) -> array:
     """Is it neither nan nor infinite? The result is bool."""
 
-def isinf(a: _Value, /, *, stream: _Stream | None = None) -> array:
+def isinf(a: _Value, stream: _Stream | None = None) -> array:
     """Is it inf or -inf? The result is bool."""
 
-def isnan(a: _Value, /, *, stream: _Stream | None = None) -> array:
+def isnan(a: _Value, stream: _Stream | None = None) -> array:
     """Is it nan? The result is bool."""
 
-def isneginf(a: _Value, /, *, stream: _Stream | None = None) -> array:
+def isneginf(a: _Value, stream: _Stream | None = None) -> array:
     """Is it -inf? The result is bool."""
 
-def isposinf(a: _Value, /, *, stream: _Stream | None = None) -> array:
+def isposinf(a: _Value, stream: _Stream | None = None) -> array:
     """Is it inf? The result is bool."""
 
 def issubdtype(arg1: Any, arg2: Any) -> bool:

@@ -13,8 +13,20 @@ _Stream = Stream | ThreadLocalStream | Device | DeviceType
 def cross_entropy(logits: array, targets: array, *, stream: _Stream | None = None) -> array:
     """logsumexp(logits) - logits[target] over the last axis; targets are integers of the leading shape."""
 
+def cuda_kernel(name: str, input_names: Any, output_names: Any, source: str, header: str = "", ensure_row_contiguous: bool = True, shared_memory: int = 0) -> array:
+    """A kernel in CUDA's language. RuntimeError: this build has no CUDA."""
+
+def gated_delta_update(q: array, k: array, v: array, gamma: array, beta: array, initial_state: array | None = None, mask: array | None = None, stream: _Stream | None = None) -> array:
+    """The gated delta rule over T steps: [outputs (B, T, Hv, Dv), last state (B, Hv, Dv, Dk) in float32]. q and k (B, T, Hk, Dk), v (B, T, Hv, Dv), Hv a multiple of Hk. A step forgets by gamma (B, T, Hv), or (B, T, Hv, Dk), then corrects the state at k towards v by beta (B, T, Hv). mask (B, T), bool: False gives zeros and leaves the state."""
+
 def layer_norm(x: array, weight: array | None, bias: array | None, eps: float, *, stream: _Stream | None = None) -> array:
     """(x - mean) / sqrt(var + eps) * weight + bias over the last axis, in float32 inside. weight and bias (D) or None."""
+
+def metal_kernel(name: str, input_names: Any, output_names: Any, source: str, header: str = "", ensure_row_contiguous: bool = True, atomic_outputs: bool = False, compile_options: Any = None) -> array:
+    """A kernel in Metal's language. This build has no Metal: calling the kernel raises RuntimeError."""
+
+def precompiled_cuda_kernel(*, name: str, compiled_source: Any, inputs: Any, output_shapes: Any, output_dtypes: Any, scalars: Any, grid: Any, threadgroup: Any, shared_memory: int = 0, init_value: float | None = None, ensure_row_contiguous: bool = False, stream: _Stream | None = None) -> array:
+    """Runs a kernel that is compiled already. RuntimeError: this build has no CUDA."""
 
 def rms_norm(x: array, weight: array | None, eps: float, *, stream: _Stream | None = None) -> array:
     """x / sqrt(mean(x^2) + eps) * weight over the last axis, in float32 inside. weight (D) or None."""

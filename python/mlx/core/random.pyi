@@ -25,8 +25,8 @@ def categorical(logits: array, axis: int = -1, shape: int | Sequence[int] | None
 def gumbel(shape: int | Sequence[int] = ..., dtype: Dtype | None = ..., key: array | None = None, stream: _Stream | None = None) -> array:
     """The standard Gumbel distribution."""
 
-def key(seed: int) -> array:
-    """A key, uint32 (2), from an integer."""
+def key(seed: Any) -> array:
+    """A key, uint32 (2), from an integer of 0 to 2^64 - 1."""
 
 def laplace(shape: int | Sequence[int] = ..., dtype: Dtype | None = ..., loc: _Value = 0.0, scale: _Value = 1.0, key: array | None = None, stream: _Stream | None = None) -> array:
     """Laplace with mean loc and scale."""
@@ -43,8 +43,8 @@ def permutation(x: Any, axis: int = 0, key: array | None = None, stream: _Stream
 def randint(low: _Value, high: _Value, shape: int | Sequence[int] = ..., dtype: Dtype | None = ..., key: array | None = None, stream: _Stream | None = None) -> array:
     """Integers in [low, high), which broadcast to the shape."""
 
-def seed(seed: int) -> None:
-    """Sets this thread's key from an integer."""
+def seed(seed: Any) -> None:
+    """Sets this thread's key from an integer of 0 to 2^64 - 1."""
 
 def split(key: array, num: int = 2, stream: _Stream | None = None) -> array:
     """num independent keys, uint32 (num, 2), from one."""

@@ -19,6 +19,14 @@ static double logaddexp_f64(double a, double b) {
   double high = FMAX(a, b), low = FMIN(a, b);
   return high - high != 0 ? high : high + log1p(exp(low - high));
 }
+/* The same of complex numbers, with the larger by real part in front. */
+static complex_pair logaddexp_c64(complex_pair a, complex_pair b) {
+  if (complex_nan(a) || complex_nan(b)) return (complex_pair){NAN, NAN};
+  complex_pair high = complex_less(a, b) ? b : a, low = complex_less(a, b) ? a : b;
+  if (high.re == INFINITY || low.re == -INFINITY) return high;
+  float size = expf(low.re - high.re), re = size * cosf(low.im - high.im), im = size * sinf(low.im - high.im);
+  return (complex_pair){high.re + 0.5f * log1pf(re * (2 + re) + im * im), high.im + atan2f(im, 1 + re)};
+}
 
 struct kernels {
   void (*identity)(void *values, int64_t n);
@@ -122,6 +130,7 @@ KERNELS(complex_pair, min_c64, complex_min, ALL_COMPLEX(__builtin_inff()))
 KERNELS(complex_pair, max_c64, complex_max, ALL_COMPLEX(-__builtin_inff()))
 KERNELS(float, log_f32, logaddexp_f32, -__builtin_inff())
 KERNELS(double, log_f64, logaddexp_f64, -__builtin_inf())
+KERNELS(complex_pair, log_c64, logaddexp_c64, ((complex_pair){-__builtin_inff(), 0}))
 
 #define ENTRY(name) \
   { identity_##name, tile_##name, combine_##name }
@@ -143,7 +152,7 @@ static const struct kernels table[5][MX_DTYPE_COUNT] = {
     ARITHMETIC(prod),
     ORDER(min),
     ORDER(max),
-    {[MX_FLOAT32] = ENTRY(log_f32), [MX_FLOAT64] = ENTRY(log_f64)}};
+    {[MX_FLOAT32] = ENTRY(log_f32), [MX_FLOAT64] = ENTRY(log_f64), [MX_COMPLEX64] = ENTRY(log_c64)}};
 
 void MXI_ISA_NAME(mxi_scan_tile)(const struct mxi_reduce_kind *r, void *dst, const void *src, int64_t n,
                                  void *carry, const void *before, bool stream) {
