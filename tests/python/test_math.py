@@ -62,3 +62,84 @@ def test_remainder_is_exact_and_has_the_divisors_sign(pair):
     got = np.array(mx.remainder(mx.array(x), mx.array(y)))
     both_nan = np.isnan(got) & np.isnan(expected)
     assert (both_nan | (got.view(np.int32) == expected.view(np.int32))).all()
+
+
+# ---- float64 ----
+def sigmoid(x):
+    e = np.exp(-abs(x))
+    return np.where(x < 0, e, 1) / (1 + e)
+
+
+REFERENCES = {
+    "exp": np.exp,
+    "expm1": np.expm1,
+    "log": np.log,
+    "log2": np.log2,
+    "log1p": np.log1p,
+    "sin": np.sin,
+    "cos": np.cos,
+    "tanh": np.tanh,
+    "sigmoid": sigmoid,
+}
+
+
+def doubles() -> np.ndarray:
+    """All sizes, and the places where reductions are hard: multiples of pi/2, the ends of exp, one, subnormals."""
+    rng = np.random.default_rng(5)
+    quarter_turns = rng.integers(-600_000, 600_000, N) * (np.pi / 2)
+    parts = [
+        rng.standard_normal(N) * 10.0 ** rng.uniform(-300, 300, N),
+        rng.standard_normal(N) * 10.0 ** rng.uniform(-20, 3, N),
+        rng.uniform(-1, 1, N),
+        rng.uniform(-750, 712, N),
+        1 + rng.standard_normal(N) * 1e-3,
+        quarter_turns,
+        np.nextafter(quarter_turns, 1e9),
+        5e-324 * rng.integers(1, 1 << 40, N),
+        [
+            0.0,
+            -0.0,
+            np.inf,
+            -np.inf,
+            np.nan,
+            -1,
+            1,
+            2,
+            8,
+            710,
+            709.79,
+            709.7,
+            -745,
+            -746,
+            -708.5,
+            1e308,
+            2.0**20,
+        ],
+    ]
+    return np.concatenate(parts)
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).nmant < 63, reason="needs a wider type as the reference")
+@pytest.mark.parametrize("name", REFERENCES)
+def test_float64_functions_stay_within_two_ulp(name):
+    x = doubles()
+    with np.errstate(all="ignore"):
+        exact = REFERENCES[name](x.astype(np.longdouble))
+        expected = exact.astype(np.float64)
+    got = np.array(getattr(mx, name)(mx.array(x, dtype=mx.float64)))
+    finite = np.isfinite(expected)
+    assert np.array_equal(got[~finite], expected[~finite], equal_nan=True)
+    zero = expected == 0
+    assert np.array_equal(np.signbit(got[zero]), np.signbit(expected[zero]))
+    error = abs(got[finite] - exact[finite]) / np.spacing(abs(expected[finite]))
+    worst = error.argmax()
+    assert error[worst] <= 2, f"{name}({x[finite][worst]!r}): {float(error[worst]):.2f} ulp"
+
+
+def test_a_float64_result_does_not_depend_on_its_neighbours():
+    x = doubles()[:1003]
+    for name in REFERENCES:
+        f = getattr(mx, name)
+        whole = np.array(f(mx.array(x, dtype=mx.float64)))
+        alone = [np.array(f(mx.array(x[i : i + 1], dtype=mx.float64)))[0] for i in range(995, 1003)]
+        assert np.array_equal(whole[995:], alone, equal_nan=True)

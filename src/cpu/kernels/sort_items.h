@@ -166,8 +166,7 @@ static T NAME(pivot)(const T *x, int64_t n) {
   int64_t step = (n - LANES) / 8;
   for (int i = 0; i < 3; i++) {
     const T *p = x + i * 3 * step;
-    m[i] =
-        NAME(median)(MXI_NAME(load)(p), MXI_NAME(load)(p + step), MXI_NAME(load)(p + (i < 2 ? 2 : 1) * step));
+    m[i] = NAME(median)(MXI_NAME(load)(p), MXI_NAME(load)(p + step), MXI_NAME(load)(p + 2 * step));
   }
   V v = NAME(median)(m[0], m[1], m[2]);
   NAME(merge_columns)(&v, 1);

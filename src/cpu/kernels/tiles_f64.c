@@ -1,12 +1,10 @@
-/* Tile functions on float64 registers. The elementary functions are libm's, element by element. */
+/* Tile functions on float64 registers. The common elementary functions are those of vdouble.h; the others are
+   libm's, element by element. */
 #include "cpu/kernels/tiles.h"
+#include "cpu/kernels/vdouble.h"
 #include <math.h>
 
 static double sign_of(double x) { return x != x ? x : (double)((x > 0) - (x < 0)); }
-static double sigmoid(double x) {
-  double e = exp(-fabs(x));
-  return (x < 0 ? e : 1) / (1 + e);
-}
 /* erf(y) = x by Newton's method with Halley's correction on erf, or on erfc in the tails where erf is flat,
    from Giles's leading behaviour; the error cubes at each of the steps. */
 static double erfinv(double x) {
@@ -42,27 +40,18 @@ static double log_add_exp(double x, double y) {
   OP(SQRT, double, sqrt(x))                 \
   OP(RSQRT, double, 1 / sqrt(x))            \
   OP(RECIPROCAL, double, 1 / x)             \
-  OP(EXP, double, exp(x))                   \
-  OP(EXPM1, double, expm1(x))               \
-  OP(LOG, double, log(x))                   \
-  OP(LOG2, double, log2(x))                 \
   OP(LOG10, double, log10(x))               \
-  OP(LOG1P, double, log1p(x))               \
-  OP(SIN, double, sin(x))                   \
-  OP(COS, double, cos(x))                   \
   OP(TAN, double, tan(x))                   \
   OP(ARCSIN, double, asin(x))               \
   OP(ARCCOS, double, acos(x))               \
   OP(ARCTAN, double, atan(x))               \
   OP(SINH, double, sinh(x))                 \
   OP(COSH, double, cosh(x))                 \
-  OP(TANH, double, tanh(x))                 \
   OP(ARCSINH, double, asinh(x))             \
   OP(ARCCOSH, double, acosh(x))             \
   OP(ARCTANH, double, atanh(x))             \
   OP(ERF, double, erf(x))                   \
   OP(ERFINV, double, erfinv(x))             \
-  OP(SIGMOID, double, sigmoid(x))           \
   OP(FLOOR, double, floor(x))               \
   OP(CEIL, double, ceil(x))                 \
   OP(RINT, double, rint(x))                 \
@@ -98,6 +87,25 @@ static double log_add_exp(double x, double y) {
   OP(LOGICAL_OR, uint8_t, (x != 0) | (y != 0))      \
   OP(LOGICAL_XOR, uint8_t, (x != 0) ^ (y != 0))
 
+#define VECTOR_OPS(OP) \
+  OP(EXP, exp)         \
+  OP(EXPM1, expm1)     \
+  OP(LOG, log)         \
+  OP(LOG2, log2)       \
+  OP(LOG1P, log1p)     \
+  OP(SIN, sin)         \
+  OP(COS, cos)         \
+  OP(TANH, tanh)       \
+  OP(SIGMOID, sigmoid)
+
+#define DEFINE_VECTOR(ID, name)                                                                    \
+  static void tile_##ID(MXI_TILE_ARGS) {                                                           \
+    const double *x = a;                                                                           \
+    double *to = dst;                                                                              \
+    int i = 0;                                                                                     \
+    for (; i + MXI_VD <= n; i += MXI_VD) mxi_store_f64(to + i, mxi_d_##name(mxi_load_f64(x + i))); \
+    if (i < n) mxi_storen_f64(to + i, mxi_d_##name(mxi_loadn_f64(x + i, n - i)), n - i);           \
+  }
 #define DEFINE_UNARY(ID, R, expr)        \
   static void tile_##ID(MXI_TILE_ARGS) { \
     const double *from = a;              \
@@ -117,6 +125,7 @@ static double log_add_exp(double x, double y) {
       to[i] = (R)(expr);                 \
     }                                    \
   }
+VECTOR_OPS(DEFINE_VECTOR)
 OPS(DEFINE_UNARY)
 BINARY_OPS(DEFINE_BINARY)
 static void tile_SELECT(MXI_TILE_ARGS) {
@@ -126,5 +135,7 @@ static void tile_SELECT(MXI_TILE_ARGS) {
   MXI_EACH to[i] = which[i] ? yes[i] : no[i];
 }
 
-#define ROW(ID, R, expr) [MXI_TILE_##ID] = tile_##ID,
-mxi_tile_table MXI_ISA_NAME(mxi_tiles_f64) = {OPS(ROW) BINARY_OPS(ROW)[MXI_TILE_SELECT] = tile_SELECT};
+#define ROW(ID, R, expr)     [MXI_TILE_##ID] = tile_##ID,
+#define VECTOR_ROW(ID, name) [MXI_TILE_##ID] = tile_##ID,
+mxi_tile_table MXI_ISA_NAME(mxi_tiles_f64) = {VECTOR_OPS(VECTOR_ROW) OPS(ROW)
+                                                  BINARY_OPS(ROW)[MXI_TILE_SELECT] = tile_SELECT};
