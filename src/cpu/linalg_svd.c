@@ -1,4 +1,5 @@
 /* Singular values, and what follows from them. */
+#include "cpu/bidiagonal.h"
 #include "cpu/gemm.h"
 #include "cpu/linalg_job.h"
 #include "cpu/reflectors.h"
@@ -74,7 +75,7 @@ static int svd_by_blocks(const struct mxi_job *j, char *a, void *s, void *vt, vo
                          int *iwork) {
   size_t item = mxi_job_item(j);
   int64_t m = j->n, n = j->m, k = j->k, below = m < n; // the second diagonal is below the first
-  char uplo = below ? 'L' : 'U', vectors = 'I';
+  char uplo = 'L', vectors = 'I';
   struct reduction r = {.d = s};
   r.e = mxi_take(&work, (size_t)k * item);
   r.tauq = mxi_take(&work, (size_t)k * item);
@@ -83,13 +84,18 @@ static int svd_by_blocks(const struct mxi_job *j, char *a, void *s, void *vt, vo
   r.y = r.x + (size_t)(PANEL * m) * item;
   r.left = r.y + (size_t)(PANEL * n) * item;
   r.right = r.left + (size_t)(2 * PANEL * n) * item;
-  int info;
   if (reduce(j, a, &r) < 0) return MXI_NO_MEMORY;
   mxi_put_identity(j->dtype, vt, m, m);
   mxi_put_identity(j->dtype, u, n, n);
-  j->lapack->bdsdc[j->which](&uplo, &vectors, &j->k, s, r.e, vt, &j->n, u, &j->m, NULL, NULL, work, iwork,
-                             &info, 1, 1);
-  if (info) return MXI_NOT_CONVERGED;
+  if (below) {
+    int info;
+    j->lapack->bdsdc[j->which](&uplo, &vectors, &j->k, s, r.e, vt, &j->n, u, &j->m, NULL, NULL, work, iwork,
+                               &info, 1, 1);
+    if (info) return MXI_NOT_CONVERGED;
+  } else {
+    int why = mxi_bidiagonal_svd(j->lapack, j->dtype, j->k, s, r.e, vt, j->n, u, j->m, work);
+    if (why) return why;
+  }
   struct mxi_reflectors q = {.dtype = j->dtype,
                              .v = (char *)a + (size_t)below * item,
                              .step = 1,
@@ -153,7 +159,7 @@ static size_t svd_bytes(const struct mxi_job *j) {
     int64_t larger = (int64_t)max_size(m, n);
     most = max_size(most, mxi_reflectors_work(j->dtype, larger, larger));
     most = max_size(most, reduction_bytes(j));
-    most = max_size(most, (3 * k * k + 4 * k) * item); // what the SVD of two diagonals documents
+    most = max_size(most, mxi_bidiagonal_work(j->dtype, j->k));
   }
   return most + (m * n + 3 * k) * item + 8 * k * sizeof(int) + (size_t)j->lrwork * sizeof(float) + 512;
 }
