@@ -43,7 +43,7 @@ static int qr_one(void *ctx, int64_t i, char *work) {
     j->lapack->geqrf[j->which](&j->m, &j->n, a, &j->m, tau, work, &j->lwork, &info);
   else if (factor_by_blocks(j, a, tau, work))
     return MXI_NO_MEMORY;
-  mxi_copy_matrix((struct mxi_place2){r, j->n, 1}, a, 1, j->m, j->k, j->n, item);
+  mxi_copy_matrix((struct mxi_target){r, j->n, 1}, a, 1, j->m, j->k, j->n, item);
   for (int row = 1; row < j->k; row++) memset(r + (size_t)row * (size_t)j->n * item, 0, (size_t)row * item);
   if (j->large) {
     struct mxi_reflectors all = reflectors(j, a, tau, 0, j->k);
@@ -51,7 +51,7 @@ static int qr_one(void *ctx, int64_t i, char *work) {
     return mxi_reflect_identity(&all, q, j->k, j->k, work) < 0 ? MXI_NO_MEMORY : 0;
   }
   j->lapack->orgqr[j->which](&j->m, &j->k, &j->k, a, &j->m, tau, work, &j->lwork, &info);
-  mxi_copy_matrix((struct mxi_place2){q, j->k, 1}, a, 1, j->m, j->m, j->k, item);
+  mxi_copy_matrix((struct mxi_target){q, j->k, 1}, a, 1, j->m, j->m, j->k, item);
   return 0;
 }
 int mxi_cpu_QR(struct mxi_call *c) {

@@ -39,8 +39,8 @@ static int reduce(const struct mxi_job *j, char *a, const struct reduction *r) {
     j->lapack->labrd[j->which](&m, &n, &count, corner, &j->n, r->d + first, r->e + first, r->tauq + first,
                                r->taup + first, r->x, &j->n, r->y, &j->m);
     if (below <= 0 || beside <= 0) continue;
-    struct mxi_place2 y = {r->left, beside, 1}, u = {r->left + count * beside * item, beside, 1};
-    struct mxi_place2 v = {r->right, below, 1}, x = {r->right + count * below * item, below, 1};
+    struct mxi_target y = {r->left, beside, 1}, u = {r->left + count * beside * item, beside, 1};
+    struct mxi_target v = {r->right, below, 1}, x = {r->right + count * below * item, below, 1};
     mxi_copy_matrix(y, r->y + count * item, j->m, 1, count, beside, (size_t)item);
     mxi_copy_matrix(u, corner + count * lda * item, 1, lda, count, beside, (size_t)item);
     mxi_copy_matrix(v, corner + count * item, lda, 1, count, below, (size_t)item);

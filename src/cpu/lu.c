@@ -124,9 +124,9 @@ static void factor_block(const struct factoring *f, int64_t c, int64_t n) {
   size_t item = mx_dtype_size(a.dtype);
   for (int64_t i = 0; i < n; i++)
     memset(f->panel + (size_t)(i * column + m) * item, 0, (size_t)(column - m) * item);
-  mxi_copy_matrix((struct mxi_place2){f->panel, 1, column}, corner.data, a.row, 1, m, n, item);
+  mxi_copy_matrix((struct mxi_target){f->panel, 1, column}, corner.data, a.row, 1, m, n, item);
   kern->panel(f->panel, column, m, n, f->pivots + c);
-  mxi_copy_matrix((struct mxi_place2){corner.data, a.row, 1}, f->panel, 1, column, m, n, item);
+  mxi_copy_matrix((struct mxi_target){corner.data, a.row, 1}, f->panel, 1, column, m, n, item);
   kern->swap_rows(at(a, c, 0), a.row, c, k, f->pivots + c);
   if (f->columns > c + n) kern->swap_rows(at(a, c, c + n), a.row, f->columns - c - n, k, f->pivots + c);
   for (int64_t i = c; i < c + k; i++) f->pivots[i] += (int32_t)c;
@@ -191,7 +191,7 @@ static struct mxi_padded load(const struct systems *s, const struct mxi_matrices
 static void store(const struct systems *s, struct mxi_padded x, int64_t i) {
   size_t item = mx_dtype_size(s->dtype);
   char *to = (char *)s->out->data + (size_t)(i * s->n * s->columns) * item;
-  mxi_copy_matrix((struct mxi_place2){to, s->columns, 1}, x.data, x.row, 1, s->n, s->columns, item);
+  mxi_copy_matrix((struct mxi_target){to, s->columns, 1}, x.data, x.row, 1, s->n, s->columns, item);
 }
 
 static void put_one(struct mxi_padded a, int64_t i) {
