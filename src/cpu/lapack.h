@@ -13,10 +13,14 @@
     (MXI_IN m, MXI_IN n, MXI_IN k, void *a, MXI_IN lda, void *tau, void *work, MXI_IN lwork, int *info))     \
   F(gesdd, (const char *job, MXI_IN m, MXI_IN n, void *a, MXI_IN lda, void *s, void *u, MXI_IN ldu,          \
             void *vt, MXI_IN ldvt, void *work, MXI_IN lwork, int *iwork, int *info, size_t))                 \
-  F(gebrd, (MXI_IN m, MXI_IN n, void *a, MXI_IN lda, void *d, void *e, void *tauq, void *taup, void *work,   \
-            MXI_IN lwork, int *info))                                                                        \
+  F(labrd, (MXI_IN m, MXI_IN n, MXI_IN nb, void *a, MXI_IN lda, void *d, void *e, void *tauq, void *taup,    \
+            void *x, MXI_IN ldx, void *y, MXI_IN ldy))                                                       \
   F(bdsdc, (const char *uplo, const char *compq, MXI_IN n, void *d, void *e, void *u, MXI_IN ldu, void *vt,  \
             MXI_IN ldvt, void *q, int *iq, void *work, int *iwork, int *info, size_t, size_t))               \
+  F(lasd0, (MXI_IN n, MXI_IN sqre, void *d, void *e, void *u, MXI_IN ldu, void *vt, MXI_IN ldvt,             \
+            MXI_IN smlsiz, int *iwork, void *work, int *info))                                               \
+  F(lasd1, (MXI_IN nl, MXI_IN nr, MXI_IN sqre, void *d, void *alpha, void *beta, void *u, MXI_IN ldu,        \
+            void *vt, MXI_IN ldvt, int *idxq, int *iwork, void *work, int *info))                            \
   F(syevd, (const char *job, const char *uplo, MXI_IN n, void *a, MXI_IN lda, void *w, void *work,           \
             MXI_IN lwork, int *iwork, MXI_IN liwork, int *info, size_t, size_t))                             \
   F(sytrd, (const char *uplo, MXI_IN n, void *a, MXI_IN lda, void *d, void *e, void *tau, void *work,        \

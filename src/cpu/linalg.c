@@ -1,5 +1,6 @@
 /* QR and Cholesky factorisations. */
 #include "cpu/linalg_job.h"
+#include "cpu/kernels/qr.h"
 #include "cpu/reflectors.h"
 
 /* ---- QR ---- */
@@ -32,26 +33,50 @@ static int factor_by_blocks(const struct mxi_job *j, char *a, char *tau, char *w
   return 0;
 }
 
+/* The upper triangle of a, whose rows and columns are so far apart. */
+static void store_r(const struct mxi_job *j, const char *a, int64_t row, int64_t column, char *r) {
+  size_t item = mxi_job_item(j);
+  mxi_copy_matrix((struct mxi_target){r, j->n, 1}, a, row, column, j->k, j->n, item);
+  for (int i = 1; i < j->k; i++) memset(r + (size_t)i * (size_t)j->n * item, 0, (size_t)i * item);
+}
+
+/* 0 when done; 1: the elements are not moderate. */
+static int qr_of_small(const struct mxi_job *j, int64_t i, char *q, char *r, char *work) {
+  size_t item = mxi_job_item(j), bytes = (size_t)j->m * MXI_QR_COLUMNS * item;
+  char *a = mxi_take(&work, bytes), *columns = mxi_take(&work, bytes);
+  memset(a, 0, bytes);
+  mxi_load_matrix(&j->a, i, a, MXI_QR_COLUMNS, 1);
+  if (!mxi_moderate(j->dtype, mxi_largest(j->dtype, a, (int64_t)j->m * MXI_QR_COLUMNS))) return 1;
+  if (j->which)
+    MXI_DISPATCH(mxi_qr_f64)(a, j->m, j->n, columns);
+  else
+    MXI_DISPATCH(mxi_qr_f32)(a, j->m, j->n, columns);
+  store_r(j, a, MXI_QR_COLUMNS, 1, r);
+  mxi_copy_matrix((struct mxi_target){q, j->k, 1}, columns, MXI_QR_COLUMNS, 1, j->m, j->k, item);
+  return 0;
+}
+static bool small(const struct mxi_job *j) { return j->n <= MXI_QR_COLUMNS && j->m <= 2 * MXI_QR_COLUMNS; }
+
 static int qr_one(void *ctx, int64_t i, char *work) {
   struct mxi_job *j = ctx;
   size_t item = mxi_job_item(j);
   char *a = mxi_take(&work, (size_t)j->m * (size_t)j->n * item), *tau = mxi_take(&work, (size_t)j->k * item);
   char *q = mxi_job_result(j, 0, i), *r = mxi_job_result(j, 1, i);
   int info;
+  if (small(j) && qr_of_small(j, i, q, r, a) == 0) return 0;
   mxi_load_matrix(&j->a, i, a, 1, j->m);
   if (!j->large)
     j->lapack->geqrf[j->which](&j->m, &j->n, a, &j->m, tau, work, &j->lwork, &info);
   else if (factor_by_blocks(j, a, tau, work))
     return MXI_NO_MEMORY;
-  mxi_copy_matrix((struct mxi_place2){r, j->n, 1}, a, 1, j->m, j->k, j->n, item);
-  for (int row = 1; row < j->k; row++) memset(r + (size_t)row * (size_t)j->n * item, 0, (size_t)row * item);
+  store_r(j, a, 1, j->m, r);
   if (j->large) {
     struct mxi_reflectors all = reflectors(j, a, tau, 0, j->k);
     mxi_put_identity(j->dtype, q, j->m, j->k);
     return mxi_reflect_identity(&all, q, j->k, j->k, work) < 0 ? MXI_NO_MEMORY : 0;
   }
   j->lapack->orgqr[j->which](&j->m, &j->k, &j->k, a, &j->m, tau, work, &j->lwork, &info);
-  mxi_copy_matrix((struct mxi_place2){q, j->k, 1}, a, 1, j->m, j->m, j->k, item);
+  mxi_copy_matrix((struct mxi_target){q, j->k, 1}, a, 1, j->m, j->m, j->k, item);
   return 0;
 }
 int mxi_cpu_QR(struct mxi_call *c) {
@@ -67,6 +92,7 @@ int mxi_cpu_QR(struct mxi_call *c) {
   size_t item = mxi_job_item(&j), lapack = (size_t)j.lwork * item;
   size_t blocks = j.large ? mxi_reflectors_work(j.dtype, j.m, j.n) : 0;
   size_t bytes = ((size_t)j.m * (size_t)j.n + (size_t)j.k) * item + (lapack > blocks ? lapack : blocks) + 256;
+  if (small(&j)) bytes += 2 * (size_t)j.m * MXI_QR_COLUMNS * item + 128;
   return mxi_job_run(&j, 3 * mxi_job_cost(&j), bytes, qr_one);
 }
 

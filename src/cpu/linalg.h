@@ -16,11 +16,11 @@ struct mxi_matrices mxi_matrices_of(mx_array a);
 const void *mxi_matrix(const struct mxi_matrices *m, int64_t i);
 
 /* Copies (rows, columns) elements of 4 or 8 bytes. */
-struct mxi_place2 {
+struct mxi_target {
   void *data;
   int64_t row, column;
 };
-void mxi_copy_matrix(struct mxi_place2 to, const void *from, int64_t row, int64_t column, int64_t rows,
+void mxi_copy_matrix(struct mxi_target to, const void *from, int64_t row, int64_t column, int64_t rows,
                      int64_t columns, size_t item);
 /* Matrix i, to a place. */
 void mxi_load_matrix(const struct mxi_matrices *m, int64_t i, void *to, int64_t row, int64_t column);

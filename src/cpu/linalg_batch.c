@@ -29,7 +29,7 @@ const void *mxi_matrix(const struct mxi_matrices *m, int64_t i) {
   return m->data + offset * (int64_t)m->item;
 }
 
-void mxi_copy_matrix(struct mxi_place2 to, const void *from, int64_t row, int64_t column, int64_t rows,
+void mxi_copy_matrix(struct mxi_target to, const void *from, int64_t row, int64_t column, int64_t rows,
                      int64_t columns, size_t item) {
   struct mxi_panel p = {.rows = rows,
                         .columns = columns,
@@ -48,7 +48,7 @@ void mxi_copy_matrix(struct mxi_place2 to, const void *from, int64_t row, int64_
 }
 
 void mxi_load_matrix(const struct mxi_matrices *m, int64_t i, void *to, int64_t row, int64_t column) {
-  mxi_copy_matrix((struct mxi_place2){to, row, column}, mxi_matrix(m, i), m->row, m->column, m->rows,
+  mxi_copy_matrix((struct mxi_target){to, row, column}, mxi_matrix(m, i), m->row, m->column, m->rows,
                   m->columns, m->item);
 }
 

@@ -105,19 +105,24 @@ static int call_eig(const struct mxi_job *j, void *a, void *w, void *wi, void *v
                               &info, 1, 1);
   return info;
 }
+static mxi_complex64 complex_of(float re, float im) {
+  mxi_complex64 z;
+  memcpy(&z, (float[]){re, im}, sizeof z);
+  return z;
+}
 /* LAPACK gives real and imaginary parts apart: of the eigenvalues in w and wi, of the vectors of a conjugate
    pair in two neighbouring columns. All come out column-major. */
 #define JOIN(T, name)                                                                     \
   static void name(int64_t n, const T *w, const T *wi, const T *v, mxi_complex64 *values, \
                    mxi_complex64 *vectors) {                                              \
-    for (int64_t i = 0; i < n; i++) values[i] = CMPLXF((float)w[i], (float)wi[i]);        \
+    for (int64_t i = 0; i < n; i++) values[i] = complex_of((float)w[i], (float)wi[i]);    \
     for (int64_t c = 0; c < n && vectors; c++) {                                          \
       const T *re = v + c * n;                                                            \
       bool pair = wi[c] != 0 && c + 1 < n;                                                \
       for (int64_t i = 0; i < n; i++) {                                                   \
         float im = pair ? (float)re[n + i] : 0;                                           \
-        vectors[c * n + i] = CMPLXF((float)re[i], im);                                    \
-        if (pair) vectors[(c + 1) * n + i] = CMPLXF((float)re[i], -im);                   \
+        vectors[c * n + i] = complex_of((float)re[i], im);                                \
+        if (pair) vectors[(c + 1) * n + i] = complex_of((float)re[i], -im);               \
       }                                                                                   \
       c += pair;                                                                          \
     }                                                                                     \

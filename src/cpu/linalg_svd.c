@@ -1,4 +1,5 @@
 /* Singular values, and what follows from them. */
+#include "cpu/bidiagonal.h"
 #include "cpu/gemm.h"
 #include "cpu/linalg_job.h"
 #include "cpu/reflectors.h"
@@ -16,33 +17,97 @@ static int call_gesdd(const struct mxi_job *j, void *a, void *s, void *vt, void 
     j->lapack->gesdd[j->which](&job, &j->n, &j->m, a, &lda, s, vt, &n, u, &m, work, &lwork, iwork, &info, 1);
   return info;
 }
+/* What a reduction to two diagonals leaves beside the reflectors, and its workspace. */
+struct reduction {
+  char *d, *e, *tauq, *taup;
+  char *x, *y;        /* (PANEL, M), (PANEL, N): a panel's part in the rest of the matrix */
+  char *left, *right; /* (2 PANEL, N), (2 PANEL, M) */
+};
+enum { PANEL = 32 };
+static size_t reduction_bytes(const struct mxi_job *j) {
+  return 3 * PANEL * ((size_t)j->m + (size_t)j->n) * mxi_job_item(j);
+}
+
+/* LAPACK reduces some rows and columns of a, M by N; the rest, whose transpose is row-major, follows on the
+   pool: A -= V Y^T + X U^T (Dongarra, Hammarling & Sorensen 1989), as one product. */
+static int reduce(const struct mxi_job *j, char *a, const struct reduction *r) {
+  int64_t item = (int64_t)mxi_job_item(j), lda = j->n;
+  for (int c = 0; c < j->k; c += PANEL) {
+    int m = j->n - c, n = j->m - c, count = j->k - c < PANEL ? j->k - c : PANEL;
+    int64_t first = c * item, below = m - count, beside = n - count;
+    char *corner = a + c * (lda + 1) * item;
+    j->lapack->labrd[j->which](&m, &n, &count, corner, &j->n, r->d + first, r->e + first, r->tauq + first,
+                               r->taup + first, r->x, &j->n, r->y, &j->m);
+    if (below <= 0 || beside <= 0) continue;
+    struct mxi_target y = {r->left, beside, 1}, u = {r->left + count * beside * item, beside, 1};
+    struct mxi_target v = {r->right, below, 1}, x = {r->right + count * below * item, below, 1};
+    mxi_copy_matrix(y, r->y + count * item, j->m, 1, count, beside, (size_t)item);
+    mxi_copy_matrix(u, corner + count * lda * item, 1, lda, count, beside, (size_t)item);
+    mxi_copy_matrix(v, corner + count * item, lda, 1, count, below, (size_t)item);
+    mxi_copy_matrix(x, r->x + count * item, lda, 1, count, below, (size_t)item);
+    char *rest = corner + count * (lda + 1) * item;
+    struct mxi_gemm g = {.dtype = j->dtype,
+                         .m = beside,
+                         .n = below,
+                         .k = 2 * count,
+                         .batch = 1,
+                         .a = r->left,
+                         .a_row = 1,
+                         .a_col = beside,
+                         .b = r->right,
+                         .b_row = below,
+                         .b_col = 1,
+                         .c = rest,
+                         .c_row = lda,
+                         .c0 = rest,
+                         .c0_row = lda,
+                         .c0_col = 1,
+                         .alpha = -1,
+                         .beta = 1};
+    MXI_TRY(mxi_gemm_run(&g));
+  }
+  return 0;
+}
+
 /* By blocks, M by N to LAPACK: its own reduction to two diagonals, its own SVD of those, and the reflectors
    of the reduction applied to both sides' vectors by products. */
-static int svd_by_blocks(const struct mxi_job *j, void *a, void *s, void *vt, void *u, char *work,
+static int svd_by_blocks(const struct mxi_job *j, char *a, void *s, void *vt, void *u, char *work,
                          int *iwork) {
   size_t item = mxi_job_item(j);
   int64_t m = j->n, n = j->m, k = j->k, below = m < n; // the second diagonal is below the first
-  char *e = mxi_take(&work, (size_t)k * item), *tauq = mxi_take(&work, (size_t)k * item),
-       *taup = mxi_take(&work, (size_t)k * item), uplo = below ? 'L' : 'U', vectors = 'I';
-  int info;
-  j->lapack->gebrd[j->which](&j->n, &j->m, a, &j->n, s, e, tauq, taup, work, &j->lwork, &info);
+  char uplo = 'L', vectors = 'I';
+  struct reduction r = {.d = s};
+  r.e = mxi_take(&work, (size_t)k * item);
+  r.tauq = mxi_take(&work, (size_t)k * item);
+  r.taup = mxi_take(&work, (size_t)k * item);
+  r.x = work;
+  r.y = r.x + (size_t)(PANEL * m) * item;
+  r.left = r.y + (size_t)(PANEL * n) * item;
+  r.right = r.left + (size_t)(2 * PANEL * n) * item;
+  if (reduce(j, a, &r) < 0) return MXI_NO_MEMORY;
   mxi_put_identity(j->dtype, vt, m, m);
   mxi_put_identity(j->dtype, u, n, n);
-  j->lapack->bdsdc[j->which](&uplo, &vectors, &j->k, s, e, vt, &j->n, u, &j->m, NULL, NULL, work, iwork,
-                             &info, 1, 1);
-  if (info) return MXI_NOT_CONVERGED;
+  if (below) {
+    int info;
+    j->lapack->bdsdc[j->which](&uplo, &vectors, &j->k, s, r.e, vt, &j->n, u, &j->m, NULL, NULL, work, iwork,
+                               &info, 1, 1);
+    if (info) return MXI_NOT_CONVERGED;
+  } else {
+    int why = mxi_bidiagonal_svd(j->lapack, j->dtype, j->k, s, r.e, vt, j->n, u, j->m, work);
+    if (why) return why;
+  }
   struct mxi_reflectors q = {.dtype = j->dtype,
                              .v = (char *)a + (size_t)below * item,
                              .step = 1,
                              .next = m,
-                             .tau = tauq,
+                             .tau = r.tauq,
                              .count = below ? m - 1 : n,
                              .length = m - below};
   struct mxi_reflectors p = {.dtype = j->dtype,
                              .v = (char *)a + (size_t)((1 - below) * m) * item,
                              .step = m,
                              .next = 1,
-                             .tau = taup,
+                             .tau = r.taup,
                              .count = below ? m : n - 1,
                              .length = n - (1 - below)};
   if (mxi_reflect_rows(&q, false, (char *)vt + (size_t)below * item, m, m, work) < 0) return MXI_NO_MEMORY;
@@ -86,17 +151,17 @@ static int svd_sizes(struct mxi_job *j) {
   j->large = j->large && j->vectors && larger < 2 * k; // LAPACK begins with QR where it is longer
   return mxi_job_workspace(j, first, &j->lwork);
 }
+static size_t max_size(size_t a, size_t b) { return a > b ? a : b; }
 static size_t svd_bytes(const struct mxi_job *j) {
-  size_t item = mxi_job_item(j), k = (size_t)j->k, larger = j->m > j->n ? (size_t)j->m : (size_t)j->n;
-  size_t bytes = (size_t)j->lwork * item;
-  if (j->large) { // the SVD of two diagonals documents its own
-    size_t reflect = mxi_reflectors_work(j->dtype, (int64_t)larger, (int64_t)larger),
-           diagonals = (3 * k * k + 4 * k) * item;
-    bytes = (bytes > reflect ? bytes : reflect) > diagonals ? (bytes > reflect ? bytes : reflect) : diagonals;
-    bytes += 3 * k * item;
+  size_t item = mxi_job_item(j), m = (size_t)j->m, n = (size_t)j->n, k = (size_t)j->k,
+         most = (size_t)j->lwork * item;
+  if (j->large) {
+    int64_t larger = (int64_t)max_size(m, n);
+    most = max_size(most, mxi_reflectors_work(j->dtype, larger, larger));
+    most = max_size(most, reduction_bytes(j));
+    most = max_size(most, mxi_bidiagonal_work(j->dtype, j->k));
   }
-  return bytes + (size_t)j->m * (size_t)j->n * item + 8 * k * sizeof(int) +
-         (size_t)j->lrwork * sizeof(float) + 512;
+  return most + (m * n + 3 * k) * item + 8 * k * sizeof(int) + (size_t)j->lrwork * sizeof(float) + 512;
 }
 int mxi_cpu_SVD(struct mxi_call *c) {
   struct mxi_job j;

@@ -124,9 +124,9 @@ static void factor_block(const struct factoring *f, int64_t c, int64_t n) {
   size_t item = mx_dtype_size(a.dtype);
   for (int64_t i = 0; i < n; i++)
     memset(f->panel + (size_t)(i * column + m) * item, 0, (size_t)(column - m) * item);
-  mxi_copy_matrix((struct mxi_place2){f->panel, 1, column}, corner.data, a.row, 1, m, n, item);
+  mxi_copy_matrix((struct mxi_target){f->panel, 1, column}, corner.data, a.row, 1, m, n, item);
   kern->panel(f->panel, column, m, n, f->pivots + c);
-  mxi_copy_matrix((struct mxi_place2){corner.data, a.row, 1}, f->panel, 1, column, m, n, item);
+  mxi_copy_matrix((struct mxi_target){corner.data, a.row, 1}, f->panel, 1, column, m, n, item);
   kern->swap_rows(at(a, c, 0), a.row, c, k, f->pivots + c);
   if (f->columns > c + n) kern->swap_rows(at(a, c, c + n), a.row, f->columns - c - n, k, f->pivots + c);
   for (int64_t i = c; i < c + k; i++) f->pivots[i] += (int32_t)c;
@@ -191,7 +191,7 @@ static struct mxi_padded load(const struct systems *s, const struct mxi_matrices
 static void store(const struct systems *s, struct mxi_padded x, int64_t i) {
   size_t item = mx_dtype_size(s->dtype);
   char *to = (char *)s->out->data + (size_t)(i * s->n * s->columns) * item;
-  mxi_copy_matrix((struct mxi_place2){to, s->columns, 1}, x.data, x.row, 1, s->n, s->columns, item);
+  mxi_copy_matrix((struct mxi_target){to, s->columns, 1}, x.data, x.row, 1, s->n, s->columns, item);
 }
 
 static void put_one(struct mxi_padded a, int64_t i) {
@@ -200,20 +200,74 @@ static void put_one(struct mxi_padded a, int64_t i) {
   else
     *(float *)at(a, i, i) = 1;
 }
-/* The right-hand sides of system i: those given, or the identity. */
-static struct mxi_padded right_hand_sides(const struct systems *s, int64_t i, char *work) {
-  if (s->b.data) return load(s, &s->b, i, work, s->b_row);
-  struct mxi_padded b = {s->dtype, work, s->b_row};
-  memset(work, 0, padded_bytes(s, s->n, s->b_row));
-  for (int64_t j = 0; j < s->n; j++) put_one(b, j);
-  return b;
+/* ---- Inverses ---- A^-1 = U^-1 L^-1 P ---- */
+/* b, zeros, becomes the inverse of the unit lower triangle of t: its own upper triangle is left out. */
+static int invert_lower(struct mxi_padded t, int64_t k, struct mxi_padded b) {
+  if (k <= WHOLE) {
+    for (int64_t i = 0; i < k; i++) put_one(b, i);
+    return mxi_triangular_solve(MXI_UNIT_LOWER, t, k, b, k);
+  }
+  int64_t half = mxi_round_up(mxi_ceil_div(k, 2), BLOCK), rest = k - half;
+  struct mxi_padded below = part(t, half, half), corner = part(b, half, 0);
+  MXI_TRY(invert_lower(t, half, b));
+  MXI_TRY(subtract_product(corner, part(t, half, 0), b, rest, half, half));
+  MXI_TRY(mxi_triangular_solve(MXI_UNIT_LOWER, below, rest, corner, half));
+  return invert_lower(below, rest, part(b, half, half));
 }
 
+/* Column i of x goes to column order[i]. */
+struct moving {
+  struct mxi_padded x;
+  char *to;
+  int64_t n;
+  const int32_t *order;
+};
+#define MOVE(T, name)                                            \
+  static void name(void *ctx, int64_t chunk) {                   \
+    const struct moving *m = ctx;                                \
+    int64_t end = mxi_min(m->n, (chunk + 1) * STRIP);            \
+    for (int64_t r = chunk * STRIP; r < end; r++) {              \
+      const T *x = (const T *)m->x.data + r * m->x.row;          \
+      T *to = (T *)m->to + r * m->n;                             \
+      for (int64_t i = 0; i < m->n; i++) to[m->order[i]] = x[i]; \
+    }                                                            \
+  }
+MOVE(uint32_t, move_4)
+MOVE(uint64_t, move_8)
+
+/* Where rows come from, after they changed places in turn: row i is row order[i]. */
+static void rows_order(const int32_t *pivots, int64_t k, int64_t m, int32_t *order) {
+  for (int64_t i = 0; i < m; i++) order[i] = (int32_t)i;
+  for (int64_t i = 0; i < k; i++) {
+    int32_t moved = order[i];
+    order[i] = order[pivots[i]];
+    order[pivots[i]] = moved;
+  }
+}
+
+static int invert_one(void *ctx, int64_t i, char *work) {
+  const struct systems *s = ctx;
+  size_t item = mx_dtype_size(s->dtype);
+  struct mxi_padded a = load(s, &s->a, i, work, s->a_row);
+  struct mxi_padded b = {s->dtype, work + padded_bytes(s, s->n, s->a_row), s->b_row};
+  work = b.data + padded_bytes(s, s->n, s->b_row);
+  int32_t *pivots = (int32_t *)(work + mxi_lu_work(s->dtype, s->n)), *order = pivots + s->n;
+  if (mxi_lu_factor(a, s->n, s->n, pivots, work) < 0) return FAILED;
+  if (zero_on_diagonal(a, s->n)) return SINGULAR;
+  memset(b.data, 0, padded_bytes(s, s->n, s->b_row));
+  if (invert_lower(a, s->n, b) < 0) return FAILED;
+  if (mxi_triangular_solve(MXI_UPPER, a, s->n, b, s->n) < 0) return FAILED;
+  rows_order(pivots, s->n, s->n, order);
+  struct moving m = {b, (char *)s->out->data + (size_t)(i * s->n * s->n) * item, s->n, order};
+  return mxi_parallel_for(mxi_ceil_div(s->n, STRIP), item == 8 ? move_8 : move_4, &m) < 0 ? FAILED : 0;
+}
+
+/* ---- Systems ---- */
 static int solve_one(void *ctx, int64_t i, char *work) {
   const struct systems *s = ctx;
   struct mxi_padded a = load(s, &s->a, i, work, s->a_row);
   work += padded_bytes(s, s->n, s->a_row);
-  struct mxi_padded b = right_hand_sides(s, i, work);
+  struct mxi_padded b = load(s, &s->b, i, work, s->b_row);
   work += padded_bytes(s, s->n, s->b_row);
   int32_t *pivots = (int32_t *)(work + mxi_lu_work(s->dtype, s->n));
   if (mxi_lu_factor(a, s->n, s->n, pivots, work) < 0) return FAILED;
@@ -227,7 +281,7 @@ static int solve_one(void *ctx, int64_t i, char *work) {
 static int solve_triangle(void *ctx, int64_t i, char *work) {
   const struct systems *s = ctx;
   struct mxi_padded a = load(s, &s->a, i, work, s->a_row);
-  struct mxi_padded b = right_hand_sides(s, i, work + padded_bytes(s, s->n, s->a_row));
+  struct mxi_padded b = load(s, &s->b, i, work + padded_bytes(s, s->n, s->a_row), s->b_row);
   if (zero_on_diagonal(a, s->n)) return SINGULAR;
   if (mxi_triangular_solve(s->which, a, s->n, b, s->columns) < 0) return FAILED;
   store(s, b, i);
@@ -265,7 +319,7 @@ static int run_systems(const char *op, struct systems *s, mx_array b, int (*one)
 int mxi_cpu_INVERSE(struct mxi_call *c) {
   MXI_TRY(mxi_alloc(c->out[0]));
   struct systems s = {.a = mxi_matrices_of(c->in[0]), .out = c->out[0]};
-  return run_systems("inv", &s, NULL, solve_one);
+  return run_systems("inv", &s, NULL, invert_one);
 }
 int mxi_cpu_SOLVE(struct mxi_call *c) {
   MXI_TRY(mxi_alloc(c->out[0]));
@@ -288,13 +342,8 @@ static int factor_one(void *ctx, int64_t i, char *work) {
   int32_t *pivots = (int32_t *)(work + mxi_lu_work(s->dtype, m)), *order = pivots + k;
   if (mxi_lu_factor(a, m, n, pivots, work) < 0) return FAILED;
   store(s, a, i);
-  for (int64_t r = 0; r < m; r++) order[r] = (int32_t)r;
-  for (int64_t r = 0; r < k; r++) {
-    int32_t moved = order[r];
-    s->pivots[i * k + r] = (uint32_t)pivots[r];
-    order[r] = order[pivots[r]];
-    order[pivots[r]] = moved;
-  }
+  for (int64_t r = 0; r < k; r++) s->pivots[i * k + r] = (uint32_t)pivots[r];
+  rows_order(pivots, k, m, order);
   for (int64_t r = 0; r < m; r++) s->rows[i * m + order[r]] = (uint32_t)r;
   return 0;
 }

@@ -44,7 +44,7 @@ struct joint {
   int n1, k, n12, n23; /* of the first half; left after deflation; of those with a part in either half */
   char *z, *poles, *w, *q2, *vectors;
   const int *order; /* of the rows of vectors, counted from 1 */
-  char rho[8];
+  double rho;       /* of floats, in its first bytes */
 };
 
 static void find_eigenvalues(void *ctx, int64_t chunk) {
@@ -53,7 +53,7 @@ static void find_eigenvalues(void *ctx, int64_t chunk) {
   int end = (int)mxi_min(j->k, (chunk + 1) * COLUMNS), info;
   for (int c = (int)(chunk * COLUMNS); c < end; c++) {
     int number = c + 1;
-    p->lapack->laed4[p->which](&j->k, &number, j->poles, j->w, block(&j->s, 0, c), j->rho,
+    p->lapack->laed4[p->which](&j->k, &number, j->poles, j->w, block(&j->s, 0, c), &j->rho,
                                at(p, p->d, j->s.first + c), &info);
     if (info) atomic_store(&p->failed, MXI_NOT_CONVERGED);
   }
@@ -155,8 +155,8 @@ static int join(const struct share *s, int n1) {
     halves[i] = i < n1 ? i + 1 : i - n1 + 1;
     memcpy(at(p, j.z, i), block(s, i < n1 ? n1 - 1 : n1, i), p->item);
   }
-  memcpy(j.rho, at(p, p->e, s->first + n1 - 1), p->item);
-  p->lapack->laed2[p->which](&j.k, &n, &n1, d, block(s, 0, 0), &p->n, halves, j.rho, j.z, j.poles, j.w, j.q2,
+  memcpy(&j.rho, at(p, p->e, s->first + n1 - 1), p->item);
+  p->lapack->laed2[p->which](&j.k, &n, &n1, d, block(s, 0, 0), &p->n, halves, &j.rho, j.z, j.poles, j.w, j.q2,
                              index, order, places, types, &info);
   if (info) return MXI_NOT_CONVERGED;
   /* types now counts the columns with a part in the first half alone, in both, in the second alone. */
@@ -184,12 +184,15 @@ static void solve_half(void *ctx, int64_t i) { solve(((const struct share *)ctx)
 static void fail(struct problem *p, int why) {
   if (why) atomic_store(&p->failed, why);
 }
-#define CUT(T, d, e, i)                   \
-  do {                                    \
-    T size = fabs((double)((T *)(e))[i]); \
-    ((T *)(d))[i] -= size;                \
-    ((T *)(d))[(i) + 1] -= size;          \
-  } while (0)
+/* Takes |e[i]| off the two elements of the diagonal that it couples. */
+#define CUT(T, name)                              \
+  static void name(T *d, const T *e, int64_t i) { \
+    T size = e[i] < 0 ? -e[i] : e[i];             \
+    d[i] -= size;                                 \
+    d[i + 1] -= size;                             \
+  }
+CUT(float, cut_f32)
+CUT(double, cut_f64)
 
 static void solve(struct share s) {
   struct problem *p = s.p;
@@ -204,9 +207,9 @@ static void solve(struct share s) {
   }
   int n1 = s.n / 2, cut = s.first + n1 - 1;
   if (p->which)
-    CUT(double, p->d, p->e, cut);
+    cut_f64((double *)p->d, (const double *)p->e, cut);
   else
-    CUT(float, p->d, p->e, cut);
+    cut_f32((float *)p->d, (const float *)p->e, cut);
   struct share halves[2] = {{p, s.first, n1}, {p, s.first + n1, s.n - n1}};
   if (mxi_parallel_for(2, solve_half, halves) < 0) fail(p, MXI_NO_MEMORY);
   if (!atomic_load(&p->failed)) fail(p, join(&s, n1));

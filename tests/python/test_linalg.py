@@ -239,6 +239,19 @@ def test_qr_has_orthonormal_columns_and_a_triangle(shape, dtype):
     close(r, want[1], dtype, 20 * k)
 
 
+@pytest.mark.parametrize("shape", [(8, 8), (40, 20), (200, 150)], ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_qr_of_elements_far_from_one(shape, dtype):
+    a = sample(shape, dtype)
+    big = 1e30 if dtype == "float32" else 1e300
+    for scale in (big, 1 / big, np.where(np.arange(shape[-1]) % 2, 1, 1 / big), np.arange(shape[-1]) % 3):
+        scaled = (a * scale).astype(dtype)
+        q, r = (to_numpy(x) for x in L.qr(to_mlx(scaled, dtype)))
+        size = np.abs(scaled).max()
+        close(q @ (r / size), scaled / size, dtype)
+        close(q.T @ q, np.eye(q.shape[1]), dtype)
+
+
 # ---- Spectra ----
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
 @pytest.mark.parametrize("shape", SHAPES + SQUARE, ids=str)

@@ -1,0 +1,154 @@
+#include "cpu/bidiagonal.h"
+#include "cpu/linalg_job.h"
+#include <stdlib.h>
+
+enum {
+  LEAF = 25,
+  CUT = 256
+}; /* rows that LAPACK's own division stops at; from which halves are worth the pool */
+
+struct problem {
+  const struct mxi_lapack *lapack;
+  int which, n, ldu, ldvt;
+  size_t item;
+  char *d, *e, *u, *vt;
+  char *work[2];
+  int *iwork[2], info[2];
+};
+static char *at(const struct problem *p, char *base, int64_t i) { return base + (size_t)i * p->item; }
+static double value(const struct problem *p, const char *x, int64_t i) {
+  return p->which ? ((const double *)x)[i] : (double)((const float *)x)[i];
+}
+static void set(const struct problem *p, char *x, int64_t i, double to) {
+  if (p->which)
+    ((double *)x)[i] = to;
+  else
+    ((float *)x)[i] = (float)to;
+}
+
+/* LAPACK's workspaces for n rows and a column more: 3 (n + 1)^2 + 2 (n + 1) elements, 8 n integers. */
+static size_t elements(int n) { return 3 * ((size_t)n + 1) * ((size_t)n + 1) + 2 * ((size_t)n + 1); }
+size_t mxi_bidiagonal_work(mx_dtype t, int n) {
+  return 2 * elements(n) * mx_dtype_size(t) + 20 * (size_t)n * sizeof(int) + 512;
+}
+
+/* The first half has n / 2 rows and a column more, into which the row between the halves reaches. */
+static int first_rows(const struct problem *p) { return p->n / 2; }
+static void solve_half(void *ctx, int64_t half) {
+  struct problem *p = ctx;
+  int n1 = first_rows(p), first = half ? n1 + 1 : 0, n = half ? p->n - n1 - 1 : n1, extra = half ? 0 : 1,
+      leaf = LEAF;
+  p->lapack->lasd0[p->which](&n, &extra, at(p, p->d, first), at(p, p->e, first),
+                             at(p, p->u, (int64_t)first * (p->ldu + 1)), &p->ldu,
+                             at(p, p->vt, (int64_t)first * (p->ldvt + 1)), &p->ldvt, &leaf, p->iwork[half],
+                             p->work[half], &p->info[half]);
+}
+
+struct pair {
+  double value;
+  int index;
+};
+static int rising(const void *a, const void *b) {
+  double x = ((const struct pair *)a)->value, y = ((const struct pair *)b)->value;
+  return (x > y) - (x < y);
+}
+/* The order of d[first .. first + n), counted from 0. */
+static void sort(const struct problem *p, int first, int n, struct pair *pairs) {
+  for (int i = 0; i < n; i++) pairs[i] = (struct pair){value(p, p->d, first + i), i};
+  qsort(pairs, (size_t)n, sizeof *pairs, rising);
+}
+
+static int join(struct problem *p, struct pair *pairs, int *order) {
+  int n1 = first_rows(p), n2 = p->n - n1 - 1, none = 0, info;
+  for (int half = 0; half < 2; half++) {
+    int first = half ? n1 + 1 : 0, n = half ? n2 : n1;
+    sort(p, first, n, pairs);
+    for (int i = 0; i < n; i++) order[first + i] = pairs[i].index + 1;
+  }
+  double diagonal[1] = {0}, beside[1] = {0}; // of the row between
+  memcpy(diagonal, at(p, p->d, n1), p->item);
+  memcpy(beside, at(p, p->e, n1), p->item);
+  p->lapack->lasd1[p->which](&n1, &n2, &none, p->d, diagonal, beside, p->u, &p->ldu, p->vt, &p->ldvt, order,
+                             p->iwork[0], p->work[0], &info);
+  return info;
+}
+
+/* to[i] is from[n - 1 - i] of the pairs' order. */
+#define FALLING(T, name)                                                        \
+  static void name(T *to, const T *from, const struct pair *pairs, int64_t n) { \
+    for (int64_t i = 0; i < n; i++) to[i] = from[pairs[n - 1 - i].index];       \
+  }
+FALLING(uint32_t, falling_4)
+FALLING(uint64_t, falling_8)
+
+/* Singular values falling, columns of u and rows of vt in their order. */
+static void put_in_order(const struct problem *p, struct pair *pairs) {
+  size_t column = (size_t)p->n * p->item;
+  char *spare = p->work[0];
+  sort(p, 0, p->n, pairs);
+  for (int i = 0; i < p->n; i++) {
+    const struct pair *from = &pairs[p->n - 1 - i];
+    set(p, p->d, i, from->value);
+    memcpy(spare + (size_t)i * column, at(p, p->u, (int64_t)from->index * p->ldu), column);
+  }
+  for (int i = 0; i < p->n; i++) memcpy(at(p, p->u, (int64_t)i * p->ldu), spare + (size_t)i * column, column);
+  for (int c = 0; c < p->n; c++) {
+    void *vectors = at(p, p->vt, (int64_t)c * p->ldvt);
+    memcpy(spare, vectors, column);
+    if (p->which)
+      falling_8(vectors, (const uint64_t *)(void *)spare, pairs, p->n);
+    else
+      falling_4(vectors, (const uint32_t *)(void *)spare, pairs, p->n);
+  }
+}
+
+/* Where the second diagonal has zeros LAPACK's driver takes the matrix apart. */
+static bool in_one_piece(const struct problem *p, double eps) {
+  for (int i = 0; i < p->n - 1; i++)
+    if (fabs(value(p, p->e, i)) < eps) return false;
+  return true;
+}
+static int whole(const struct problem *p) {
+  char uplo = 'U', vectors = 'I';
+  int info;
+  p->lapack->bdsdc[p->which](&uplo, &vectors, &p->n, p->d, p->e, p->u, &p->ldu, p->vt, &p->ldvt, NULL, NULL,
+                             p->work[0], p->iwork[0], &info, 1, 1);
+  return info ? MXI_NOT_CONVERGED : 0;
+}
+
+int mxi_bidiagonal_svd(const struct mxi_lapack *l, mx_dtype t, int n, void *d, void *e, void *u, int ldu,
+                       void *vt, int ldvt, char *work) {
+  struct problem p = {.lapack = l,
+                      .which = t == MX_FLOAT64,
+                      .n = n,
+                      .ldu = ldu,
+                      .ldvt = ldvt,
+                      .item = mx_dtype_size(t),
+                      .d = d,
+                      .e = e,
+                      .u = u,
+                      .vt = vt};
+  double eps = t == MX_FLOAT64 ? 0x1p-52 : 0x1p-23;
+  for (int i = 0; i < 2; i++) p.iwork[i] = (int *)mxi_take(&work, 8 * (size_t)n * sizeof(int));
+  int *order = (int *)mxi_take(&work, (size_t)n * sizeof(int));
+  for (int i = 0; i < 2; i++) p.work[i] = mxi_take(&work, elements(n) * p.item);
+  double largest = fmax(mxi_largest(t, d, n), mxi_largest(t, e, n - 1));
+  if (n < CUT || largest == 0) return whole(&p);
+  for (int i = 0; i < n; i++) set(&p, p.d, i, value(&p, p.d, i) / largest);
+  for (int i = 0; i < n - 1; i++) set(&p, p.e, i, value(&p, p.e, i) / largest);
+  int why = 0;
+  if (!in_one_piece(&p, eps))
+    why = whole(&p);
+  else {
+    for (int i = 0; i < n; i++) { // the iteration needs a diagonal without zeros
+      double x = value(&p, p.d, i);
+      if (fabs(x) < eps) set(&p, p.d, i, copysign(eps, x));
+    }
+    if (mxi_parallel_for(2, solve_half, &p) < 0) return MXI_NO_MEMORY;
+    struct pair *pairs = (struct pair *)(void *)p.work[1];
+    if (p.info[0] || p.info[1] || join(&p, pairs, order)) return MXI_NOT_CONVERGED;
+    put_in_order(&p, pairs);
+  }
+  for (int i = 0; i < n; i++) set(&p, p.d, i, value(&p, p.d, i) * largest);
+  return why;
+}
