@@ -1,24 +1,8 @@
 /* Convolutions from C: options left out, errors, and every path with the n-th allocation failing. Values and
    derivatives are tested from Python. */
+#include "scope.h"
 #include "base/alloc.h"
-#include "mlx/mlx.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
-
-static mx_scope scope;
-static int open_scope(void **state) {
-  scope = mx_scope_open();
-  mx_error_clear();
-  return 0;
-}
-static int close_scope(void **state) {
-  mx_scope_close(&scope);
-  return 0;
-}
 
 /* Elements 0, 1, 2 ... modulo 7. */
 static mx_array ramp(mx_ints shape) {

@@ -1,26 +1,10 @@
 /* Fourier transforms against the definition in double, under failed allocations, and from several threads. */
-#include "mlx/mlx.h"
+#include "scope.h"
 #include "base/alloc.h"
 #include <math.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
-
-static mx_scope scope;
-static int open_scope(void **state) {
-  scope = mx_scope_open();
-  mx_error_clear();
-  return 0;
-}
-static int close_scope(void **state) {
-  mx_scope_close(&scope);
-  return 0;
-}
 
 /* (lines, n) complex numbers between -1 and 1. */
 static mx_array sample(int64_t lines, int64_t n) {

@@ -1,23 +1,7 @@
 /* The gated delta rule from C: one step by hand, failed inputs, and the n-th allocation failing. Values and
    derivatives are tested from Python. */
+#include "scope.h"
 #include "base/alloc.h"
-#include "mlx/mlx.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-static mx_scope scope;
-static int open_scope(void **state) {
-  scope = mx_scope_open();
-  mx_error_clear();
-  return 0;
-}
-static int close_scope(void **state) {
-  mx_scope_close(&scope);
-  return 0;
-}
 
 /* A state of 1 forgets to 0.5; the error at k = 2 is 3 - 0.5 2 = 2, corrected by half: 0.5 + 1 2 = 2.5; q = 4
    reads 10. */

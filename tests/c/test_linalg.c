@@ -1,25 +1,9 @@
 /* Linear algebra from C: results, errors, the blocked LU against a plain product, and every path with the
    n-th allocation failing. Values of each function and derivatives are tested from Python. */
+#include "scope.h"
 #include "base/alloc.h"
-#include "mlx/mlx.h"
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
-
-static mx_scope scope;
-static int open_scope(void **state) {
-  scope = mx_scope_open();
-  mx_error_clear();
-  return 0;
-}
-static int close_scope(void **state) {
-  mx_scope_close(&scope);
-  return 0;
-}
 
 /* Waves, with a diagonal that keeps matrices regular, and their symmetric part positive definite. */
 static mx_array waves(mx_ints shape, mx_dtype t) {

@@ -1,27 +1,11 @@
 /* Common subexpressions of compiled functions: what becomes one node, what stays apart, and the same results.
  */
+#include "scope.h"
 #include "base/alloc.h"
 #include "core/node.h"
 #include "engine/call.h"
-#include "mlx/mlx.h"
 #include "mlx/random.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
-
-static mx_scope scope;
-static int open_scope(void **state) {
-  scope = mx_scope_open();
-  mx_error_clear();
-  return 0;
-}
-static int close_scope(void **state) {
-  mx_scope_close(&scope);
-  return 0;
-}
 
 enum { MOST = 8 };
 static mx_array input(void) { return mx_reshape(mx_arange(0, 64, 1, MX_FLOAT32), MX_SHAPE(1, 64)); }

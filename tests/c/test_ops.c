@@ -1,22 +1,6 @@
 /* Builders of ops: the shape, dtype and error of each family, without evaluating anything. */
-#include "mlx/mlx.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "scope.h"
 #include <string.h>
-#include <cmocka.h>
-
-static mx_scope scope;
-static int open_scope(void **state) {
-  scope = mx_scope_open();
-  mx_error_clear();
-  return 0;
-}
-static int close_scope(void **state) {
-  mx_scope_close(&scope);
-  return 0;
-}
 
 static mx_array of(mx_dtype t, mx_ints shape) { return mx_zeros(shape, t); }
 static mx_array f32(mx_ints shape) { return of(MX_FLOAT32, shape); }

@@ -1,26 +1,10 @@
 /* vmap from C: axes, errors, rules of custom functions, the table of batching rules, and every step with the
    n-th allocation failing. Each op's rule is tested from Python. */
+#include "scope.h"
 #include "base/alloc.h"
 #include "mlx/fast.h"
-#include "mlx/mlx.h"
 #include "ops/rules.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
-
-static mx_scope scope;
-static int open_scope(void **state) {
-  scope = mx_scope_open();
-  mx_error_clear();
-  return 0;
-}
-static int close_scope(void **state) {
-  mx_scope_close(&scope);
-  return 0;
-}
 
 static mx_array ramp(mx_ints shape) {
   int64_t size = 1;
