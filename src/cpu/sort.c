@@ -14,6 +14,7 @@ enum {
   MAX_RUNS = 64,
   RUNS_A_THREAD = 4,       /* that a long row is cut into, so that none waits long for the last */
   SHORT_RUN = 1 << 13,     /* is not cut */
+  SHORT_ROW = 64,          /* is sorted rather than partitioned */
   SHORT_NARROW_ROW = 1024, /* rows of 8 or 16 bits longer than this take fewer steps by radix */
   BUCKETS = MXI_SORT_BUCKETS
 };
@@ -280,7 +281,7 @@ struct order {
 
 static int order_rows(const struct order *o, mx_dtype t, int64_t count, int64_t length, const void *in,
                       void *out) {
-  if (o->kth < 0) return sort_rows(t, o->indices, count, length, in, out);
+  if (o->kth < 0 || length <= SHORT_ROW) return sort_rows(t, o->indices, count, length, in, out);
   if (t != MX_COMPLEX64 || o->indices) return mxi_select_rows(t, o->indices, count, length, o->kth, in, out);
   return sort_rows(t, false, count, length, in, out); /* their keys can't be turned back into elements */
 }

@@ -146,6 +146,8 @@ MXI_INLINE void NAME(sort_rows)(const T *x, int64_t n, T *to, int rows) {
 static __attribute__((noinline)) void NAME(sort_block)(const T *x, int64_t n, T *to) {
   if (n <= LANES)
     NAME(sort_rows)(x, n, to, 1);
+  else if (n <= 2 * LANES)
+    NAME(sort_rows)(x, n, to, 2);
   else if (n <= 4 * LANES)
     NAME(sort_rows)(x, n, to, 4);
   else if (n <= 8 * LANES)
