@@ -340,16 +340,64 @@ static int a_bit_of_everything(void) {
   return result;
 }
 
-static void every_failed_allocation_is_an_error_and_leaks_nothing(void **state) {
+static int row_times_two(void *context, int n, const mx_array *in, int max_out, mx_array *out) {
+  mx_array parts[3];
+  if (mx_quantize(mx_broadcast_to(in[0], MX_SHAPE(2, 32)), (mx_quant){32, 4}, parts, parts + 1, parts + 2) <
+      0)
+    return -1;
+  mx_array w = mx_dequantize(parts[0], parts[1], parts[2], (mx_quant){32, 4});
+  out[0] = mx_add(mx_multiply(in[0], mx_like(in[0], 2)),
+                  mx_slice(w, MX_SHAPE(0, 0), MX_SHAPE(1, 1), MX_SHAPE(1, 1)));
+  return 1;
+}
+static int twice_cotangent(void *context, int n, const mx_array *in, int max_out, mx_array *out) {
+  out[0] = mx_multiply(in[2], mx_like(in[2], 2));
+  return 1;
+}
+static int with_rules(void *context, int n, const mx_array *in, int max_out, mx_array *out) {
+  mx_array y = mx_exp(in[0]);
+  mx_custom_rules rules = {.vjp = twice_cotangent};
+  if (mx_custom(1, in, 1, &y, rules, out) < 0) return -1;
+  out[0] = mx_sum(out[0], MX_ALL_AXES, false);
+  return 1;
+}
+static int split_in_many(void *context, int n, const mx_array *in, int max_out, mx_array *out) {
+  mx_array parts[20];
+  if (mx_split(in[0], 20, 0, parts) < 0) return -1;
+  out[0] = mx_sum(mx_concatenate(20, parts, 0), MX_ALL_AXES, false);
+  return 1;
+}
+
+static int a_bit_of_transforms(void) {
+  int result = -1;
+  mx_compiled f = mx_compile(x_sin_x, NULL, false, NULL);
+  MX_SCOPE {
+    if (!f) break;
+    mx_array s = mx_float(.5), x = mx_reshape(mx_arange(0, 20, 1, MX_FLOAT32), MX_SHAPE(20, 1)), all[8], v;
+    if (mx_compiled_call(f, 0, 1, &s, 1, all) < 0) break;
+    if (mx_value_and_grad(calls_compiled, f, 1, &s, MX_AXES(0), 1, &v, all + 1) < 0) break;
+    if (mx_jvp(calls_compiled, f, 1, &s, &s, 1, &v, all + 2) < 0) break;
+    if (mx_vmap(row_times_two, NULL, 1, &x, NULL, 1, all + 3, NULL) < 0) break;
+    if (mx_value_and_grad(with_rules, NULL, 1, &x, MX_AXES(0), 1, &v, all + 4) < 0) break;
+    if (mx_value_and_grad(split_in_many, NULL, 1, &x, MX_AXES(0), 1, &v, all + 5) < 0) break;
+    if (mx_jvp(split_in_many, NULL, 1, &x, &x, 1, &v, all + 6) < 0) break;
+    if (mx_jvp(with_rules, NULL, 1, &x, &x, 1, &v, all + 7) < 0) break;
+    if (mx_eval_all(8, all) == 0) result = 0;
+  }
+  mx_compiled_free(f);
+  return result;
+}
+
+static void check_every_failed_allocation(int (*program)(void)) {
   mx_clear_cache();
-  assert_int_equal(a_bit_of_everything(), 0);
+  assert_int_equal(program(), 0);
   size_t before = mx_active_memory();
   int failures = 0;
   for (long n = 0; n < 5000; n++) {
     mx_clear_cache(); // so that buffers are allocations too
     mx_error_clear();
     mxi_alloc_fail_after(n);
-    int result = a_bit_of_everything();
+    int result = program();
     mxi_alloc_fail_after(-1);
     if (result == 0) break;
     assert_int_equal(mx_error_code(), MX_OUT_OF_MEMORY);
@@ -357,7 +405,12 @@ static void every_failed_allocation_is_an_error_and_leaks_nothing(void **state) 
     failures++;
   }
   assert_true(failures > 20 && failures < 5000);
-  assert_int_equal(a_bit_of_everything(), 0);
+  assert_int_equal(program(), 0);
+}
+
+static void every_failed_allocation_is_an_error_and_leaks_nothing(void **state) {
+  check_every_failed_allocation(a_bit_of_everything);
+  check_every_failed_allocation(a_bit_of_transforms);
 }
 
 static atomic_int released;
