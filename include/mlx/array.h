@@ -62,7 +62,9 @@ MX_API void mx_stream_pop(mx_stream_mark *mark);
 
 /* ---- Making arrays ---- */
 MX_API mx_array mx_array_from(const void *data, mx_ints shape, mx_dtype t); /* copies row-major elements */
-/* Uses the caller's memory without copying until `release(owner)`; it must not change while arrays use it. */
+/* Uses the caller's memory without copying until `release(owner)`; it must not change while arrays use it.
+   data is the first element; strides, in elements, may be 0 or negative; NULL strides.v: row-major. On
+   failure `release` is not called. */
 MX_API mx_array mx_array_foreign(void *data, mx_ints shape, mx_ints strides, mx_dtype t, bool read_only,
                                  void (*release)(void *owner), void *owner);
 MX_API mx_array mx_scalar(double value, mx_dtype t);

@@ -15,21 +15,23 @@ MX_API int mx_vjp(mx_function f, void *context, int n, const mx_array *in, int n
 /* Tangents pushed forward: tangents_out[j] = sum_i dy_j/dx_i tangents[i]. Returns the number of outputs. */
 MX_API int mx_jvp(mx_function f, void *context, int n, const mx_array *in, const mx_array *tangents,
                   int max_out, mx_array *values, mx_array *tangents_out);
-/* Value and gradient of the first output, a scalar, with respect to inputs argnums (indices into in). grads
-   receives argnums.n arrays. Returns the number of outputs. */
+/* Value and gradient of the first output, a scalar, with respect to inputs argnums (indices into in, at most
+   n of them). grads receives argnums.n arrays. Returns the number of outputs. */
 MX_API int mx_value_and_grad(mx_function f, void *context, int n, const mx_array *in, mx_ints argnums,
                              int max_out, mx_array *values, mx_array *grads);
 
 /* A compiled function: traced once for each set of input shapes and dtypes, then run from its cached plan. */
 typedef struct mxi_compiled *mx_compiled;
-/* `release(context)` is called when the compiled function and all its plans are gone. shapeless: traced once
-   for each set of dtypes and ndims. NULL with the error set when memory is short. */
+/* `release(context)` is called by mx_compiled_free; not on failure. shapeless has no effect yet: every set of
+   shapes is traced, which is always right. NULL with the error set when memory is short. */
 MX_API mx_compiled mx_compile(mx_function f, void *context, bool shapeless, void (*release)(void *context));
 /* Calls it; out are owned by the scope. Returns the number of outputs, or -1. key: what else the trace
    depends on (hash of constants); calls with different keys are traced apart. */
 MX_API int mx_compiled_call(mx_compiled f, uint64_t key, int n, const mx_array *in, int max_out,
                             mx_array *out);
+/* Results of its calls may outlive it. NULL is fine. */
 MX_API void mx_compiled_free(mx_compiled f);
+/* false: compiled functions are called plainly, in all threads. */
 MX_API void mx_set_compile_enabled(bool enabled);
 
 /* f applied to every element along an axis of its inputs, all at once: in_axes[i] is the axis of input i

@@ -16,17 +16,17 @@ static int check_shape(mx_dtype t, mx_ints shape, int64_t *size) {
   /* A zero anywhere makes the array empty, but the other dims must still multiply to something addressable.
    */
   int64_t n = 1, bytes;
-  bool empty = false;
+  bool empty = false, fits = true;
   for (int i = 0; i < shape.n; i++) {
     if (shape.v[i] < 0)
       return mxi_fail(MX_INVALID_ARGUMENT, "[array] expected non-negative dimensions, got %lld",
                       (long long)shape.v[i]);
     if (shape.v[i] == 0)
       empty = true;
-    else if (!mxi_mul(n, shape.v[i], &n))
-      n = INT64_MAX, i = shape.n;
+    else
+      fits = fits && mxi_mul(n, shape.v[i], &n);
   }
-  if (!mxi_mul(n, (int64_t)mx_dtype_size(t), &bytes))
+  if (!fits || !mxi_mul(n, (int64_t)mx_dtype_size(t), &bytes))
     return mxi_fail(MX_INVALID_ARGUMENT,
                     "[array] expected a shape whose size in bytes is below 2^63, got more");
   *size = empty ? 0 : n;
@@ -248,7 +248,11 @@ mx_array mx_array_foreign(void *data, mx_ints shape, mx_ints strides, mx_dtype t
   }
   mxi_set_data(a, b, 0, strides.v);
   mxi_publish(a);
-  return mxi_own(a);
+  mxi_buffer_ref(b);
+  a = mxi_own(a);
+  if (a == MX_BAD) b->release = NULL; // the memory stays the caller's
+  mxi_buffer_unref(b);
+  return a;
 }
 
 int mx_ndim(mx_array a) { return a->ndim; }

@@ -115,20 +115,17 @@ mx_buffer *mxi_buffer_new(size_t bytes) {
   size_t class_bytes;
   int k = size_class(bytes, &class_bytes);
   pthread_mutex_lock(&cache.lock);
-  mx_buffer *b = cache.free_list[k];
+  bool allowed = cache.active + class_bytes <= cache.memory_limit;
+  mx_buffer *b = allowed ? cache.free_list[k] : NULL;
   if (b) {
     cache.free_list[k] = b->owner;
     cache.cached -= class_bytes;
-  } else {
-    if (cache.active + cache.cached + class_bytes > cache.memory_limit)
-      trim(cache.active + class_bytes < cache.memory_limit ? cache.memory_limit - cache.active - class_bytes
-                                                           : 0);
-    if (cache.active + class_bytes <= cache.memory_limit) {
+  } else if (allowed) {
+    trim(cache.memory_limit - cache.active - class_bytes);
+    b = system_allocate(class_bytes);
+    if (!b && cache.cached) { // the cache may hold what the system lacks
+      trim(0);
       b = system_allocate(class_bytes);
-      if (!b && cache.cached) { // the cache may hold what the system lacks
-        trim(0);
-        b = system_allocate(class_bytes);
-      }
     }
   }
   if (b) {

@@ -175,10 +175,13 @@ static int apply(const mx_prim *p, mx_params *params, mx_stream stream, int ninp
     a->node = mxi_node_ref(n);
     if (noutputs > 1) n->outputs[made].array = a;
   }
-  int result = made < noutputs ? -1 : 0;
-  for (int i = 0; i < made && result < 0; i++) mxi_unref(out[i]);
+  int result = 0;
+  for (int i = 0; i < made && made < noutputs; i++) mxi_unref(out[i]);
   mxi_node_unref(n);
-  for (int i = 0; i < noutputs; i++) out[i] = result < 0 ? MX_BAD : mxi_own(out[i]);
+  for (int i = 0; i < noutputs; i++) {
+    out[i] = made < noutputs ? MX_BAD : mxi_own(out[i]);
+    if (out[i] == MX_BAD) result = -1;
+  }
   return result;
 }
 

@@ -5,12 +5,14 @@
 /* All tasks share one lock and one condition: waiting for another thread's eval is rare. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t ended = PTHREAD_COND_INITIALIZER;
+static int process; // forks so far; changed while there is one thread
 
 mx_task *mxi_task_new(void) {
   mx_task *t = mxi_malloc(sizeof *t);
   if (!t) return NULL;
   atomic_init(&t->refs, 1);
   atomic_init(&t->done, 0);
+  t->process = process;
   return t;
 }
 
@@ -35,9 +37,19 @@ void mxi_task_finish(mx_task *t, int result) {
 
 int mxi_task_wait(mx_task *t) {
   if (!atomic_load(&t->done)) {
+    if (t->process != process)
+      return mxi_fail(MX_RUNTIME_ERROR,
+                      "[eval] expected arrays that no thread was evaluating when the process "
+                      "forked, got one that was: evaluate it before");
     pthread_mutex_lock(&lock);
     while (!atomic_load(&t->done)) pthread_cond_wait(&ended, &lock);
     pthread_mutex_unlock(&lock);
   }
   return atomic_load(&t->done) < 0 ? mxi_error_put(&t->error) : 0;
+}
+
+void mxi_task_forked(void) {
+  pthread_mutex_init(&lock, NULL);
+  pthread_cond_init(&ended, NULL);
+  process++;
 }

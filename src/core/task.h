@@ -7,6 +7,7 @@
 struct mxi_task {
   atomic_int refs;
   atomic_int done; /* 0 running, 1 succeeded, -1 failed: see error */
+  int process;     /* counts the forks before it: a running task of another process never ends in this one */
   struct mxi_error error;
 };
 mx_task *mxi_task_new(void);
@@ -20,6 +21,8 @@ void mxi_task_unref(mx_task *t);
 void mxi_task_finish(mx_task *t, int result);
 /* Blocks until the task has ended. Returns 0, or -1 with its error put into this thread. */
 int mxi_task_wait(mx_task *t);
+/* In the child of a fork, while it has one thread. */
+void mxi_task_forked(void);
 
 /* ---- The pieces of releasing that array.c and node.c share ---- */
 /* Drops a reference; true when it was the last and the caller now owns the dead array (its task let go). */

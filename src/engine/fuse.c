@@ -25,11 +25,11 @@ static bool can_vanish(const struct mxi_plan *p, const struct mxi_slot *s) {
   return p->compiled || atomic_load_explicit(&s->array->refs, memory_order_relaxed) == s->uses;
 }
 
-/* Equal scalar constants are one operand. */
+/* Equal scalar constants are one operand. Another thread may be making their data until they are ready. */
 static bool same_constant(mx_array a, mx_array b) {
-  return a->data == &a->inline_value && b->data == &b->inline_value && a->dtype == b->dtype &&
-         a->inline_value.bits == b->inline_value.bits && (a->size == 1) == (b->size == 1) &&
-         mxi_state(a) == MXI_READY && mxi_state(b) == MXI_READY && a->ndim == 0 && b->ndim == 0;
+  return a->ndim == 0 && b->ndim == 0 && a->dtype == b->dtype && mxi_state(a) == MXI_READY &&
+         mxi_state(b) == MXI_READY && a->data == &a->inline_value && b->data == &b->inline_value &&
+         a->inline_value.bits == b->inline_value.bits;
 }
 
 static int find_external(const struct mxi_plan *p, const struct group *g, int32_t slot) {
@@ -246,9 +246,10 @@ static int emit_node(struct mxi_plan *p, int32_t slot) {
     if (add_operand(p, in, uses) < 0) return -1;
   }
   for (int i = 0; i < n->noutputs; i++) {
-    mx_array out = n->noutputs == 1 || i == a->output_index ? a : n->outputs[i].array;
+    mx_array out = n->noutputs == 1 || i == a->output_index ? mxi_ref(a) : mxi_output_take(n, i);
     int32_t o = out ? mxi_plan_slot(p, out) : -1;
-    if (o < 0) { // gone before the walk took it: a stand-in receives the result
+    mxi_unref(out); // not the last reference: the walk holds those that lived, and the others stay gone
+    if (o < 0) {    // gone before the walk took it: a stand-in receives the result
       out = mxi_array_new(n->outputs[i].dtype, n->outputs[i].shape);
       struct mxi_slot stand_in = {.array = out, .mark = -1};
       if (!out || mxi_push(&p->stand_ins, out) < 0) return mxi_unref(out), -1;

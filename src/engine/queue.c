@@ -1,6 +1,7 @@
 #include "engine/queue.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "core/task.h"
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -18,13 +19,32 @@ struct mxi_queue {
   pthread_cond_t moved; // serving moved, or a job came
   struct job *first, *last;
   bool has_thread;
+  struct mxi_queue *next;
 };
 
 static pthread_mutex_t planning = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 void mxi_planning_unlock(void) { pthread_mutex_unlock(&planning); }
+static struct mxi_queue *queues; // all of them; under the planning lock
+
+static void init_waiting(struct mxi_queue *q) {
+  pthread_mutex_init(&q->lock, NULL);
+  pthread_cond_init(&q->moved, NULL);
+}
+
+/* Only the forking thread goes on in the child: what other threads queued or ran there never ends. */
 static void lock_for_fork(void) { pthread_mutex_lock(&planning); }
-static void start(void) { pthread_atfork(lock_for_fork, mxi_planning_unlock, mxi_planning_unlock); }
+static void start_child(void) {
+  for (struct mxi_queue *q = queues; q; q = q->next) {
+    init_waiting(q);
+    q->first = q->last = NULL;
+    q->has_thread = false;
+    atomic_store(&q->serving, q->next_ticket);
+  }
+  mxi_task_forked();
+  mxi_planning_unlock();
+}
+static void start(void) { pthread_atfork(lock_for_fork, mxi_planning_unlock, start_child); }
 void mxi_planning_lock(void) {
   pthread_once(&once, start);
   pthread_mutex_lock(&planning);
@@ -34,8 +54,9 @@ static struct mxi_queue *queue_of(mx_stream s) {
   if (s->queue) return s->queue;
   struct mxi_queue *q = mxi_calloc(1, sizeof *q);
   if (!q) return NULL;
-  pthread_mutex_init(&q->lock, NULL);
-  pthread_cond_init(&q->moved, NULL);
+  init_waiting(q);
+  q->next = queues;
+  queues = q;
   return s->queue = q;
 }
 

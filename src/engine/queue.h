@@ -1,6 +1,6 @@
 /* Who runs when. Each stream serves its plans first in, first out, by tickets; all planning is under one
    lock, in which a plan also takes its tickets. So every plan waits only for plans that were planned before
-   it, and none waits in a circle. */
+   it, and none waits in a circle. A forked child starts with empty queues. */
 #ifndef MXI_ENGINE_QUEUE_H
 #define MXI_ENGINE_QUEUE_H
 #include "core/stream.h"
@@ -15,7 +15,7 @@ struct mxi_tickets {
   mx_stream streams[MXI_PLAN_STREAMS];
   uint64_t tickets[MXI_PLAN_STREAMS];
 };
-/* With the planning lock held. A plan over more streams than fit waits for them by the last one listed. */
+/* With the planning lock held. Fails for a plan over more streams than fit. */
 int mxi_tickets_take(struct mxi_tickets *t, mx_stream s);
 /* Blocks until the tickets are at the head of their streams. */
 void mxi_tickets_wait(const struct mxi_tickets *t);

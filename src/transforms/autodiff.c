@@ -4,6 +4,7 @@
 #include "base/vec.h"
 #include "core/task.h"
 #include "mlx/ops.h"
+#include "transforms/walk.h"
 #include <string.h>
 
 /* The rules of a primitive: its row in ops, or for those that need transforms themselves, ours. */
@@ -16,25 +17,21 @@ static struct mxi_rules rules_of(const mx_node *n) {
   }
 }
 
-/* ---- The tape: every array between the roots and the targets, inputs before outputs ---- */
+/* ---- The tape: every tracer between the roots and the targets, inputs before outputs. What is no tracer
+   depends on no target. ---- */
 struct entry {
-  mx_array array; /* alive through its consumers and the roots */
-  bool active;    /* depends on a target */
-  bool leaf;
+  mx_array array;   /* alive through its consumers and the roots */
+  bool active;      /* depends on a target */
+  bool leaf;        /* a target or a stop */
   mx_array tangent; /* cotangent (pulling) or tangent (pushing); owned by the scope; NULL = zero */
 };
 struct tape {
   mxi_vec(struct entry) entries; /* in post-order */
   struct mxi_map index;          /* array -> entry */
-  mxi_vec(struct visit {
-    mx_array array;
-    int next;
-  }) stack;
 };
 
 static void tape_free(struct tape *t) {
   mxi_vec_free(&t->entries);
-  mxi_vec_free(&t->stack);
   mxi_map_free(&t->index);
 }
 
@@ -43,9 +40,27 @@ static int tape_add(struct tape *t, mx_array a, bool active, bool leaf) {
   return mxi_push(&t->entries, e) < 0 ? -1 : mxi_map_put(&t->index, a, (int32_t)t->entries.n - 1);
 }
 
+/* NULL for what is not on the tape. */
 static struct entry *find(struct tape *t, mx_array a) {
   int32_t i = mxi_map_get(&t->index, a);
   return i < 0 ? NULL : &t->entries.v[i];
+}
+static bool is_active(struct tape *t, mx_array a) {
+  const struct entry *e = find(t, a);
+  return e && e->active;
+}
+static mx_array tangent_of(struct tape *t, mx_array a) {
+  const struct entry *e = find(t, a);
+  return e ? e->tangent : NULL;
+}
+
+static bool enters(void *tape, mx_array a) {
+  return (a->flags & MXI_TRACER) && a->node && a->node->prim->id != MXI_STOP_GRADIENT && !find(tape, a);
+}
+static int leave(void *tape, mx_array a) {
+  bool active = false;
+  for (int i = 0; i < a->node->ninputs && !active; i++) active = is_active(tape, a->node->inputs[i]);
+  return tape_add(tape, a, active, false);
 }
 
 static int tape_build(struct tape *t, int nroots, const mx_array *roots, int ntargets,
@@ -54,33 +69,13 @@ static int tape_build(struct tape *t, int nroots, const mx_array *roots, int nta
     if (!find(t, targets[i])) MXI_TRY(tape_add(t, targets[i], true, true));
   for (int i = 0; i < nstops; i++)
     if (!find(t, stops[i])) MXI_TRY(tape_add(t, stops[i], false, true));
-  for (int r = 0; r < nroots; r++) {
-    if (find(t, roots[r])) continue;
-    struct visit v = {roots[r], 0};
-    MXI_TRY(mxi_push(&t->stack, v));
-    while (t->stack.n) {
-      struct visit *top = &t->stack.v[t->stack.n - 1];
-      mx_array a = top->array;
-      mx_node *n = a->node;
-      int ninputs = n && n->prim->id != MXI_STOP_GRADIENT ? n->ninputs : 0;
-      if (top->next < ninputs) {
-        mx_array in = n->inputs[top->next++];
-        struct visit deeper = {in, 0};
-        if (!find(t, in)) MXI_TRY(mxi_push(&t->stack, deeper));
-        continue;
-      }
-      t->stack.n--;
-      if (find(t, a)) continue; // reached twice before it was done
-      bool active = false;
-      for (int i = 0; i < ninputs && !active; i++) active = find(t, n->inputs[i])->active;
-      MXI_TRY(tape_add(t, a, active, !ninputs));
-    }
-  }
+  for (int r = 0; r < nroots; r++) MXI_TRY(mxi_walk(roots[r], enters, leave, t));
   return 0;
 }
 
+/* e: an entry, or NULL for an array that no cotangent needs to reach. */
 static int add_cotangent(struct entry *e, mx_array c) {
-  if (!c) return 0;
+  if (!c || !e) return 0;
   e->tangent = e->tangent ? mx_add(e->tangent, c) : c;
   return mx_ok(e->tangent) ? 0 : -1;
 }
@@ -126,7 +121,7 @@ static int pull_node(struct tape *t, mx_array a) {
   outputs_of(t, a, o.outputs, o.cotangents);
   int result = 0;
   for (int i = 0; i < n->ninputs; i++) {
-    o.want[i] = find(t, n->inputs[i])->active;
+    o.want[i] = is_active(t, n->inputs[i]);
     o.grads[i] = NULL;
   }
   const mxi_vjp_fn vjp = rules_of(n).vjp;
@@ -159,7 +154,7 @@ static bool is_first_output(struct tape *t, mx_array a) {
 
 static bool any_cotangent(struct tape *t, mx_array a) {
   mx_node *n = a->node;
-  if (n->noutputs == 1) return find(t, a)->tangent;
+  if (n->noutputs == 1) return tangent_of(t, a);
   for (int i = 0; i < n->noutputs; i++) {
     struct entry *e = n->outputs[i].array ? find(t, n->outputs[i].array) : NULL;
     if (e && e->tangent) return true;
@@ -177,7 +172,7 @@ int mxi_pull_back(int nroots, const mx_array *roots, const mx_array *cotangents,
     if (e->leaf || !e->active || !is_first_output(&t, e->array) || !any_cotangent(&t, e->array)) continue;
     result = pull_node(&t, e->array);
   }
-  for (int i = 0; i < ntargets; i++) grads[i] = result == 0 ? find(&t, targets[i])->tangent : NULL;
+  for (int i = 0; i < ntargets; i++) grads[i] = result == 0 ? tangent_of(&t, targets[i]) : NULL;
   tape_free(&t);
   return result;
 }
@@ -220,7 +215,10 @@ static int push_by_vjp(const mx_node *n, const mx_array *outputs, const mx_array
     u[j] = mx_ok(zeros)
                ? mxi_apply(MXI_IDENTITY, NULL, 1, &zeros, (mx_dtype)zeros->dtype, mxi_shape_of(zeros))
                : MX_BAD;
-    if (!mx_ok(u[j])) result = -1;
+    if (!mx_ok(u[j]))
+      result = -1;
+    else
+      u[j]->flags |= MXI_TRACER;
     stops[nin + j] = outputs[j];
   }
   for (size_t i = 0; i < nin; i++) {
@@ -250,7 +248,7 @@ static int push_node(struct tape *t, mx_array a) {
   MXI_TRY(operands_init(&o, n));
   outputs_of(t, a, o.outputs, o.cotangents);
   bool any = false;
-  for (int i = 0; i < n->ninputs; i++) any |= (o.grads[i] = find(t, n->inputs[i])->tangent) != NULL;
+  for (int i = 0; i < n->ninputs; i++) any |= (o.grads[i] = tangent_of(t, n->inputs[i])) != NULL;
   int result = 0;
   MX_ON (n->stream) {
     for (int i = 0; i < n->noutputs && any && result == 0; i++) {
@@ -288,7 +286,7 @@ int mxi_push_forward(int nroots, const mx_array *roots, int nsources, const mx_a
     struct entry *e = &t.entries.v[i];
     if (!e->leaf && e->active && is_first_output(&t, e->array)) result = push_node(&t, e->array);
   }
-  for (int r = 0; r < nroots; r++) out[r] = result == 0 ? find(&t, roots[r])->tangent : NULL;
+  for (int r = 0; r < nroots; r++) out[r] = result == 0 ? tangent_of(&t, roots[r]) : NULL;
   tape_free(&t);
   return result;
 }

@@ -1,5 +1,5 @@
 /* Walking a graph with derivatives. The graph is what the arrays' nodes say; targets and `stops` are its
- * leaves. */
+ * leaves. Targets are tracers, so that all that depends on them is. */
 #ifndef MXI_TRANSFORMS_AUTODIFF_H
 #define MXI_TRANSFORMS_AUTODIFF_H
 #include "ops/rules.h"

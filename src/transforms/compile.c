@@ -12,6 +12,7 @@
 #include "transforms/autodiff.h"
 #include "transforms/merge.h"
 #include "transforms/trace.h"
+#include "transforms/walk.h"
 #include <pthread.h>
 #include <string.h>
 
@@ -78,51 +79,35 @@ static struct mxi_kept *find(mx_compiled c, uint64_t key, mx_stream stream, int 
 }
 
 /* ---- Constants: what a trace computes without its inputs is evaluated once. ---- */
-struct visit {
-  mx_array array;
-  int next;
+struct constants {
+  int32_t level; /* of the trace: what lies below it is a constant */
+  struct mxi_map seen;
+  mxi_vec(mx_array) found; /* constants without a value, where they meet the rest or are outputs */
 };
 
-/* Collects the arrays that don't depend on a placeholder, where they meet the rest or are outputs. */
-static int find_constants(int nout, const mx_array *outputs, void *found) {
-  mxi_vec(mx_array) *constants = found;
-  mxi_vec(struct visit) stack = {0};
-  struct mxi_map depends = {0}; // 1: on a placeholder, 0: a constant
-  int result = 0;
-  for (int r = 0; r < nout && result == 0; r++) {
-    struct visit v = {outputs[r], 0};
-    if (mxi_map_get(&depends, v.array) < 0) result = mxi_push(&stack, v);
-    while (stack.n && result == 0) {
-      struct visit *top = &stack.v[stack.n - 1];
-      mx_array a = top->array;
-      int state = mxi_state(a);
-      mx_node *n = state == MXI_LAZY ? a->node : NULL;
-      if (n && top->next < n->ninputs) {
-        struct visit deeper = {n->inputs[top->next++], 0};
-        if (mxi_map_get(&depends, deeper.array) < 0) result = mxi_push(&stack, deeper);
-        continue;
-      }
-      stack.n--;
-      bool on_placeholder = state == MXI_PLACEHOLDER;
-      for (int i = 0; n && i < n->ninputs; i++) on_placeholder |= mxi_map_get(&depends, n->inputs[i]) == 1;
-      for (int i = 0; n && i < n->ninputs && on_placeholder && result == 0; i++)
-        if (mxi_map_get(&depends, n->inputs[i]) == 0 && mxi_state(n->inputs[i]) != MXI_READY)
-          result = mxi_push(constants, n->inputs[i]);
-      if (result == 0) result = mxi_map_put(&depends, a, on_placeholder);
-    }
-    if (result == 0 && mxi_map_get(&depends, outputs[r]) == 0 && mxi_state(outputs[r]) != MXI_READY)
-      result = mxi_push(constants, outputs[r]);
-  }
-  mxi_vec_free(&stack);
-  mxi_map_free(&depends);
-  return result;
+static int add_constant(struct constants *c, mx_array a) {
+  return a->level < c->level && mxi_state(a) != MXI_READY ? mxi_push(&c->found, a) : 0;
+}
+static bool enters(void *constants, mx_array a) {
+  const struct constants *c = constants;
+  return a->level >= c->level && a->node && mxi_map_get(&c->seen, a) < 0;
+}
+static int leave(void *constants, mx_array a) {
+  struct constants *c = constants;
+  for (int i = 0; i < a->node->ninputs; i++) MXI_TRY(add_constant(c, a->node->inputs[i]));
+  return mxi_map_put(&c->seen, a, 0);
 }
 
-static int evaluate_constants(int nout, const mx_array *outputs) {
-  mxi_vec(mx_array) constants = {0};
-  int result = find_constants(nout, outputs, &constants);
-  if (result == 0) result = mx_eval_all((int)constants.n, constants.v);
-  mxi_vec_free(&constants);
+static int evaluate_constants(int32_t level, int nout, const mx_array *outputs) {
+  struct constants c = {.level = level};
+  int result = 0;
+  for (int i = 0; i < nout && result == 0; i++) {
+    result = mxi_walk(outputs[i], enters, leave, &c);
+    if (result == 0) result = add_constant(&c, outputs[i]);
+  }
+  if (result == 0) result = mx_eval_all((int)c.found.n, c.found.v);
+  mxi_map_free(&c.seen);
+  mxi_vec_free(&c.found);
   return result;
 }
 
@@ -141,7 +126,7 @@ static struct mxi_kept *trace(mx_compiled c, int n, const mx_array *in, int max_
   if (result == 0)
     result = nout = mxi_call_function("compile", c->f, c->context, n, arrays, max_out, outputs);
   mxi_thread.trace_level--;
-  if (result >= 0) result = evaluate_constants(nout, outputs);
+  if (result >= 0) result = evaluate_constants(mxi_thread.trace_level + 1, nout, outputs);
   if (result >= 0) result = mxi_merge_equal(mxi_thread.trace_level + 1, nout, outputs);
   struct mxi_kept *kept = NULL;
   if (result >= 0) {

@@ -1,6 +1,7 @@
 #include "transforms/rewrite.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "transforms/walk.h"
 
 /* ---- Values ---- */
 static bool has_siblings(mx_array a) { return a->node && a->node->noutputs > 1; }
@@ -81,30 +82,16 @@ static int rewrite_node(struct mxi_rewrite *r, mx_array a) {
 }
 
 /* ---- The walk ---- */
-static int push(struct mxi_rewrite *r, mx_array a) {
-  struct visit v = {a, 0};
-  return mxi_push(&r->stack, v);
-}
+static bool enters(void *rewrite, mx_array a) { return !is_known(rewrite, a); }
+static int leave(void *rewrite, mx_array a) { return rewrite_node(rewrite, a); }
 
 int mxi_rewrite_array(struct mxi_rewrite *r, mx_array root, struct mxi_value *out) {
-  if (!is_known(r, root)) MXI_TRY(push(r, root));
-  while (r->stack.n) {
-    struct visit *top = &r->stack.v[r->stack.n - 1];
-    mx_array a = top->array;
-    if (top->next < a->node->ninputs) {
-      mx_array in = a->node->inputs[top->next++];
-      if (!is_known(r, in)) MXI_TRY(push(r, in));
-      continue;
-    }
-    r->stack.n--;
-    if (!is_known(r, a)) MXI_TRY(rewrite_node(r, a)); // else reached twice before it was done
-  }
+  MXI_TRY(mxi_walk(root, enters, leave, r));
   *out = value_of(r, root);
   return 0;
 }
 
 void mxi_rewrite_free(struct mxi_rewrite *r) {
   mxi_vec_free(&r->values);
-  mxi_vec_free(&r->stack);
   mxi_map_free(&r->places);
 }

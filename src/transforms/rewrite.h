@@ -1,5 +1,4 @@
-/* Applying a traced graph anew: a walk that gives every array of the trace a value, inputs before outputs,
-   without recursion.
+/* Applying a traced graph anew: a walk (walk.h) that gives every array of the trace a value.
 
    What does not depend on the trace's placeholders is no part of it, and is its own value. Levels tell the
    two apart. A trace inside another has the higher level, and an array has the level of the deepest
@@ -23,10 +22,6 @@ struct mxi_rewrite {
   int64_t size;          /* vmap: of the batch axis */
   struct mxi_map places; /* array, or node with several outputs -> the place of its first value */
   mxi_vec(struct mxi_value) values;
-  mxi_vec(struct visit {
-    mx_array array;
-    int next; /* input to look at next */
-  }) stack;
 };
 /* Says what a placeholder becomes; one without a value stays. */
 int mxi_rewrite_placeholder(struct mxi_rewrite *r, mx_array placeholder, struct mxi_value value);

@@ -88,6 +88,9 @@ int mx_value_and_grad(mx_function f, void *context, int n, const mx_array *in, m
                       mx_array *values, mx_array *grads) {
   struct trace t = {0};
   int result = 0;
+  if (argnums.n < 0 || argnums.n > n)
+    return mxi_fail(MX_INVALID_ARGUMENT, "[value_and_grad] expected 0 to %d argument numbers, got %d", n,
+                    argnums.n);
   mx_array *targets = mxi_malloc(((size_t)argnums.n + 1) * sizeof *targets);
   if (!targets) return -1;
   for (int i = 0; i < argnums.n && result == 0; i++)

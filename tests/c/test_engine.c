@@ -95,6 +95,7 @@ static void shapes_near_2_to_63_are_errors(void **state) {
     assert_false(mx_ok(mx_zeros(MX_SHAPE(INT64_MAX, 2), MX_FLOAT32)));
     assert_false(mx_ok(mx_zeros(MX_SHAPE(INT64_MAX), MX_FLOAT32)));
     assert_false(mx_ok(mx_zeros(MX_SHAPE(-1), MX_FLOAT32)));
+    assert_false(mx_ok(mx_reshape(mx_zeros(MX_SHAPE(0), MX_UINT8), MX_SHAPE(0, 1LL << 62, 8))));
     mx_array huge = mx_zeros(MX_SHAPE(1LL << 40), MX_FLOAT32);
     assert_true(mx_ok(huge)); // one element, seen 2^40 times
     assert_int_equal(mx_eval(mx_add(huge, mx_arange(0, 1LL << 40, 1, MX_FLOAT32))), -1);
@@ -288,6 +289,17 @@ static void evaluating_inside_a_compiled_function_is_an_error(void **state) {
   }
 }
 
+static void a_gradient_is_asked_for_at_most_once_an_input(void **state) {
+  MX_SCOPE {
+    mx_array x = mx_float(1), value, gradients[40];
+    int64_t same[40] = {0};
+    assert_int_equal(mx_value_and_grad(x_sin_x, NULL, 1, &x, (mx_ints){same, 40}, 1, &value, gradients), -1);
+    assert_non_null(strstr(mx_error(), "got 40"));
+    assert_int_equal(mx_value_and_grad(x_sin_x, NULL, 1, &x, MX_ALL_AXES, 1, &value, gradients), -1);
+    assert_int_equal(mx_error_code(), MX_INVALID_ARGUMENT);
+  }
+}
+
 /* ---- Threads ---- */
 static void *evaluate_shared(void *shared) {
   mx_array x = shared;
@@ -340,16 +352,64 @@ static int a_bit_of_everything(void) {
   return result;
 }
 
-static void every_failed_allocation_is_an_error_and_leaks_nothing(void **state) {
+static int row_times_two(void *context, int n, const mx_array *in, int max_out, mx_array *out) {
+  mx_array parts[3];
+  if (mx_quantize(mx_broadcast_to(in[0], MX_SHAPE(2, 32)), (mx_quant){32, 4}, parts, parts + 1, parts + 2) <
+      0)
+    return -1;
+  mx_array w = mx_dequantize(parts[0], parts[1], parts[2], (mx_quant){32, 4});
+  out[0] = mx_add(mx_multiply(in[0], mx_like(in[0], 2)),
+                  mx_slice(w, MX_SHAPE(0, 0), MX_SHAPE(1, 1), MX_SHAPE(1, 1)));
+  return 1;
+}
+static int twice_cotangent(void *context, int n, const mx_array *in, int max_out, mx_array *out) {
+  out[0] = mx_multiply(in[2], mx_like(in[2], 2));
+  return 1;
+}
+static int with_rules(void *context, int n, const mx_array *in, int max_out, mx_array *out) {
+  mx_array y = mx_exp(in[0]);
+  mx_custom_rules rules = {.vjp = twice_cotangent};
+  if (mx_custom(1, in, 1, &y, rules, out) < 0) return -1;
+  out[0] = mx_sum(out[0], MX_ALL_AXES, false);
+  return 1;
+}
+static int split_in_many(void *context, int n, const mx_array *in, int max_out, mx_array *out) {
+  mx_array parts[20];
+  if (mx_split(in[0], 20, 0, parts) < 0) return -1;
+  out[0] = mx_sum(mx_concatenate(20, parts, 0), MX_ALL_AXES, false);
+  return 1;
+}
+
+static int a_bit_of_transforms(void) {
+  int result = -1;
+  mx_compiled f = mx_compile(x_sin_x, NULL, false, NULL);
+  MX_SCOPE {
+    if (!f) break;
+    mx_array s = mx_float(.5), x = mx_reshape(mx_arange(0, 20, 1, MX_FLOAT32), MX_SHAPE(20, 1)), all[8], v;
+    if (mx_compiled_call(f, 0, 1, &s, 1, all) < 0) break;
+    if (mx_value_and_grad(calls_compiled, f, 1, &s, MX_AXES(0), 1, &v, all + 1) < 0) break;
+    if (mx_jvp(calls_compiled, f, 1, &s, &s, 1, &v, all + 2) < 0) break;
+    if (mx_vmap(row_times_two, NULL, 1, &x, NULL, 1, all + 3, NULL) < 0) break;
+    if (mx_value_and_grad(with_rules, NULL, 1, &x, MX_AXES(0), 1, &v, all + 4) < 0) break;
+    if (mx_value_and_grad(split_in_many, NULL, 1, &x, MX_AXES(0), 1, &v, all + 5) < 0) break;
+    if (mx_jvp(split_in_many, NULL, 1, &x, &x, 1, &v, all + 6) < 0) break;
+    if (mx_jvp(with_rules, NULL, 1, &x, &x, 1, &v, all + 7) < 0) break;
+    if (mx_eval_all(8, all) == 0) result = 0;
+  }
+  mx_compiled_free(f);
+  return result;
+}
+
+static void check_every_failed_allocation(int (*program)(void)) {
   mx_clear_cache();
-  assert_int_equal(a_bit_of_everything(), 0);
+  assert_int_equal(program(), 0);
   size_t before = mx_active_memory();
   int failures = 0;
   for (long n = 0; n < 5000; n++) {
     mx_clear_cache(); // so that buffers are allocations too
     mx_error_clear();
     mxi_alloc_fail_after(n);
-    int result = a_bit_of_everything();
+    int result = program();
     mxi_alloc_fail_after(-1);
     if (result == 0) break;
     assert_int_equal(mx_error_code(), MX_OUT_OF_MEMORY);
@@ -357,7 +417,37 @@ static void every_failed_allocation_is_an_error_and_leaks_nothing(void **state) 
     failures++;
   }
   assert_true(failures > 20 && failures < 5000);
-  assert_int_equal(a_bit_of_everything(), 0);
+  assert_int_equal(program(), 0);
+}
+
+static void every_failed_allocation_is_an_error_and_leaks_nothing(void **state) {
+  check_every_failed_allocation(a_bit_of_everything);
+  check_every_failed_allocation(a_bit_of_transforms);
+}
+
+static void the_memory_limit_holds_for_cached_memory_too(void **state) {
+  MX_SCOPE { assert_int_equal(mx_eval(mx_arange(0, 1 << 21, 1, MX_FLOAT32)), 0); }
+  assert_true(mx_cache_memory() >= 1 << 23);
+  size_t before = mx_set_memory_limit(mx_active_memory() + (1 << 20));
+  MX_SCOPE {
+    assert_int_equal(mx_eval(mx_arange(0, 1 << 21, 1, MX_FLOAT32)), -1);
+    assert_int_equal(mx_error_code(), MX_OUT_OF_MEMORY);
+  }
+  mx_set_memory_limit(before);
+}
+
+/* A scope has room for 16 results before it grows: any of the three may be the one that finds none. */
+static void several_outputs_fail_together(void **state) {
+  for (int filler = 8; filler < 17; filler++)
+    for (int n = 0; n < 20; n++)
+      MX_SCOPE {
+        mx_array w = mx_zeros(MX_SHAPE(2, 32), MX_FLOAT32), out[3];
+        for (int i = 0; i < filler; i++) mx_float(0);
+        mxi_alloc_fail_after(n);
+        int result = mx_quantize(w, (mx_quant){32, 4}, out, out + 1, out + 2);
+        mxi_alloc_fail_after(-1);
+        for (int i = 0; i < 3 && result == 0; i++) assert_true(mx_ok(out[i]));
+      }
 }
 
 static atomic_int released;
@@ -376,6 +466,22 @@ static void foreign_memory_is_released_once_and_never_written(void **state) {
   }
   assert_int_equal(atomic_load(&released), 1);
   assert_true(data[0] == 1 && data[3] == 4);
+}
+
+static void foreign_memory_stays_the_callers_when_no_array_can_be_made(void **state) {
+  float data[4] = {1, 2, 3, 4};
+  for (int n = 0, made = 0; !made; n++) {
+    atomic_store(&released, 0);
+    MX_SCOPE {
+      for (int i = 0; i < 16; i++) mx_float(0); // the scope must grow for one more
+      mxi_alloc_fail_after(n);
+      made = mx_ok(
+          mx_array_foreign(data, MX_SHAPE(4), MX_NO_SHAPE, MX_FLOAT32, false, count_release, &released));
+      mxi_alloc_fail_after(-1);
+    }
+    mx_drain_foreign();
+    assert_int_equal(atomic_load(&released), made);
+  }
 }
 
 int main(void) {
@@ -398,10 +504,14 @@ int main(void) {
       cmocka_unit_test(a_differentiated_function_may_evaluate),
       cmocka_unit_test(a_compiled_function_equals_the_plain_one_and_differentiates),
       cmocka_unit_test(evaluating_inside_a_compiled_function_is_an_error),
+      cmocka_unit_test(a_gradient_is_asked_for_at_most_once_an_input),
       cmocka_unit_test(one_lazy_array_serves_many_threads),
       cmocka_unit_test(async_eval_runs_on_the_stream_and_reads_wait_for_it),
       cmocka_unit_test(every_failed_allocation_is_an_error_and_leaks_nothing),
+      cmocka_unit_test(the_memory_limit_holds_for_cached_memory_too),
+      cmocka_unit_test(several_outputs_fail_together),
       cmocka_unit_test(foreign_memory_is_released_once_and_never_written),
+      cmocka_unit_test(foreign_memory_stays_the_callers_when_no_array_can_be_made),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

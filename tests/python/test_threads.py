@@ -1,0 +1,72 @@
+"""Threads that share arrays, and processes that fork. Each program runs in a process of its own, which may crash."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+def run(program: str) -> str:
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+SHARED = """
+import sys, threading, time
+import mlx.core as mx
+
+sys.setswitchinterval(1e-6)
+one = mx.ones((1,))
+end = time.monotonic() + 2
+while time.monotonic() < end:
+    y = one
+    for _ in range(400):
+        y = mx.sort(y)
+    other = threading.Thread(target=mx.eval, args=(y,))
+    other.start()
+    for _ in range(3):
+        result = {transform}(lambda x: (x * y).sum())(one)
+    other.join()
+    assert result.item() == 1
+"""
+
+
+@pytest.mark.parametrize("transform", ["mx.grad", "mx.compile"])
+def test_a_function_may_capture_what_another_thread_evaluates(transform):
+    run(SHARED.format(transform=transform))
+
+
+FORKED = """
+import os, signal
+import mlx.core as mx
+
+start = mx.ones((8,))
+mx.async_eval(start * 2)  # starts the stream's thread
+mx.synchronize()
+{before}
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    try:
+        {work}
+    except RuntimeError as e:
+        os._exit(3 if "forked" in str(e) else 4)
+    os._exit(0)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.parametrize("work", ["mx.async_eval(start + 1); mx.synchronize()", "mx.eval(mx.sort(start))"])
+def test_a_forked_child_evaluates_on_the_streams_of_its_parent(work):
+    assert run(FORKED.format(before="", work=work)) == "0\n"
+
+
+def test_a_forked_child_does_not_wait_for_what_its_parent_evaluates():
+    before = """
+slow = mx.ones((600, 600))
+for _ in range(60):
+    slow = slow @ slow * 0.001
+mx.async_eval(slow)"""
+    work = "mx.eval(start + 1); mx.eval(slow)"
+    assert run(FORKED.format(before=before, work=work)) == "3\n"
