@@ -26,7 +26,7 @@ static int upper_of(const frame *f, int i) {
 #define MATRICES   "a: array"
 #define GILES      " Derivatives: Giles, \"Collected matrix derivative results\" (2008)."
 
-LINALG(norm, "a: array, /, ord: object? = None, axis: ints? = None, keepdims: bool = False" STREAM,
+LINALG(norm, "a: array, /, ord: object? = None, axis: axes? = None, keepdims: bool = False" STREAM,
        "Norms of vectors (one axis) or matrices (two axes: rows, columns); definitions as in Higham, "
        "\"Accuracy and "
        "Stability of Numerical Algorithms\", chapter 6.\n\n"
@@ -55,7 +55,7 @@ LINALG(norm, "a: array, /, ord: object? = None, axis: ints? = None, keepdims: bo
   if (value == -1 && PyErr_Occurred()) return NULL;
   return py_wrap(mx_linalg_norm_ord(A, value, axes, keep));
 }
-LINALG(cross, "a: array, b: array, axis: int = -1" STREAM,
+LINALG(cross, "a: array, b: array, axis: axis = -1" STREAM,
        "The cross product along an axis of size 3, or of size 2 where the third component counts as 0; other "
        "sizes "
        "raise ValueError. The other axes broadcast, and the result has size 3 along the axis.") {

@@ -1,13 +1,25 @@
 """Threads that share arrays, and processes that fork. Each program runs in a process of its own, which may crash."""
 
+import signal
 import subprocess
 import sys
 
 import pytest
 
 
+def heed_interrupts() -> None:
+    """A shell starts what runs in the background with interrupts ignored, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def run(program: str) -> str:
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        preexec_fn=heed_interrupts,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -70,3 +82,30 @@ for _ in range(60):
 mx.async_eval(slow)"""
     work = "mx.eval(start + 1); mx.eval(slow)"
     assert run(FORKED.format(before=before, work=work)) == "3\n"
+
+
+INTERRUPTED = """
+import signal, threading, time
+import mlx.core as mx
+
+x = mx.random.uniform(shape=(1024, 1024))
+mx.eval(x)
+y = x
+for _ in range(2000):  # tens of seconds of work
+    y = (y @ x) / 512
+timer = threading.Timer(0.2, lambda: signal.raise_signal(signal.SIGINT))
+timer.start()
+start = time.monotonic()
+try:
+    mx.eval(y)
+    print("not interrupted")
+except KeyboardInterrupt:
+    assert time.monotonic() - start < 5
+    print("interrupted")
+timer.join()
+assert (mx.array([1]) + 1).item() == 2
+"""
+
+
+def test_ctrl_c_ends_an_eval_between_chunks():
+    assert run(INTERRUPTED) == "interrupted\n"

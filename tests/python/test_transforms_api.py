@@ -1,7 +1,6 @@
 """grad, value_and_grad, vjp, jvp, compile, custom_function, checkpoint: arguments, trees, errors."""
 
 import gc
-import signal
 import threading
 import time
 import weakref
@@ -322,22 +321,6 @@ def test_threads_evaluate_at_the_same_time():
     [t.start() for t in threads]
     [t.join() for t in threads]
     assert results == {i: 100 * (i + 50) for i in range(8)}
-
-
-def test_ctrl_c_ends_an_eval_between_chunks():
-    x = mx.random.uniform(shape=(1024, 1024))
-    mx.eval(x)
-    y = x
-    for _ in range(2000):  # tens of seconds of work
-        y = (y @ x) / 512
-    timer = threading.Timer(0.2, lambda: signal.raise_signal(signal.SIGINT))
-    timer.start()
-    start = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
-        mx.eval(y)
-    assert time.monotonic() - start < 5
-    timer.join()
-    assert (mx.array([1]) + 1).item() == 2
 
 
 def test_state_that_changes_while_it_is_used_does_no_harm():
