@@ -159,12 +159,11 @@ static void gather_run(const struct gather *g, char *out, const int64_t *offsets
     MXI_DISPATCH(mxi_gather_elements)((int)g->itemsize, n, out, in, offsets);
   else if (contiguous)
     MXI_DISPATCH(mxi_gather_rows)
-    ((int)g->itemsize, (size_t)(g->slice * g->itemsize), n, out, in, offsets, g->stream);
+  ((int)g->itemsize, (size_t)(g->slice * g->itemsize), n, out, in, offsets, g->stream);
   else /* a column of every slice, then the next: neighbouring slices share cache lines */
-    for (int64_t j = 0; j < g->slice; j += SLICE_COLUMN)
-      for (int64_t i = 0; i < n; i++)
-        gather_strided(g, out + i * g->slice * g->itemsize, in + offsets[i] * g->itemsize, j,
-                       mxi_min(SLICE_COLUMN, g->slice - j));
+      for (int64_t j = 0; j < g->slice; j += SLICE_COLUMN) for (int64_t i = 0; i < n; i++)
+          gather_strided(g, out + i * g->slice * g->itemsize, in + offsets[i] * g->itemsize, j,
+                         mxi_min(SLICE_COLUMN, g->slice - j));
 }
 
 static void gather_chunk(void *ctx, int64_t i) {
