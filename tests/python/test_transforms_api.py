@@ -390,3 +390,17 @@ def test_objects_may_change_while_another_thread_evaluates_them():
     [t.start() for t in threads]
     [t.join() for t in threads]
     assert a[0, 0].item() in (3, 4)
+
+
+def test_the_gradient_of_a_padding_value_sees_the_padding_alone():
+    weights = mx.array([1.0, float("inf"), 2.0, 3.0])
+    loss = lambda v: (mx.pad(mx.array([5.0, 6.0]), (1, 1), constant_values=v) * weights).sum()  # noqa: E731
+    assert mx.grad(loss)(mx.array(1.0)).item() == 4
+
+
+def test_cotangents_and_tangents_of_another_shape_are_named():
+    x, other = mx.ones((3,)), mx.ones((2, 1))
+    with pytest.raises(ValueError, match=r"cotangent 0 of its output's shape \(3\), got \(2,1\)"):
+        mx.vjp(mx.exp, [x], [other])
+    with pytest.raises(ValueError, match=r"tangent 0 of its input's shape \(3\), got \(2,1\)"):
+        mx.jvp(mx.exp, [x], [other])
