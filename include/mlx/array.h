@@ -76,7 +76,7 @@ MX_API mx_array mx_bool(bool value);
 /* A scalar of a's dtype, so that `mx_multiply(a, mx_like(a, 2))` keeps it. Integers stay exact below 2^53. */
 MX_API mx_array mx_like(mx_array a, double value);
 
-/* ---- Asking ---- all answer without evaluating; 0 for MX_BAD ---- */
+/* ---- Asking ---- all answer without evaluating; for MX_BAD as for a float32 array of size 0 ---- */
 MX_API int mx_ndim(mx_array a);
 MX_API const int64_t *mx_shape(mx_array a);
 MX_API int64_t mx_dim(mx_array a, int axis); /* negative counts from the end; 0 if out of range */
@@ -87,7 +87,7 @@ MX_API mx_ints mx_shape_ints(mx_array a);
 MX_API bool mx_is_ready(mx_array a); /* already evaluated? */
 
 /* ---- Evaluating ---- */
-MX_API int mx_eval(mx_array a);
+MX_API int mx_eval(mx_array a); /* 0 or -1, as the next two. After a failure it can be tried again */
 MX_API int mx_eval_all(int n, const mx_array *arrays);
 MX_API int mx_async_eval(int n,
                          const mx_array *arrays); /* starts; a failure surfaces at the next eval or read */

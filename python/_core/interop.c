@@ -315,8 +315,8 @@ FUNCTION(from_dlpack, "x: object, /, *, copy: bool? = None",
   if (py_is_array(f->v[0].o)) return py_wrap(py_handle(f->v[0].o));
   mx_array a = py_from_dlpack(f->v[0].o);
   if (a && py_given(f, 1) && f->v[1].b) {
-    a = py_checked(mx_add(a, mx_like(a, 0)));
-    if (a && py_eval(1, &a) < 0) a = NULL;
+    a = row_major(a);
+    if (a) a = py_checked(mx_array_from(mx_data(a), mx_shape_ints(a), mx_dtype_of(a)));
   }
   return a ? py_wrap(a) : NULL;
 }

@@ -20,7 +20,7 @@ static void read_environment(void) {
   env.num_threads = integer("MLX_NUM_THREADS");
   env.cpu_isa = text("MLX_CPU_ISA");
   env.no_fusion = integer("MLX_DISABLE_FUSION");
-  env.lapack = getenv("MLX_LAPACK");
+  env.lapack = text("MLX_LAPACK");
   env.no_compile = getenv("MLX_DISABLE_COMPILE") != NULL;
 }
 

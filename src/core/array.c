@@ -10,6 +10,8 @@ struct mxi_array mxi_bad_array = {.refs = 1, .state = MXI_BAD, .dtype = MX_FLOAT
 
 /* The product of a shape, checked: elements in *size. */
 static int check_shape(mx_dtype t, mx_ints shape, int64_t *size) {
+  if ((unsigned)t >= MX_DTYPE_COUNT)
+    return mxi_fail(MX_INVALID_ARGUMENT, "[array] expected a dtype, got %d", (int)t);
   if (shape.n < 0 || shape.n > MXI_MAX_NDIM)
     return mxi_fail(MX_INVALID_ARGUMENT, "[array] expected at most %d dimensions, got %d", MXI_MAX_NDIM,
                     shape.n);

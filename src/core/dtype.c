@@ -13,7 +13,7 @@ static const struct {
 _Static_assert(sizeof info / sizeof *info == MX_DTYPE_COUNT, "dtypes.def and mx_dtype list the same dtypes");
 
 size_t mx_dtype_size(mx_dtype t) { return info[t].bytes; }
-const char *mx_dtype_name(mx_dtype t) { return info[t].name; }
+const char *mx_dtype_name(mx_dtype t) { return (unsigned)t < MX_DTYPE_COUNT ? info[t].name : "no dtype"; }
 mx_dtype_category mx_dtype_category_of(mx_dtype t) { return (mx_dtype_category)info[t].category; }
 
 bool mx_issubcategory(mx_dtype_category a, mx_dtype_category b) {

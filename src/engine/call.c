@@ -3,6 +3,7 @@
 #include "engine/run.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/map.h"
 #include <string.h>
 
 static void release(mxi_object *o) {
@@ -27,12 +28,16 @@ static int make_plan(struct mxi_kept *k) {
                         "[compile] expected arrays with values besides the arguments, got a placeholder of a "
                         "trace that is over");
   if (result == 0) result = mxi_plan_fuse(k->plan);
+  for (int i = 0; i < k->ninputs && result == 0; i++) k->slots[i] = mxi_plan_slot(k->plan, k->inputs[i]);
+  for (int i = 0; i < k->noutputs && result == 0; i++)
+    k->slots[k->ninputs + i] = mxi_plan_slot(k->plan, k->outputs[i]);
   mxi_planning_unlock();
   return result;
 }
 
 struct mxi_kept *mxi_kept_new(int ninputs, const mx_array *inputs, int noutputs, const mx_array *outputs) {
-  struct mxi_kept *k = mxi_malloc(sizeof *k + (size_t)(ninputs + noutputs) * sizeof(mx_array));
+  struct mxi_kept *k =
+      mxi_malloc(sizeof *k + (size_t)(ninputs + noutputs) * (sizeof(mx_array) + sizeof(int32_t)));
   if (!k) {
     for (int i = 0; i < ninputs; i++) mxi_unref(inputs[i]);
     for (int i = 0; i < noutputs; i++) mxi_unref(outputs[i]);
@@ -41,21 +46,12 @@ struct mxi_kept *mxi_kept_new(int ninputs, const mx_array *inputs, int noutputs,
   *k = (struct mxi_kept){
       .object = {1, release}, .ninputs = ninputs, .noutputs = noutputs, .inputs = (mx_array *)(k + 1)};
   k->outputs = k->inputs + ninputs;
+  k->slots = (int32_t *)(k->outputs + noutputs);
   memcpy(k->inputs, inputs, (size_t)ninputs * sizeof *inputs);
   memcpy(k->outputs, outputs, (size_t)noutputs * sizeof *outputs);
   if (make_plan(k) == 0) return k;
   release(&k->object);
   return NULL;
-}
-
-/* The slot of the k-th placeholder is its place in the first walk; outputs are looked up once, by the traced
-   array: slots written by other plans since then don't matter, for a kept plan's own arrays are met by no
-   other walk. */
-static int32_t slot_of(const struct mxi_plan *p, mx_array a) {
-  int32_t slot = mxi_plan_slot(p, a);
-  for (size_t i = 0; slot < 0 && i < p->slots.n; i++) // a constant, met by other plans since
-    if (p->slots.v[i].array == a) slot = (int32_t)i;
-  return slot;
 }
 
 int mxi_kept_run(struct mxi_call *c) {
@@ -69,12 +65,12 @@ int mxi_kept_run(struct mxi_call *c) {
   memset(f.flags, 0, n);
   for (size_t i = 0; i < n; i++) f.arrays[i] = p->slots.v[i].step == -1 ? p->slots.v[i].array : NULL;
   for (int i = 0; i < k->ninputs; i++) {
-    int32_t slot = slot_of(p, k->inputs[i]);
+    int32_t slot = k->slots[i];
     f.arrays[slot] = c->in[i];
     if (i < 64 && (c->donatable >> i & 1)) f.flags[slot] = MXI_FRAME_DONATABLE;
   }
   for (int i = 0; i < k->noutputs; i++) {
-    int32_t slot = slot_of(p, k->outputs[i]);
+    int32_t slot = k->slots[k->ninputs + i];
     if (p->slots.v[slot].step >= 0 && !f.arrays[slot])
       f.arrays[slot] = c->out[i];
     else
@@ -83,7 +79,7 @@ int mxi_kept_run(struct mxi_call *c) {
   }
   int result = mxi_plan_run_frame(p, &f);
   for (int i = 0; i < k->noutputs && result == 0; i++) {
-    mx_array a = f.arrays[slot_of(p, k->outputs[i])];
+    mx_array a = f.arrays[k->slots[k->ninputs + i]];
     if (a != c->out[i]) mxi_set_view(c->out[i], a, 0, mxi_strides(a));
   }
   for (size_t i = 0; i < n; i++)
@@ -92,37 +88,46 @@ int mxi_kept_run(struct mxi_call *c) {
   return result;
 }
 
+/* The arrays' own slot fields may belong to other plans by now, as those of constants do. */
+static int map_slots(const struct mxi_plan *p, struct mxi_map *slots) {
+  for (size_t i = 0; i < p->slots.n; i++) MXI_TRY(mxi_map_put(slots, p->slots.v[i].array, (int32_t)i));
+  return 0;
+}
+
+static int replay_node(const struct mxi_plan *p, const struct mxi_map *slots, int32_t slot,
+                       mx_array *values) {
+  mx_array like = p->slots.v[slot].array;
+  const mx_node *node = like->node;
+  int nout = node->noutputs;
+  mx_array *in = mxi_malloc((size_t)(node->ninputs + 2 * nout) * sizeof *in);
+  if (!in) return -1;
+  mx_array *made = in + node->ninputs, *likes = made + nout;
+  for (int i = 0; i < node->ninputs; i++) in[i] = values[mxi_map_get(slots, node->inputs[i])];
+  const struct mxi_step *s = &p->steps.v[p->slots.v[slot].step];
+  for (int i = 0; i < nout;
+       i++) // of several outputs each has a slot, a stand-in's at least: the step's operands
+    likes[i] = nout == 1 ? like : p->slots.v[p->operands.v[s->operands + s->ninputs + i].slot].array;
+  int result = mxi_apply_like(node, likes, in, made);
+  for (int i = 0; i < nout && result == 0; i++) values[mxi_map_get(slots, likes[i])] = made[i];
+  mxi_free(in);
+  return result;
+}
+
 int mxi_kept_replay(const struct mxi_kept *k, const mx_array *inputs, mx_array *out) {
   const struct mxi_plan *p = k->plan;
-  mx_array *map = mxi_malloc(p->slots.n * sizeof *map), *in = NULL;
-  if (!map) return -1;
-  for (size_t i = 0; i < p->slots.n; i++) map[i] = p->slots.v[i].step == -1 ? p->slots.v[i].array : NULL;
-  for (int i = 0; i < k->ninputs; i++) map[slot_of(p, k->inputs[i])] = inputs[i];
-  int result = 0;
-  for (size_t i = 0; i < p->order.n && result == 0; i++) {
-    mx_array like = p->slots.v[p->order.v[i]].array;
-    const mx_node *node = like->node;
-    int nout = node->noutputs;
-    in = mxi_malloc((size_t)(node->ninputs + 2 * nout) * sizeof *in);
-    if (!in) {
-      result = -1;
-      break;
-    }
-    mx_array *made = in + node->ninputs, *likes = made + nout;
-    for (int j = 0; j < node->ninputs; j++) in[j] = map[slot_of(p, node->inputs[j])];
-    if (nout == 1)
-      likes[0] = like;
-    else // every output has a slot: a real one or a stand-in's, as operands of the node's step
-      for (int j = 0; j < nout; j++) {
-        const struct mxi_step *s = &p->steps.v[p->slots.v[p->order.v[i]].step];
-        likes[j] = p->slots.v[p->operands.v[s->operands + s->ninputs + j].slot].array;
-      }
-    result = mxi_apply_like(node, likes, in, made);
-    for (int j = 0; j < nout && result == 0; j++) map[slot_of(p, likes[j])] = made[j];
-    mxi_free(in);
+  struct mxi_map slots = {0};
+  mx_array *values = mxi_malloc(p->slots.n * sizeof *values);
+  int result = values ? map_slots(p, &slots) : -1;
+  for (size_t i = 0; i < p->slots.n && result == 0; i++)
+    values[i] = p->slots.v[i].step == -1 ? p->slots.v[i].array : NULL;
+  for (int i = 0; i < k->ninputs && result == 0; i++) values[k->slots[i]] = inputs[i];
+  for (size_t i = 0; i < p->order.n && result == 0; i++)
+    result = replay_node(p, &slots, p->order.v[i], values);
+  for (int i = 0; i < k->noutputs; i++) {
+    out[i] = result == 0 ? mxi_own(mxi_ref(values[k->slots[k->ninputs + i]])) : MX_BAD;
+    if (out[i] == MX_BAD) result = -1;
   }
-  for (int i = 0; i < k->noutputs; i++) out[i] = result == 0 ? map[slot_of(p, k->outputs[i])] : MX_BAD;
-  for (int i = 0; i < k->noutputs && result == 0; i++) out[i] = mxi_own(mxi_ref(out[i]));
-  mxi_free(map);
+  mxi_map_free(&slots);
+  mxi_free(values);
   return result;
 }

@@ -10,6 +10,7 @@ struct mxi_kept {
   int ninputs, noutputs;
   mx_array *inputs;  /* placeholders; owned */
   mx_array *outputs; /* traced results; owned, and with them the graph */
+  int32_t *slots;    /* in the plan: of the inputs, then of the outputs */
 };
 /* Takes over the references of inputs and outputs (also on failure); copies the lists. NULL with the error
  * set. */

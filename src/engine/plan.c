@@ -9,6 +9,8 @@ struct visit {
   int32_t next; /* input to look at next */
 };
 
+/* The lists of a larger plan, some 200 bytes a slot, go back to the system. */
+enum { MOST_SLOTS_KEPT = 1 << 14 };
 static struct mxi_plan *free_plans; // guarded by free_lock
 static pthread_mutex_t free_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -31,6 +33,14 @@ void mxi_plan_free(struct mxi_plan *p) {
   for (size_t i = 0; i < p->slots.n; i++)
     if (p->slots.v[i].held) mxi_unref(p->slots.v[i].array);
   mxi_task_unref(p->task);
+  if (p->slots.cap > MOST_SLOTS_KEPT) {
+    mxi_vec_free(&p->slots);
+    mxi_vec_free(&p->order);
+    mxi_vec_free(&p->steps);
+    mxi_vec_free(&p->operands);
+    mxi_vec_free(&p->members);
+    mxi_vec_free(&p->stack);
+  }
   p->slots.n = p->order.n = p->steps.n = p->operands.n = p->members.n = p->waits.n = p->stand_ins.n =
       p->stack.n = 0;
   pthread_mutex_lock(&free_lock);

@@ -179,9 +179,13 @@ int mx_async_eval(int n, const mx_array *roots) {
   struct evaluation *e = mxi_malloc(sizeof *e);
   if (!e) return -1;
   int result = plan(n, roots, e);
-  if (result > 0 && e->tickets.n && mxi_queue_post(e->tickets.streams[0], run_posted, e) == 0) return 0;
-  if (result > 0)
-    result = run_plan(e->plan, &e->tickets); // nothing to queue on, or no thread to be had: run it here
+  if (result > 0 && !e->tickets.n) { // all of it is under way in other evals
+    mxi_task_finish(e->plan->task, 0);
+    mxi_plan_free(e->plan);
+    result = 0;
+  }
+  if (result > 0 && mxi_queue_post(e->tickets.streams[0], run_posted, e) == 0) return 0;
+  if (result > 0) result = run_plan(e->plan, &e->tickets); // no thread to be had: run it here
   mxi_free(e);
   return result;
 }

@@ -157,9 +157,70 @@ static mx_array rotated(const mx_node *n, mx_array v, bool inverse) {
   for (int i = 1; i < n->ninputs; i++) in[i] = n->inputs[i];
   return mxi_apply(MXI_ROPE, &p, n->ninputs, in, mxi_dtype(v), mxi_shape_of(v));
 }
-MXI_VJP(ROPE) { return mxi_only_grad(n, rotated(n, cotangents[0], true), grads); }
+
+/* The features of v (..., T, D) that turn, as the first and the second of each pair, (..., T, pairs), and the
+   others. Not in half precision. */
+struct pairs {
+  mx_array of[2], rest;
+};
+static int pairs_of(const struct mxi_p_ROPE *p, mx_array v, struct pairs *f) {
+  mx_array parts[2];
+  v = widened(v);
+  if (!mx_ok(v) || mx_split_at(v, MX_SHAPE(p->dims), -1, parts) < 0) return -1;
+  f->rest = parts[1];
+  mx_array pairs =
+      mx_unflatten(parts[0], -1, p->traditional ? MX_SHAPE(p->dims / 2, 2) : MX_SHAPE(2, p->dims / 2));
+  return mx_ok(pairs) ? mx_unstack(pairs, p->traditional ? -1 : -2, f->of) : -1;
+}
+static mx_array from_pairs(const struct mxi_p_ROPE *p, struct pairs f, mx_dtype t) {
+  mx_array turned = mx_flatten(mx_stack(2, f.of, p->traditional ? -1 : -2), -2, -1);
+  return mx_astype(mx_concatenate(2, (mx_array[]){turned, f.rest}, -1), t);
+}
+
+/* offset + t for offsets that lie in `shape`, over T positions: (..., T, 1) in float64. */
+static mx_array positions(mx_array offset, mx_ints shape, int64_t t) {
+  mx_array steps = mx_reshape(mx_arange(0, (double)t, 1, MX_FLOAT64), MX_SHAPE(t, 1));
+  return mx_add(mx_reshape(mx_astype(offset, MX_FLOAT64), shape), steps);
+}
+static double angle_factor(const struct mxi_p_ROPE *p) { return p->inverse ? -p->scale : p->scale; }
+
+/* The angle of a pair is factor * position / freq: its derivative, (B or 1, 1..., T, pairs). A pair (y0, y1)
+   turns towards (-y1, y0). */
+static mx_array angle_slope(const mx_node *n) {
+  int64_t shape[MX_MAX_NDIM];
+  mx_array x = n->inputs[0], offset = n->inputs[1];
+  mx_ints at = mxi_fill_ints(shape, x->ndim, 1);
+  shape[0] = offset->size;
+  mx_array per_freq = mx_divide(mx_scalar(-angle_factor(MXI_PARAMS(ROPE, n)), MX_FLOAT64),
+                                mx_square(mx_astype(n->inputs[2], MX_FLOAT64)));
+  return mx_astype(mx_multiply(positions(offset, at, mx_dim(x, -2)), per_freq), wide(mxi_dtype(x)));
+}
+static mx_array frequency_gradient(const mx_node *n, mx_array out, mx_array g) {
+  struct pairs y, c;
+  if (pairs_of(MXI_PARAMS(ROPE, n), out, &y) < 0 || pairs_of(MXI_PARAMS(ROPE, n), g, &c) < 0) return MX_BAD;
+  mx_array turn = mx_subtract(mx_multiply(c.of[1], y.of[0]), mx_multiply(c.of[0], y.of[1]));
+  return mxi_unbroadcast(mx_multiply(turn, angle_slope(n)), n->inputs[2]);
+}
+static mx_array frequency_tangent(const mx_node *n, mx_array out, mx_array t) {
+  const struct mxi_p_ROPE *p = MXI_PARAMS(ROPE, n);
+  struct pairs y;
+  if (pairs_of(p, out, &y) < 0) return MX_BAD;
+  mx_array turn = mx_multiply(angle_slope(n), t);
+  struct pairs tangent = {{mx_negative(mx_multiply(y.of[1], turn)), mx_multiply(y.of[0], turn)},
+                          mx_zeros_like(y.rest)};
+  return from_pairs(p, tangent, mxi_dtype(out));
+}
+MXI_VJP(ROPE) {
+  mxi_no_grads(n, grads);
+  if (want[0]) grads[0] = rotated(n, cotangents[0], true);
+  if (n->ninputs > 2 && want[2]) grads[2] = MXI_COMPOSED(frequency_gradient(n, outputs[0], cotangents[0]));
+  return mxi_grads_done(n, grads);
+}
 MXI_JVP(ROPE) {
-  out[0] = tangents[0] ? rotated(n, tangents[0], false) : NULL;
+  mx_array of_x = tangents[0] ? rotated(n, tangents[0], false) : NULL;
+  bool frequencies = n->ninputs > 2 && tangents[2];
+  out[0] = mxi_add_tangents(of_x,
+                            frequencies ? MXI_COMPOSED(frequency_tangent(n, outputs[0], tangents[2])) : NULL);
   return out[0] == MX_BAD ? -1 : 0;
 }
 
@@ -168,28 +229,21 @@ MXI_JVP(ROPE) {
 static mx_array plain_rope(const mx_node *n, const struct mxi_batch *b) {
   const struct mxi_p_ROPE *p = MXI_PARAMS(ROPE, n);
   int ndim = n->inputs[0]->ndim;
-  int64_t t = mx_dim(n->inputs[0], -2), shape[MXI_BATCH_NDIM];
-  mx_dtype wide = mxi_dtype(n->inputs[0]) == MX_FLOAT64 ? MX_FLOAT64 : MX_FLOAT32;
-  mx_array x = mx_astype(mxi_batch_repeated(b, 0), wide), offset = mx_astype(b->in[1], MX_FLOAT64);
-  mxi_fill_ints(shape, ndim + 1, 1);
+  int64_t shape[MXI_BATCH_NDIM];
+  mx_dtype t = wide(mxi_dtype(n->inputs[0]));
+  mx_ints at = mxi_fill_ints(shape, ndim + 1, 1);
   shape[0] = b->batched[1] ? b->size : 1;
   shape[1] = n->inputs[1]->size;
-  mx_array steps = mx_reshape(mx_arange(0, (double)t, 1, MX_FLOAT64), MX_SHAPE(t, 1));
-  mx_array position = mx_add(mx_reshape(offset, (mx_ints){shape, ndim + 1}), steps);
+  mx_array position = positions(b->in[1], at, mx_dim(n->inputs[0], -2));
   mx_array freqs = mx_astype(mxi_batch_aligned(b, 2, ndim), MX_FLOAT64);
-  double factor = p->inverse ? -p->scale : p->scale;
-  mx_array angle = mx_multiply(position, mx_divide(mx_scalar(factor, MX_FLOAT64), freqs));
-  mx_array c = mx_astype(mx_cos(angle), wide), s = mx_astype(mx_sin(angle), wide), parts[2];
-  if (!mx_ok(x) || mx_split_at(x, MX_SHAPE(p->dims), -1, parts) < 0) return MX_BAD;
-  int pair = p->traditional ? ndim + 1 : ndim; /* the axis of a pair's two features */
-  mx_array turned =
-      mx_unflatten(parts[0], -1, p->traditional ? MX_SHAPE(p->dims / 2, 2) : MX_SHAPE(2, p->dims / 2));
-  mx_array halves[2];
-  if (!mx_ok(turned) || mx_unstack(turned, pair, halves) < 0) return MX_BAD;
-  mx_array both[] = {mx_subtract(mx_multiply(halves[0], c), mx_multiply(halves[1], s)),
-                     mx_add(mx_multiply(halves[1], c), mx_multiply(halves[0], s))};
-  parts[0] = mx_flatten(mx_stack(2, both, pair), ndim, ndim + 1);
-  return mx_astype(mx_concatenate(2, parts, -1), b->outputs[0].dtype);
+  mx_array angle = mx_multiply(position, mx_divide(mx_scalar(angle_factor(p), MX_FLOAT64), freqs));
+  mx_array c = mx_astype(mx_cos(angle), t), s = mx_astype(mx_sin(angle), t);
+  struct pairs x;
+  if (pairs_of(p, mxi_batch_repeated(b, 0), &x) < 0) return MX_BAD;
+  struct pairs y = {{mx_subtract(mx_multiply(x.of[0], c), mx_multiply(x.of[1], s)),
+                     mx_add(mx_multiply(x.of[1], c), mx_multiply(x.of[0], s))},
+                    x.rest};
+  return from_pairs(p, y, b->outputs[0].dtype);
 }
 
 /* Offsets of batch rows: the batch and the rows (B0) become one axis, unless one offset serves all B0. */

@@ -90,6 +90,33 @@ static int no_update_rule(const char *op, int64_t mode) {
                   names[mode]);
 }
 
+/* Where set updates meet in one element the last one stays, so it alone has a gradient. Their places are
+   numbered along an axis of `count`: these are the numbers, over `ndim` axes. */
+static mx_array places(int64_t count, int axis, int ndim) {
+  int64_t shape[MX_MAX_NDIM];
+  mxi_fill_ints(shape, ndim, 1);
+  shape[axis] = count;
+  mx_dtype t = count <= INT32_MAX ? MX_INT32 : MX_INT64;
+  return mx_reshape(mx_arange(0, (double)count, 1, t), (mx_ints){shape, ndim});
+}
+static mx_array of_last_set(const mx_node *n, mx_array gu) {
+  mx_ints axes = MXI_PARAMS(SCATTER, n)->axes;
+  mx_array a = n->inputs[0], updates = n->inputs[1];
+  int index_ndim = updates->ndim - a->ndim;
+  mx_ints index_shape = {updates->dims, index_ndim}, slice = {updates->dims + index_ndim, a->ndim};
+  int64_t count = 1, shape[MX_MAX_NDIM];
+  for (int i = 0; i < index_ndim; i++) count *= index_shape.v[i];
+  if (count <= 1) return gu;
+  mxi_fill_ints(shape, updates->ndim, 1);
+  mxi_copy_ints(shape, index_shape);
+  mx_array own = mx_reshape(places(count, 0, 1), (mx_ints){shape, updates->ndim});
+  if (!mx_ok(own)) return MX_BAD;
+  mx_array set = mx_scatter(mxi_constant(0, mxi_dtype(own), mxi_shape_of(a)), axes.n, n->inputs + 2,
+                            mx_broadcast_to(own, mxi_shape_of(updates)), axes, MX_UPDATE_SET);
+  mx_array last = mx_equal(mx_gather(set, axes.n, n->inputs + 2, axes, slice), own);
+  return mx_where(last, gu, mx_like(gu, 0));
+}
+
 /* Gradients of out = scatter(a, updates): set and add are linear; under maximum and minimum the cotangent
    goes to those that equal the result. `pick` gathers what the updates see. */
 MXI_VJP(SCATTER) {
@@ -109,6 +136,7 @@ MXI_VJP(SCATTER) {
   }
   if (want[1]) {
     grads[1] = mx_gather(g, count, indices, p->axes, slice);
+    if (p->mode == MXI_UPDATE_SET) grads[1] = MXI_COMPOSED(of_last_set(n, grads[1]));
     if (chosen)
       grads[1] = mx_where(mx_equal(updates, mx_gather(outputs[0], count, indices, p->axes, slice)), grads[1],
                           mx_like(g, 0));
@@ -279,6 +307,17 @@ MXI_VJP(GATHER_AXIS) {
   return mxi_only_grad(n, mx_put_along_axis(zeros, n->inputs[1], cotangents[0], axis, MX_UPDATE_ADD), grads);
 }
 
+static mx_array of_last_put(const mx_node *n, mx_array gu) {
+  int axis = (int)MXI_PARAMS(SCATTER_AXIS, n)->axis;
+  mx_array a = n->inputs[0], updates = n->inputs[1], indices = n->inputs[2];
+  if (indices->dims[axis] <= 1) return gu;
+  mx_array own = mx_broadcast_to(places(indices->dims[axis], axis, a->ndim), mxi_shape_of(updates));
+  if (!mx_ok(own)) return MX_BAD;
+  mx_array none = mxi_constant(0, mxi_dtype(own), mxi_shape_of(a)),
+           set = scatter_axis(none, indices, own, axis, MXI_UPDATE_SET);
+  return mx_where(mx_equal(gather_axis(set, indices, axis), own), gu, mx_like(gu, 0));
+}
+
 MXI_VJP(SCATTER_AXIS) {
   const struct mxi_p_SCATTER_AXIS *p = MXI_PARAMS(SCATTER_AXIS, n);
   mx_array a = n->inputs[0], updates = n->inputs[1], indices = n->inputs[2], g = cotangents[0];
@@ -294,6 +333,7 @@ MXI_VJP(SCATTER_AXIS) {
   }
   if (want[1]) {
     grads[1] = gather_axis(g, indices, axis);
+    if (p->mode == MXI_UPDATE_SET) grads[1] = MXI_COMPOSED(of_last_put(n, grads[1]));
     if (chosen)
       grads[1] = mx_where(mx_equal(updates, gather_axis(outputs[0], indices, axis)), grads[1], mx_like(g, 0));
   }

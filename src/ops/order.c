@@ -62,7 +62,7 @@ mx_array mx_topk(mx_array a, int64_t k, int axis) {
 
 /* out = x[order]: the cotangent goes back to where each element came from. */
 static mx_array reordered_gradient(mx_array x, mx_array order, mx_array g, int axis) {
-  return mx_put_along_axis(mxi_zeros_like(x), order, g, axis, MX_UPDATE_SET);
+  return mx_put_along_axis(mxi_zeros_like(x), order, g, axis, MX_UPDATE_ADD);
 }
 MXI_VJP(SORT) {
   int axis = (int)MXI_PARAMS(SORT, n)->axis;

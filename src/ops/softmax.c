@@ -97,8 +97,7 @@ mx_array mx_logsumexp(mx_array a, mx_ints axes, bool keepdims) {
   return MXI_COMPOSED(logsumexp_along(mx_astype(a, t), n, sorted, keepdims));
 }
 
-/* The derivative of logsumexp is softmax, computed anew: exp(x - logsumexp(x)) would be NaN for a row of
- * -inf. */
+/* The derivative of logsumexp is softmax. */
 static mx_array weights(const mx_node *n) { return mx_softmax(n->inputs[0], MX_AXES(-1), true); }
 MXI_VJP(LOGSUMEXP) { return mxi_only_grad(n, MXI_COMPOSED(mx_multiply(cotangents[0], weights(n))), grads); }
 MXI_JVP(LOGSUMEXP) {

@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "mlx/ops.h"
+#include "ops/common.h"
 #include "transforms/autodiff.h"
 #include "transforms/trace.h"
 #include <string.h>
@@ -61,9 +62,11 @@ int mx_vjp(mx_function f, void *context, int n, const mx_array *in, int ncotange
     result = mxi_fail(MX_INVALID_ARGUMENT, "[vjp] expected one cotangent for each of %d outputs, got %d",
                       t.nout, ncotangents);
   for (int i = 0; i < ncotangents && result == 0; i++)
-    if (!mx_ok(cotangents[i]) || !mxi_same_shape(cotangents[i], t.outputs[i]))
-      result =
-          mxi_fail(MX_INVALID_ARGUMENT, "[vjp] expected cotangent %d of its output's shape, got another", i);
+    if (!mxi_usable1("vjp", cotangents[i]))
+      result = -1;
+    else if (!mxi_same_shape(cotangents[i], t.outputs[i]))
+      result = mxi_fail(MX_INVALID_ARGUMENT, "[vjp] expected cotangent %d of its output's shape %s, got %s",
+                        i, MXI_SHAPE_TEXT(t.outputs[i]), MXI_SHAPE_TEXT(cotangents[i]));
   if (result == 0) result = mxi_pull_back(t.nout, t.outputs, cotangents, n, t.tracers, 0, NULL, t.results);
   if (result == 0) result = zero_where_null(n, t.results, t.tracers);
   return trace_end(&t, result, n, values, grads);
@@ -74,9 +77,11 @@ int mx_jvp(mx_function f, void *context, int n, const mx_array *in, const mx_arr
   struct trace t = {0};
   int result = 0;
   for (int i = 0; i < n && result == 0; i++)
-    if (!mx_ok(in[i]) || !mx_ok(tangents[i]) || !mxi_same_shape(tangents[i], in[i]))
-      result =
-          mxi_fail(MX_INVALID_ARGUMENT, "[jvp] expected tangent %d of its input's shape, got another", i);
+    if (!mxi_usable2("jvp", in[i], tangents[i]))
+      result = -1;
+    else if (!mxi_same_shape(tangents[i], in[i]))
+      result = mxi_fail(MX_INVALID_ARGUMENT, "[jvp] expected tangent %d of its input's shape %s, got %s", i,
+                        MXI_SHAPE_TEXT(in[i]), MXI_SHAPE_TEXT(tangents[i]));
   if (result < 0) return -1;
   result = trace_begin(&t, "jvp", f, context, n, in, max_out);
   if (result == 0) result = mxi_push_forward(t.nout, t.outputs, n, t.tracers, tangents, t.results);

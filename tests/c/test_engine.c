@@ -335,6 +335,17 @@ static void async_eval_runs_on_the_stream_and_reads_wait_for_it(void **state) {
   }
 }
 
+static void async_eval_does_not_wait_for_what_is_under_way(void **state) {
+  MX_SCOPE {
+    mx_array y = mx_ones(MX_SHAPE(300, 300), MX_FLOAT32);
+    for (int i = 0; i < 100; i++) y = mx_multiply(mx_matmul(y, y), mx_float(1. / 300));
+    assert_int_equal(mx_async_eval(1, &y), 0);
+    assert_int_equal(mx_async_eval(1, &y), 0);
+    assert_false(mx_is_ready(y));
+    assert_true(item(mx_max(y, MX_ALL_AXES, false)) > 0);
+  }
+}
+
 /* ---- Memory ---- */
 static int a_bit_of_everything(void) {
   int result = -1;
@@ -511,6 +522,7 @@ int main(void) {
       cmocka_unit_test(a_gradient_is_asked_for_at_most_once_an_input),
       cmocka_unit_test(one_lazy_array_serves_many_threads),
       cmocka_unit_test(async_eval_runs_on_the_stream_and_reads_wait_for_it),
+      cmocka_unit_test(async_eval_does_not_wait_for_what_is_under_way),
       cmocka_unit_test(every_failed_allocation_is_an_error_and_leaks_nothing),
       cmocka_unit_test(the_memory_limit_holds_for_cached_memory_too),
       cmocka_unit_test(foreign_memory_is_released_once_and_never_written),

@@ -131,6 +131,14 @@ def test_dlpack_shares_and_keeps_alive():
     assert a.__dlpack_device__() == (1, 0)
 
 
+def test_dlpack_copies_keep_every_bit():
+    n = np.array([[-0.0, 1.0], [float("nan"), 2.0]], np.float32)
+    a = mx.from_dlpack(n.T, copy=True)
+    assert np.array(a).tobytes() == n.T.tobytes()
+    n[:] = 3
+    assert mx.isnan(a[0, 1]).item()
+
+
 def test_dlpack_capsule_that_nobody_takes_is_freed():
     capsule = mx.arange(5).__dlpack__()
     del capsule

@@ -301,3 +301,24 @@ def test_gradients_flow_through_indexing():
         d = np.zeros((3, 4))
         d[i] = eps
         assert np.allclose(np.array(g)[i], (f(n + d) - f(n - d)) / (2 * eps), atol=1e-3)
+
+
+def test_only_the_last_value_set_in_one_place_has_a_gradient():
+    weights = mx.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    rows, columns = mx.array([2, 0, 2, 2]), mx.array([[0, 0], [1, 1], [1, 0]])
+
+    def by_rows(u):
+        x = mx.ones((3, 2))
+        x[rows] = u
+        return x * weights
+
+    def by_columns(u):
+        return mx.put_along_axis(mx.ones((3, 2)), columns, u, 1) * weights
+
+    by_row, by_column = [[0, 0], [1, 2], [0, 0], [5, 6]], [[0, 1], [0, 4], [6, 5]]
+    for f, expected in ((by_rows, by_row), (by_columns, by_column)):
+        u = mx.ones((len(expected), 2))
+        assert mx.grad(lambda u, f=f: f(u).sum())(u).tolist() == expected
+        batch = mx.broadcast_to(u, (3, *u.shape))
+        assert mx.grad(lambda u, f=f: mx.vmap(f)(u).sum())(batch).tolist() == [expected] * 3
+        assert mx.jvp(lambda u, f=f: f(u).sum(), [u], [u])[1][0].item() == sum(map(sum, expected))

@@ -373,3 +373,38 @@ def test_objects_may_change_while_another_thread_evaluates_them():
     [t.start() for t in threads]
     [t.join() for t in threads]
     assert a[0, 0].item() in (3, 4)
+
+
+def test_the_gradient_of_a_padding_value_sees_the_padding_alone():
+    weights = mx.array([1.0, float("inf"), 2.0, 3.0])
+    loss = lambda v: (mx.pad(mx.array([5.0, 6.0]), (1, 1), constant_values=v) * weights).sum()  # noqa: E731
+    assert mx.grad(loss)(mx.array(1.0)).item() == 4
+
+
+def test_cotangents_and_tangents_of_another_shape_are_named():
+    x, other = mx.ones((3,)), mx.ones((2, 1))
+    with pytest.raises(ValueError, match=r"cotangent 0 of its output's shape \(3\), got \(2,1\)"):
+        mx.vjp(mx.exp, [x], [other])
+    with pytest.raises(ValueError, match=r"tangent 0 of its input's shape \(3\), got \(2,1\)"):
+        mx.jvp(mx.exp, [x], [other])
+
+
+@pytest.mark.parametrize("traditional", [False, True])
+def test_rope_has_a_derivative_in_its_frequencies(traditional):
+    x = mx.random.normal((2, 3, 4, 6), key=mx.random.key(0)).astype(mx.float64)
+    freqs, step = mx.array([1.0, 7.0]), 1e-2
+
+    def loss(freqs, offset):
+        y = mx.fast.rope(x, 4, traditional=traditional, base=None, scale=0.5, offset=offset, freqs=freqs)
+        return (y * mx.cumsum(x, axis=-1)).sum()
+
+    for offset in (3, mx.array([2, 5])):
+        gradient = mx.grad(loss)(freqs, offset).tolist()
+        for i, unit in enumerate(mx.eye(2)):
+            up, down = loss(freqs + step * unit, offset), loss(freqs - step * unit, offset)
+            assert gradient[i] == pytest.approx((up - down).item() / (2 * step), rel=1e-2)
+            tangent = mx.jvp(lambda f, at=offset: loss(f, at), [freqs], [unit])[1][0]
+            assert tangent.item() == pytest.approx(gradient[i], rel=1e-5)
+        batch = mx.stack([freqs, 2 * freqs])
+        each = mx.vmap(mx.grad(lambda f, at=offset: loss(f, at)))(batch)
+        assert mx.allclose(each[0], mx.grad(loss)(freqs, offset), rtol=1e-4).item()
