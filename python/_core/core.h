@@ -6,6 +6,7 @@
 #define MLX_PYTHON_CORE_H
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <limits.h>
 #include <stdio.h>
 #include "mlx/mlx.h"
 
@@ -178,11 +179,18 @@ MXI_SECTION(linalg);
 
 static inline bool py_given(const frame *f, int i) { return f->given >> i & 1; }
 static inline bool py_none(const frame *f, int i) { return f->none >> i & 1; }
+/* An integer argument as a C int, such as an axis; one far out of range stays out of range. */
+static inline int py_int(const frame *f, int i) {
+  int64_t v = f->v[i].i;
+  return v > INT_MAX ? INT_MAX : v < -INT_MAX ? -INT_MAX : (int)v;
+}
 #define STREAM ", *, stream: stream = None"
 
 /* ---- Numbers ---- */
 /* An integer from an int or anything with __index__; -1 with the exception set on failure. */
 int py_int64(PyObject *o, int64_t *value);
+/* An int, or an object that stands for one, such as an integer scalar of NumPy. */
+bool py_is_integer(PyObject *o);
 PyObject *py_shape_tuple(mx_ints shape);
 /* The integers of an int or a sequence; *out comes from PyMem_Malloc. Returns their number, or -1 with an
  * exception. */

@@ -344,6 +344,7 @@ mx_array py_update(mx_array a, PyObject *key, mx_array value, mx_update_mode mod
 }
 
 mx_array py_update_value(PyObject *o, mx_dtype t) {
+  if (py_is_array(o)) return py_lend(py_handle(o)); /* the key is read after it, and may run Python code */
   if (py_is_operand(o)) return py_weak_array(o, t);
   PyErr_SetString(o == Py_None ? PyExc_TypeError : PyExc_ValueError,
                   "expected an array or a scalar as the new value");
@@ -352,7 +353,7 @@ mx_array py_update_value(PyObject *o, mx_dtype t) {
 
 int py_array_setitem(PyObject *self, PyObject *key, PyObject *value) {
   mx_scope s = mx_scope_open();
-  mx_array a = py_handle(self), v = py_update_value(value, mx_dtype_of(a));
+  mx_array a = py_lend(py_handle(self)), v = py_update_value(value, mx_dtype_of(a));
   mx_array r = v ? py_update(a, key, v, MX_UPDATE_SET) : NULL;
   int status = r ? py_assign(self, r) : -1;
   mx_scope_close(&s);

@@ -301,3 +301,11 @@ def test_gradients_flow_through_indexing():
         d = np.zeros((3, 4))
         d[i] = eps
         assert np.allclose(np.array(g)[i], (f(n + d) - f(n - d)) / (2 * eps), atol=1e-3)
+
+
+def test_an_int_of_more_than_64_bits_is_an_index_error():
+    x = mx.arange(6).reshape(2, 3)
+    for key in (2**70, (2**70,), (0, -(2**70))):
+        with pytest.raises(IndexError):
+            x[key]
+    assert x[-(2**70) : 2**70].shape == (2, 3)
