@@ -188,13 +188,40 @@ static void delete_capsule(PyObject *capsule) {
   if (m) m->deleter(m); /* never consumed */
 }
 
+/* The keywords of __dlpack__: all that counts on the CPU is the device and whether to copy. 0 or -1. */
+static int read_dlpack_options(PyObject *const *values, Py_ssize_t nargs, PyObject *names, bool *copy) {
+  static const char *const known[] = {"stream", "max_version", "dl_device", "copy"};
+  Py_ssize_t n = names ? PyTuple_Size(names) : 0;
+  if (nargs > 1) return PyErr_SetString(PyExc_TypeError, "__dlpack__(): expected keyword arguments"), -1;
+  for (Py_ssize_t i = 0; i < n; i++) {
+    PyObject *name = PyTuple_GetItem(names, i), *v = values[nargs + i];
+    int which = 0;
+    while (which < 4 && PyUnicode_CompareWithASCIIString(name, known[which]) != 0) which++;
+    if (which == 4) return PyErr_Format(PyExc_TypeError, "__dlpack__(): unexpected argument '%U'", name), -1;
+    if (which == 3) *copy = v == Py_True;
+    if (which != 2 || v == Py_None) continue;
+    PyObject *type = PySequence_GetItem(v, 0);
+    int64_t device = 0;
+    int r = type ? py_int64(type, &device) : -1;
+    Py_XDECREF(type);
+    if (r < 0) return -1;
+    if (device != DL_CPU) {
+      PyErr_Format(PyExc_BufferError, "__dlpack__(): expected the CPU, device type 1, got %lld",
+                   (long long)device);
+      return -1;
+    }
+  }
+  return 0;
+}
+
 PyObject *py_array_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names) {
-  (void)args, (void)nargs, (void)names; /* this is the CPU, whatever stream is asked for */
+  bool asked = false;
+  if (read_dlpack_options(args, nargs, names, &asked) < 0) return NULL;
   mx_scope s = mx_scope_open();
   mx_array a = row_major(py_handle(self));
   PyObject *capsule = NULL;
   int n = a ? mx_ndim(a) : 0;
-  bool copy = a && !mx_is_writable(a); /* DLPack's first version can't say "read-only" */
+  bool copy = a && (asked || !mx_is_writable(a)); /* DLPack's first version can't say "read-only" */
   size_t numbers = 2 * sizeof(int64_t) * (size_t)(n + 1);
   dl_managed *m = a ? malloc(sizeof *m + numbers + (copy ? mx_nbytes(a) : 0)) : NULL;
   if (m) {
@@ -272,8 +299,23 @@ static mx_array from_tensor(const dl_tensor *t, bool read_only, void (*release)(
                                      owner));
 }
 
+/* Asks for version 1, which can say "read-only"; older objects don't know the question. */
+static PyObject *ask_capsule(PyObject *o) {
+  PyObject *method = PyObject_GetAttrString(o, "__dlpack__"), *none = method ? PyTuple_New(0) : NULL;
+  PyObject *version = none ? Py_BuildValue("{s(ii)}", "max_version", 1, 0) : NULL;
+  PyObject *r = version ? PyObject_Call(method, none, version) : NULL;
+  if (!r && version && PyErr_ExceptionMatches(PyExc_TypeError)) {
+    PyErr_Clear();
+    r = PyObject_CallNoArgs(method);
+  }
+  Py_XDECREF(method);
+  Py_XDECREF(none);
+  Py_XDECREF(version);
+  return r;
+}
+
 mx_array py_from_dlpack(PyObject *o) {
-  PyObject *capsule = PyCapsule_CheckExact(o) ? Py_NewRef(o) : PyObject_CallMethod(o, "__dlpack__", NULL);
+  PyObject *capsule = PyCapsule_CheckExact(o) ? Py_NewRef(o) : ask_capsule(o);
   if (!capsule) return NULL;
   mx_array a = NULL;
   if (PyCapsule_IsValid(capsule, "dltensor")) {
@@ -327,8 +369,12 @@ PyObject *py_array_numpy(PyObject *self, PyObject *const *args, Py_ssize_t n, Py
   PyObject *dtype = n > 0 ? args[0] : Py_None, *copy = n > 1 ? args[1] : Py_None;
   for (Py_ssize_t i = 0; names && i < PyTuple_Size(names); i++) {
     PyObject *name = PyTuple_GetItem(names, i);
-    if (PyUnicode_CompareWithASCIIString(name, "dtype") == 0) dtype = args[n + i];
-    if (PyUnicode_CompareWithASCIIString(name, "copy") == 0) copy = args[n + i];
+    if (PyUnicode_CompareWithASCIIString(name, "dtype") == 0)
+      dtype = args[n + i];
+    else if (PyUnicode_CompareWithASCIIString(name, "copy") == 0)
+      copy = args[n + i];
+    else
+      return PyErr_Format(PyExc_TypeError, "__array__(): unexpected argument '%U'", name);
   }
   if (mx_dtype_of(py_handle(self)) == MX_BFLOAT16) {
     PyErr_SetString(PyExc_TypeError, "NumPy has no bfloat16: cast the array first");

@@ -342,3 +342,65 @@ def test_streams_and_devices():
     assert a.item() == 2 and mx.add(1, 2, stream=s).item() == 3 and mx.add(1, 2, stream=mx.cpu).item() == 3
     mx.synchronize(s)
     assert mx.is_available(mx.cpu) and mx.Device(mx.cpu) == mx.cpu
+
+
+def test_reversed_walks_the_first_axis_backwards():
+    assert [x.tolist() for x in reversed(mx.arange(6).reshape(3, 2))] == [[4, 5], [2, 3], [0, 1]]
+    with pytest.raises(TypeError):
+        reversed(mx.array(1))
+
+
+def test_ints_of_numpy_serve_as_ints():
+    x = mx.arange(6)
+    assert [p.shape for p in mx.split(x, np.int64(3))] == [(2,)] * 3
+    assert [p.shape for p in mx.split(x, np.array(3))] == [(2,)] * 3
+    assert [p.shape for p in mx.split(x, np.array([1, 3]))] == [(1,), (2,), (3,)]
+    assert mx.zeros(np.array([2, 3])).shape == (2, 3)
+    assert x.reshape(np.array([3, 2])).shape == (3, 2)
+    assert mx.zeros(np.int32(4)).shape == (4,)
+
+
+@pytest.mark.parametrize("axis", [2**32, -(2**32), 2**32 + 1, 2**62])
+def test_a_huge_axis_is_out_of_range(axis):
+    x = mx.arange(24).reshape(2, 3, 4)
+    for call in (mx.argmax, mx.sort, mx.cumsum, mx.sum, mx.softmax):
+        with pytest.raises(ValueError):
+            call(x, axis)
+    for call in (mx.flatten, mx.unstack) if axis > 0 else ():
+        with pytest.raises(ValueError):
+            call(x, axis) if call is mx.flatten else call(x, axis=axis)
+    with pytest.raises(ValueError):
+        mx.swapaxes(x, axis, 1)
+    with pytest.raises(ValueError):
+        mx.stack([x, x], axis)
+    with pytest.raises(ValueError):
+        mx.take(x, mx.array(0), axis)
+    if axis > 0:
+        with pytest.raises(ValueError):
+            mx.random.split(mx.random.key(0), axis)
+
+
+def test_dlpack_heeds_its_keywords():
+    x = mx.arange(3) + 0
+    mx.eval(x)
+    shared, copied = mx.from_dlpack(x.__dlpack__()), mx.from_dlpack(x.__dlpack__(copy=True))
+    np.asarray(x)[0] = 9
+    assert shared.tolist() == [9, 1, 2]
+    assert copied.tolist() == [0, 1, 2]
+    assert x.__dlpack__(stream=None, max_version=(1, 0), dl_device=(1, 0), copy=False)
+    with pytest.raises(BufferError):
+        x.__dlpack__(dl_device=(2, 0))
+    with pytest.raises(TypeError):
+        x.__dlpack__(device=(1, 0))
+    with pytest.raises(TypeError):
+        x.__array__(type=None)
+
+
+def test_from_dlpack_takes_read_only_arrays_and_never_writes_to_them():
+    source = np.arange(4, dtype=np.float32)
+    source.flags.writeable = False
+    x = mx.from_dlpack(source)
+    assert not np.asarray(x).flags.writeable
+    x[0] = 5
+    assert x.tolist() == [5, 1, 2, 3]
+    assert source.tolist() == [0, 1, 2, 3]
