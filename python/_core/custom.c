@@ -284,22 +284,23 @@ PyObject *py_custom_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
   }
   return (PyObject *)py_new_callable(type, function, custom_invoke);
 }
-static PyObject *set_rule(PyObject **slot, PyObject *function) {
+/* Returns the function itself, so that a rule may be defined under its name. */
+static PyObject *set_rule(PyObject *self, PyObject **slot, PyObject *function) {
   if (!PyCallable_Check(function)) {
     PyErr_SetString(PyExc_TypeError, "expected a function");
     return NULL;
   }
   py_set(slot, Py_NewRef(function));
-  return Py_NewRef(function);
+  return Py_NewRef(self);
 }
 static PyObject *custom_vjp(PyObject *o, PyObject *function) {
-  return set_rule(&((callable_object *)o)->vjp, function);
+  return set_rule(o, &((callable_object *)o)->vjp, function);
 }
 static PyObject *custom_jvp(PyObject *o, PyObject *function) {
-  return set_rule(&((callable_object *)o)->jvp, function);
+  return set_rule(o, &((callable_object *)o)->jvp, function);
 }
 static PyObject *custom_vmap(PyObject *o, PyObject *function) {
-  return set_rule(&((callable_object *)o)->vmap, function);
+  return set_rule(o, &((callable_object *)o)->vmap, function);
 }
 
 PyMethodDef py_custom_methods[] = {
