@@ -453,3 +453,23 @@ def test_a_rule_may_be_defined_under_the_functions_name():
 
     assert f is itself
     assert mx.grad(f)(mx.array(1.0)).item() == 5
+
+
+def test_state_is_as_it_was_after_a_trace_that_failed():
+    state = {"a": mx.array(1.0), "b": [mx.array(2.0)]}
+    fails = True
+
+    @partial(mx.compile, inputs=state, outputs=state)
+    def f(x):
+        state["a"] = state["a"] + x
+        state["b"][0] = state["b"][0] * state["a"]
+        if fails:
+            raise KeyError("no")
+        return state["a"] * 1
+
+    with pytest.raises(KeyError):
+        f(mx.array(3.0))
+    assert (state["a"].item(), state["b"][0].item()) == (1, 2)
+    fails = False
+    assert f(mx.array(3.0)).item() == 4
+    assert state["b"][0].item() == 8
