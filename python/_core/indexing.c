@@ -332,7 +332,10 @@ static mx_array update_mask(const key_items *k, mx_array v) {
 
 mx_array py_update(mx_array a, PyObject *key, mx_array value, mx_update_mode mode) {
   key_items k;
-  if (py_read_key(&k, a, key, mode != MX_UPDATE_SET) < 0) return NULL;
+  if (PyBool_Check(key) && mode == MX_UPDATE_SET) /* all or nothing */
+    k = (key_items){.a = a, .mask = mx_bool(key == Py_True)};
+  else if (py_read_key(&k, a, key, mode != MX_UPDATE_SET) < 0)
+    return NULL;
   mx_array v = mx_dtype_of(value) == mx_dtype_of(a) ? value : mx_astype(value, mx_dtype_of(a));
   if (k.mask && mode != MX_UPDATE_SET) {
     PyErr_SetString(PyExc_ValueError, "[at] expected a boolean mask of 1 dimension or more, got 0");

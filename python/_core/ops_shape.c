@@ -260,8 +260,8 @@ FUNCTION(roll, "a: array, shift: ints, axis: ints? = None" STREAM,
          "Elements moved by shift along axes, around the end; axis None: over the flattened array.") {
   mx_ints shift = f->v[1].ints, axes = f->v[2].ints;
   if (!py_given(f, 2)) {
-    int64_t total = 0;
-    for (int i = 0; i < shift.n; i++) total += shift.v[i];
+    int64_t total = 0, size = mx_size(A) ? mx_size(A) : 1;
+    for (int i = 0; i < shift.n; i++) total = (total + shift.v[i] % size) % size;
     mx_array flat = mx_roll(mx_flatten(A, 0, -1), MX_SHAPE(total), MX_AXES(0));
     return py_wrap(mx_reshape(flat, mx_shape_ints(A)));
   }

@@ -404,3 +404,10 @@ def test_from_dlpack_takes_read_only_arrays_and_never_writes_to_them():
     x[0] = 5
     assert x.tolist() == [5, 1, 2, 3]
     assert source.tolist() == [0, 1, 2, 3]
+
+
+def test_roll_adds_shifts_without_overflow():
+    x, big = mx.arange(6), 2**62
+    assert mx.roll(x, (big, big, big)).tolist() == np.roll(np.arange(6), (3 * big) % 6).tolist()
+    assert mx.roll(x, (-1, -(2**63))).tolist() == np.roll(np.arange(6), (-1 - 2**63) % 6).tolist()
+    assert mx.roll(mx.zeros((0, 2)), (3, 4)).shape == (0, 2)

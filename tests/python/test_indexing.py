@@ -309,3 +309,13 @@ def test_an_int_of_more_than_64_bits_is_an_index_error():
         with pytest.raises(IndexError):
             x[key]
     assert x[-(2**70) : 2**70].shape == (2, 3)
+
+
+def test_assigning_to_true_sets_everything_and_to_false_nothing():
+    x = mx.arange(6).reshape(2, 3)
+    x[False] = 7
+    assert x.tolist() == [[0, 1, 2], [3, 4, 5]]
+    x[True] = mx.array([7, 8, 9])
+    assert x.tolist() == [[7, 8, 9], [7, 8, 9]]
+    with pytest.raises(ValueError):
+        x[True]
