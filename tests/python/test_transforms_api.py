@@ -473,3 +473,18 @@ def test_state_is_as_it_was_after_a_trace_that_failed():
     fails = False
     assert f(mx.array(3.0)).item() == 4
     assert state["b"][0].item() == 8
+
+
+def test_keyword_arguments_of_a_custom_function_are_constants_that_its_vjp_gets():
+    f = mx.custom_function(lambda x, scale=1, names=(): scale * x)
+    f.vjp(lambda primal, cotangent, output, scale=1, names=(): cotangent * scale * 10 + len(names))
+    x = mx.array(1.0)
+    assert f(x, scale=3).item() == 3
+    assert mx.grad(lambda x: f(x, scale=3, names=["a", "b"]))(x).item() == 32
+    assert mx.grad(lambda x: f(x))(x).item() == 10
+    with pytest.raises(ValueError, match="by keyword"):
+        f(x, scale=x)
+    g = mx.custom_function(lambda x, scale=1: scale * x)
+    g.jvp(lambda primal, tangent: tangent)
+    with pytest.raises(ValueError, match="positional"):
+        g(x, scale=3)
