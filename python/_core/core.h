@@ -6,7 +6,6 @@
 #define MLX_PYTHON_CORE_H
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
-#include <limits.h>
 #include <stdio.h>
 #include "mlx/mlx.h"
 
@@ -179,11 +178,6 @@ MXI_SECTION(linalg);
 
 static inline bool py_given(const frame *f, int i) { return f->given >> i & 1; }
 static inline bool py_none(const frame *f, int i) { return f->none >> i & 1; }
-/* An integer argument as a C int, such as an axis; one far out of range stays out of range. */
-static inline int py_int(const frame *f, int i) {
-  int64_t v = f->v[i].i;
-  return v > INT_MAX ? INT_MAX : v < -INT_MAX ? -INT_MAX : (int)v;
-}
 #define STREAM ", *, stream: stream = None"
 
 /* ---- Numbers ---- */

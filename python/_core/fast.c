@@ -30,7 +30,7 @@ FAST(rope,
     PyErr_SetString(PyExc_ValueError, "[rope] expected either base or freqs, got both");
     return NULL;
   }
-  mx_rope_opts opts = {py_int(f, 1), f->v[2].b, based ? f->v[3].d : 0, f->v[4].d};
+  mx_rope_opts opts = {(int)f->v[1].i, f->v[2].b, based ? f->v[3].d : 0, f->v[4].d};
   return py_wrap(mx_fast_rope(A, opts, offset, f->v[6].a));
 }
 FAST(scaled_dot_product_attention,

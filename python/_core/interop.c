@@ -188,40 +188,13 @@ static void delete_capsule(PyObject *capsule) {
   if (m) m->deleter(m); /* never consumed */
 }
 
-/* The keywords of __dlpack__: all that counts on the CPU is the device and whether to copy. 0 or -1. */
-static int read_dlpack_options(PyObject *const *values, Py_ssize_t nargs, PyObject *names, bool *copy) {
-  static const char *const known[] = {"stream", "max_version", "dl_device", "copy"};
-  Py_ssize_t n = names ? PyTuple_Size(names) : 0;
-  if (nargs > 1) return PyErr_SetString(PyExc_TypeError, "__dlpack__(): expected keyword arguments"), -1;
-  for (Py_ssize_t i = 0; i < n; i++) {
-    PyObject *name = PyTuple_GetItem(names, i), *v = values[nargs + i];
-    int which = 0;
-    while (which < 4 && PyUnicode_CompareWithASCIIString(name, known[which]) != 0) which++;
-    if (which == 4) return PyErr_Format(PyExc_TypeError, "__dlpack__(): unexpected argument '%U'", name), -1;
-    if (which == 3) *copy = v == Py_True;
-    if (which != 2 || v == Py_None) continue;
-    PyObject *type = PySequence_GetItem(v, 0);
-    int64_t device = 0;
-    int r = type ? py_int64(type, &device) : -1;
-    Py_XDECREF(type);
-    if (r < 0) return -1;
-    if (device != DL_CPU) {
-      PyErr_Format(PyExc_BufferError, "__dlpack__(): expected the CPU, device type 1, got %lld",
-                   (long long)device);
-      return -1;
-    }
-  }
-  return 0;
-}
-
 PyObject *py_array_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names) {
-  bool asked = false;
-  if (read_dlpack_options(args, nargs, names, &asked) < 0) return NULL;
+  (void)args, (void)nargs, (void)names; /* this is the CPU, whatever stream is asked for */
   mx_scope s = mx_scope_open();
   mx_array a = row_major(py_handle(self));
   PyObject *capsule = NULL;
   int n = a ? mx_ndim(a) : 0;
-  bool copy = a && (asked || !mx_is_writable(a)); /* DLPack's first version can't say "read-only" */
+  bool copy = a && !mx_is_writable(a); /* DLPack's first version can't say "read-only" */
   size_t numbers = 2 * sizeof(int64_t) * (size_t)(n + 1);
   dl_managed *m = a ? malloc(sizeof *m + numbers + (copy ? mx_nbytes(a) : 0)) : NULL;
   if (m) {
@@ -369,12 +342,8 @@ PyObject *py_array_numpy(PyObject *self, PyObject *const *args, Py_ssize_t n, Py
   PyObject *dtype = n > 0 ? args[0] : Py_None, *copy = n > 1 ? args[1] : Py_None;
   for (Py_ssize_t i = 0; names && i < PyTuple_Size(names); i++) {
     PyObject *name = PyTuple_GetItem(names, i);
-    if (PyUnicode_CompareWithASCIIString(name, "dtype") == 0)
-      dtype = args[n + i];
-    else if (PyUnicode_CompareWithASCIIString(name, "copy") == 0)
-      copy = args[n + i];
-    else
-      return PyErr_Format(PyExc_TypeError, "__array__(): unexpected argument '%U'", name);
+    if (PyUnicode_CompareWithASCIIString(name, "dtype") == 0) dtype = args[n + i];
+    if (PyUnicode_CompareWithASCIIString(name, "copy") == 0) copy = args[n + i];
   }
   if (mx_dtype_of(py_handle(self)) == MX_BFLOAT16) {
     PyErr_SetString(PyExc_TypeError, "NumPy has no bfloat16: cast the array first");

@@ -110,11 +110,11 @@ FUNCTION_AND_METHOD(diag, "a: array, /, k: int = 0" STREAM,
 FUNCTION_AND_METHOD(diagonal,
                     "a: array, offset: int = 0, axis1: int = 0, axis2: int = 1, stream: stream = None",
                     "The diagonal over two axes; it becomes the last axis.") {
-  return py_wrap(mx_diagonal(f->v[0].a, f->v[1].i, py_int(f, 2), py_int(f, 3)));
+  return py_wrap(mx_diagonal(f->v[0].a, f->v[1].i, (int)f->v[2].i, (int)f->v[3].i));
 }
 FUNCTION(trace, "a: array, /, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: dtype? = None" STREAM,
          "The sum of a diagonal.") {
-  mx_array d = mx_diagonal(f->v[0].a, f->v[1].i, py_int(f, 2), py_int(f, 3));
+  mx_array d = mx_diagonal(f->v[0].a, f->v[1].i, (int)f->v[2].i, (int)f->v[3].i);
   if (py_given(f, 4)) d = mx_astype(d, f->v[4].t);
   return py_wrap(mx_sum(d, MX_AXES(-1), false));
 }

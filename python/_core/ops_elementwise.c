@@ -67,7 +67,7 @@ UNARY(conjugate, conjugate, "The complex conjugate.")
 
 FUNCTION_AND_METHOD(round, "a: value, /, decimals: int = 0, stream: stream = None",
                     "Rounded to decimals (negative: to tens, hundreds ...), halves to even.") {
-  return py_wrap(mx_round(A, py_int(f, 1)));
+  return py_wrap(mx_round(A, (int)f->v[1].i));
 }
 FUNCTION_AND_METHOD(astype, "a: value, dtype: dtype, stream: stream = None",
                     "Converted to dtype. Floats are cut to integers; integers wrap.") {

@@ -14,7 +14,7 @@ FUNCTION(take, "a: array, /, indices: object, axis: int? = None" STREAM,
          "The elements at indices (an int or an integer array) along an axis, or of the flattened array. An "
          "index that is out "
          "of range raises IndexError: at once for an int, at eval for an array.") {
-  int64_t i, n = py_given(f, 2) ? mx_dim(A, py_int(f, 2)) : mx_size(A);
+  int64_t i, n = py_given(f, 2) ? mx_dim(A, (int)f->v[2].i) : mx_size(A);
   mx_array indices = scalar_or_indices(f->v[1].o);
   if (!indices) {
     PyErr_Clear();
@@ -27,21 +27,21 @@ FUNCTION(take, "a: array, /, indices: object, axis: int? = None" STREAM,
                  (long long)n);
     return NULL;
   }
-  return py_wrap(py_given(f, 2) ? mx_take(A, indices, py_int(f, 2)) : mx_take_flat(A, indices));
+  return py_wrap(py_given(f, 2) ? mx_take(A, indices, (int)f->v[2].i) : mx_take_flat(A, indices));
 }
 FUNCTION(take_along_axis, "a: array, /, indices: array, axis: int? = -1" STREAM,
          "For each position, the element whose place along the axis is the index there; None: of flattened "
          "arrays.") {
   bool flat = py_none(f, 2);
   mx_array a = flat ? mx_flatten(A, 0, -1) : A, i = flat ? mx_flatten(f->v[1].a, 0, -1) : f->v[1].a;
-  return py_wrap(mx_take_along_axis(a, i, flat ? 0 : py_int(f, 2)));
+  return py_wrap(mx_take_along_axis(a, i, flat ? 0 : (int)f->v[2].i));
 }
 FUNCTION(put_along_axis, "a: array, /, indices: array, values: operand, axis: int? = None" STREAM,
          "A copy of a with values put at the places that take_along_axis would take.") {
   mx_array v = py_weak_array(f->v[2].o, mx_dtype_of(A));
   if (!v) return NULL;
   v = mx_astype(v, mx_dtype_of(A));
-  if (py_given(f, 3)) return py_wrap(mx_put_along_axis(A, f->v[1].a, v, py_int(f, 3), MX_UPDATE_SET));
+  if (py_given(f, 3)) return py_wrap(mx_put_along_axis(A, f->v[1].a, v, (int)f->v[3].i, MX_UPDATE_SET));
   mx_array i = mx_flatten(f->v[1].a, 0, -1);
   v = mx_flatten(mx_broadcast_to(v, mx_shape_ints(f->v[1].a)), 0, -1);
   mx_array r = mx_put_along_axis(mx_flatten(A, 0, -1), i, v, 0, MX_UPDATE_SET);

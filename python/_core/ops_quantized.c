@@ -20,7 +20,8 @@ static int read_mode(const frame *f, int at, mode *m) {
     int group_size, bits;
   } formats[] = {{"mxfp4", 32, 4}, {"mxfp8", 32, 8}, {"nvfp4", 16, 4}};
   const char *name = f->v[at + 2].s;
-  int group_size = py_given(f, at) ? py_int(f, at) : 0, bits = py_given(f, at + 1) ? py_int(f, at + 1) : 0;
+  int group_size = py_given(f, at) ? (int)f->v[at].i : 0,
+      bits = py_given(f, at + 1) ? (int)f->v[at + 1].i : 0;
   if ((py_given(f, at) && group_size <= 0) || (py_given(f, at + 1) && bits <= 0)) {
     PyErr_Format(PyExc_ValueError, "[%s] expected a positive group_size and number of bits", f->f->name);
     return -1;

@@ -106,7 +106,7 @@ FUNCTION(median, REDUCE_SIGNATURE,
 
 /* ---- Positions ---- */
 static PyObject *position(frame *f, mx_array (*op)(mx_array, int, bool)) {
-  if (py_given(f, 1)) return py_wrap(op(A, py_int(f, 1), f->v[2].b));
+  if (py_given(f, 1)) return py_wrap(op(A, (int)f->v[1].i, f->v[2].b));
   mx_array r = op(mx_flatten(A, 0, -1), 0, false);
   int64_t ones[MX_MAX_NDIM];
   for (int i = 0; i < MX_MAX_NDIM; i++) ones[i] = 1;
@@ -125,7 +125,7 @@ FUNCTION_AND_METHOD(argmax, POSITION_SIGNATURE,
 /* ---- Scans ---- */
 static PyObject *scan(frame *f, mx_array (*op)(mx_array, int, bool, bool), mx_array a) {
   if (!py_given(f, 1)) a = mx_flatten(a, 0, -1);
-  return py_wrap(op(a, py_given(f, 1) ? py_int(f, 1) : 0, f->v[2].b, f->v[3].b));
+  return py_wrap(op(a, py_given(f, 1) ? (int)f->v[1].i : 0, f->v[2].b, f->v[3].b));
 }
 #define SCAN_SIGNATURE \
   "a: array, /, axis: int? = None, *, reverse: bool = False, inclusive: bool = True, stream: stream = None"
@@ -153,7 +153,7 @@ ALIAS(cumulative_prod, cumprod);
 FUNCTION(diff, "a: array, /, n: int = 1, axis: int = -1" STREAM,
          "Differences of neighbours along an axis, n times.") {
   mx_array a = A;
-  int ndim = mx_ndim(a), axis = py_int(f, 2) + (f->v[2].i < 0 ? ndim : 0);
+  int ndim = mx_ndim(a), axis = (int)f->v[2].i + (f->v[2].i < 0 ? ndim : 0);
   if (f->v[1].i < 0 || axis < 0 || axis >= ndim) {
     mx_error_set(f->v[1].i < 0 ? MX_INVALID_ARGUMENT : MX_AXIS_ERROR,
                  f->v[1].i < 0 ? "[diff] expected n of 0 or more" : "[diff] axis is out of range");
@@ -175,7 +175,7 @@ FUNCTION(diff, "a: array, /, n: int = 1, axis: int = -1" STREAM,
 
 /* ---- Sorting ---- */
 static mx_array along(frame *f, int i, int *axis) {
-  *axis = py_none(f, i) ? 0 : py_int(f, i);
+  *axis = py_none(f, i) ? 0 : (int)f->v[i].i;
   return py_none(f, i) ? mx_flatten(A, 0, -1) : A;
 }
 FUNCTION(sort, "a: array, /, axis: int? = -1" STREAM,

@@ -55,11 +55,11 @@ METHOD_ROW(transpose, "self: array, *axes, stream: stream = None",
 
 FUNCTION_AND_METHOD(flatten, "a: array, /, start_axis: int = 0, end_axis: int = -1" STREAM,
                     "Axes start_axis to end_axis joined into one.") {
-  return py_wrap(mx_flatten(A, py_int(f, 1), py_int(f, 2)));
+  return py_wrap(mx_flatten(A, (int)f->v[1].i, (int)f->v[2].i));
 }
 FUNCTION(unflatten, "a: array, /, axis: int, shape: ints" STREAM,
          "One axis split into several; one of them may be -1.") {
-  return py_wrap(mx_unflatten(A, py_int(f, 1), f->v[2].ints));
+  return py_wrap(mx_unflatten(A, (int)f->v[1].i, f->v[2].ints));
 }
 FUNCTION_AND_METHOD(squeeze, "a: array, /, axis: ints? = None" STREAM,
                     "Without the given axes, which should have size 1; None: without all such axes.") {
@@ -75,10 +75,10 @@ FUNCTION(flip, "a: array, /, axis: ints? = None" STREAM,
 }
 FUNCTION_AND_METHOD(moveaxis, "a: array, /, source: int, destination: int" STREAM,
                     "One axis moved to another place.") {
-  return py_wrap(mx_moveaxis(A, py_int(f, 1), py_int(f, 2)));
+  return py_wrap(mx_moveaxis(A, (int)f->v[1].i, (int)f->v[2].i));
 }
 FUNCTION_AND_METHOD(swapaxes, "a: array, /, axis1: int, axis2: int" STREAM, "Two axes exchanged.") {
-  return py_wrap(mx_swapaxes(A, py_int(f, 1), py_int(f, 2)));
+  return py_wrap(mx_swapaxes(A, (int)f->v[1].i, (int)f->v[2].i));
 }
 FUNCTION(transpose, "a: array, /, axes: ints? = None" STREAM,
          "The axes in another order; reversed when None.") {
@@ -200,7 +200,7 @@ static PyObject *join(frame *f, bool stack) {
   bool flat = py_none(f, 1);
   if (flat && !stack)
     for (int i = 0; i < n; i++) in[i] = mx_flatten(in[i], 0, -1);
-  int axis = flat ? 0 : py_int(f, 1);
+  int axis = flat ? 0 : (int)f->v[1].i;
   mx_array r = stack ? mx_stack(n, in, axis) : mx_concatenate(n, in, axis);
   PyMem_Free(in);
   return py_wrap(r);
@@ -218,7 +218,7 @@ FUNCTION_AND_METHOD(
     split, "a: array, /, indices_or_sections: object, axis: int = 0" STREAM,
     "A list of parts along an axis: an int gives that many equal ones, a sequence where to cut.") {
   int64_t *at = NULL;
-  int parts, axis = py_int(f, 2);
+  int parts, axis = (int)f->v[2].i;
   bool equal = py_is_integer(f->v[1].o);
   int n = py_int_list(f->v[1].o, &at);
   if (n < 0) return NULL;
@@ -239,10 +239,10 @@ FUNCTION_AND_METHOD(
 }
 FUNCTION(unstack, "x: array, /, *, axis: int = 0, stream: stream = None",
          "A tuple of the slices along an axis, without it.") {
-  int64_t n = mx_dim(f->v[0].a, py_int(f, 1));
+  int64_t n = mx_dim(f->v[0].a, (int)f->v[1].i);
   mx_array *out = PyMem_Malloc(sizeof *out * (size_t)(n + 1));
   if (!out) return PyErr_NoMemory();
-  PyObject *r = mx_unstack(f->v[0].a, py_int(f, 1), out) < 0 ? py_raise() : py_wrap_tuple((int)n, out);
+  PyObject *r = mx_unstack(f->v[0].a, (int)f->v[1].i, out) < 0 ? py_raise() : py_wrap_tuple((int)n, out);
   PyMem_Free(out);
   return r;
 }
@@ -251,7 +251,7 @@ FUNCTION(unstack, "x: array, /, *, axis: int = 0, stream: stream = None",
 FUNCTION(repeat, "array: array, repeats: int, axis: int? = None" STREAM,
          "Every element repeated along an axis; None: of the flattened array.") {
   mx_array a = py_given(f, 2) ? A : mx_flatten(A, 0, -1);
-  return py_wrap(mx_repeat(a, f->v[1].i, py_given(f, 2) ? py_int(f, 2) : 0));
+  return py_wrap(mx_repeat(a, f->v[1].i, py_given(f, 2) ? (int)f->v[2].i : 0));
 }
 FUNCTION(tile, "a: array, reps: ints, /" STREAM, "The whole array repeated along its axes.") {
   return py_wrap(mx_tile(A, f->v[1].ints));
@@ -260,8 +260,8 @@ FUNCTION(roll, "a: array, shift: ints, axis: ints? = None" STREAM,
          "Elements moved by shift along axes, around the end; axis None: over the flattened array.") {
   mx_ints shift = f->v[1].ints, axes = f->v[2].ints;
   if (!py_given(f, 2)) {
-    int64_t total = 0, size = mx_size(A) ? mx_size(A) : 1;
-    for (int i = 0; i < shift.n; i++) total = (total + shift.v[i] % size) % size;
+    int64_t total = 0;
+    for (int i = 0; i < shift.n; i++) total += shift.v[i];
     mx_array flat = mx_roll(mx_flatten(A, 0, -1), MX_SHAPE(total), MX_AXES(0));
     return py_wrap(mx_reshape(flat, mx_shape_ints(A)));
   }

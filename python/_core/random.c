@@ -12,14 +12,6 @@ static mx_array scalar_or(const frame *f, int i, double value) {
   return py_given(f, i) ? py_to_array(f->v[i].o, -1) : py_checked(mx_float(value));
 }
 
-/* ValueError for a number of results that no int holds: clamping it would ask for too much memory. */
-static bool too_many(const frame *f, int i) {
-  if (f->v[i].i <= INT_MAX) return false;
-  PyErr_Format(PyExc_ValueError, "[%s] expected a number below 2^31, got %lld", f->f->name,
-               (long long)f->v[i].i);
-  return true;
-}
-
 RANDOM(seed, "seed: int", "Sets this thread's key from an integer.") {
   if (mx_random_seed((uint64_t)f->v[0].i) < 0) return py_raise();
   Py_RETURN_NONE;
@@ -29,8 +21,7 @@ RANDOM(key, "seed: int", "A key, uint32 (2), from an integer.") {
 }
 RANDOM(split, "key: array, num: int = 2, stream: stream = None",
        "num independent keys, uint32 (num, 2), from one.") {
-  if (too_many(f, 1)) return NULL;
-  return py_wrap(mx_random_split(f->v[0].a, py_int(f, 1)));
+  return py_wrap(mx_random_split(f->v[0].a, (int)f->v[1].i));
 }
 RANDOM(uniform,
        "low: operand = 0, high: operand = 1, shape: ints = [], dtype: dtype? = float32" KEY_SIGNATURE,
@@ -103,16 +94,15 @@ RANDOM(categorical,
     PyErr_SetString(PyExc_ValueError, "[categorical] expected shape or num_samples, got both");
     return NULL;
   }
-  if (py_given(f, 3) && too_many(f, 3)) return NULL;
-  int axis = py_int(f, 1);
-  return py_wrap(py_given(f, 3) ? mx_random_categorical_n(f->v[0].a, axis, py_int(f, 3), KEY(4))
+  int axis = (int)f->v[1].i;
+  return py_wrap(py_given(f, 3) ? mx_random_categorical_n(f->v[0].a, axis, (int)f->v[3].i, KEY(4))
                                 : mx_random_categorical(f->v[0].a, axis, f->v[2].ints, KEY(4)));
 }
 RANDOM(permutation, "x: object, axis: int = 0" KEY_SIGNATURE,
        "The slices of an array along an axis in random order; for an int n, 0 ... n - 1 in random order.") {
   int64_t n;
   if (py_is_array(f->v[0].o))
-    return py_wrap(mx_random_permutation(py_handle(f->v[0].o), py_int(f, 1), KEY(2)));
+    return py_wrap(mx_random_permutation(py_handle(f->v[0].o), (int)f->v[1].i, KEY(2)));
   return py_int64(f->v[0].o, &n) < 0 ? NULL : py_wrap(mx_random_permutation_n(n, KEY(2)));
 }
 
