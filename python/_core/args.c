@@ -316,13 +316,17 @@ PyObject *py_shape_tuple(mx_ints shape) {
   return t;
 }
 
-static bool is_integer(PyObject *o) {
-  return PyLong_Check(o) || (PyIndex_Check(o) && !(py_is_array(o) && mx_ndim(py_handle(o)) > 0));
+bool py_is_integer(PyObject *o) {
+  if (PyLong_Check(o)) return true;
+  if (!PyIndex_Check(o)) return false;
+  if (py_is_array(o)) return mx_ndim(py_handle(o)) == 0;
+  if (!PySequence_Check(o) || PySequence_Size(o) < 0) return PyErr_Clear(), true;
+  return false; /* a NumPy array of some dimensions: its type has __index__ for those of none */
 }
 
 /* Fills up to `room` integers; returns how many there are, -1 when o isn't made of ints (exception set). */
 static Py_ssize_t fill_ints(PyObject *o, int64_t *out, Py_ssize_t room) {
-  if (is_integer(o)) return room < 1 || py_int64(o, out) == 0 ? 1 : -1;
+  if (py_is_integer(o)) return room < 1 || py_int64(o, out) == 0 ? 1 : -1;
   if (!PySequence_Check(o) || PyUnicode_Check(o) || PyBytes_Check(o)) {
     PyErr_SetString(PyExc_TypeError, "not ints");
     return -1;
@@ -339,7 +343,7 @@ static Py_ssize_t fill_ints(PyObject *o, int64_t *out, Py_ssize_t room) {
 }
 
 int py_int_list(PyObject *o, int64_t **out) {
-  Py_ssize_t n = is_integer(o) ? 1 : PySequence_Check(o) ? PySequence_Size(o) : -1;
+  Py_ssize_t n = py_is_integer(o) ? 1 : PySequence_Check(o) ? PySequence_Size(o) : -1;
   *out = NULL;
   if (n < 0 || n > INT32_MAX) {
     if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "expected an int or a sequence of ints");
@@ -433,6 +437,24 @@ static bool read_float(const frame *fr, const param *p, double *out, PyObject *o
   return !(*out == -1 && PyErr_Occurred()) || wrong_type(fr->f, p, o);
 }
 
+/* Can reading this argument run Python code, or evaluate, so that another thread may? Then an array read
+   before it has to be held: its object may take another one. */
+static bool may_run_code(PyObject *o, kind kind) {
+  PyTypeObject *t = Py_TYPE(o);
+  if (py_is_array(o)) return kind == KIND_FLOAT || kind == KIND_INT || kind == KIND_INTS;
+  return !(t == &PyLong_Type || t == &PyFloat_Type || t == &PyBool_Type || t == &PyUnicode_Type ||
+           o == Py_None || t == py_dtype_type);
+}
+
+static bool arrays_need_holding(const frame *fr, PyObject *const *slots) {
+  if (fr->f->n + fr->nrest < 2) return false;
+  for (int i = 0; i < fr->f->n; i++)
+    if (slots[i] && may_run_code(slots[i], (kind)fr->f->params[i].kind)) return true;
+  for (Py_ssize_t i = 0; i < fr->nrest; i++)
+    if (may_run_code(fr->rest[i], KIND_INT)) return true;
+  return false;
+}
+
 /* Converts one argument that is present. */
 static bool read_value(frame *fr, const param *p, value *v, PyObject *o) {
   switch ((kind)p->kind) {
@@ -453,7 +475,7 @@ static bool read_value(frame *fr, const param *p, value *v, PyObject *o) {
   case KIND_OPERAND: v->o = o; return o != Py_None || wrong_type(fr->f, p, o);
   case KIND_OBJECT: v->o = o; return true;
   case KIND_INT:
-    if (!is_integer(o) || py_int64(o, &v->i) < 0) return wrong_type(fr->f, p, o);
+    if (!py_is_integer(o) || py_int64(o, &v->i) < 0) return wrong_type(fr->f, p, o);
     return p->range == RANGE_INT64 || (v->i >= INT32_MIN && v->i <= INT32_MAX) || out_of_range(fr->f, p, o);
   case KIND_INTS: return read_ints(fr, p, &v->ints, o);
   case KIND_FLOAT: return read_float(fr, p, &v->d, o);
@@ -562,7 +584,9 @@ PyObject *py_call(const function *f, PyObject *self, PyObject *const *args, Py_s
   }
   mx_scope scope = mx_scope_open();
   PyObject *result = NULL;
+  bool hold = arrays_need_holding(&fr, slots);
   for (int i = 0; i < f->n; i++) {
+    if (hold && slots[i] && py_is_array(slots[i])) py_lend(py_handle(slots[i]));
     bool present = slots[i] && !(slots[i] == Py_None && f->params[i].none_ok);
     if (present)
       fr.given |= 1u << i;

@@ -216,6 +216,17 @@ static PyObject *array_iter(PyObject *self) {
   it->next = 0;
   return (PyObject *)it;
 }
+/* The type is no sequence to Python (it has keys of many kinds), so reversed() asks for a method. */
+static PyObject *array_reversed(PyObject *self, PyObject *unused) {
+  (void)unused;
+  if (mx_ndim(py_handle(self)) == 0) return array_iter(self); /* the error */
+  PyObject *step = PyLong_FromLong(-1), *key = step ? PySlice_New(NULL, NULL, step) : NULL;
+  PyObject *turned = key ? py_array_getitem(self, key) : NULL, *r = turned ? array_iter(turned) : NULL;
+  Py_XDECREF(step);
+  Py_XDECREF(key);
+  Py_XDECREF(turned);
+  return r;
+}
 static PyObject *iterator_next(PyObject *o) {
   iterator_object *it = (iterator_object *)o;
   if (it->next >= mx_dim(py_handle(it->array), 0)) return NULL;
@@ -386,6 +397,7 @@ static const PyMethodDef special_methods[] = {
     {"__complex__", array_complex, METH_NOARGS, NULL},
     {"__bytes__", array_bytes, METH_NOARGS, "The elements in row-major order."},
     {"__format__", array_format, METH_O, NULL},
+    {"__reversed__", array_reversed, METH_NOARGS, NULL},
     {"__copy__", array_copy, METH_NOARGS, NULL},
     {"__deepcopy__", array_copy, METH_O, NULL},
     {"__getstate__", array_getstate, METH_NOARGS, NULL},

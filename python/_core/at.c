@@ -36,7 +36,7 @@ static PyObject *at_update(PyObject *self, PyObject *value, mx_array (*change)(m
     return NULL;
   }
   mx_scope s = mx_scope_open();
-  mx_array a = py_handle(o->array), v = py_update_value(value, mx_dtype_of(a)), r = NULL;
+  mx_array a = py_lend(py_handle(o->array)), v = py_update_value(value, mx_dtype_of(a)), r = NULL;
   if (v) {
     v = change == same ? v : change(mx_astype(v, mx_dtype_of(a)));
     r = py_update(a, o->key, v, mode);

@@ -61,6 +61,17 @@ static PyObject *call_traced(callable_object *o, const compile_call *c, PyObject
   return r;
 }
 
+/* Puts the captured arrays back where the function left the tracers that stood for them. After a failure also
+   where it put others, unless it has changed the structure. */
+static int restore_inputs(callable_object *o, PyObject *const *tracers, const leaves *captured, int n,
+                          bool failed) {
+  leaves now = {0};
+  bool all = failed && py_tree_leaves(o->inputs, &now, false) == 0 && now.n == captured->n;
+  py_leaves_free(&now);
+  if (all) return py_tree_fill(o->inputs, captured->v, captured->n);
+  return py_tree_replace(o->inputs, tracers, captured->v, captured->n < n ? captured->n : n);
+}
+
 static int compile_callback(void *context, int n, const mx_array *in, int max_out, mx_array *out) {
   callable_object *o = context;
   compile_call *c = o->current;
@@ -84,11 +95,10 @@ static int compile_callback(void *context, int n, const mx_array *in, int max_ou
         keep_trace(o, c->key, c->result, nresult, results.n - nresult) == 0)
       count = py_lend_all(&results, max_out, out);
   }
-  if (o->inputs) { /* what the function left alone goes back, also after a failure */
+  if (o->inputs) {
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
-    int m = captured.n < c->nstate ? captured.n : c->nstate;
-    if (py_tree_replace(o->inputs, state, captured.v, m) < 0) count = -1;
+    if (restore_inputs(o, state, &captured, c->nstate, count < 0) < 0) count = -1;
     if (type) PyErr_Restore(type, value, traceback);
   }
 done:

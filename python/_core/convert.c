@@ -204,7 +204,15 @@ static int scan_shape(PyObject *o, list_scan *s) {
   return 0;
 }
 
+static int ragged(void) {
+  PyErr_SetString(PyExc_ValueError, "[array] expected lists of one length at each depth, got a ragged one");
+  return -1;
+}
+
+/* Asking an element what it is, or for its value, may run Python code, which may change the lists: each
+   element is held, and a place that is gone is NULL. */
 static int scan_types(PyObject *o, int depth, list_scan *s) {
+  if (!o) return ragged();
   if (depth == s->ndim) {
     scalar_class c = classify(o);
     if (c == NOT_SCALAR) {
@@ -225,18 +233,17 @@ static int scan_types(PyObject *o, int depth, list_scan *s) {
       s->arrays = true;
       return 0;
     }
-    if (classify(o) == NOT_SCALAR) return bad_type(o);
-    PyErr_SetString(PyExc_ValueError, "[array] expected lists of one length at each depth, got a ragged one");
-    return -1;
+    return classify(o) == NOT_SCALAR ? bad_type(o) : ragged();
   }
   Py_ssize_t n = list_size(o);
-  if (n != s->shape[depth] && !s->arrays) {
-    PyErr_SetString(PyExc_ValueError, "[array] expected lists of one length at each depth, got a ragged one");
-    return -1;
+  if (n != s->shape[depth] && !s->arrays) return ragged();
+  int r = 0;
+  for (Py_ssize_t i = 0; r == 0 && i < n; i++) {
+    PyObject *e = Py_XNewRef(list_item(o, i));
+    r = scan_types(e, depth + 1, s);
+    Py_XDECREF(e);
   }
-  for (Py_ssize_t i = 0; i < n; i++)
-    if (scan_types(list_item(o, i), depth + 1, s) < 0) return -1;
-  return 0;
+  return r;
 }
 
 static int store(PyObject *o, mx_dtype t, void *out) {
@@ -277,19 +284,21 @@ static int store(PyObject *o, mx_dtype t, void *out) {
 }
 
 static int fill(PyObject *o, int depth, const list_scan *s, mx_dtype t, size_t size, char **out) {
+  if (!o || (depth == s->ndim && is_list(o))) return ragged();
   if (depth == s->ndim) {
-    if (is_list(o) || store(o, t, *out) < 0) return -1;
+    if (store(o, t, *out) < 0) return -1;
     *out += size;
     return 0;
   }
   /* The list may have changed since the scan: check again. */
-  if (!is_list(o) || list_size(o) != s->shape[depth]) {
-    PyErr_SetString(PyExc_ValueError, "[array] expected lists of one length at each depth, got a ragged one");
-    return -1;
+  if (!is_list(o) || list_size(o) != s->shape[depth]) return ragged();
+  int r = 0;
+  for (Py_ssize_t i = 0; r == 0 && i < s->shape[depth]; i++) {
+    PyObject *e = Py_XNewRef(list_item(o, i));
+    r = fill(e, depth + 1, s, t, size, out);
+    Py_XDECREF(e);
   }
-  for (Py_ssize_t i = 0; i < s->shape[depth]; i++)
-    if (fill(list_item(o, i), depth + 1, s, t, size, out) < 0) return -1;
-  return 0;
+  return r;
 }
 
 static mx_array stack_list(PyObject *o, int dtype) {
@@ -384,12 +393,19 @@ mx_array py_weak_array(PyObject *o, mx_dtype like) {
   return a;
 }
 
+/* The array of an operand whose partner is converted too: that may run Python code, which may put another
+   array in the object. */
+static mx_array beside(PyObject *array, PyObject *partner) {
+  mx_array a = py_handle(array);
+  return py_is_array(partner) || classify(partner) != NOT_SCALAR ? a : py_lend(a);
+}
+
 int py_operands(PyObject *x, PyObject *y, mx_array *a, mx_array *b) {
   if (py_is_array(x)) {
-    *a = py_handle(x);
+    *a = beside(x, y);
     *b = py_weak_array(y, mx_dtype_of(*a));
   } else if (py_is_array(y)) {
-    *b = py_handle(y);
+    *b = beside(y, x);
     *a = py_weak_array(x, mx_dtype_of(*b));
   } else {
     *a = py_to_array(x, -1);

@@ -197,6 +197,8 @@ static inline bool py_none(const frame *f, int i) { return f->none >> i & 1; }
 /* ---- Numbers ---- */
 /* An integer from an int or anything with __index__; -1 with the exception set on failure. */
 int py_int64(PyObject *o, int64_t *value);
+/* An int, or an object that stands for one, such as an integer scalar of NumPy. */
+bool py_is_integer(PyObject *o);
 PyObject *py_shape_tuple(mx_ints shape);
 /* The integers of an int or a sequence; *out comes from PyMem_Malloc. Returns their number, or -1 with an
  * exception. */

@@ -242,12 +242,42 @@ done:
   return final;
 }
 
+/* The function with keyword arguments bound to it. */
+static PyObject *bind(PyObject *function, PyObject *kwargs) {
+  PyObject *functools = PyImport_ImportModule("functools"),
+           *partial = functools ? PyObject_GetAttrString(functools, "partial") : NULL;
+  PyObject *only = partial ? PyTuple_Pack(1, function) : NULL,
+           *bound = only ? PyObject_Call(partial, only, kwargs) : NULL;
+  Py_XDECREF(functools);
+  Py_XDECREF(partial);
+  Py_XDECREF(only);
+  return bound;
+}
+
+/* Keyword arguments are constants, which the vjp is called with too. The other rules have no place for them.
+ */
+static PyObject *with_constants(const callable_object *o, PyObject *args, PyObject *kwargs) {
+  leaves arrays = {0};
+  PyObject *function = NULL, *vjp = NULL, *r = NULL;
+  if (py_tree_leaves(kwargs, &arrays, false) < 0) goto done;
+  if (arrays.n || o->jvp || o->vmap)
+    PyErr_SetString(PyExc_ValueError, arrays.n
+                                          ? "[custom_function] expected arrays as positional arguments, "
+                                            "got one by keyword"
+                                          : "[custom_function] expected positional arguments alone beside "
+                                            "a jvp or vmap, got keyword arguments");
+  else if ((function = bind(o->function, kwargs)) && (vjp = bind(o->vjp, kwargs)))
+    r = with_rules(function, args, (rule){.vjp = vjp}, custom_pullback);
+done:
+  py_leaves_free(&arrays);
+  Py_XDECREF(function);
+  Py_XDECREF(vjp);
+  return r;
+}
+
 static PyObject *custom_invoke(callable_object *o, PyObject *args, PyObject *kwargs) {
   if (!o->vjp && !o->jvp && !o->vmap) return PyObject_Call(o->function, args, kwargs);
-  if (kwargs && PyDict_Size(kwargs)) {
-    PyErr_SetString(PyExc_ValueError, "[custom_function] keyword arguments are not supported beside rules");
-    return NULL;
-  }
+  if (kwargs && PyDict_Size(kwargs)) return with_constants(o, args, kwargs);
   return with_rules(o->function, args, (rule){.vjp = o->vjp, .jvp = o->jvp, .vmap = o->vmap},
                     custom_pullback);
 }
@@ -255,14 +285,8 @@ static PyObject *custom_invoke(callable_object *o, PyObject *args, PyObject *kwa
 static PyObject *checkpoint_invoke(callable_object *o, PyObject *args, PyObject *kwargs) {
   if (!kwargs || PyDict_Size(kwargs) == 0)
     return with_rules(o->function, args, (rule){.vjp = o->function}, checkpoint_pullback);
-  PyObject *functools = PyImport_ImportModule("functools"),
-           *partial = functools ? PyObject_GetAttrString(functools, "partial") : NULL;
-  PyObject *only = partial ? PyTuple_Pack(1, o->function) : NULL,
-           *bound = only ? PyObject_Call(partial, only, kwargs) : NULL;
+  PyObject *bound = bind(o->function, kwargs);
   PyObject *r = bound ? with_rules(bound, args, (rule){.vjp = bound}, checkpoint_pullback) : NULL;
-  Py_XDECREF(functools);
-  Py_XDECREF(partial);
-  Py_XDECREF(only);
   Py_XDECREF(bound);
   return r;
 }
@@ -284,28 +308,29 @@ PyObject *py_custom_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
   }
   return (PyObject *)py_new_callable(type, function, custom_invoke);
 }
-static PyObject *set_rule(PyObject **slot, PyObject *function) {
+/* Returns the function itself, so that a rule may be defined under its name. */
+static PyObject *set_rule(PyObject *self, PyObject **slot, PyObject *function) {
   if (!PyCallable_Check(function)) {
     PyErr_SetString(PyExc_TypeError, "expected a function");
     return NULL;
   }
   py_set(slot, Py_NewRef(function));
-  return Py_NewRef(function);
+  return Py_NewRef(self);
 }
 static PyObject *custom_vjp(PyObject *o, PyObject *function) {
-  return set_rule(&((callable_object *)o)->vjp, function);
+  return set_rule(o, &((callable_object *)o)->vjp, function);
 }
 static PyObject *custom_jvp(PyObject *o, PyObject *function) {
-  return set_rule(&((callable_object *)o)->jvp, function);
+  return set_rule(o, &((callable_object *)o)->jvp, function);
 }
 static PyObject *custom_vmap(PyObject *o, PyObject *function) {
-  return set_rule(&((callable_object *)o)->vmap, function);
+  return set_rule(o, &((callable_object *)o)->vmap, function);
 }
 
 PyMethodDef py_custom_methods[] = {
     {"vjp", custom_vjp, METH_O,
      "vjp($self, f, /)\n--\n\nSets the reverse rule f(primals, cotangents, outputs) -> gradients of the "
-     "primals."},
+     "primals. The call's keyword arguments, which are constants, are passed to it too."},
     {"jvp", custom_jvp, METH_O,
      "jvp($self, f, /)\n--\n\nSets the forward rule f(primals, tangents) -> tangents of the outputs."},
     {"vmap", custom_vmap, METH_O,

@@ -1,5 +1,6 @@
 /* grad, value_and_grad, vjp, jvp. */
 #include "transforms.h"
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- value_and_grad ---- */
@@ -161,7 +162,12 @@ done:
   return r;
 }
 
-/* argnums as a tuple of distinct, nonnegative ints. */
+static int ascending(const void *a, const void *b) {
+  int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+  return (x > y) - (x < y);
+}
+
+/* argnums as a tuple of distinct, nonnegative ints, in the order of the arguments. */
 static PyObject *read_argnums(PyObject *o) {
   int64_t *v;
   int n = py_int_list(o, &v);
@@ -171,6 +177,7 @@ static PyObject *read_argnums(PyObject *o) {
     PyErr_Format(large ? PyExc_ValueError : PyExc_TypeError, "[grad] expected ints as argnums, got %R", o);
     return NULL;
   }
+  qsort(v, (size_t)n, sizeof *v, ascending);
   PyObject *t = PyTuple_New(n);
   for (int i = 0; t && i < n; i++) {
     bool again = false;
@@ -219,6 +226,10 @@ static PyObject *make_gradient(frame *f, bool value) {
   else if (!named)
     o->argnums = Py_BuildValue("(i)", 0);
   if (!o->argnums && (py_given(f, 1) || !named)) goto fail;
+  if (!named && PyTuple_Size(o->argnums) == 0) {
+    PyErr_SetString(PyExc_ValueError, "[grad] expected an argument to differentiate by, got none");
+    goto fail;
+  }
   return (PyObject *)o;
 fail:
   Py_DECREF(o);
@@ -231,8 +242,9 @@ FUNCTION(value_and_grad, GRADIENT_SIGNATURE " -> Callable[..., tuple[Any, Any]]"
          "starts with one. "
          "argnums: the positions (int or sequence; 0 when neither is given) and argnames: the keywords to "
          "differentiate by; "
-         "each may be a tree of arrays. The gradient has the trees' form: a tuple for several positions, and "
-         "(positional, "
+         "each may be a tree of arrays. The gradient has the trees' form: a tuple for several positions, in "
+         "ascending "
+         "order, and (positional, "
          "{name: gradient}) with argnames.") {
   return make_gradient(f, true);
 }

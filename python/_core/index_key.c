@@ -23,7 +23,10 @@ static int add_item(key_items *k, item i) {
 
 static int add_int(key_items *k, PyObject *o, int axis) {
   int64_t i, n = mx_dim(k->a, axis);
-  if (py_int64(o, &i) < 0) return -1;
+  if (py_int64(o, &i) < 0)
+    return PyErr_ExceptionMatches(PyExc_OverflowError)
+               ? fail(PyExc_IndexError, "[index] expected an index of 64 bits, got a larger one")
+               : -1;
   if (i < -n || i >= n) {
     PyErr_Format(PyExc_IndexError, "[index] index %lld is out of range for axis %d with size %lld",
                  (long long)i, axis, (long long)n);
@@ -99,7 +102,7 @@ static bool is_mask(mx_array a) { return a && mx_dtype_of(a) == MX_BOOL; }
 /* An index array from an array, a list of ints, or a buffer of integers; NULL without an exception for
  * another object. */
 static mx_array index_array(PyObject *o) {
-  if (py_is_array(o)) return py_handle(o);
+  if (py_is_array(o)) return py_lend(py_handle(o));
   if (PyList_Check(o) || (PyObject_CheckBuffer(o) && !PyBytes_Check(o))) return py_to_array(o, -1);
   return NULL;
 }
@@ -145,7 +148,7 @@ static int add_named(key_items *k, PyObject *o, mx_array indices, int axis) {
 
 int py_read_key(key_items *k, mx_array a, PyObject *key, bool places) {
   memset(k, 0, sizeof *k);
-  k->a = a;
+  k->a = py_lend(a); /* reading an item may run Python code, which may put another array in the object */
   Py_ssize_t n = PyTuple_Check(key) ? PyTuple_Size(key) : 1;
   int ndim = mx_ndim(a), axis = 0;
   key_arrays arrays;

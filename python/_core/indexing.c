@@ -332,7 +332,10 @@ static mx_array update_mask(const key_items *k, mx_array v) {
 
 mx_array py_update(mx_array a, PyObject *key, mx_array value, mx_update_mode mode) {
   key_items k;
-  if (py_read_key(&k, a, key, mode != MX_UPDATE_SET) < 0) return NULL;
+  if (PyBool_Check(key) && mode == MX_UPDATE_SET) /* all or nothing */
+    k = (key_items){.a = a, .mask = mx_bool(key == Py_True)};
+  else if (py_read_key(&k, a, key, mode != MX_UPDATE_SET) < 0)
+    return NULL;
   mx_array v = mx_dtype_of(value) == mx_dtype_of(a) ? value : mx_astype(value, mx_dtype_of(a));
   if (k.mask && mode != MX_UPDATE_SET) {
     PyErr_SetString(PyExc_ValueError, "[at] expected a boolean mask of 1 dimension or more, got 0");
@@ -344,6 +347,7 @@ mx_array py_update(mx_array a, PyObject *key, mx_array value, mx_update_mode mod
 }
 
 mx_array py_update_value(PyObject *o, mx_dtype t) {
+  if (py_is_array(o)) return py_lend(py_handle(o)); /* the key is read after it, and may run Python code */
   if (py_is_operand(o)) return py_weak_array(o, t);
   PyErr_SetString(o == Py_None ? PyExc_TypeError : PyExc_ValueError,
                   "[at] expected an array or a scalar as the new value");
@@ -352,7 +356,7 @@ mx_array py_update_value(PyObject *o, mx_dtype t) {
 
 int py_array_setitem(PyObject *self, PyObject *key, PyObject *value) {
   mx_scope s = mx_scope_open();
-  mx_array a = py_handle(self), v = py_update_value(value, mx_dtype_of(a));
+  mx_array a = py_lend(py_handle(self)), v = py_update_value(value, mx_dtype_of(a));
   mx_array r = v ? py_update(a, key, v, MX_UPDATE_SET) : NULL;
   int status = r ? py_assign(self, r) : -1;
   mx_scope_close(&s);

@@ -283,13 +283,28 @@ static mx_array from_tensor(const dl_tensor *t, bool read_only, void (*release)(
                                      owner));
 }
 
+/* Asks for version 1, which can say "read-only"; older objects don't know the question. */
+static PyObject *ask_capsule(PyObject *o) {
+  PyObject *method = PyObject_GetAttrString(o, "__dlpack__"), *none = method ? PyTuple_New(0) : NULL;
+  PyObject *version = none ? Py_BuildValue("{s(ii)}", "max_version", 1, 0) : NULL;
+  PyObject *r = version ? PyObject_Call(method, none, version) : NULL;
+  if (!r && version && PyErr_ExceptionMatches(PyExc_TypeError)) {
+    PyErr_Clear();
+    r = PyObject_CallNoArgs(method);
+  }
+  Py_XDECREF(method);
+  Py_XDECREF(none);
+  Py_XDECREF(version);
+  return r;
+}
+
 mx_array py_from_dlpack(PyObject *o) {
   if (!PyCapsule_CheckExact(o) && !PyObject_HasAttrString(o, "__dlpack__")) {
     PyErr_Format(PyExc_TypeError, "[from_dlpack] expected an object with __dlpack__, got %R",
                  (PyObject *)Py_TYPE(o));
     return NULL;
   }
-  PyObject *capsule = PyCapsule_CheckExact(o) ? Py_NewRef(o) : PyObject_CallMethod(o, "__dlpack__", NULL);
+  PyObject *capsule = PyCapsule_CheckExact(o) ? Py_NewRef(o) : ask_capsule(o);
   if (!capsule) return NULL;
   mx_array a = NULL;
   if (PyCapsule_IsValid(capsule, "dltensor")) {

@@ -222,7 +222,7 @@ FUNCTION_AND_METHOD(
     "A list of parts along an axis: an int gives that many equal ones, a sequence where to cut.") {
   int64_t *at = NULL;
   int parts, axis = (int)f->v[2].i;
-  bool equal = PyLong_Check(f->v[1].o);
+  bool equal = py_is_integer(f->v[1].o);
   int n = py_int_list(f->v[1].o, &at);
   if (n < 0) return py_wrong_argument(f, 1, "an int or a sequence of ints");
   parts = equal ? (at[0] > 0 && at[0] < INT32_MAX ? (int)at[0] : 0) : n + 1;

@@ -71,6 +71,16 @@ int py_tree_leaves(PyObject *tree, leaves *l, bool only_arrays) {
   return r;
 }
 
+/* The tuple as one of a subclass, such as a named tuple. Takes over the reference. */
+static PyObject *of_type(PyTypeObject *type, PyObject *tuple) {
+  if (type == &PyTuple_Type) return tuple;
+  bool named = PyObject_HasAttrString((PyObject *)type, "_fields");
+  PyObject *r = named ? PyObject_Call((PyObject *)type, tuple, NULL)
+                      : PyObject_CallFunctionObjArgs((PyObject *)type, tuple, NULL);
+  Py_DECREF(tuple);
+  return r;
+}
+
 static PyObject *build(PyObject *tree, PyObject *const *values, int n, int *next) {
   bool state = is_random_state(tree);
   if (state || py_is_array(tree)) {
@@ -101,7 +111,7 @@ static PyObject *build(PyObject *tree, PyObject *const *values, int n, int *next
       else
         PyTuple_SetItem(t, i, e);
     }
-    return t;
+    return t ? of_type(Py_TYPE(tree), t) : NULL;
   }
   if (PyDict_Check(tree)) {
     PyObject *d = PyDict_New(), *key, *value;
@@ -235,6 +245,20 @@ static int hash_object(PyObject *o, int tag, uint64_t *h) {
   *h = mix(mix(*h, (uint64_t)tag), (uint64_t)x);
   return 0;
 }
+/* Not by its hash: -1 and -2 have the same, and so have large ints that differ by a multiple of 2^61 - 1. */
+static int hash_int(PyObject *o, uint64_t *h) {
+  int over;
+  int64_t v = PyLong_AsLongLongAndOverflow(o, &over);
+  *h = mix(*h, TAG_INT);
+  if (!over) return *h = mix(*h, (uint64_t)v), 0;
+  PyObject *digits = PyNumber_ToBase(o, 16);
+  int r = digits ? hash_object(digits, TAG_STR, h) : -1;
+  Py_XDECREF(digits);
+  return r;
+}
+static int hash_key(PyObject *key, uint64_t *h) {
+  return PyLong_Check(key) ? hash_int(key, h) : hash_object(key, TAG_STR, h);
+}
 
 static int hash_array(mx_array a, uint64_t *h, bool shapeless) {
   mx_ints s = mx_shape_ints(a);
@@ -248,11 +272,7 @@ static int hash_tree(PyObject *o, uint64_t *h, bool shapeless) {
   if (is_random_state(o)) return *h = mix(*h, TAG_ARRAY), 0;
   if (o == Py_None) return *h = mix(*h, TAG_NONE), 0;
   if (PyBool_Check(o)) return *h = mix(mix(*h, TAG_BOOL), o == Py_True), 0;
-  if (PyLong_Check(o)) { /* not by its hash: -1 and -2 have the same */
-    int over;
-    int64_t v = PyLong_AsLongLongAndOverflow(o, &over);
-    return over ? hash_object(o, TAG_INT, h) : (*h = mix(mix(*h, TAG_INT), (uint64_t)v), 0);
-  }
+  if (PyLong_Check(o)) return hash_int(o, h);
   if (PyUnicode_Check(o)) return hash_object(o, TAG_STR, h);
   if (PyFloat_Check(o)) {
     double x = PyFloat_AsDouble(o);
@@ -264,6 +284,7 @@ static int hash_tree(PyObject *o, uint64_t *h, bool shapeless) {
     bool list = PyList_Check(o);
     Py_ssize_t n = list ? PyList_Size(o) : PyTuple_Size(o);
     *h = mix(mix(*h, list ? TAG_LIST : TAG_TUPLE), (uint64_t)n);
+    if (!list && Py_TYPE(o) != &PyTuple_Type) *h = mix(*h, (uint64_t)(uintptr_t)Py_TYPE(o));
     for (Py_ssize_t i = 0; i < n; i++)
       if (py_tree_hash(list ? PyList_GetItem(o, i) : PyTuple_GetItem(o, i), h, shapeless) < 0) return -1;
     return 0;
@@ -272,7 +293,7 @@ static int hash_tree(PyObject *o, uint64_t *h, bool shapeless) {
     PyObject *key, *value;
     *h = mix(mix(*h, TAG_DICT), (uint64_t)PyDict_Size(o));
     for (Py_ssize_t at = 0; PyDict_Next(o, &at, &key, &value);)
-      if (hash_object(key, TAG_STR, h) < 0 || py_tree_hash(value, h, shapeless) < 0) return -1;
+      if (hash_key(key, h) < 0 || py_tree_hash(value, h, shapeless) < 0) return -1;
     return 0;
   }
   if (py_is_dtype(o)) return *h = mix(mix(*h, TAG_OTHER), (uint64_t)py_dtype_value(o)), 0;

@@ -350,3 +350,29 @@ def test_streams_and_devices():
     assert a.item() == 2 and mx.add(1, 2, stream=s).item() == 3 and mx.add(1, 2, stream=mx.cpu).item() == 3
     mx.synchronize(s)
     assert mx.is_available(mx.cpu) and mx.Device(mx.cpu) == mx.cpu
+
+
+def test_reversed_walks_the_first_axis_backwards():
+    assert [x.tolist() for x in reversed(mx.arange(6).reshape(3, 2))] == [[4, 5], [2, 3], [0, 1]]
+    with pytest.raises(TypeError):
+        reversed(mx.array(1))
+
+
+def test_ints_of_numpy_serve_as_ints():
+    x = mx.arange(6)
+    assert [p.shape for p in mx.split(x, np.int64(3))] == [(2,)] * 3
+    assert [p.shape for p in mx.split(x, np.array(3))] == [(2,)] * 3
+    assert [p.shape for p in mx.split(x, np.array([1, 3]))] == [(1,), (2,), (3,)]
+    assert mx.zeros(np.array([2, 3])).shape == (2, 3)
+    assert x.reshape(np.array([3, 2])).shape == (3, 2)
+    assert mx.zeros(np.int32(4)).shape == (4,)
+
+
+def test_from_dlpack_takes_read_only_arrays_and_never_writes_to_them():
+    source = np.arange(4, dtype=np.float32)
+    source.flags.writeable = False
+    x = mx.from_dlpack(source)
+    assert not np.asarray(x).flags.writeable
+    x[0] = 5
+    assert x.tolist() == [5, 1, 2, 3]
+    assert source.tolist() == [0, 1, 2, 3]

@@ -322,3 +322,21 @@ def test_only_the_last_value_set_in_one_place_has_a_gradient():
         batch = mx.broadcast_to(u, (3, *u.shape))
         assert mx.grad(lambda u, f=f: mx.vmap(f)(u).sum())(batch).tolist() == [expected] * 3
         assert mx.jvp(lambda u, f=f: f(u).sum(), [u], [u])[1][0].item() == sum(map(sum, expected))
+
+
+def test_an_int_of_more_than_64_bits_is_an_index_error():
+    x = mx.arange(6).reshape(2, 3)
+    for key in (2**70, (2**70,), (0, -(2**70))):
+        with pytest.raises(IndexError):
+            x[key]
+    assert x[-(2**70) : 2**70].shape == (2, 3)
+
+
+def test_assigning_to_true_sets_everything_and_to_false_nothing():
+    x = mx.arange(6).reshape(2, 3)
+    x[False] = 7
+    assert x.tolist() == [[0, 1, 2], [3, 4, 5]]
+    x[True] = mx.array([7, 8, 9])
+    assert x.tolist() == [[7, 8, 9], [7, 8, 9]]
+    with pytest.raises(ValueError):
+        x[True]

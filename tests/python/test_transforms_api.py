@@ -5,6 +5,7 @@ import threading
 import time
 import weakref
 from functools import partial
+from typing import NamedTuple
 
 import mlx.core as mx
 import pytest
@@ -408,3 +409,100 @@ def test_rope_has_a_derivative_in_its_frequencies(traditional):
         batch = mx.stack([freqs, 2 * freqs])
         each = mx.vmap(mx.grad(lambda f, at=offset: loss(f, at)))(batch)
         assert mx.allclose(each[0], mx.grad(loss)(freqs, offset), rtol=1e-4).item()
+
+
+class Pair(NamedTuple):
+    a: object
+    b: object
+
+
+class Row(tuple):
+    pass
+
+
+def test_named_tuples_and_subclasses_of_tuple_stay_what_they_are():
+    x = mx.ones(2)
+    swap = [mx.compile, mx.vmap, mx.checkpoint]
+    for transform in swap:
+        r = transform(lambda p: Pair(p.b, p.a + p.b))(Pair(x, 2 * x))
+        assert type(r) is Pair
+        assert r.b.tolist() == [3, 3]
+    g = mx.grad(lambda p: (p.a * p.b).sum())(Pair(x, 2 * x))
+    assert type(g) is Pair
+    assert g.a.tolist() == [2, 2]
+    assert type(mx.compile(lambda x: Row([x]))(x)) is Row
+
+
+def test_compile_tells_ints_with_the_same_hash_apart():
+    x = mx.ones(1)
+    f = mx.compile(lambda d: sum(int(k) * v for k, v in d.items()))
+    assert [f({-1: x}).item(), f({-2: x}).item()] == [-1, -2]
+    f = mx.compile(lambda n, x: x * (n % 7))
+    big = [2**70, 2**70 + 2**61 - 1]
+    assert [f(n, x).item() for n in big] == [n % 7 for n in big]
+
+
+def test_compile_tells_kinds_of_tuples_apart():
+    x = mx.ones(1)
+    f = mx.compile(lambda p: p[0] * (2 if isinstance(p, Pair) else 3))
+    assert [f(Pair(x, x)).item(), f((x, x)).item()] == [2, 3]
+
+
+def test_argnums_give_gradients_in_the_order_of_the_arguments():
+    x, y = mx.array(1.0), mx.array(3.0)
+    for argnums in ([0, 1], [1, 0], (1, 0)):
+        gx, gy = mx.grad(lambda x, y: x * y * y, argnums=argnums)(x, y)
+        assert (gx.item(), gy.item()) == (9, 6)
+    for argnums in ([], ()):
+        with pytest.raises(ValueError):
+            mx.grad(lambda x: x, argnums=argnums)
+
+
+def test_a_rule_may_be_defined_under_the_functions_name():
+    @mx.custom_function
+    def f(x):
+        return 2 * x
+
+    itself = f
+
+    @f.vjp
+    def f(primal, cotangent, output):
+        return 5 * cotangent
+
+    assert f is itself
+    assert mx.grad(f)(mx.array(1.0)).item() == 5
+
+
+def test_state_is_as_it_was_after_a_trace_that_failed():
+    state = {"a": mx.array(1.0), "b": [mx.array(2.0)]}
+    fails = True
+
+    @partial(mx.compile, inputs=state, outputs=state)
+    def f(x):
+        state["a"] = state["a"] + x
+        state["b"][0] = state["b"][0] * state["a"]
+        if fails:
+            raise KeyError("no")
+        return state["a"] * 1
+
+    with pytest.raises(KeyError):
+        f(mx.array(3.0))
+    assert (state["a"].item(), state["b"][0].item()) == (1, 2)
+    fails = False
+    assert f(mx.array(3.0)).item() == 4
+    assert state["b"][0].item() == 8
+
+
+def test_keyword_arguments_of_a_custom_function_are_constants_that_its_vjp_gets():
+    f = mx.custom_function(lambda x, scale=1, names=(): scale * x)
+    f.vjp(lambda primal, cotangent, output, scale=1, names=(): cotangent * scale * 10 + len(names))
+    x = mx.array(1.0)
+    assert f(x, scale=3).item() == 3
+    assert mx.grad(lambda x: f(x, scale=3, names=["a", "b"]))(x).item() == 32
+    assert mx.grad(lambda x: f(x))(x).item() == 10
+    with pytest.raises(ValueError, match="by keyword"):
+        f(x, scale=x)
+    g = mx.custom_function(lambda x, scale=1: scale * x)
+    g.jvp(lambda primal, tangent: tangent)
+    with pytest.raises(ValueError, match="positional"):
+        g(x, scale=3)

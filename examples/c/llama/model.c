@@ -62,6 +62,12 @@ static double number(const struct model *m, const char *key, double otherwise) {
   return e && e->kind == MX_META_INT ? (double)e->integer : otherwise;
 }
 
+/* A size from the metadata, 0 when it is absent or no sensible size. */
+static int size_of(const struct model *m, const char *key, int otherwise) {
+  double x = number(m, key, otherwise);
+  return x >= 0 && x <= 1 << 24 ? (int)x : 0;
+}
+
 /* The wavelengths of llama 3's rope: base^(2i/D), stretched by the factors in the file. */
 static mx_array stretched_frequencies(const struct model *m, mx_array factors) {
   mx_array exponents = mx_arange(0, m->rope_dims, 2, MX_FLOAT32);
@@ -74,17 +80,19 @@ static int read_hyperparameters(struct model *m, int64_t *features, int64_t *hid
   if (!architecture || architecture->kind != MX_META_STRING || strcmp(architecture->string, "llama"))
     return mx_error_set(MX_INVALID_ARGUMENT,
                         "[llama] expected the architecture 'llama' in the file, got another");
-  *features = (int64_t)number(m, "llama.embedding_length", 0);
-  *hidden = (int64_t)number(m, "llama.feed_forward_length", 0);
-  m->layers = (int)number(m, "llama.block_count", 0);
-  m->heads = (int)number(m, "llama.attention.head_count", 0);
-  m->key_heads = (int)number(m, "llama.attention.head_count_kv", m->heads);
+  *features = size_of(m, "llama.embedding_length", 0);
+  *hidden = size_of(m, "llama.feed_forward_length", 0);
+  m->layers = size_of(m, "llama.block_count", 0);
+  m->heads = size_of(m, "llama.attention.head_count", 0);
+  m->key_heads = size_of(m, "llama.attention.head_count_kv", m->heads);
   m->norm_epsilon = number(m, "llama.attention.layer_norm_rms_epsilon", 1e-5);
   m->rope_base = number(m, "llama.rope.freq_base", 10000);
   if (*features < 1 || *hidden < 1 || m->layers < 1 || m->layers > 1000 || m->heads < 1 || m->key_heads < 1)
     return mx_error_set(MX_INVALID_ARGUMENT, "[llama] expected the model's sizes in the metadata, got none");
-  m->head_dim = (int)number(m, "llama.attention.key_length", (double)(*features / m->heads));
-  m->rope_dims = (int)number(m, "llama.rope.dimension_count", m->head_dim);
+  m->head_dim = size_of(m, "llama.attention.key_length", (int)(*features / m->heads));
+  m->rope_dims = size_of(m, "llama.rope.dimension_count", m->head_dim);
+  if (m->head_dim < 1 || m->rope_dims < 1)
+    return mx_error_set(MX_INVALID_ARGUMENT, "[llama] expected heads of 1 or more features, got none");
   return 0;
 }
 
