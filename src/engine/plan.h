@@ -55,8 +55,8 @@ struct mxi_plan {
 };
 
 struct mxi_plan *mxi_plan_new(void);
-/* Lets go of what it holds; keeps the memory, unless it is much, for the next. Not under the planning lock: it may release
- * anything. */
+/* Lets go of what it holds; keeps the memory, unless it is much, for the next. Not under the planning lock:
+ * it may release anything. */
 void mxi_plan_free(struct mxi_plan *p);
 
 /* With the planning lock held (queue.h): */
