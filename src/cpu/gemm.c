@@ -151,14 +151,14 @@ static void tile_task(void *ctx, int64_t i) {
 }
 
 /* ---- Blocks ---- */
-/* Cuts a block into slivers, panels and tasks. Tasks are about 6 slivers x 8 panels, fewer where that would
+/* Cuts a block into slivers, panels and tasks. Tasks are about 3 slivers x 8 panels, fewer where that would
    leave threads idle. */
 static void cut_tasks(struct step *s) {
   const struct mxi_gemm_kernels *kern = s->plan->kern;
   s->height = mxi_ceil_div(s->mc, mxi_ceil_div(s->mc, kern->mr));
   s->slivers = mxi_ceil_div(s->mc, s->height);
   s->panels = mxi_ceil_div(s->nc, kern->nr);
-  s->task_slivers = even_cut(s->slivers, 6, 1);
+  s->task_slivers = even_cut(s->slivers, 3, 1);
   s->task_panels = even_cut(s->panels, 8, 1);
   int64_t threads = s->plan->parallel ? mxi_pool_size() : 1;
   while (threads > 1 &&
