@@ -7,6 +7,7 @@
 
 static struct mxi_stream first_cpu_stream = {.device = {MX_CPU_DEVICE, 0}, .index = 0};
 static atomic_int stream_count = 1;
+static _Atomic(mx_stream) last_stream = &first_cpu_stream;
 static mx_device initial_device = {MX_CPU_DEVICE, 0}; // guarded by lock
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -60,6 +61,8 @@ mx_stream mx_stream_new(mx_device d) {
   if (!s) return NULL;
   s->device = d;
   s->index = atomic_fetch_add(&stream_count, 1);
+  s->earlier = atomic_load(&last_stream);
+  while (!atomic_compare_exchange_weak(&last_stream, &s->earlier, s)) continue;
   return s;
 }
 

@@ -5,7 +5,8 @@
 struct mxi_stream {
   mx_device device;
   int index;
-  struct mxi_queue *queue; /* the engine's; created at the first eval on it */
+  struct mxi_queue *queue;    /* the engine's; created at the first eval on it */
+  struct mxi_stream *earlier; /* the stream made before it: streams live as long as the process */
 };
 /* The stream new nodes of this thread go to. */
 mx_stream mxi_ambient_stream(void);
