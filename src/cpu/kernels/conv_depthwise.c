@@ -1,4 +1,5 @@
 #include "cpu/kernels/conv_depthwise.h"
+#include "cpu/kernels/multiply_add.h"
 #include "cpu/simd.h"
 
 #if defined(__clang__)
@@ -7,23 +8,6 @@
 #define UNROLL _Pragma("GCC unroll 8")
 #endif
 enum { BLOCK = 8 /* pixels at a time: accumulators, one vector of weights, and room to spare */ };
-
-MXI_INLINE vf32 multiply_add_f32(vf32 a, vf32 b, vf32 c) {
-#if defined(__FMA__)
-  return mxi_fma_f32(a, b, c);
-#else
-  return a * b + c;
-#endif
-}
-MXI_INLINE vf64 multiply_add_f64(vf64 a, vf64 b, vf64 c) {
-#if defined(__AVX512F__)
-  return (vf64)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
-#elif defined(__FMA__)
-  return (vf64)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
-#else
-  return a * b + c;
-#endif
-}
 
 /* The first n lanes, widened; and back. */
 MXI_INLINE vf32 read_f32(const float *p, int64_t n) {

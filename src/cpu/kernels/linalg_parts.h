@@ -1,29 +1,12 @@
 /* Operations of both element types under one kind of name, for kernels written once for float and double. */
 #ifndef MXI_CPU_KERNELS_LINALG_PARTS_H
 #define MXI_CPU_KERNELS_LINALG_PARTS_H
+#include "cpu/kernels/multiply_add.h"
 #include "cpu/simd.h"
 #include <math.h>
 
 MXI_INLINE vi32 mxi_load_index_f32(const int32_t *p) { return mxi_load_i32(p); }
 MXI_INLINE vi64 mxi_load_index_f64(const int64_t *p) { return mxi_load_i64(p); }
-/* Rounded once where the instruction set has it, else twice: no exact sum is worth what it would cost here.
- */
-MXI_INLINE vf32 multiply_add_f32(vf32 a, vf32 b, vf32 c) {
-#if defined(__FMA__)
-  return mxi_fma_f32(a, b, c);
-#else
-  return a * b + c;
-#endif
-}
-MXI_INLINE vf64 multiply_add_f64(vf64 a, vf64 b, vf64 c) {
-#if defined(__AVX512F__)
-  return (vf64)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
-#elif defined(__FMA__)
-  return (vf64)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
-#else
-  return a * b + c;
-#endif
-}
 MXI_INLINE vf32 magnitude_f32(vf32 x) { return (vf32)((vi32)x & 0x7fffffff); }
 MXI_INLINE vf64 magnitude_f64(vf64 x) { return (vf64)((vi64)x & INT64_MAX); }
 MXI_INLINE vf64 mxi_max_f64(vf64 a, vf64 b) { return mxi_blend_f64(a > b, a, b); }

@@ -7,23 +7,14 @@
  */
 #ifndef MXI_CPU_KERNELS_VDOUBLE_H
 #define MXI_CPU_KERNELS_VDOUBLE_H
+#include "cpu/kernels/multiply_add.h"
 #include "cpu/kernels/vmath64.h"
 #include <math.h>
 
-/* a * b + c in one rounding where that is fast: for sums that stand both. */
-MXI_INLINE vf64 mad_f64(vf64 a, vf64 b, vf64 c) {
-#if defined(__AVX512F__)
-  return (vf64)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
-#elif defined(__FMA__)
-  return (vf64)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
-#else
-  return a * b + c;
-#endif
-}
 MXI_INLINE vf64 series_f64(vf64 x, const double *c, int n) {
   vf64 p = D(c[n - 1]);
 #pragma GCC unroll 16
-  for (int i = n - 2; i >= 0; i--) p = mad_f64(p, x, D(c[i]));
+  for (int i = n - 2; i >= 0; i--) p = multiply_add_f64(p, x, D(c[i]));
   return p;
 }
 #define SERIES(x, ...) \
@@ -38,7 +29,7 @@ MXI_INLINE vf64 scale_f64(vf64 p, vi64 k) {
 /* x = k ln2 + r + low, |r| <= ln2/2; gives (e^r - 1 - r) / r^2. Adding 1.5 * 2^52 leaves k in the low bits of
    the sum. */
 MXI_INLINE vf64 exp_parts(vf64 x, vi64 *k, vf64 *r, vf64 *low) {
-  vf64 t = mad_f64(x, D(0x1.71547652b82fep+0), D(0x1.8p52)), n = t - D(0x1.8p52);
+  vf64 t = multiply_add_f64(x, D(0x1.71547652b82fep+0), D(0x1.8p52)), n = t - D(0x1.8p52);
   vf64 high = x - n * D(0x1.62e42feep-1), rest = n * D(0x1.a39ef35793c76p-33);
   *k = (vi64)t - (vi64)D(0x1.8p52);
   *r = high - rest;
@@ -51,14 +42,15 @@ MXI_INLINE vf64 exp_parts(vf64 x, vi64 *k, vf64 *r, vf64 *low) {
 MXI_INLINE vf64 mxi_d_exp(vf64 x) {
   vi64 k;
   vf64 r, low, q = exp_parts(clamp_f64(x, -746, 710), &k, &r, &low);
-  return scale_f64(D(1) + mad_f64(r * r, q, r), k);
+  return scale_f64(D(1) + multiply_add_f64(r * r, q, r), k);
 }
 /* Half of e^x - 1, as 2^1024 is no double, and what its last addition lost; the largest terms first, as they
    may cancel. */
 MXI_INLINE vf64 half_expm1(vf64 x, vf64 *lost) {
   vi64 k;
   vf64 r, low, q = exp_parts(x, &k, &r, &low), half = (vf64)((k + 1022) << 52);
-  vf64 head = mad_f64(half, r, half - D(0.5)), tail = half * mad_f64(r * r, q, low), y = head + tail;
+  vf64 head = multiply_add_f64(half, r, half - D(0.5)), tail = half * multiply_add_f64(r * r, q, low),
+       y = head + tail;
   *lost = tail - (y - head);
   return y;
 }
@@ -113,7 +105,7 @@ MXI_INLINE vf64 mxi_d_log(vf64 x) {
 }
 MXI_INLINE vf64 mxi_d_log2(vf64 x) {
   vf64 k, f = fraction_f64(x, &k);
-  return log_answers(x, mad_f64(log_sum(f, D(0), D(0)), D(0x1.71547652b82fep+0), k));
+  return log_answers(x, multiply_add_f64(log_sum(f, D(0), D(0)), D(0x1.71547652b82fep+0), k));
 }
 /* What 1 + x lost in rounding goes to the tail; where nothing need be scaled, f is x itself. */
 MXI_INLINE vf64 mxi_d_log1p(vf64 x) {
