@@ -134,6 +134,19 @@ static inline int load_npy(const char *path, struct stream *s) {
   return status;
 }
 
+/* The file holds these arrays under these names, in this order. */
+static inline void expect_arrays(mx_file f, int n, const char *const *names, const mx_array *arrays) {
+  assert_int_equal(mx_file_count(f), n);
+  for (int i = 0; i < n; i++) {
+    mx_array a = mx_file_array(f, i);
+    assert_string_equal(mx_file_name(f, i), names[i]);
+    assert_int_equal(mx_dtype_of(a), mx_dtype_of(arrays[i]));
+    assert_int_equal(mx_ndim(a), mx_ndim(arrays[i]));
+    for (int d = 0; d < mx_ndim(a); d++) assert_int_equal(mx_dim(a, d), mx_dim(arrays[i], d));
+    if (mx_size(a)) assert_memory_equal(mx_data(a), mx_data(arrays[i]), mx_nbytes(a));
+  }
+}
+
 /* From the path and from a stream, with the same outcome. */
 static inline int load_both(loader load, const struct bytes *b) {
   mx_error_clear();
