@@ -5,6 +5,7 @@
 #include "cpu/box.h"
 #include "cpu/cpu.h"
 #include "cpu/kernels/copy.h"
+#include "cpu/stream_bytes.h"
 
 enum {
   PANEL_COLUMNS = 8192, /* of a panel whose rows are copied one after the other */
@@ -13,7 +14,6 @@ enum {
       128, /* of a transposing panel: long enough for whole cache lines and pages on both sides */
   TRANSPOSE_COLUMNS = 256,
   SERIAL_ELEMENTS = 32768, /* work below this runs on the caller */
-  STREAM_BYTES = 1 << 25   /* results beyond this leave the caches before anyone reads them */
 };
 
 enum { COPY = -1 }; /* a mode beside those of mxi_update_mode */
@@ -114,7 +114,7 @@ static int run(int mode, int ndim, const int64_t *shape, struct mxi_strided dst,
   int64_t size = j.outer.size;
   if (!size) return 0;
   mxi_box_sort(&j.outer);
-  j.stream = mode == COPY && size * j.to_bytes >= STREAM_BYTES;
+  j.stream = mode == COPY && size * j.to_bytes >= MXI_STREAM_BYTES;
   plan_panels(&j);
   struct batches b = {.job = &j, .tiles = j.outer.size * j.tiles_down * j.tiles_across};
   int64_t panel = mxi_min(j.rows, j.tile_rows) * mxi_min(j.columns, j.tile_columns);

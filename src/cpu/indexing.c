@@ -5,15 +5,15 @@
 #include "cpu/copy.h"
 #include "cpu/cpu.h"
 #include "cpu/kernels/copy.h"
+#include "cpu/stream_bytes.h"
 #include <stdatomic.h>
 #include <string.h>
 
 enum {
-  RUN = 1024,             /* indices resolved at a time */
-  CHUNK = 32768,          /* elements of a chunk of the pool, about */
-  BIG_SLICE = 1 << 17,    /* slices that are worth the pool on their own */
-  STREAM_BYTES = 1 << 25, /* results beyond this leave the caches before anyone reads them */
-  SLICE_COLUMN = 256      /* of a strided slice: elements taken at a time from each index's slice */
+  RUN = 1024,          /* indices resolved at a time */
+  CHUNK = 32768,       /* elements of a chunk of the pool, about */
+  BIG_SLICE = 1 << 17, /* slices that are worth the pool on their own */
+  SLICE_COLUMN = 256   /* of a strided slice: elements taken at a time from each index's slice */
 };
 
 /* One array of indices, over the shape I of all of them. */
@@ -177,7 +177,7 @@ static void gather_chunk(void *ctx, int64_t i) {
 }
 
 static int run_gather(struct mxi_call *c, struct gather *g) {
-  g->stream = g->indices.size * g->slice * g->itemsize >= STREAM_BYTES;
+  g->stream = g->indices.size * g->slice * g->itemsize >= MXI_STREAM_BYTES;
   g->chunk = g->slice == 1 ? CHUNK / 2 : mxi_max(16, mxi_min(RUN, CHUNK / g->slice));
   MXI_TRY(mxi_parallel_for(mxi_ceil_div(g->indices.size, g->chunk), gather_chunk, g));
   return report_bad(c, &g->indices);

@@ -1,8 +1,9 @@
 /* rms_norm and layer_norm over the last axis. */
 #include "cpu/cpu.h"
 #include "cpu/kernels/rows.h"
+#include "cpu/stream_bytes.h"
 
-enum { CHUNK = 65536 /* elements a chunk of rows aims at: about 10 us */, STREAM_BYTES = 1 << 25 };
+enum { CHUNK = 65536 /* elements a chunk of rows aims at: about 10 us */ };
 
 struct rows {
   struct mxi_norm job;
@@ -61,7 +62,7 @@ static int run(struct rows *r, mx_array out, mx_array x, mx_array weight, mx_arr
   r->job.n = n;
   r->job.weight = weight ? weight->data : NULL;
   r->job.bias = bias ? bias->data : NULL;
-  r->job.stream = out->data != x->data && out->size * (int64_t)mxi_itemsize(out) >= STREAM_BYTES;
+  r->job.stream = out->data != x->data && out->size * (int64_t)mxi_itemsize(out) >= MXI_STREAM_BYTES;
   r->count = out->size / n;
   r->chunk = n >= CHUNK ? 1 : CHUNK / n;
   return mxi_parallel_for(mxi_ceil_div(r->count, r->chunk), norm_chunk, r);

@@ -7,15 +7,15 @@
 #include "cpu/cpu.h"
 #include "cpu/kernels/scan.h"
 #include "cpu/reduce_plan.h"
+#include "cpu/stream_bytes.h"
 #include <string.h>
 
 enum {
   TILE = MXI_REDUCE_TILE,
   BLOCK = MXI_REDUCE_BLOCK,
-  COLUMNS = 512,         /* of a chunk of columns */
-  FEW_COLUMNS = 16,      /* fewer than this are scanned as lines */
-  CHUNK = 32768,         /* elements of a chunk of lines */
-  STREAM_BYTES = 1 << 25 /* results beyond this leave the caches before anyone reads them */
+  COLUMNS = 512,    /* of a chunk of columns */
+  FEW_COLUMNS = 16, /* fewer than this are scanned as lines */
+  CHUNK = 32768,    /* elements of a chunk of lines */
 };
 
 struct scan {
@@ -151,7 +151,7 @@ int mxi_cpu_SCAN(struct mxi_call *c) {
   if (!out->size) return 0;
   bool is_logaddexp = p->op == MXI_SCAN_LOGADDEXP;
   struct scan x = {.exclusive = !p->inclusive,
-                   .stream = out->size * (int64_t)mxi_itemsize(out) >= STREAM_BYTES};
+                   .stream = out->size * (int64_t)mxi_itemsize(out) >= MXI_STREAM_BYTES};
   x.r = mxi_reduce_kind_of(is_logaddexp ? MXI_REDUCE_SUM : (enum mxi_reduce_op)p->op, (mx_dtype)in->dtype,
                            (mx_dtype)out->dtype);
   x.r.op = (int)p->op;

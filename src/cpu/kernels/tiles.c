@@ -9,6 +9,7 @@
    output at once only if no input in place that overlaps it is read later in the tile; such an input is
    copied into its slot first. Whatever is not written in place is stored after the last instruction. */
 #include "cpu/kernels/tiles.h"
+#include "cpu/stream_bytes.h"
 #include "core/dtype.h"
 
 #define gather  MXI_ISA_NAME(mxi_tile_gather)
@@ -18,9 +19,6 @@
 #define narrow  MXI_ISA_NAME(mxi_tile_narrow)
 #define stream  MXI_ISA_NAME(mxi_tile_stream)
 
-/* Outputs of at least so many bytes, which no cache will hold until they are read, are written past the
- * caches. */
-enum { STREAM_BYTES = 32 << 20 };
 /* Runs of at most so many elements use a smaller scratch, so that they touch few pages. */
 enum { SMALL_RUN = 64 };
 /* Slots: one a register, one spare, one a scalar input. */
@@ -185,7 +183,7 @@ static void prepare_outputs(struct run *r) {
     r->store[o] = half         ? (contiguous ? STORE_NARROW : STORE_NARROW_SCATTER)
                   : contiguous ? STORE_COPY
                                : STORE_SCATTER;
-    if (r->store[o] == STORE_COPY && r->job->size >= STREAM_BYTES / size && !aliases_input(r, o))
+    if (r->store[o] == STORE_COPY && r->job->size >= MXI_STREAM_BYTES / size && !aliases_input(r, o))
       r->store[o] = STORE_STREAM;
     for (int earlier = 0; earlier < o; earlier++)
       if (p->output_register[earlier] == reg) write = NEVER; /* that one may have it in place */
