@@ -1,10 +1,11 @@
 /* The packed, blocked matrix product (K. Goto, R. van de Geijn, Anatomy of high-performance matrix
-   multiplication, ACM TOMS 34(3), 2008), with both operands packed by all threads into shared memory.
+   multiplication, ACM TOMS 34(3), 2008).
 
-   C is cut into blocks of at most BLOCK x BLOCK; a block takes its sums over k in steps of kc: pack a strip
-   of A into slivers and a strip of B into panels, then add the product of the strips, tile by tile. The sums
-   of a step stay in registers; between steps they rest in C itself, or, for halves, in float32 beside it, so
-   C is rounded once.
+   C is cut into blocks of at most BLOCK x BLOCK; a block takes its sums over k in steps of kc. A step packs
+   a strip of B into panels that all threads share. Then each task packs a sliver or some of A, which stay in
+   the nearest cache while the panels pass by, out of the next one, and add up to tiles of C. The sums of a
+   step stay in registers; between steps they rest in C itself, or, for halves, in float32 beside it, so C is
+   rounded once.
 
    How C is cut never shows in a result: each element is a sum in the same order in any tile, and only the
    steps of k, a function of k alone, set that order. So the cuts of m and n may suit the number of threads.
@@ -14,19 +15,28 @@
 #include "cpu/kernels/gemm_kernels.h"
 #include "cpu/pool.h"
 #include "base/checked.h"
+#include "base/error.h"
+#include <math.h>
 #include <string.h>
 
-enum { BLOCK = 2048, STACK_WORKSPACE = 16384, SLIVER_BYTES = 65536 /* most of a sliver, not packed */ };
+enum {
+  BLOCK = 2048,
+  TASK_ROWS = 18,       /* of C, or one sliver of more rows */
+  TASK_COLUMNS = 1024,  /* of C */
+  SLIVER_BYTES = 65536, /* most of a sliver, packed or not, and of a task's slivers */
+  STACK_WORKSPACE = 16384
+};
 
 struct plan {
   const struct mxi_gemm *g;
   const struct mxi_gemm_kernels *kern;
-  mxi_gemm_pack_fn pack_a, pack_b;      /* of B where there is no callback */
-  int64_t item;                         /* bytes of an element of A, B and C */
-  int64_t mb, nb, kb;                   /* largest block of rows and columns, largest step of k */
-  bool direct;                          /* sums rest in C */
-  bool plain;                           /* and are the result as they are */
-  int64_t a_bytes, b_bytes, sums_bytes; /* parts of a workspace */
+  mxi_gemm_pack_fn pack_a, pack_b; /* of B where there is no callback */
+  int64_t item;                    /* bytes of an element of A, B and C */
+  int64_t mb, nb, kb;              /* largest block of rows and columns, largest step of k */
+  bool direct;                     /* sums rest in C */
+  bool plain;                      /* and are the result as they are */
+  bool negate;                     /* A, in place of alpha = -1 */
+  int64_t b_bytes, sums_bytes;     /* parts of a workspace */
   int64_t workspace_bytes;
   bool parallel; /* loops inside a product go over the pool */
 };
@@ -38,10 +48,9 @@ struct step {
   char *c;
   int64_t m0, mc, n0, nc, k0, kc, units;
   bool first, last;
-  int64_t height, slivers, panels;           /* rows of a sliver; how many slivers and panels */
-  int64_t group;                             /* slivers packed by one task */
-  int64_t task_slivers, task_panels, across; /* a task of tiles; tasks side by side */
-  char *packed_a, *packed_b, *sums;
+  int64_t height, slivers, panels;         /* rows of a sliver; how many slivers and panels */
+  int64_t task_slivers, task_panels, down; /* a task of tiles; tasks one below the other */
+  char *packed_b, *sums;
   int64_t sums_row;
 };
 
@@ -57,18 +66,30 @@ int mxi_gemm_loop(bool parallel, int64_t n, void (*fn)(void *, int64_t), void *c
 }
 
 /* ---- Packing ---- */
-static void pack_a_sliver(const struct step *s, int64_t sliver) {
-  const struct mxi_gemm *g = s->plan->g;
+static void flip_signs(const struct plan *p, char *packed, int64_t bytes) {
+  uint64_t sign = p->item == 8        ? UINT64_C(1) << 63
+                  : p->kern->unit > 1 ? 0x8000800080008000
+                                      : 0x8000000080000000;
+  for (int64_t i = 0; i < bytes; i += 8) {
+    uint64_t bits;
+    memcpy(&bits, packed + i, 8);
+    bits ^= sign;
+    memcpy(packed + i, &bits, 8);
+  }
+}
+
+static void pack_a_sliver(const struct step *s, int64_t sliver, char *dst) {
+  const struct plan *p = s->plan;
+  const struct mxi_gemm *g = p->g;
   int64_t row = sliver * s->height, rows = mxi_min(s->height, s->mc - row);
-  char *dst = s->packed_a + row * s->units * s->plan->kern->unit_bytes;
   if (g->gather_a) {
     _Alignas(64) char gathered[SLIVER_BYTES];
     g->gather_a(g->gather_ctx, gathered, s->m0 + row, rows, s->k0, s->kc);
-    s->plan->pack_a(dst, gathered, s->kc, 1, rows, rows, s->kc);
-    return;
-  }
-  s->plan->pack_a(dst, s->a + ((s->m0 + row) * g->a_row + s->k0 * g->a_col) * s->plan->item, g->a_row,
-                  g->a_col, rows, rows, s->kc);
+    p->pack_a(dst, gathered, s->kc, 1, rows, rows, s->kc);
+  } else
+    p->pack_a(dst, s->a + ((s->m0 + row) * g->a_row + s->k0 * g->a_col) * p->item, g->a_row, g->a_col, rows,
+              rows, s->kc);
+  if (p->negate) flip_signs(p, dst, rows * s->units * p->kern->unit_bytes);
 }
 
 static void pack_b_panel(const struct step *s, int64_t panel) {
@@ -82,16 +103,7 @@ static void pack_b_panel(const struct step *s, int64_t panel) {
                     g->b_row, cols, nr, s->kc);
 }
 
-/* Tasks are the panels of B, then groups of slivers of A. */
-static void pack_task(void *ctx, int64_t i) {
-  const struct step *s = ctx;
-  if (i < s->panels) {
-    pack_b_panel(s, i);
-    return;
-  }
-  int64_t from = (i - s->panels) * s->group, to = mxi_min(from + s->group, s->slivers);
-  for (int64_t sliver = from; sliver < to; sliver++) pack_a_sliver(s, sliver);
-}
+static void pack_task(void *ctx, int64_t i) { pack_b_panel(ctx, i); }
 
 /* ---- Tiles ---- */
 static void copy_rows(char *dst, int64_t dst_bytes, const char *src, int64_t src_bytes, int64_t rows,
@@ -118,59 +130,64 @@ static void finish_tile(const struct step *s, const void *tile, int64_t row, int
 
 /* Sums between steps are read and written in place where a whole tile fits, else through a copy; a result
    that is more than its sums goes through a copy to `finish`. */
-static void compute_tile(const struct step *s, int64_t sliver, int64_t panel) {
-  const struct mxi_gemm_kernels *kern = s->plan->kern;
+static void compute_tile(const struct step *s, const char *a, int64_t sliver, int64_t panel) {
+  const struct plan *p = s->plan;
+  const struct mxi_gemm_kernels *kern = p->kern;
   int64_t row = sliver * s->height, rows = mxi_min(s->height, s->mc - row);
   int64_t col = panel * kern->nr, cols = mxi_min(kern->nr, s->nc - col), size = kern->size;
-  const char *a = s->packed_a + row * s->units * kern->unit_bytes,
-             *b = s->packed_b + col * s->units * kern->unit_bytes;
+  const char *b = s->packed_b + col * s->units * kern->unit_bytes;
   char *sums = s->sums + (row * s->sums_row + col) * size;
+  const char *in = sums;
+  int64_t in_row = s->sums_row;
+  if (s->first) {
+    in_row = p->g->c0_row;
+    in = p->plain && s->c0 ? s->c0 + ((s->m0 + row) * in_row + s->n0 + col) * size : NULL;
+  }
   mxi_gemm_tile_fn tile = kern->tiles[rows - 1];
-  bool whole = cols == kern->nr || !s->plan->direct, finish = s->last && !s->plan->plain;
+  bool whole = cols == kern->nr || !p->direct, finish = s->last && !p->plain;
   if (whole && !finish) {
-    tile(s->units, a, b, s->first ? NULL : sums, s->sums_row, sums, s->sums_row);
+    tile(s->units, a, b, in, in_row, sums, s->sums_row);
     return;
   }
   _Alignas(64) char t[MXI_GEMM_TILE_BYTES] = {0};
-  const void *in = s->first ? NULL : whole ? sums : t;
-  if (in == t) copy_rows(t, kern->nr * size, sums, s->sums_row * size, rows, cols * size);
-  tile(s->units, a, b, in, in == t ? kern->nr : s->sums_row, t, kern->nr);
+  if (in && !whole) {
+    copy_rows(t, kern->nr * size, in, in_row * size, rows, cols * size);
+    in = t;
+    in_row = kern->nr;
+  }
+  tile(s->units, a, b, in, in_row, t, kern->nr);
   if (finish)
     finish_tile(s, t, row, col, rows, cols);
   else
     copy_rows(sums, s->sums_row * size, t, kern->nr * size, rows, cols * size);
 }
 
-/* A panel of B stays in the nearest cache while the task's slivers of A pass by. */
 static void tile_task(void *ctx, int64_t i) {
   const struct step *s = ctx;
-  int64_t sliver0 = i / s->across * s->task_slivers, sliver1 = mxi_min(sliver0 + s->task_slivers, s->slivers);
-  int64_t panel0 = i % s->across * s->task_panels, panel1 = mxi_min(panel0 + s->task_panels, s->panels);
+  _Alignas(64) char slivers[SLIVER_BYTES];
+  int64_t sliver0 = i % s->down * s->task_slivers, sliver1 = mxi_min(sliver0 + s->task_slivers, s->slivers);
+  int64_t panel0 = i / s->down * s->task_panels, panel1 = mxi_min(panel0 + s->task_panels, s->panels);
+  int64_t bytes = s->height * s->units * s->plan->kern->unit_bytes;
+  for (int64_t sliver = sliver0; sliver < sliver1; sliver++)
+    pack_a_sliver(s, sliver, slivers + (sliver - sliver0) * bytes);
   for (int64_t panel = panel0; panel < panel1; panel++)
-    for (int64_t sliver = sliver0; sliver < sliver1; sliver++) compute_tile(s, sliver, panel);
+    for (int64_t sliver = sliver0; sliver < sliver1; sliver++)
+      compute_tile(s, slivers + (sliver - sliver0) * bytes, sliver, panel);
 }
 
 /* ---- Blocks ---- */
-/* Cuts a block into slivers, panels and tasks. Tasks are about 3 slivers x 8 panels, fewer where that would
-   leave threads idle. */
+/* Cuts a block into slivers, panels and tasks, which are narrower where there would be too few. */
 static void cut_tasks(struct step *s) {
   const struct mxi_gemm_kernels *kern = s->plan->kern;
   s->height = mxi_ceil_div(s->mc, mxi_ceil_div(s->mc, kern->mr));
   s->slivers = mxi_ceil_div(s->mc, s->height);
   s->panels = mxi_ceil_div(s->nc, kern->nr);
-  s->task_slivers = even_cut(s->slivers, 3, 1);
-  s->task_panels = even_cut(s->panels, 8, 1);
+  s->task_slivers = mxi_max(TASK_ROWS / kern->mr, 1);
+  s->task_panels = even_cut(s->panels, TASK_COLUMNS / kern->nr, 1);
+  s->down = mxi_ceil_div(s->slivers, s->task_slivers);
   int64_t threads = s->plan->parallel ? mxi_pool_size() : 1;
-  while (threads > 1 &&
-         mxi_ceil_div(s->slivers, s->task_slivers) * mxi_ceil_div(s->panels, s->task_panels) < 4 * threads &&
-         s->task_slivers * s->task_panels > 4) {
-    if (s->task_panels >= s->task_slivers)
-      s->task_panels = (s->task_panels + 1) / 2;
-    else
-      s->task_slivers = (s->task_slivers + 1) / 2;
-  }
-  s->across = mxi_ceil_div(s->panels, s->task_panels);
-  s->group = 4;
+  while (threads > 1 && s->down * mxi_ceil_div(s->panels, s->task_panels) < 4 * threads && s->task_panels > 2)
+    s->task_panels = (s->task_panels + 1) / 2;
 }
 
 static int run_block(struct step *s) {
@@ -187,10 +204,8 @@ static int run_block(struct step *s) {
     s->units = mxi_ceil_div(s->kc, p->kern->unit);
     s->first = s->k0 == 0;
     s->last = s->k0 + s->kc == g->k;
-    if (mxi_gemm_loop(p->parallel, s->panels + mxi_ceil_div(s->slivers, s->group), pack_task, s) < 0)
-      return -1;
-    if (mxi_gemm_loop(p->parallel, mxi_ceil_div(s->slivers, s->task_slivers) * s->across, tile_task, s) < 0)
-      return -1;
+    MXI_TRY(mxi_gemm_loop(p->parallel, s->panels, pack_task, s));
+    MXI_TRY(mxi_gemm_loop(p->parallel, s->down * mxi_ceil_div(s->panels, s->task_panels), tile_task, s));
   }
   return 0;
 }
@@ -203,9 +218,8 @@ static int run_product(const struct plan *p, int64_t i, char *workspace) {
     s.a = (const char *)g->a + (g->a_batch ? g->a_batch[i] : 0) * p->item; // absent: rows are gathered
   if (g->b) s.b = (const char *)g->b + (g->b_batch ? g->b_batch[i] : 0) * p->item;
   s.c0 = g->c0 && g->beta != 0 ? (const char *)g->c0 + (g->c0_batch ? g->c0_batch[i] : 0) * p->item : NULL;
-  s.packed_a = workspace;
-  s.packed_b = workspace + p->a_bytes;
-  s.sums = workspace + p->a_bytes + p->b_bytes;
+  s.packed_b = workspace;
+  s.sums = workspace + p->b_bytes;
   for (s.m0 = 0; s.m0 < g->m; s.m0 += p->mb)
     for (s.n0 = 0; s.n0 < g->n; s.n0 += p->nb) {
       s.mc = mxi_min(p->mb, g->m - s.m0);
@@ -272,13 +286,14 @@ static struct plan make_plan(const struct mxi_gemm *g) {
   /* Callbacks unpack runs of 32, such as groups. */
   p.kb = even_cut(g->k, kern->kc, g->pack_b ? 32 : mxi_max(kern->unit, 2));
   p.direct = !mxi_is_half(g->dtype);
-  p.plain = p.direct && g->alpha == 1 && !(g->c0 && g->beta != 0);
+  bool addend = g->c0 && g->beta != 0;
+  p.plain = p.direct && fabs(g->alpha) == 1 && (!addend || (g->beta == 1 && g->c0_col == 1));
+  p.negate = p.plain && g->alpha == -1;
   int64_t units = mxi_ceil_div(mxi_min(p.kb, g->k), kern->unit),
           nb = mxi_min(p.nb, mxi_round_up(g->n, kern->nr));
-  p.a_bytes = mxi_round_up(mxi_min(p.mb, g->m) * units * kern->unit_bytes, 64);
   p.b_bytes = mxi_round_up(nb * units * kern->unit_bytes, 64);
   p.sums_bytes = !p.direct && g->k > p.kb ? mxi_round_up(mxi_min(p.mb, g->m) * nb * kern->size, 64) : 0;
-  p.workspace_bytes = p.a_bytes + p.b_bytes + p.sums_bytes;
+  p.workspace_bytes = p.b_bytes + p.sums_bytes;
   return p;
 }
 

@@ -13,6 +13,8 @@ enum { MR = 6 }; /* 12 accumulators, 2 vectors of B, 1 broadcast: 15 of 16 */
 enum { MR = 4 };
 #endif
 
+enum { AHEAD = 8 }; /* steps of k that a panel is fetched before, from the second-level cache */
+
 MXI_INLINE vf32 multiply_add_f32(float a, vf32 b, vf32 c) {
 #if defined(__FMA__)
   return mxi_fma_f32(mxi_set_f32(a), b, c);
@@ -44,6 +46,8 @@ MXI_INLINE vf64 multiply_add_f64(double a, vf64 b, vf64 c) {
     _Pragma("GCC unroll 4")                                                                           \
     for (int64_t k = 0; k < kc; k++, a += h, b += 2 * L) {                                            \
       V b0 = mxi_load_##name(b), b1 = mxi_load_##name(b + L);                                         \
+      __builtin_prefetch(b + AHEAD * 2 * L);                                                          \
+      __builtin_prefetch(b + AHEAD * 2 * L + L);                                                      \
       MXI_UNROLL                                                                                      \
       for (int i = 0; i < h; i++) {                                                                   \
         acc[i][0] = multiply_add_##name(a[i], b0, acc[i][0]);                                         \
