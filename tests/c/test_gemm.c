@@ -213,18 +213,20 @@ static void products_of_several_blocks_agree_with_the_reference(void **state) {
 static void alpha_beta_and_any_addend_are_applied(void **state) {
   static const int64_t shapes[][3] = {{1, 50, 30},  {50, 1, 30},   {6, 20, 31},
                                       {37, 70, 41}, {20, 40, 800}, {3, 20, 9000}};
+  static const double factors[][2] = {
+      {0.75, -1.5}, {1, 1}, {-1, 1}}; // alpha, beta; one needs no pass of its own
   EACH_DTYPE(t)
   for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
     for (int addend = NO_ADDEND; addend < NANS; addend++)
-      for (int l = 0; l < 2; l++)
+      for (int f = 0; f < 3; f++)
         check_product((struct product){.dtype = t,
                                        .m = shapes[s][0],
                                        .n = shapes[s][1],
                                        .k = shapes[s][2],
                                        .batch = 1,
-                                       .b = l ? COLUMNS : ROWS,
-                                       .alpha = l ? 1 : 0.75,
-                                       .beta = l ? 1 : -1.5,
+                                       .b = f ? COLUMNS : ROWS,
+                                       .alpha = factors[f][0],
+                                       .beta = factors[f][1],
                                        .addend = addend,
                                        .c_gap = s == 3});
 }
