@@ -66,16 +66,14 @@ int mxi_gemm_loop(bool parallel, int64_t n, void (*fn)(void *, int64_t), void *c
 }
 
 /* ---- Packing ---- */
-static void flip_signs(const struct plan *p, char *packed, int64_t bytes) {
-  uint64_t sign = p->item == 8        ? UINT64_C(1) << 63
-                  : p->kern->unit > 1 ? 0x8000800080008000
-                                      : 0x8000000080000000;
-  for (int64_t i = 0; i < bytes; i += 8) {
-    uint64_t bits;
-    memcpy(&bits, packed + i, 8);
-    bits ^= sign;
-    memcpy(packed + i, &bits, 8);
-  }
+/* Of doubles or floats: sums of halves are scaled when they are rounded. */
+static void flip_signs(void *packed, int64_t n, int64_t item) {
+  double *d = packed;
+  float *f = packed;
+  if (item == sizeof *d)
+    for (int64_t i = 0; i < n; i++) d[i] = -d[i];
+  else
+    for (int64_t i = 0; i < n; i++) f[i] = -f[i];
 }
 
 static void pack_a_sliver(const struct step *s, int64_t sliver, char *dst) {
@@ -89,7 +87,7 @@ static void pack_a_sliver(const struct step *s, int64_t sliver, char *dst) {
   } else
     p->pack_a(dst, s->a + ((s->m0 + row) * g->a_row + s->k0 * g->a_col) * p->item, g->a_row, g->a_col, rows,
               rows, s->kc);
-  if (p->negate) flip_signs(p, dst, rows * s->units * p->kern->unit_bytes);
+  if (p->negate) flip_signs(dst, rows * s->units, p->item);
 }
 
 static void pack_b_panel(const struct step *s, int64_t panel) {

@@ -1,6 +1,7 @@
 /* Thin products: at most MXI_THIN_ROWS rows of A, so each element of B is used a few times only, and the time
    is that of reading B. It is read once, in its own order, and widened in registers. */
 #include "cpu/kernels/gemm_kernels.h"
+#include "cpu/kernels/multiply_add.h"
 #include "cpu/simd.h"
 
 MXI_INLINE vf32 load_lanes(mx_dtype t, const void *p, int64_t i) {
@@ -12,13 +13,6 @@ MXI_INLINE vf32 load_lanes_n(mx_dtype t, const void *p, int64_t i, int64_t n) {
   if (t == MX_FLOAT16) return mxi_f32_from_f16(mxi_loadn_u16h((const uint16_t *)p + i, n));
   if (t == MX_BFLOAT16) return mxi_f32_from_bf16(mxi_loadn_u16h((const uint16_t *)p + i, n));
   return mxi_loadn_f32((const float *)p + i, n);
-}
-MXI_INLINE vf32 multiply_add(vf32 a, vf32 b, vf32 c) {
-#if defined(__FMA__)
-  return mxi_fma_f32(a, b, c);
-#else
-  return a * b + c;
-#endif
 }
 
 /* ---- B's columns contiguous: dot products of all m rows and a few columns at a time. ---- */
@@ -39,7 +33,7 @@ MXI_INLINE void dot_step(mx_dtype t, int m, int cols, const float *a, int64_t a_
   for (int i = 0; i < m; i++) {
     vf32 x = mxi_load_f32(a + i * a_row);
     MXI_UNROLL
-    for (int j = 0; j < cols; j++) acc[i][j] = multiply_add(x, y[j], acc[i][j]);
+    for (int j = 0; j < cols; j++) acc[i][j] = multiply_add_f32(x, y[j], acc[i][j]);
   }
 }
 MXI_INLINE void dot_end(mx_dtype t, int m, int cols, const float *a, int64_t a_row, const char *b,
@@ -49,7 +43,7 @@ MXI_INLINE void dot_end(mx_dtype t, int m, int cols, const float *a, int64_t a_r
     vf32 x = mxi_loadn_f32(a + i * a_row, n);
     MXI_UNROLL
     for (int j = 0; j < cols; j++)
-      acc[i][j] = multiply_add(x, load_lanes_n(t, b + j * b_bytes, 0, n), acc[i][j]);
+      acc[i][j] = multiply_add_f32(x, load_lanes_n(t, b + j * b_bytes, 0, n), acc[i][j]);
   }
 }
 
@@ -119,7 +113,7 @@ MXI_INLINE void add_rows(mx_dtype t, const float *a, int64_t a_row, const char *
       float *s = sums + i * sums_row + j;
       vf32 sum = left >= MXI_VL ? mxi_load_f32(s) : mxi_loadn_f32(s, left);
       MXI_UNROLL
-      for (int r = 0; r < rows; r++) sum = multiply_add(mxi_set_f32(a[i * a_row + r]), y[r], sum);
+      for (int r = 0; r < rows; r++) sum = multiply_add_f32(mxi_set_f32(a[i * a_row + r]), y[r], sum);
       if (left >= MXI_VL)
         mxi_store_f32(s, sum);
       else

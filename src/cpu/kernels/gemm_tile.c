@@ -3,6 +3,7 @@
  */
 #include "cpu/kernels/gemm_kernels.h"
 #include "cpu/kernels/gemm_pack.h"
+#include "cpu/kernels/multiply_add.h"
 #include "cpu/simd.h"
 
 #if defined(__AVX512F__)
@@ -14,23 +15,6 @@ enum { MR = 4 };
 #endif
 
 enum { AHEAD = 8 }; /* steps of k that a panel is fetched before, from the second-level cache */
-
-MXI_INLINE vf32 multiply_add_f32(float a, vf32 b, vf32 c) {
-#if defined(__FMA__)
-  return mxi_fma_f32(mxi_set_f32(a), b, c);
-#else
-  return mxi_set_f32(a) * b + c;
-#endif
-}
-MXI_INLINE vf64 multiply_add_f64(double a, vf64 b, vf64 c) {
-#if defined(__AVX512F__)
-  return (vf64)_mm512_fmadd_pd((__m512d)mxi_set_f64(a), (__m512d)b, (__m512d)c);
-#elif defined(__FMA__)
-  return (vf64)_mm256_fmadd_pd((__m256d)mxi_set_f64(a), (__m256d)b, (__m256d)c);
-#else
-  return mxi_set_f64(a) * b + c;
-#endif
-}
 
 #define TILE(T, V, name)                                                                              \
   MXI_INLINE void tile_##name(int h, int64_t kc, const T *a, const T *b, const T *in, int64_t in_row, \
@@ -50,8 +34,8 @@ MXI_INLINE vf64 multiply_add_f64(double a, vf64 b, vf64 c) {
       __builtin_prefetch(b + AHEAD * 2 * L + L);                                                      \
       MXI_UNROLL                                                                                      \
       for (int i = 0; i < h; i++) {                                                                   \
-        acc[i][0] = multiply_add_##name(a[i], b0, acc[i][0]);                                         \
-        acc[i][1] = multiply_add_##name(a[i], b1, acc[i][1]);                                         \
+        acc[i][0] = multiply_add_##name(mxi_set_##name(a[i]), b0, acc[i][0]);                         \
+        acc[i][1] = multiply_add_##name(mxi_set_##name(a[i]), b1, acc[i][1]);                         \
       }                                                                                               \
     }                                                                                                 \
     MXI_UNROLL                                                                                        \

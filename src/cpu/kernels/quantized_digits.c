@@ -148,7 +148,7 @@ MXI_INLINE VNNI void dot_words(vf32 out[ROWS], __m512i q[ROWS][4], const float *
   dot(high, q, digits, 2, fields);
   dot(low, q, digits, 0, fields);
   UNROLL for (int r = 0; r < ROWS; r++) out[r] =
-      multiply_add((vf32)_mm512_cvtepi32_ps(high[r]), splat(65536), (vf32)_mm512_cvtepi32_ps(low[r]));
+      multiply_add_f32((vf32)_mm512_cvtepi32_ps(high[r]), splat(65536), (vf32)_mm512_cvtepi32_ps(low[r]));
 }
 
 /* Adds weights [k, k + n) of the rows; scale[r][m] holds the scales of their groups times the powers of x,
@@ -172,7 +172,7 @@ MXI_INLINE VNNI void add_words(const struct tile *t, vf32 total[4][MAX_X_ROWS], 
       vf32 sum[ROWS];
       dot_words(sum, q, t->x[m] + k + j, fields);
       UNROLL for (int r = 0; r < ROWS; r++) total[r][m] =
-          multiply_add(sum[r], spread(scale[r][m], group), total[r][m]);
+          multiply_add_f32(sum[r], spread(scale[r][m], group), total[r][m]);
     }
   }
 }
@@ -190,7 +190,7 @@ MXI_INLINE VNNI void multiply_tile(const struct mxi_matvec *job, int64_t n, int6
     UNROLL for (int r = 0; r < ROWS; r++) {
       UNROLL for (int i = 0; i < x_rows; i++) {
         scale[r][i] = s[r] * mxi_load_f32(t.sums[i] + padded + g);
-        total[r][i] = multiply_add(bias[r], mxi_load_f32(t.sums[i] + g), total[r][i]);
+        total[r][i] = multiply_add_f32(bias[r], mxi_load_f32(t.sums[i] + g), total[r][i]);
       }
     }
     int64_t count = groups - g < MXI_VL ? groups - g : MXI_VL;

@@ -110,13 +110,13 @@ MXI_INLINE void add_words(const struct tile *t, vf32 total[4][MAX_X_ROWS], const
       }
       UNROLL for (int m = 0; m < x_rows; m++) {
         vf32 x = mxi_load_f32(t->x[m] + k + j + i * MXI_VL);
-        UNROLL for (int r = 0; r < rows; r++) sum[r][m] = i ? multiply_add(q[r], x, sum[r][m]) : q[r] * x;
+        UNROLL for (int r = 0; r < rows; r++) sum[r][m] = i ? multiply_add_f32(q[r], x, sum[r][m]) : q[r] * x;
       }
     }
     const vi32 group = (lane_numbers() + (int)(j / places)) >> log_words;
     UNROLL for (int r = 0; r < rows; r++) {
       vf32 s = spread(scale[r], group);
-      UNROLL for (int m = 0; m < x_rows; m++) total[r][m] = multiply_add(sum[r][m], s, total[r][m]);
+      UNROLL for (int m = 0; m < x_rows; m++) total[r][m] = multiply_add_f32(sum[r][m], s, total[r][m]);
     }
   }
 }
@@ -132,13 +132,13 @@ MXI_INLINE void add_stream(const struct tile *t, vf32 total[4][MAX_X_ROWS], cons
       UNROLL for (int r = 0; r < rows; r++) q[r] = unpack_run(t->w[r], k + j + i, bits);
       UNROLL for (int m = 0; m < x_rows; m++) {
         vf32 x = mxi_load_f32(t->x[m] + k + j + i);
-        UNROLL for (int r = 0; r < rows; r++) sum[r][m] = i ? multiply_add(q[r], x, sum[r][m]) : q[r] * x;
+        UNROLL for (int r = 0; r < rows; r++) sum[r][m] = i ? multiply_add_f32(q[r], x, sum[r][m]) : q[r] * x;
       }
     }
     const vi32 group = mxi_set_i32((int)(j >> log_group));
     UNROLL for (int r = 0; r < rows; r++) {
       vf32 s = spread(scale[r], group);
-      UNROLL for (int m = 0; m < x_rows; m++) total[r][m] = multiply_add(sum[r][m], s, total[r][m]);
+      UNROLL for (int m = 0; m < x_rows; m++) total[r][m] = multiply_add_f32(sum[r][m], s, total[r][m]);
     }
   }
 }
@@ -155,7 +155,7 @@ MXI_INLINE void multiply_tile(const struct mxi_matvec *job, int64_t n, int64_t v
     vf32 scale[4], bias[4];
     load_scales(&t, job->w.dtype, g, groups - g, scale, bias, rows);
     UNROLL for (int r = 0; r < rows; r++) UNROLL for (int i = 0; i < x_rows; i++) total[r][i] =
-        multiply_add(bias[r], mxi_load_f32(t.sums[i] + g), total[r][i]);
+        multiply_add_f32(bias[r], mxi_load_f32(t.sums[i] + g), total[r][i]);
     int64_t count = groups - g < MXI_VL ? groups - g : MXI_VL, k = g << log_group,
             weights = count << log_group;
     if (bits_divide_word(bits))

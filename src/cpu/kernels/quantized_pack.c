@@ -57,7 +57,7 @@ MXI_INLINE void unpack_columns(float *dst, int64_t ld, const uint32_t *words, co
     vu32 v = word[at] >> shift;
     if (shift + bits > 32) v |= word[at + 1] << (32 - shift);
     vf32 q = __builtin_convertvector((vi32)(v & mask), vf32);
-    mxi_store_f32(dst + e * ld, multiply_add(q, a->scale[e / 16], a->bias[e / 16]));
+    mxi_store_f32(dst + e * ld, multiply_add_f32(q, a->scale[e / 16], a->bias[e / 16]));
   }
 }
 
@@ -112,7 +112,7 @@ MXI_INLINE void dequantize_span(const struct mxi_quantized *w, float *dst, int64
       scale = splat(load_float(element_at(w->scales, w->dtype, groups + group), w->dtype));
       bias = splat(load_float(element_at(w->biases, w->dtype, groups + group), w->dtype));
     }
-    mxi_store_f32(dst + (k - begin), multiply_add(unpack_run(packed, k, bits), scale, bias));
+    mxi_store_f32(dst + (k - begin), multiply_add_f32(unpack_run(packed, k, bits), scale, bias));
   }
 }
 
@@ -158,10 +158,10 @@ MXI_INLINE void add_rows(const struct mxi_matvec *job, float (*sum)[MXI_VECMAT_C
     for (int64_t j = c; j < c + w->group_size; j += MXI_VL) {
       vf32 weight[4];
       UNROLL for (int r = 0; r < rows; r++) weight[r] =
-          multiply_add(unpack_run(packed[r], j, bits), scale[r], bias[r]);
+          multiply_add_f32(unpack_run(packed[r], j, bits), scale[r], bias[r]);
       for (int64_t m = 0; m < job->m; m++) {
         vf32 v = mxi_load_f32(sum[m] + (j - begin));
-        UNROLL for (int r = 0; r < rows; r++) v = multiply_add(splat(x[m][r]), weight[r], v);
+        UNROLL for (int r = 0; r < rows; r++) v = multiply_add_f32(splat(x[m][r]), weight[r], v);
         mxi_store_f32(sum[m] + (j - begin), v);
       }
     }

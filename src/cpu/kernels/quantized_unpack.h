@@ -2,21 +2,12 @@
 #ifndef MXI_KERNELS_QUANTIZED_UNPACK_H
 #define MXI_KERNELS_QUANTIZED_UNPACK_H
 #include "cpu/quantized.h"
+#include "cpu/kernels/multiply_add.h"
 #include "cpu/simd.h"
 
 #define UNROLL _Pragma("GCC unroll 16")
 
 MXI_INLINE vf32 splat(float x) { return mxi_set_f32(x); }
-
-/* Fused where the instruction set has it; elsewhere two roundings, since emulation would cost ten times as
- * much. */
-MXI_INLINE vf32 multiply_add(vf32 a, vf32 b, vf32 c) {
-#if defined(__FMA__)
-  return mxi_fma_f32(a, b, c);
-#else
-  return a * b + c;
-#endif
-}
 
 MXI_INLINE vi32 lane_numbers(void) {
   vi32 v;
