@@ -17,7 +17,10 @@
 enum {
   TILE = MXI_REDUCE_TILE,
   BLOCK = MXI_REDUCE_BLOCK,
-  CHUNK = 32768,     /* elements of a chunk of the pool, about */
+  CHUNK = 32768, /* elements of a chunk of the pool, about */
+  LONG_CHUNK =
+      16 * BLOCK, /* of one over contiguous runs: memory is read at its full speed in long stretches */
+  CHUNKS_A_THREAD = 8,
   COLUMN_ROWS = 256, /* rows of a block in a column reduction */
   NARROW = 8         /* columns fewer than this are reduced one by one */
 };
@@ -45,7 +48,7 @@ struct runs {
   int64_t blocks;        /* of a run */
   char *values;          /* (count, blocks) accumulators, where blocks > 1 */
   char *out;
-  int64_t batch;                /* runs in a chunk of the pool, where blocks == 1 */
+  int64_t batch;                /* runs, or blocks of longer runs, in a chunk of the pool */
   struct mxi_box kept, reduced; /* operand 0: the input */
   const char *in;
   const struct mxi_tile_job *job; /* or the input is a program */
@@ -142,14 +145,17 @@ static void short_runs(const struct runs *x, int64_t first, int64_t n, char *val
   }
 }
 
+static bool contiguous(const struct runs *x) {
+  return !x->job && x->reduced.ndim == 1 && x->reduced.strides[0][0] == 1;
+}
+
 static void runs_chunk(void *ctx, int64_t chunk) {
   const struct runs *x = ctx;
   double values[TILE];
-  bool contiguous = !x->job && x->reduced.ndim == 1 && x->reduced.strides[0][0] == 1;
   int64_t end = mxi_min(x->count, (chunk + 1) * x->batch);
   for (int64_t first = chunk * x->batch; first < end; first += TILE) {
     int64_t n = mxi_min(TILE, end - first);
-    if (contiguous)
+    if (contiguous(x))
       contiguous_runs(x, first, n, (char *)values);
     else if (x->length < MXI_REDUCE_SHORT)
       short_runs(x, first, n, (char *)values);
@@ -159,17 +165,46 @@ static void runs_chunk(void *ctx, int64_t chunk) {
   }
 }
 
-static void block_chunk(void *ctx, int64_t i) {
+/* The values of blocks [b, b + n) of run i, which is contiguous. */
+static void contiguous_blocks(const struct runs *x, int64_t i, int64_t b, int64_t n, char *values) {
+  struct mxi_place p;
+  mxi_place_init(&p, &x->kept, i);
+  const char *in =
+      x->in + (p.offset[0] + x->reduced.offset[0] + b * BLOCK) * (int64_t)mx_dtype_size(x->r.from);
+  int64_t elements = mxi_min(x->length - b * BLOCK, n * BLOCK), whole = elements / BLOCK;
+  MXI_DISPATCH(mxi_reduce_rows)(&x->r, in, BLOCK, BLOCK, whole, values);
+  if (whole < n) MXI_DISPATCH(mxi_reduce_rows)
+  (&x->r, in + whole * BLOCK * (int64_t)mx_dtype_size(x->r.from), 0, elements % BLOCK, 1,
+   values + whole * acc_size(&x->r));
+}
+
+static void blocks_chunk(void *ctx, int64_t chunk) {
   const struct runs *x = ctx;
-  reduce_block(x, i / x->blocks, i % x->blocks, x->values + i * acc_size(&x->r));
+  int64_t end = mxi_min(x->count * x->blocks, (chunk + 1) * x->batch);
+  for (int64_t first = chunk * x->batch; first < end;) {
+    int64_t i = first / x->blocks, b = first % x->blocks, n = mxi_min(end - first, x->blocks - b);
+    char *values = x->values + first * acc_size(&x->r);
+    if (contiguous(x))
+      contiguous_blocks(x, i, b, n, values);
+    else
+      for (int64_t k = 0; k < n; k++) reduce_block(x, i, b + k, values + k * acc_size(&x->r));
+    first += n;
+  }
+}
+
+/* Elements of a chunk over runs. */
+static int64_t chunk_elements(const struct runs *x) {
+  int64_t share = x->count * x->length / (mxi_pool_size() * CHUNKS_A_THREAD);
+  return contiguous(x) ? mxi_max(CHUNK, mxi_min(share, LONG_CHUNK)) : CHUNK;
 }
 
 static int reduce_long_runs(struct runs *x) {
-  int64_t bytes;
-  if (!mxi_mul(x->count * x->blocks, acc_size(&x->r), &bytes)) return mxi_fail_memory(SIZE_MAX);
+  int64_t bytes, units = x->count * x->blocks;
+  if (!mxi_mul(units, acc_size(&x->r), &bytes)) return mxi_fail_memory(SIZE_MAX);
   x->values = mxi_malloc_aligned((size_t)bytes);
   if (!x->values) return -1;
-  int result = mxi_parallel_for(x->count * x->blocks, block_chunk, x);
+  x->batch = chunk_elements(x) / BLOCK;
+  int result = mxi_parallel_for(mxi_ceil_div(units, x->batch), blocks_chunk, x);
   for (int64_t i = 0; i < x->count && result == 0; i++) {
     char *values = x->values + i * x->blocks * acc_size(&x->r);
     MXI_DISPATCH(mxi_reduce_pairs)(&x->r, values, x->blocks);
@@ -182,7 +217,7 @@ static int reduce_long_runs(struct runs *x) {
 static int reduce_runs(struct runs *x) {
   x->blocks = mxi_ceil_div(x->length, BLOCK);
   if (x->blocks > 1) return reduce_long_runs(x);
-  x->batch = mxi_max(1, CHUNK / x->length);
+  x->batch = mxi_max(1, chunk_elements(x) / x->length);
   return mxi_parallel_for(mxi_ceil_div(x->count, x->batch), runs_chunk, x);
 }
 
