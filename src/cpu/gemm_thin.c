@@ -27,7 +27,8 @@ struct thin {
   int64_t item, stride;
   int64_t cols, chunks;  /* columns of a chunk, chunks of a product */
   int64_t piece, pieces; /* elements of k in a piece */
-  const float *wide;     /* A of all products as float32, (batch, m, k), or NULL: A itself serves */
+  const char *a;         /* A of all products as `sum` takes it, (batch, m, k), or NULL: A itself serves */
+  int64_t a_item;        /* bytes of its elements */
   float *partial;        /* (batch, pieces, m, n) or NULL: a chunk's sums are whole */
 };
 
@@ -64,9 +65,9 @@ static void plan_cuts(struct thin *t) {
   t->pieces = mxi_ceil_div(g->k, t->piece);
 }
 
-static const float *rows_of_a(const struct thin *t, int64_t product) {
-  if (t->wide) return t->wide + product * t->g.m * t->g.k;
-  return (const float *)t->g.a + (t->g.a_batch ? t->g.a_batch[product] : 0);
+static const char *rows_of_a(const struct thin *t, int64_t product) {
+  if (t->a) return t->a + product * t->g.m * t->g.k * t->a_item;
+  return (const char *)t->g.a + (t->g.a_batch ? t->g.a_batch[product] : 0) * t->a_item;
 }
 
 static void finish(const struct thin *t, int64_t product, int64_t col, int64_t cols, const float *sums,
@@ -94,8 +95,8 @@ static void chunk(void *ctx, int64_t i) {
   int64_t cols = mxi_min(t->cols, g->n - col), k0 = piece * t->piece, kc = mxi_min(t->piece, g->k - k0);
   const char *b = (const char *)g->b +
                   ((g->b_batch ? g->b_batch[product] : 0) + k0 * g->b_row + col * g->b_col) * t->item;
-  const float *a = rows_of_a(t, product) + k0;
-  int64_t a_row = t->wide ? g->k : g->a_row;
+  const char *a = rows_of_a(t, product) + k0 * t->a_item;
+  int64_t a_row = t->a ? g->k : g->a_row;
   if (t->partial) {
     float *sums = t->partial + (product * t->pieces + piece) * g->m * g->n + col;
     t->sum(a, a_row, b, t->stride, g->m, cols, kc, sums, g->n);
@@ -120,43 +121,59 @@ static void reduce(void *ctx, int64_t chunk) {
   finish(t, product, col, cols, sums, g->n);
 }
 
-static void widen_a(const struct thin *t, float *wide) {
+static void copy_pairs(void *dst, const void *src, int64_t n) { memcpy(dst, src, (size_t)n * 2); }
+
+/* Makes A contiguous along k, in the dtype that `sum` takes. */
+static void place_a(const struct thin *t, char *to) {
   const struct mxi_gemm *g = &t->g;
-  void (*contiguous)(float *, const void *, int64_t) = MXI_DISPATCH(mxi_thin)()->widen[g->dtype];
+  void (*contiguous)(void *, const void *, int64_t) =
+      t->a_item == 2 ? copy_pairs : MXI_DISPATCH(mxi_thin)()->widen[g->dtype];
   for (int64_t product = 0; product < g->batch; product++)
-    for (int64_t i = 0; i < g->m; i++, wide += g->k) {
+    for (int64_t i = 0; i < g->m; i++, to += g->k * t->a_item) {
       const char *row =
           (const char *)g->a + ((g->a_batch ? g->a_batch[product] : 0) + i * g->a_row) * t->item;
       if (g->a_col == 1)
-        contiguous(wide, row, g->k);
+        contiguous(to, row, g->k);
       else
-        for (int64_t k = 0; k < g->k; k++) contiguous(wide + k, row + k * g->a_col * t->item, 1);
+        for (int64_t k = 0; k < g->k; k++) contiguous(to + k * t->a_item, row + k * g->a_col * t->item, 1);
     }
+}
+
+/* The kernel for the dtype and for the way that B lies. */
+static void choose_kernel(struct thin *t) {
+  const struct mxi_gemm *g = &t->g;
+  const struct mxi_thin_kernels *kern = MXI_DISPATCH(mxi_thin)();
+  t->item = (int64_t)mx_dtype_size(g->dtype);
+  t->a_item = sizeof(float);
+  t->along_k = g->b_row == 1 && (g->b_col != 1 || g->k >= g->n);
+  t->stride = t->along_k ? g->b_col : g->b_row;
+  t->sum = t->along_k ? kern->along_k[g->dtype] : kern->along_n[g->dtype];
+  t->finish = MXI_DISPATCH(mxi_gemm_f32)()->finish;
+  mxi_thin_fn dots = t->along_k && g->dtype == MX_BFLOAT16 ? MXI_DISPATCH(mxi_thin_bf16_dot)() : NULL;
+  if (dots) {
+    t->sum = dots;
+    t->a_item = t->item;
+  }
 }
 
 int mxi_gemm_thin(const struct mxi_gemm *original) {
   struct thin t = {.g = oriented(original)};
   const struct mxi_gemm *g = &t.g;
-  const struct mxi_thin_kernels *kern = MXI_DISPATCH(mxi_thin)();
-  t.item = (int64_t)mx_dtype_size(g->dtype);
-  t.along_k = g->b_row == 1 && (g->b_col != 1 || g->k >= g->n);
-  t.sum = t.along_k ? kern->along_k[g->dtype] : kern->along_n[g->dtype];
-  t.stride = t.along_k ? g->b_col : g->b_row;
-  t.finish = MXI_DISPATCH(mxi_gemm_f32)()->finish;
+  choose_kernel(&t);
   plan_cuts(&t);
 
-  bool widened = mxi_is_half(g->dtype) || g->a_col != 1;
-  int64_t wide_floats = widened ? g->batch * g->m * g->k : 0;
+  bool placed = t.a_item != t.item || g->a_col != 1;
+  int64_t a_floats = placed ? g->batch * g->m * mxi_ceil_div(g->k * t.a_item, (int64_t)sizeof(float)) : 0;
   bool partial = t.pieces > 1 || g->m * t.cols > MXI_THIN_ROWS * DOT_COLS;
-  int64_t floats = wide_floats + (partial ? g->batch * t.pieces * g->m * g->n : 0);
+  int64_t floats = a_floats + (partial ? g->batch * t.pieces * g->m * g->n : 0);
   float small[STACK_FLOATS];
   float *workspace = floats <= STACK_FLOATS ? small : mxi_gemm_workspace_take((size_t)floats * sizeof(float));
   if (!workspace) return -1;
-  if (widened) {
-    widen_a(&t, workspace);
-    t.wide = workspace;
+  if (placed) {
+    place_a(&t, (char *)workspace);
+    t.a = (const char *)workspace;
   }
-  if (partial) t.partial = workspace + wide_floats;
+  if (partial) t.partial = workspace + a_floats;
 
   int64_t chunks = g->batch * t.chunks * t.pieces;
   bool parallel = (double)g->batch * (double)g->m * (double)g->n * (double)g->k >= MXI_GEMM_INLINE_WORK / 4;

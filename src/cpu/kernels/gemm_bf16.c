@@ -2,11 +2,11 @@
    summed in float32 by one instruction. It rounds each of the two sums and takes subnormals as zero. */
 #include "cpu/kernels/gemm_kernels.h"
 #include "cpu/kernels/gemm_pack.h"
+#include "cpu/kernels/multiply_add.h"
 #include "cpu/simd.h"
 
 #if defined(__AVX512F__)
 enum { MR = 14 };
-#define BF16_DOT __attribute__((target("avx512bf16")))
 
 /* By integers: the bits of a pair are no float. */
 MXI_INLINE vf32 broadcast(const float *pair) {
@@ -14,12 +14,9 @@ MXI_INLINE vf32 broadcast(const float *pair) {
   memcpy(&bits, pair, sizeof bits);
   return (vf32)mxi_set_i32(bits);
 }
-MXI_INLINE BF16_DOT vf32 dot(vf32 pair, vf32 b, vf32 c) {
-  return (vf32)_mm512_dpbf16_ps((__m512)c, (__m512bh)pair, (__m512bh)b);
-}
 
-MXI_INLINE BF16_DOT void tile(int h, int64_t units, const float *a, const float *b, const float *in,
-                              int64_t in_row, float *out, int64_t out_row) {
+MXI_INLINE MXI_BF16_DOT void tile(int h, int64_t units, const float *a, const float *b, const float *in,
+                                  int64_t in_row, float *out, int64_t out_row) {
   vf32 acc[MR][2];
   MXI_UNROLL
   for (int i = 0; i < h; i++) {
@@ -33,8 +30,8 @@ MXI_INLINE BF16_DOT void tile(int h, int64_t units, const float *a, const float 
     MXI_UNROLL
     for (int i = 0; i < h; i++) {
       vf32 pair = broadcast(a + i);
-      acc[i][0] = dot(pair, b0, acc[i][0]);
-      acc[i][1] = dot(pair, b1, acc[i][1]);
+      acc[i][0] = mxi_bf16_dot(pair, b0, acc[i][0]);
+      acc[i][1] = mxi_bf16_dot(pair, b1, acc[i][1]);
     }
   }
   MXI_UNROLL
@@ -49,10 +46,10 @@ MXI_INLINE BF16_DOT void tile(int h, int64_t units, const float *a, const float 
 }
 
 #define EACH_HEIGHT(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
-#define TILE_OF_HEIGHT(h)                                                                                    \
-  static BF16_DOT void tile_##h(int64_t units, const void *a, const void *b, const void *in, int64_t in_row, \
-                                void *out, int64_t out_row) {                                                \
-    tile(h, units, a, b, in, in_row, out, out_row);                                                          \
+#define TILE_OF_HEIGHT(h)                                                                        \
+  static MXI_BF16_DOT void tile_##h(int64_t units, const void *a, const void *b, const void *in, \
+                                    int64_t in_row, void *out, int64_t out_row) {                \
+    tile(h, units, a, b, in, in_row, out, out_row);                                              \
   }
 EACH_HEIGHT(TILE_OF_HEIGHT)
 #define TILE_ENTRY(h) tile_##h,

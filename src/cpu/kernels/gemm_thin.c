@@ -23,76 +23,60 @@ enum { DOT_SUMS = 10 };
 #endif
 enum { MAX_COLS = 4, GROUP = 8 }; /* columns and rows of A that share registers */
 
-/* Adds MXI_VL elements of k to the sums. */
-MXI_INLINE void dot_step(mx_dtype t, int m, int cols, const float *a, int64_t a_row, const char *b,
-                         int64_t b_bytes, vf32 acc[GROUP][MAX_COLS]) {
-  vf32 y[MAX_COLS];
-  MXI_UNROLL
-  for (int j = 0; j < cols; j++) y[j] = load_lanes(t, b + j * b_bytes, 0);
-  MXI_UNROLL
-  for (int i = 0; i < m; i++) {
-    vf32 x = mxi_load_f32(a + i * a_row);
-    MXI_UNROLL
-    for (int j = 0; j < cols; j++) acc[i][j] = multiply_add_f32(x, y[j], acc[i][j]);
-  }
-}
-MXI_INLINE void dot_end(mx_dtype t, int m, int cols, const float *a, int64_t a_row, const char *b,
-                        int64_t b_bytes, int64_t n, vf32 acc[GROUP][MAX_COLS]) {
-  MXI_UNROLL
-  for (int i = 0; i < m; i++) {
-    vf32 x = mxi_loadn_f32(a + i * a_row, n);
-    MXI_UNROLL
-    for (int j = 0; j < cols; j++)
-      acc[i][j] = multiply_add_f32(x, load_lanes_n(t, b + j * b_bytes, 0, n), acc[i][j]);
-  }
-}
+#define NAME(fn) fn##_f32
+#define TARGET
+#define LANES                  MXI_VL
+#define A                      float
+#define B                      float
+#define LOAD_A(p)              mxi_load_f32(p)
+#define LOAD_A_N(p, n)         mxi_loadn_f32(p, n)
+#define LOAD_B(p)              mxi_load_f32(p)
+#define LOAD_B_N(p, n)         mxi_loadn_f32(p, n)
+#define MULTIPLY_ADD(a, b, to) multiply_add_f32(a, b, to)
+#include "cpu/kernels/thin_dots.h"
 
-/* sums[i][j] for i < m, j < cols, which are constants here. Meanwhile the columns that follow are fetched:
-   prefetchers in hardware lose a column's start. */
-MXI_INLINE void dots(mx_dtype t, int m, int cols, const float *a, int64_t a_row, const char *b,
-                     int64_t b_bytes, int64_t k, float *sums, int64_t sums_row) {
-  vf32 acc[GROUP][MAX_COLS];
-  int64_t p = 0, item = t == MX_FLOAT32 ? 4 : 2;
-  MXI_UNROLL
-  for (int i = 0; i < m; i++) MXI_UNROLL
-  for (int j = 0; j < cols; j++) acc[i][j] = (vf32){0};
-  for (; p + MXI_VL <= k; p += MXI_VL) {
-    MXI_UNROLL
-    for (int j = 0; j < cols; j++) __builtin_prefetch(b + (cols + j) * b_bytes + p * item, 0, 2);
-    dot_step(t, m, cols, a + p, a_row, b + p * item, b_bytes, acc);
-  }
-  if (p < k) dot_end(t, m, cols, a + p, a_row, b + p * item, b_bytes, k - p, acc);
-  MXI_UNROLL
-  for (int i = 0; i < m; i++) MXI_UNROLL
-  for (int j = 0; j < cols; j++) sums[i * sums_row + j] = mxi_hsum_f32(acc[i][j]);
-}
+#define NAME(fn) fn##_f16
+#define TARGET
+#define LANES                  MXI_VL
+#define A                      float
+#define B                      uint16_t
+#define LOAD_A(p)              mxi_load_f32(p)
+#define LOAD_A_N(p, n)         mxi_loadn_f32(p, n)
+#define LOAD_B(p)              load_lanes(MX_FLOAT16, p, 0)
+#define LOAD_B_N(p, n)         load_lanes_n(MX_FLOAT16, p, 0, n)
+#define MULTIPLY_ADD(a, b, to) multiply_add_f32(a, b, to)
+#include "cpu/kernels/thin_dots.h"
 
-MXI_INLINE void all_dots(mx_dtype t, int m, const float *a, int64_t a_row, const char *b, int64_t b_bytes,
-                         int64_t n, int64_t k, float *sums, int64_t sums_row) {
-  int cols = DOT_SUMS / m < MAX_COLS ? DOT_SUMS / m : MAX_COLS;
-  int64_t j = 0;
-  for (; j + cols <= n; j += cols)
-    dots(t, m, cols, a, a_row, b + j * b_bytes, b_bytes, k, sums + j, sums_row);
-  for (; j < n; j++) dots(t, m, 1, a, a_row, b + j * b_bytes, b_bytes, k, sums + j, sums_row);
-}
+#define NAME(fn) fn##_bf16
+#define TARGET
+#define LANES                  MXI_VL
+#define A                      float
+#define B                      uint16_t
+#define LOAD_A(p)              mxi_load_f32(p)
+#define LOAD_A_N(p, n)         mxi_loadn_f32(p, n)
+#define LOAD_B(p)              load_lanes(MX_BFLOAT16, p, 0)
+#define LOAD_B_N(p, n)         load_lanes_n(MX_BFLOAT16, p, 0, n)
+#define MULTIPLY_ADD(a, b, to) multiply_add_f32(a, b, to)
+#include "cpu/kernels/thin_dots.h"
 
-MXI_INLINE void along_k(mx_dtype t, const float *a, int64_t a_row, const void *b, int64_t stride, int64_t m,
-                        int64_t n, int64_t k, float *sums, int64_t sums_row) {
-  int64_t b_bytes = stride * (t == MX_FLOAT32 ? 4 : 2);
-  /* More rows take further passes over B's chunk, which is in cache by then. */
-  for (; m > GROUP; m -= GROUP, a += GROUP * a_row, sums += GROUP * sums_row)
-    all_dots(t, GROUP, a, a_row, b, b_bytes, n, k, sums, sums_row);
-  switch (m) {
-  case 1: all_dots(t, 1, a, a_row, b, b_bytes, n, k, sums, sums_row); break;
-  case 2: all_dots(t, 2, a, a_row, b, b_bytes, n, k, sums, sums_row); break;
-  case 3: all_dots(t, 3, a, a_row, b, b_bytes, n, k, sums, sums_row); break;
-  case 4: all_dots(t, 4, a, a_row, b, b_bytes, n, k, sums, sums_row); break;
-  case 5: all_dots(t, 5, a, a_row, b, b_bytes, n, k, sums, sums_row); break;
-  case 6: all_dots(t, 6, a, a_row, b, b_bytes, n, k, sums, sums_row); break;
-  case 7: all_dots(t, 7, a, a_row, b, b_bytes, n, k, sums, sums_row); break;
-  default: all_dots(t, 8, a, a_row, b, b_bytes, n, k, sums, sums_row);
-  }
+#if defined(__AVX512F__)
+/* Pairs of bfloat16, multiplied and summed by one instruction, as in gemm_bf16.c. */
+MXI_INLINE vf32 load_pairs(const uint16_t *p) { return (vf32)_mm512_loadu_si512(p); }
+MXI_INLINE vf32 load_pairs_n(const uint16_t *p, int64_t n) {
+  return (vf32)_mm512_maskz_loadu_epi16((__mmask32)((1ull << n) - 1), p);
 }
+#define NAME(fn)               fn##_pairs
+#define TARGET                 MXI_BF16_DOT
+#define LANES                  (2 * MXI_VL)
+#define A                      uint16_t
+#define B                      uint16_t
+#define LOAD_A(p)              load_pairs(p)
+#define LOAD_A_N(p, n)         load_pairs_n(p, n)
+#define LOAD_B(p)              load_pairs(p)
+#define LOAD_B_N(p, n)         load_pairs_n(p, n)
+#define MULTIPLY_ADD(a, b, to) mxi_bf16_dot(a, b, to)
+#include "cpu/kernels/thin_dots.h"
+#endif
 
 /* ---- B's rows contiguous: four rows of B at a time are scaled and added to the sums, which stay in cache.
  * ---- */
@@ -138,16 +122,12 @@ MXI_INLINE void widen(mx_dtype t, float *dst, const void *src, int64_t n) {
   if (i < n) mxi_storen_f32(dst + i, load_lanes_n(t, src, i, n - i), n - i);
 }
 
-#define THIN(name, t)                                                                                 \
-  static void along_k_##name(const float *a, int64_t a_row, const void *b, int64_t stride, int64_t m, \
-                             int64_t n, int64_t k, float *sums, int64_t sums_row) {                   \
-    along_k(t, a, a_row, b, stride, m, n, k, sums, sums_row);                                         \
-  }                                                                                                   \
-  static void along_n_##name(const float *a, int64_t a_row, const void *b, int64_t stride, int64_t m, \
-                             int64_t n, int64_t k, float *sums, int64_t sums_row) {                   \
-    along_n(t, a, a_row, b, stride, m, n, k, sums, sums_row);                                         \
-  }                                                                                                   \
-  static void widen_##name(float *dst, const void *src, int64_t n) { widen(t, dst, src, n); }
+#define THIN(name, t)                                                                                \
+  static void along_n_##name(const void *a, int64_t a_row, const void *b, int64_t stride, int64_t m, \
+                             int64_t n, int64_t k, float *sums, int64_t sums_row) {                  \
+    along_n(t, a, a_row, b, stride, m, n, k, sums, sums_row);                                        \
+  }                                                                                                  \
+  static void widen_##name(void *dst, const void *src, int64_t n) { widen(t, dst, src, n); }
 THIN(f32, MX_FLOAT32)
 THIN(f16, MX_FLOAT16)
 THIN(bf16, MX_BFLOAT16)
@@ -158,4 +138,11 @@ const struct mxi_thin_kernels *MXI_ISA_NAME(mxi_thin)(void) {
       .along_n = {[MX_FLOAT32] = along_n_f32, [MX_FLOAT16] = along_n_f16, [MX_BFLOAT16] = along_n_bf16},
       .widen = {[MX_FLOAT32] = widen_f32, [MX_FLOAT16] = widen_f16, [MX_BFLOAT16] = widen_bf16}};
   return &kernels;
+}
+
+mxi_thin_fn MXI_ISA_NAME(mxi_thin_bf16_dot)(void) {
+#if defined(__AVX512F__)
+  if (mxi_cpu_has(MXI_BF16)) return along_k_pairs;
+#endif
+  return NULL;
 }

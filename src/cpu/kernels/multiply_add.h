@@ -20,4 +20,13 @@ MXI_INLINE vf64 multiply_add_f64(vf64 a, vf64 b, vf64 c) {
   return a * b + c;
 #endif
 }
+
+#if defined(__AVX512F__)
+/* sum + the products of a's and b's pairs of bfloat16, where the machine has AVX512_BF16. It rounds each of
+   the two sums and takes subnormals as zero. */
+#define MXI_BF16_DOT __attribute__((target("avx512bf16")))
+MXI_INLINE MXI_BF16_DOT vf32 mxi_bf16_dot(vf32 a, vf32 b, vf32 sum) {
+  return (vf32)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b);
+}
+#endif
 #endif
