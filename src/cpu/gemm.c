@@ -35,8 +35,8 @@ struct plan {
   int64_t mb, nb, kb;              /* largest block of rows and columns, largest step of k */
   bool direct;                     /* sums rest in C */
   bool plain;                      /* and are the result as they are */
-  bool negate;                     /* A, in place of alpha = -1 */
-  int64_t b_bytes, sums_bytes;     /* parts of a workspace */
+  bool negate; /* A once packed, in place of alpha = -1; sums of halves are scaled when they are rounded */
+  int64_t b_bytes, sums_bytes; /* parts of a workspace */
   int64_t workspace_bytes;
   bool parallel; /* loops inside a product go over the pool */
 };
@@ -48,8 +48,9 @@ struct step {
   char *c;
   int64_t m0, mc, n0, nc, k0, kc, units;
   bool first, last;
-  int64_t height, slivers, panels;         /* rows of a sliver; how many slivers and panels */
-  int64_t task_slivers, task_panels, down; /* a task of tiles; tasks one below the other */
+  int64_t height, slivers, panels;   /* rows of a sliver; how many slivers and panels */
+  int64_t task_slivers, task_panels; /* of a task of tiles */
+  int64_t down, tasks;               /* tasks one below the other, tasks in all */
   char *packed_b, *sums;
   int64_t sums_row;
 };
@@ -66,16 +67,6 @@ int mxi_gemm_loop(bool parallel, int64_t n, void (*fn)(void *, int64_t), void *c
 }
 
 /* ---- Packing ---- */
-/* Of doubles or floats: sums of halves are scaled when they are rounded. */
-static void flip_signs(void *packed, int64_t n, int64_t item) {
-  double *d = packed;
-  float *f = packed;
-  if (item == sizeof *d)
-    for (int64_t i = 0; i < n; i++) d[i] = -d[i];
-  else
-    for (int64_t i = 0; i < n; i++) f[i] = -f[i];
-}
-
 static void pack_a_sliver(const struct step *s, int64_t sliver, char *dst) {
   const struct plan *p = s->plan;
   const struct mxi_gemm *g = p->g;
@@ -87,7 +78,7 @@ static void pack_a_sliver(const struct step *s, int64_t sliver, char *dst) {
   } else
     p->pack_a(dst, s->a + ((s->m0 + row) * g->a_row + s->k0 * g->a_col) * p->item, g->a_row, g->a_col, rows,
               rows, s->kc);
-  if (p->negate) flip_signs(dst, rows * s->units, p->item);
+  if (p->negate) p->kern->negate(dst, rows * s->units);
 }
 
 static void pack_b_panel(const struct step *s, int64_t panel) {
@@ -184,8 +175,11 @@ static void cut_tasks(struct step *s) {
   s->task_panels = even_cut(s->panels, TASK_COLUMNS / kern->nr, 1);
   s->down = mxi_ceil_div(s->slivers, s->task_slivers);
   int64_t threads = s->plan->parallel ? mxi_pool_size() : 1;
-  while (threads > 1 && s->down * mxi_ceil_div(s->panels, s->task_panels) < 4 * threads && s->task_panels > 2)
+  s->tasks = s->down * mxi_ceil_div(s->panels, s->task_panels);
+  while (threads > 1 && s->tasks < 4 * threads && s->task_panels > 2) {
     s->task_panels = (s->task_panels + 1) / 2;
+    s->tasks = s->down * mxi_ceil_div(s->panels, s->task_panels);
+  }
 }
 
 static int run_block(struct step *s) {
@@ -203,7 +197,7 @@ static int run_block(struct step *s) {
     s->first = s->k0 == 0;
     s->last = s->k0 + s->kc == g->k;
     MXI_TRY(mxi_gemm_loop(p->parallel, s->panels, pack_task, s));
-    MXI_TRY(mxi_gemm_loop(p->parallel, s->down * mxi_ceil_div(s->panels, s->task_panels), tile_task, s));
+    MXI_TRY(mxi_gemm_loop(p->parallel, s->tasks, tile_task, s));
   }
   return 0;
 }

@@ -40,6 +40,7 @@ struct mxi_gemm_kernels {
   mxi_gemm_pack_fn pack[MX_DTYPE_COUNT]; /* by the dtype of the operand; NULL = not served */
   mxi_gemm_pack_fn pack_a;               /* of A, where it is packed in another way than B; else NULL */
   void (*finish)(const void *tile, int64_t tile_row, const struct mxi_gemm_finish *f);
+  void (*negate)(void *values, int64_t n); /* n packed values, of the dtype of the sums */
 };
 
 /* Products summed in float32, in float64, and of bfloat16 by dot products or AMX (NULL where the machine

@@ -87,6 +87,13 @@ static void finish_f64(const void *tile, int64_t tile_row, const struct mxi_gemm
   }
 }
 
+#define NEGATE(T, name)                                                   \
+  static void name(void *values, int64_t n) {                             \
+    for (int64_t i = 0; i < n; i++) ((T *)values)[i] = -((T *)values)[i]; \
+  }
+NEGATE(float, negate_f32)
+NEGATE(double, negate_f64)
+
 const struct mxi_gemm_kernels *MXI_ISA_NAME(mxi_gemm_f32)(void) {
   static const struct mxi_gemm_kernels kernels = {
       .mr = MR,
@@ -97,6 +104,7 @@ const struct mxi_gemm_kernels *MXI_ISA_NAME(mxi_gemm_f32)(void) {
       .kc = 384,
       .tiles = tiles_f32,
       .finish = mxi_gemm_finish_f32,
+      .negate = negate_f32,
       .pack = {[MX_FLOAT32] = mxi_pack_f32, [MX_FLOAT16] = mxi_pack_f16, [MX_BFLOAT16] = mxi_pack_bf16}};
   return &kernels;
 }
@@ -109,6 +117,7 @@ const struct mxi_gemm_kernels *MXI_ISA_NAME(mxi_gemm_f64)(void) {
                                                   .kc = 256,
                                                   .tiles = tiles_f64,
                                                   .finish = finish_f64,
+                                                  .negate = negate_f64,
                                                   .pack = {[MX_FLOAT64] = mxi_pack_f64}};
   return &kernels;
 }
