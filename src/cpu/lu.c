@@ -10,7 +10,6 @@ enum {
   STRIP = 128,      /* columns of a system that a thread takes */
   WHOLE = 128,      /* rows of a triangle that a thread takes */
   SERIAL = 1 << 19, /* operations not worth sharing */
-  SLICE = 256,      /* terms of one product: all of them in one pass, as it adds to its own result */
   ALIASED = 512     /* rows a multiple of these elements apart would meet in few sets of the caches */
 };
 
@@ -32,28 +31,24 @@ int64_t mxi_padded_row(int64_t n) {
 /* c (m, n) -= a (m, k) b (k, n). */
 static int subtract_product(struct mxi_padded c, struct mxi_padded a, struct mxi_padded b, int64_t m,
                             int64_t n, int64_t k) {
-  for (int64_t from = 0; from < k; from += SLICE) {
-    struct mxi_gemm g = {.dtype = c.dtype,
-                         .m = m,
-                         .n = n,
-                         .k = mxi_min(SLICE, k - from),
-                         .batch = 1,
-                         .a = at(a, 0, from),
-                         .a_row = a.row,
-                         .a_col = 1,
-                         .b = at(b, from, 0),
-                         .b_row = b.row,
-                         .b_col = 1,
-                         .c = c.data,
-                         .c_row = c.row,
-                         .c0 = c.data,
-                         .c0_row = c.row,
-                         .c0_col = 1,
-                         .alpha = -1,
-                         .beta = 1};
-    MXI_TRY(mxi_gemm_run(&g));
-  }
-  return 0;
+  return mxi_gemm_run(&(struct mxi_gemm){.dtype = c.dtype,
+                                         .m = m,
+                                         .n = n,
+                                         .k = k,
+                                         .batch = 1,
+                                         .a = a.data,
+                                         .a_row = a.row,
+                                         .a_col = 1,
+                                         .b = b.data,
+                                         .b_row = b.row,
+                                         .b_col = 1,
+                                         .c = c.data,
+                                         .c_row = c.row,
+                                         .c0 = c.data,
+                                         .c0_row = c.row,
+                                         .c0_col = 1,
+                                         .alpha = -1,
+                                         .beta = 1});
 }
 
 /* ---- Triangular systems ---- */
@@ -116,11 +111,15 @@ struct factoring {
   char *panel; /* (BLOCK, m) */
 };
 
+/* Elements of a panel's column: an odd number of blocks, as columns a power of two apart would meet in few
+   sets of the caches. */
+static int64_t panel_column(int64_t m) { return mxi_round_up(m, BLOCK) | BLOCK; }
+
 /* Factors columns [c, c + n) from row c down, in a column-major copy; rows change places in all columns. */
 static void factor_block(const struct factoring *f, int64_t c, int64_t n) {
   struct mxi_padded a = f->a, corner = part(a, c, c);
   const struct mxi_lu_kernels *kern = kernels_of(a.dtype);
-  int64_t m = f->m - c, column = mxi_round_up(m, BLOCK), k = mxi_min(m, n);
+  int64_t m = f->m - c, column = panel_column(m), k = mxi_min(m, n);
   size_t item = mx_dtype_size(a.dtype);
   for (int64_t i = 0; i < n; i++)
     memset(f->panel + (size_t)(i * column + m) * item, 0, (size_t)(column - m) * item);
@@ -147,9 +146,7 @@ static int factor(const struct factoring *f, int64_t c, int64_t n) {
                            half));
   return factor(f, c + half, rest);
 }
-size_t mxi_lu_work(mx_dtype t, int64_t m) {
-  return (size_t)(BLOCK * mxi_round_up(m, BLOCK)) * mx_dtype_size(t);
-}
+size_t mxi_lu_work(mx_dtype t, int64_t m) { return (size_t)(BLOCK * panel_column(m)) * mx_dtype_size(t); }
 int mxi_lu_factor(struct mxi_padded a, int64_t m, int64_t n, int32_t *pivots, char *work) {
   struct factoring f = {a, m, n, pivots, work};
   return n ? factor(&f, 0, n) : 0;

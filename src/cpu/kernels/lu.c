@@ -2,6 +2,9 @@
 #include "cpu/kernels/lu.h"
 #include "base/checked.h"
 #include "cpu/kernels/linalg_parts.h"
+#include <stdbool.h>
+
+enum { GROUP = 8 }; /* columns of a panel factored before they update the others */
 
 #define T        float
 #define V        vf32

@@ -21,6 +21,8 @@ static int64_t NAME(largest)(const T *x, int64_t j, int64_t m) {
   for (int64_t v = m - (m - i) % LANES; v < m; v++)
     found = NAME(size)(x[v]) > found ? NAME(size)(x[v]) : found;
   if (!(found > best)) return at;
+  V wanted = NAME(mxi_set)(found);
+  while (i + LANES <= m && !mxi_any((vi32)(NAME(magnitude)(NAME(mxi_load)(x + i)) == wanted))) i += LANES;
   while (NAME(size)(x[i]) != found) i++;
   return i;
 }
@@ -52,12 +54,10 @@ static void NAME(divide)(T *x, T pivot, int64_t first, int64_t m, const I *lane)
   for (i += LANES; i < m; i += LANES) NAME(mxi_store)(x + i, NAME(mxi_load)(x + i) / p);
 }
 
-/* Column by column. */
-static void NAME(panel)(void *columns, int64_t column, int64_t m, int64_t n, int32_t *pivots) {
-  T *a = columns;
-  I lane[LANES];
-  for (int64_t i = 0; i < LANES; i++) lane[i] = (I)i;
-  for (int64_t j = 0; j < n && j < m; j++) {
+/* Factors columns [j, end) of the panel, one by one; rows change places in all n. */
+static void NAME(factor_columns)(T *a, int64_t column, int64_t m, int64_t n, int64_t j, int64_t end,
+                                 int32_t *pivots, const I *lane) {
+  for (; j < end && j < m; j++) {
     T *x = a + j * column;
     int64_t p = NAME(largest)(x, j, m);
     pivots[j] = (int32_t)p;
@@ -69,9 +69,52 @@ static void NAME(panel)(void *columns, int64_t column, int64_t m, int64_t n, int
     if (x[j] == 0 || j + 1 == m) continue; // a column of zeros stays
     NAME(divide)(x, x[j], j + 1, m, lane);
     int64_t c = j + 1;
-    for (; c + 4 <= n; c += 4) NAME(update)(x, a + c * column, a + c * column + j, column, j + 1, m, 4, lane);
-    for (; c < n; c++) NAME(update)(x, a + c * column, a + c * column + j, column, j + 1, m, 1, lane);
+    for (; c + 4 <= end; c += 4)
+      NAME(update)(x, a + c * column, a + c * column + j, column, j + 1, m, 4, lane);
+    for (; c < end; c++) NAME(update)(x, a + c * column, a + c * column + j, column, j + 1, m, 1, lane);
   }
+}
+
+/* y -= x u for GROUP columns x, factored from row j on, in turn, and `columns` columns y. */
+static inline __attribute__((always_inline)) void
+NAME(update_by_group)(const T *x, T *y, int64_t column, int64_t j, int64_t m, int columns, const I *lane) {
+  T u[GROUP][4];
+  for (int k = 0; k < GROUP; k++)
+    for (int c = 0; c < columns; c++) {
+      bool zeros = x[k * column + j + k] == 0;
+      u[k][c] = zeros ? 0 : -y[c * column + j + k];
+      for (int i = k + 1; i < GROUP; i++) y[c * column + j + i] += x[k * column + j + i] * u[k][c];
+    }
+  int64_t first = j + GROUP;
+  for (int64_t i = first / LANES * LANES; i < m; i += LANES) {
+    V sum[4];
+    for (int c = 0; c < columns; c++) sum[c] = NAME(mxi_load)(y + c * column + i);
+    for (int k = 0; k < GROUP; k++) {
+      V l = NAME(mxi_load)(x + k * column + i);
+      for (int c = 0; c < columns; c++) sum[c] = NAME(multiply_add)(l, NAME(mxi_set)(u[k][c]), sum[c]);
+    }
+    for (int c = 0; c < columns; c++) {
+      T *to = y + c * column + i;
+      NAME(mxi_store)(to, i < first ? NAME(keep_above)(first - i, sum[c], NAME(mxi_load)(to), lane) : sum[c]);
+    }
+  }
+}
+
+/* Groups of columns, which stay in the first cache while each of them updates the others; then a group
+   updates those on its right at once. */
+static void NAME(panel)(void *columns, int64_t column, int64_t m, int64_t n, int32_t *pivots) {
+  T *a = columns;
+  I lane[LANES];
+  for (int64_t i = 0; i < LANES; i++) lane[i] = (I)i;
+  int64_t j = 0;
+  for (; j + GROUP <= n && j + GROUP <= m; j += GROUP) {
+    NAME(factor_columns)(a, column, m, n, j, j + GROUP, pivots, lane);
+    const T *x = a + j * column;
+    int64_t c = j + GROUP;
+    for (; c + 4 <= n; c += 4) NAME(update_by_group)(x, a + c * column, column, j, m, 4, lane);
+    for (; c < n; c++) NAME(update_by_group)(x, a + c * column, column, j, m, 1, lane);
+  }
+  NAME(factor_columns)(a, column, m, n, j, n, pivots, lane);
 }
 
 static void NAME(swap_rows)(void *matrix, int64_t row, int64_t n, int64_t count, const int32_t *pivots) {
