@@ -305,6 +305,7 @@ static int run_empty(const struct plan *p) {
 
 int mxi_gemm_run(const struct mxi_gemm *g) {
   if (g->batch <= 0 || g->m <= 0 || g->n <= 0) return 0;
+  if (g->k > 0 && mxi_gemm_is_better_turned(g)) return mxi_gemm_turned(g);
   if (g->k > 0 && mxi_gemm_is_thin(g)) return mxi_gemm_thin(g);
   struct plan p = make_plan(g);
   if (g->k <= 0) return run_empty(&p);

@@ -8,7 +8,6 @@
 #include <string.h>
 
 enum {
-  FEW_ROWS = 8,      /* thin whatever the size of B */
   LARGE_B = 1 << 20, /* elements; read once rather than packed for up to MXI_THIN_ROWS rows */
   DOT_COLS = 256, /* most columns of a chunk where B's columns are contiguous: their sums lie on the stack */
   ROW_SUMS = 16384,     /* most sums of a chunk where B's rows are: they stay in the second cache */
@@ -34,20 +33,17 @@ struct thin {
 
 /* A product of one column is the transposed product of one row. */
 static struct mxi_gemm oriented(const struct mxi_gemm *g) {
-  struct mxi_gemm t = *g;
-  if (g->n != 1 || g->m == 1 || g->c_row != 1) return t;
-  t.m = 1, t.n = g->m;
-  t.a = g->b, t.a_row = g->b_col, t.a_col = g->b_row, t.a_batch = g->b_batch;
-  t.b = g->a, t.b_row = g->a_col, t.b_col = g->a_row, t.b_batch = g->a_batch;
+  if (g->n != 1 || g->m == 1 || g->c_row != 1) return *g;
+  struct mxi_gemm t = mxi_gemm_transposed(g);
+  t.c = g->c;
   t.c_row = g->m;
-  t.c0_row = g->c0_col, t.c0_col = g->c0_row;
   return t;
 }
 
 bool mxi_gemm_is_thin(const struct mxi_gemm *g) {
   if (g->pack_b || g->gather_a || g->dtype == MX_FLOAT64) return false;
   struct mxi_gemm t = oriented(g);
-  if (t.m <= FEW_ROWS) return t.b_row == 1 || t.b_col == 1;
+  if (t.m <= MXI_FEW_ROWS) return t.b_row == 1 || t.b_col == 1;
   return t.m <= MXI_THIN_ROWS && t.b_row == 1 && t.n > 1 && (double)t.n * (double)t.k >= LARGE_B;
 }
 

@@ -74,6 +74,7 @@ struct product {
   double alpha, beta;
   enum { NO_ADDEND, MATRIX, BIAS_ROW, BIAS_COLUMN, SCALAR, NANS } addend;
   int64_t c_gap; /* columns between C's rows, which must stay untouched */
+  bool turned;   /* by the transposed product */
 };
 
 static const double guard = -77;
@@ -118,7 +119,7 @@ static void check_product(struct product p) {
                        .alpha = p.alpha,
                        .beta = p.beta};
   if (p.addend != NO_ADDEND) g.c0 = c0.first, g.c0_row = c0.row, g.c0_col = c0.col;
-  assert_int_equal(mxi_gemm_run(&g), 0);
+  assert_int_equal((p.turned ? mxi_gemm_turned : mxi_gemm_run)(&g), 0);
 
   double u = mxi_is_half(t) ? 0x1p-24 : unit_roundoff(t);
   for (int64_t q = 0; q < p.batch; q++)
@@ -255,6 +256,26 @@ static void batches_agree_with_the_reference(void **state) {
                                      .alpha = 1,
                                      .a = l & 1 ? COLUMNS : ROWS,
                                      .b = l & 2 ? COLUMNS : ROWS});
+}
+
+static void transposed_products_agree_with_the_reference(void **state) {
+  static const int64_t shapes[][3] = {{9, 130, 33}, {33, 1100, 40}, {128, 515, 64}};
+  EACH_DTYPE(t)
+  for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+    for (int addend = NO_ADDEND; addend < NANS; addend++)
+      for (int l = 0; l < 4; l++)
+        check_product((struct product){.dtype = t,
+                                       .m = shapes[s][0],
+                                       .n = shapes[s][1],
+                                       .k = shapes[s][2],
+                                       .batch = 1 + (l == 2),
+                                       .a = l & 1 ? COLUMNS : ROWS,
+                                       .b = l & 2 ? PADDED_COLUMNS : ROWS,
+                                       .alpha = 0.75,
+                                       .beta = -1.5,
+                                       .addend = addend,
+                                       .c_gap = s,
+                                       .turned = true});
 }
 
 static void empty_sums_give_the_scaled_addend(void **state) {
@@ -447,6 +468,7 @@ int main(void) {
       cmocka_unit_test(alpha_beta_and_any_addend_are_applied),
       cmocka_unit_test(beta_zero_does_not_read_the_addend),
       cmocka_unit_test(batches_agree_with_the_reference),
+      cmocka_unit_test(transposed_products_agree_with_the_reference),
       cmocka_unit_test(empty_sums_give_the_scaled_addend),
       cmocka_unit_test(empty_products_do_nothing),
       cmocka_unit_test(nan_and_infinity_come_through),
