@@ -1,4 +1,5 @@
-"""The cases of the array API: sorting, moving, drawing, transforming, reducing. One function a library.
+"""The cases of the array API: sorting, moving, drawing, transforming, reducing; and NumPy's matrix product. One
+function a library.
 
 Each returns name -> setup; setup() returns the function to time. Inputs are held warm, and peers write into memory
 they have already where they take it.
@@ -221,7 +222,13 @@ def numpy_arrays():
 
         return setup
 
+    def product():
+        a, b = (rng.standard_normal((1024, 1024), dtype=np.float32) for _ in range(2))
+        out = np.empty_like(a)
+        return lambda: np.matmul(a, b, out=out)
+
     return {
+        "matmul 1024^3 f32": product,
         "sort f32 1M": in_place("sort"),
         "argsort f32 1M": indices(np.argsort),
         "partition f32 1M": in_place("partition", MILLION // 2),
