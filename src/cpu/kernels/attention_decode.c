@@ -25,17 +25,17 @@ MXI_INLINE vf32 dot_keys(const float *q, const float *k, int64_t stride, int64_t
     const float *key = k + d * MXI_VL;
     UNROLL
     for (int j = 0; j < MXI_VL; j++, key += stride) {
-      sum[j] = mad(mxi_load_f32(key), q0, sum[j]);
-      sum[j] = mad(mxi_load_f32(key + MXI_VL), q1, sum[j]);
-      sum[j] = mad(mxi_load_f32(key + 2 * MXI_VL), q2, sum[j]);
-      sum[j] = mad(mxi_load_f32(key + 3 * MXI_VL), q3, sum[j]);
+      sum[j] = multiply_add_f32(mxi_load_f32(key), q0, sum[j]);
+      sum[j] = multiply_add_f32(mxi_load_f32(key + MXI_VL), q1, sum[j]);
+      sum[j] = multiply_add_f32(mxi_load_f32(key + 2 * MXI_VL), q2, sum[j]);
+      sum[j] = multiply_add_f32(mxi_load_f32(key + 3 * MXI_VL), q3, sum[j]);
     }
   }
   for (; d < vectors; d++) {
     vf32 q0 = mxi_load_f32(q + d * MXI_VL);
     const float *key = k + d * MXI_VL;
     UNROLL
-    for (int j = 0; j < MXI_VL; j++, key += stride) sum[j] = mad(mxi_load_f32(key), q0, sum[j]);
+    for (int j = 0; j < MXI_VL; j++, key += stride) sum[j] = multiply_add_f32(mxi_load_f32(key), q0, sum[j]);
   }
   return sum_each(sum);
 }
@@ -78,7 +78,7 @@ MXI_INLINE void values_tile(const float *p, const char *v, int64_t v_bytes, int6
     for (int r = 0; r < rows; r++) {
       vf32 weight = mxi_set_f32(p[r * MXI_DECODE_KEYS + j]);
       UNROLL
-      for (int c = 0; c < columns; c++) sum[r][c] = mad(weight, x[c], sum[r][c]);
+      for (int c = 0; c < columns; c++) sum[r][c] = multiply_add_f32(weight, x[c], sum[r][c]);
     }
   }
   UNROLL

@@ -109,8 +109,8 @@ static void logits_tile(const float *q, const float *k, int64_t width, float *lo
     UNROLL
     for (int r = 0; r < ROWS; r++) {
       vf32 w = mxi_set_f32(q[r]);
-      sum[r][0] = mad(w, x, sum[r][0]);
-      sum[r][1] = mad(w, y, sum[r][1]);
+      sum[r][0] = multiply_add_f32(w, x, sum[r][0]);
+      sum[r][1] = multiply_add_f32(w, y, sum[r][1]);
     }
   }
   UNROLL
@@ -135,8 +135,8 @@ static void values_tile(const float *p, const float *v, int64_t n, const float *
     UNROLL
     for (int r = 0; r < ROWS; r++) {
       vf32 w = mxi_set_f32(p[r * KEYS + j]);
-      sum[r][0] = mad(w, x, sum[r][0]);
-      sum[r][1] = mad(w, y, sum[r][1]);
+      sum[r][0] = multiply_add_f32(w, x, sum[r][0]);
+      sum[r][1] = multiply_add_f32(w, y, sum[r][1]);
     }
   }
   UNROLL

@@ -3,6 +3,7 @@
 #ifndef MXI_CPU_KERNELS_ROWS_EXP_H
 #define MXI_CPU_KERNELS_ROWS_EXP_H
 #include "core/dtype.h"
+#include "cpu/kernels/multiply_add.h"
 #include "cpu/simd.h"
 #include <math.h>
 
@@ -13,15 +14,6 @@
 #else
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
-
-/* a * b + c: one rounding where the set has FMA, else two. Unlike mxi_fma_f32 it is cheap everywhere. */
-MXI_INLINE vf32 mad(vf32 a, vf32 b, vf32 c) {
-#if defined(__FMA__)
-  return mxi_fma_f32(a, b, c);
-#else
-  return a * b + c;
-#endif
-}
 
 /* One instruction; b where either is NaN. */
 MXI_INLINE vf32 max_f32(vf32 a, vf32 b) {
@@ -93,17 +85,17 @@ MXI_INLINE vf32 exp_negative(vf32 x) {
   vi32 alive = ~(x < mxi_set_f32(-104.0f));
   x = (vf32)((vi32)x & alive);
 #endif
-  vf32 shifted = mad(x, mxi_set_f32(0x1.715476p0f), mxi_set_f32(shift));
+  vf32 shifted = multiply_add_f32(x, mxi_set_f32(0x1.715476p0f), mxi_set_f32(shift));
   vi32 n_int = (vi32)shifted - (vi32)mxi_set_f32(shift);
   vf32 n = shifted - mxi_set_f32(shift);
-  vf32 r = mad(n, mxi_set_f32(-0x1.62e4p-1f), x);
-  r = mad(n, mxi_set_f32(-0x1.7f7d1cp-20f), r);
+  vf32 r = multiply_add_f32(n, mxi_set_f32(-0x1.62e4p-1f), x);
+  r = multiply_add_f32(n, mxi_set_f32(-0x1.7f7d1cp-20f), r);
   vf32 q = mxi_set_f32(0x1.6a2428p-10f);
-  q = mad(q, r, mxi_set_f32(0x1.1239e2p-7f));
-  q = mad(q, r, mxi_set_f32(0x1.5558f2p-5f));
-  q = mad(q, r, mxi_set_f32(0x1.555492p-3f));
-  q = mad(q, r, mxi_set_f32(0x1.fffffcp-2f));
-  vf32 p = mad(r * r, q, r) + mxi_set_f32(1.0f);
+  q = multiply_add_f32(q, r, mxi_set_f32(0x1.1239e2p-7f));
+  q = multiply_add_f32(q, r, mxi_set_f32(0x1.5558f2p-5f));
+  q = multiply_add_f32(q, r, mxi_set_f32(0x1.555492p-3f));
+  q = multiply_add_f32(q, r, mxi_set_f32(0x1.fffffcp-2f));
+  vf32 p = multiply_add_f32(r * r, q, r) + mxi_set_f32(1.0f);
 #if !defined(__AVX512F__)
   p = (vf32)((vi32)p & alive);
 #endif
