@@ -39,6 +39,8 @@ int py_assign(PyObject *o, mx_array a);
 PyObject *py_raise(void);
 /* TypeError: FUNCTION(): expected ..., got the type of the object. Returns -1. */
 int py_wrong_type(const char *function, const char *expected, PyObject *got);
+/* The exception with the text [OP] expected ..., got the type of the object. Returns -1. */
+int py_refuse(PyObject *exception, const char *op, const char *expected, PyObject *got);
 /* NULL for a failed result (the exception is set), else a. */
 static inline mx_array py_checked(mx_array a) { return mx_ok(a) ? a : (py_raise(), NULL); }
 /* Evaluates with the lock released; Ctrl-C ends it with KeyboardInterrupt. Needs an open scope, which keeps

@@ -39,7 +39,7 @@ static int as_device(PyObject *o, mx_device *d) {
 
 int py_need_device(PyObject *o, mx_device *d, const char *function) {
   if (as_device(o, d)) return 0;
-  PyErr_Format(PyExc_TypeError, "%s(): expected a Device or DeviceType", function);
+  py_wrong_type(function, "a Device or DeviceType", o);
   return -1;
 }
 
@@ -67,12 +67,7 @@ int py_stream_value(PyObject *o, mx_stream *s) {
   else if (as_device(o, &d))
     *s = mx_default_stream(d);
   else {
-    PyObject *type = PyType_GetName(Py_TYPE(o));
-    if (type)
-      PyErr_Format(PyExc_TypeError,
-                   "[stream] expected a Stream, Device, DeviceType or None for argument 'stream', got %U",
-                   type);
-    Py_XDECREF(type);
+    py_refuse(PyExc_TypeError, "stream", "a Stream, Device, DeviceType or None for argument 'stream'", o);
     return -1;
   }
   if (*s) return 0;
