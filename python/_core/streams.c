@@ -332,22 +332,6 @@ FUNCTION(stream, "s: object -> StreamContext",
   return PyObject_CallFunctionObjArgs((PyObject *)context_type, f->v[0].o, NULL);
 }
 
-static int add_device_kinds(PyObject *module) {
-  PyObject *enums = PyImport_ImportModule("enum"),
-           *base = enums ? PyObject_GetAttrString(enums, "Enum") : NULL;
-  PyObject *args = Py_BuildValue("(s[(si)(si)])", "DeviceType", "cpu", 0, "gpu", 1);
-  PyObject *type = base && args ? py_make_enum(base, args) : NULL;
-  for (int i = 0; type && i < 2; i++) {
-    device_kinds[i] = PyObject_GetAttrString(type, device_names[i]);
-    if (!device_kinds[i] || PyModule_AddObjectRef(module, device_names[i], device_kinds[i]) < 0)
-      Py_CLEAR(type);
-  }
-  Py_XDECREF(enums);
-  Py_XDECREF(base);
-  Py_XDECREF(args);
-  return py_add_object(module, "DeviceType", type);
-}
-
 int py_streams_init(PyObject *module) {
   device_type = (PyTypeObject *)PyType_FromSpec(&device_spec);
   py_stream_type = (PyTypeObject *)PyType_FromSpec(&stream_spec);
@@ -358,5 +342,5 @@ int py_streams_init(PyObject *module) {
       py_add_type(module, "ThreadLocalStream", thread_stream_type) < 0 ||
       py_add_type(module, "StreamContext", context_type) < 0)
     return -1;
-  return add_device_kinds(module);
+  return py_add_enum(module, "DeviceType", 2, device_names, device_kinds);
 }
