@@ -2,11 +2,6 @@
 #include "cpu/kernels/multiply_add.h"
 #include "cpu/simd.h"
 
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 8")
-#endif
 enum { BLOCK = 8 /* pixels at a time: accumulators, one vector of weights, and room to spare */ };
 
 /* The first n lanes, widened; and back. */
@@ -48,7 +43,7 @@ MXI_INLINE void write_bf16(uint16_t *p, vf32 v, int64_t n) { write_half(p, mxi_b
   MXI_INLINE void block_##name(const struct mxi_depthwise *d, const T *x, const A *w,                 \
                                const struct mxi_window *win, int count, T *y, int64_t n) {            \
     V acc[BLOCK];                                                                                     \
-    UNROLL                                                                                            \
+    MXI_UNROLL                                                                                        \
     for (int i = 0; i < count; i++) acc[i] = (V){0};                                                  \
     for (int64_t t0 = 0; t0 < win[0].count; t0++)                                                     \
       for (int64_t t1 = 0; t1 < win[1].count; t1++) {                                                 \
@@ -58,14 +53,14 @@ MXI_INLINE void write_bf16(uint16_t *p, vf32 v, int64_t n) { write_half(p, mxi_b
                       (win[1].tap + t1 * win[1].tap_step) * d->w_axis[1] + win[2].tap * d->w_axis[2]; \
         for (int64_t t2 = 0; t2 < win[2].count; t2++) {                                               \
           V weight = read_##wide(wt, n);                                                              \
-          UNROLL                                                                                      \
+          MXI_UNROLL                                                                                  \
           for (int i = 0; i < count; i++)                                                             \
             acc[i] = multiply_add_##wide(read_##name(xt + i * d->stride, n), weight, acc[i]);         \
           xt += win[2].in_step * d->x_axis[2];                                                        \
           wt += win[2].tap_step * d->w_axis[2];                                                       \
         }                                                                                             \
       }                                                                                               \
-    UNROLL                                                                                            \
+    MXI_UNROLL                                                                                        \
     for (int i = 0; i < count; i++) write_##name(y + i * d->channels, acc[i], n);                     \
   }                                                                                                   \
   MXI_INLINE void lanes_##name(const struct mxi_depthwise *d, const T *x, const A *w,                 \

@@ -7,14 +7,6 @@
 #include "cpu/simd.h"
 #include <math.h>
 
-/* Before a loop over an array of vectors that should live in registers: gcc keeps it there only if the loop
-   is unrolled early. */
-#if defined(__clang__)
-#define UNROLL _Pragma("unroll")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
-
 /* One instruction; b where either is NaN. */
 MXI_INLINE vf32 max_f32(vf32 a, vf32 b) {
 #if defined(__AVX512F__)
@@ -102,15 +94,8 @@ MXI_INLINE vf32 exp_negative(vf32 x) {
   return scale_by_power(p, n, n_int);
 }
 
-/* The number of each lane. */
-MXI_INLINE vi32 lane_numbers(void) {
-  vi32 v;
-  for (int i = 0; i < MXI_VL; i++) v[i] = i;
-  return v;
-}
-/* v with the lanes from n on replaced by `fill`. */
 MXI_INLINE vf32 fill_from(vf32 v, int64_t n, float fill) {
-  return mxi_blend_f32(lane_numbers() < mxi_set_i32((int32_t)n), v, mxi_set_f32(fill));
+  return mxi_blend_f32(mxi_lanes_i32() < mxi_set_i32((int32_t)n), v, mxi_set_f32(fill));
 }
 
 /* Elements i .. i + MXI_VL of a row of float16, bfloat16 or float32 as floats. With a constant type the
