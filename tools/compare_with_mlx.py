@@ -14,8 +14,6 @@ import sys
 import tempfile
 
 TESTS = pathlib.Path(__file__).resolve().parent.parent / "tests" / "python"
-DTYPES = ["bool_", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
-          "float16", "bfloat16", "float32", "float64", "complex64"]  # fmt: skip
 SCALARS = [True, 3, 2.5, 1 + 2j]
 PAIRWISE = """add subtract multiply divide floor_divide remainder power maximum minimum logaddexp arctan2 equal not_equal less
 less_equal greater greater_equal logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor left_shift
@@ -88,9 +86,10 @@ def calls():
     """(text that names the call, the call)."""
     import mlx.core as mx
     import opinfo
+    from samples import EVERY
 
     for op in opinfo.OPS:
-        for dtype in DTYPES:
+        for dtype in EVERY:
             yield f"{op.name} of {dtype}", lambda op=op, dtype=dtype: op.call(*inputs(op, dtype))
 
     def value(dtype):
@@ -98,8 +97,8 @@ def calls():
 
     for name in PAIRWISE:
         f = getattr(mx, name)
-        for x in DTYPES:
-            for y in DTYPES:
+        for x in EVERY:
+            for y in EVERY:
                 yield f"{name}({x}, {y})", lambda f=f, x=x, y=y: f(value(x), value(y))
             for s in SCALARS:
                 yield f"{name}({x}, {s})", lambda f=f, x=x, s=s: f(value(x), s)

@@ -383,6 +383,13 @@ static void complain(PyObject *exception, const function *f, const param *p, con
   Py_DECREF(what);
 }
 
+static void complain_of_type(PyObject *exception, const function *f, const param *p, const char *expected,
+                             PyObject *got) {
+  PyObject *type = PyType_GetName(Py_TYPE(got));
+  if (type) complain(exception, f, p, expected, "%U", type);
+  Py_XDECREF(type);
+}
+
 static bool out_of_range(const function *f, const param *p, PyObject *got) {
   PyErr_Clear();
   range r = p ? (range)p->range : RANGE_INT64;
@@ -396,9 +403,7 @@ static bool wrong_type_of(const function *f, const param *p, const char *expecte
   if (cause && !PyErr_GivenExceptionMatches(cause, PyExc_TypeError))
     return false; /* an error of the object's own */
   PyErr_Clear();
-  PyObject *type = PyType_GetName(Py_TYPE(got));
-  if (type) complain(PyExc_TypeError, f, p, expected, "%U", type);
-  Py_XDECREF(type);
+  complain_of_type(PyExc_TypeError, f, p, expected, got);
   return false;
 }
 
@@ -465,10 +470,7 @@ static bool read_value(frame *fr, const param *p, value *v, PyObject *o) {
   case KIND_VALUE:
     if (o == Py_None) return wrong_type(fr->f, p, o);
     if (!py_is_operand(o)) {
-      PyObject *type = PyType_GetName(Py_TYPE(o));
-      PyErr_Format(PyExc_ValueError, "%s(): expected an array or a scalar for argument '%s', got %U",
-                   fr->f->name, param_name(p), type ? type : p->name);
-      Py_XDECREF(type);
+      complain_of_type(PyExc_ValueError, fr->f, p, expected_of(KIND_VALUE), o);
       return false;
     }
     return (v->a = py_to_array(o, -1)) != NULL;

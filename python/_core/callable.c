@@ -137,8 +137,7 @@ static PyObject *callable_getattr(PyObject *self, PyObject *name) {
 
 int py_need_callable(const frame *f, PyObject *o) {
   if (PyCallable_Check(o)) return 0;
-  PyErr_Format(PyExc_TypeError, "%s(): expected a function for argument 'fun'", f->f->name);
-  return -1;
+  return py_wrong_type(f->f->name, "a function for argument 'fun'", o);
 }
 
 static PyMemberDef callable_members[] = {

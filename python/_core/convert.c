@@ -185,11 +185,7 @@ static Py_ssize_t list_size(PyObject *o) { return PyList_Check(o) ? PyList_Size(
 static bool is_list(PyObject *o) { return PyList_Check(o) || PyTuple_Check(o); }
 
 static int bad_type(PyObject *o) {
-  PyObject *name = PyType_GetName(Py_TYPE(o));
-  PyErr_Format(PyExc_ValueError, "[array] expected numbers, arrays or nested lists of them, got %U",
-               name ? name : Py_None);
-  Py_XDECREF(name);
-  return -1;
+  return py_refuse(PyExc_ValueError, "array", "numbers, arrays or nested lists of them", o);
 }
 
 static int scan_shape(PyObject *o, list_scan *s) {

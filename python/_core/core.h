@@ -39,6 +39,8 @@ int py_assign(PyObject *o, mx_array a);
 PyObject *py_raise(void);
 /* TypeError: FUNCTION(): expected ..., got the type of the object. Returns -1. */
 int py_wrong_type(const char *function, const char *expected, PyObject *got);
+/* The exception with the text [OP] expected ..., got the type of the object. Returns -1. */
+int py_refuse(PyObject *exception, const char *op, const char *expected, PyObject *got);
 /* NULL for a failed result (the exception is set), else a. */
 static inline mx_array py_checked(mx_array a) { return mx_ok(a) ? a : (py_raise(), NULL); }
 /* Evaluates with the lock released; Ctrl-C ends it with KeyboardInterrupt. Needs an open scope, which keeps
@@ -299,8 +301,9 @@ extern int py_print_precision; /* -1: six significant digits; else decimals */
 PyObject *py_repr(PyObject *self);
 /* Adds an object to the module and lets go of it; adds a type. */
 int py_add_object(PyObject *module, const char *name, PyObject *o);
-/* An enum of mlx.core from the arguments of enum.Enum(name, members); a member's repr is "Name.member". */
-PyObject *py_make_enum(PyObject *base, PyObject *args);
+/* Adds an enum of n members, whose values count from 0, and its members too. A member's repr is
+   "Name.member". */
+int py_add_enum(PyObject *module, const char *name, int n, const char *const *names, PyObject **members);
 /* TypeError unless a constructor got at most n arguments, by position or by the names that follow. */
 bool py_arguments_fit(const char *name, PyObject *args, PyObject *kwargs, int n, ...);
 int py_add_type(PyObject *module, const char *name, PyTypeObject *type);

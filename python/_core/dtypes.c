@@ -244,28 +244,6 @@ FUNCTION(isdtype, "dtype: dtype, kind: object -> bool",
   return r < 0 ? NULL : PyBool_FromLong(r);
 }
 
-static int add_categories(PyObject *module) {
-  PyObject *enums = PyImport_ImportModule("enum"),
-           *base = enums ? PyObject_GetAttrString(enums, "Enum") : NULL;
-  PyObject *list = PyList_New(0), *type = NULL;
-  for (int i = 0; list && i < CATEGORIES; i++) {
-    PyObject *pair = Py_BuildValue("(si)", category_names[i], i);
-    if (!pair || PyList_Append(list, pair) < 0) Py_CLEAR(list);
-    Py_XDECREF(pair);
-  }
-  PyObject *args = base && list ? Py_BuildValue("(sO)", "DtypeCategory", list) : NULL;
-  if (args) type = py_make_enum(base, args);
-  for (int i = 0; type && i < CATEGORIES; i++) {
-    categories[i] = PyObject_GetAttrString(type, category_names[i]);
-    if (!categories[i] || PyModule_AddObjectRef(module, category_names[i], categories[i]) < 0) Py_CLEAR(type);
-  }
-  Py_XDECREF(enums);
-  Py_XDECREF(base);
-  Py_XDECREF(list);
-  Py_XDECREF(args);
-  return py_add_object(module, "DtypeCategory", type);
-}
-
 int py_dtypes_init(PyObject *module) {
   py_dtype_type = (PyTypeObject *)PyType_FromSpec(&dtype_spec);
   finfo_type = (PyTypeObject *)PyType_FromSpec(&finfo_spec);
@@ -281,5 +259,5 @@ int py_dtypes_init(PyObject *module) {
   if (py_add_type(module, "Dtype", py_dtype_type) < 0 || py_add_type(module, "finfo", finfo_type) < 0 ||
       py_add_type(module, "iinfo", iinfo_type) < 0)
     return -1;
-  return add_categories(module);
+  return py_add_enum(module, "DtypeCategory", CATEGORIES, category_names, categories);
 }

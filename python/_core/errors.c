@@ -34,11 +34,18 @@ PyObject *py_raise(void) {
   return NULL;
 }
 
-int py_wrong_type(const char *function, const char *expected, PyObject *got) {
+static int raise_with_type(PyObject *exception, const char *format, const char *name, const char *expected,
+                           PyObject *got) {
   PyObject *type = PyType_GetName(Py_TYPE(got));
-  if (type) PyErr_Format(PyExc_TypeError, "%s(): expected %s, got %U", function, expected, type);
+  if (type) PyErr_Format(exception, format, name, expected, type);
   Py_XDECREF(type);
   return -1;
+}
+int py_wrong_type(const char *function, const char *expected, PyObject *got) {
+  return raise_with_type(PyExc_TypeError, "%s(): expected %s, got %U", function, expected, got);
+}
+int py_refuse(PyObject *exception, const char *op, const char *expected, PyObject *got) {
+  return raise_with_type(exception, "[%s] expected %s, got %U", op, expected, got);
 }
 
 /* ---- Ctrl-C ---- a handler in front of Python's asks evaluations on the main thread to stop ---- */

@@ -43,12 +43,10 @@ static int check_scalar(const gradient_call *c) {
     first = PyTuple_Check(r) ? (PyTuple_Size(r) ? PyTuple_GetItem(r, 0) : Py_None)
                              : (PyList_Size(r) ? PyList_GetItem(r, 0) : Py_None);
   if (py_is_array(first)) return 0;
-  PyObject *name = PyType_GetName(Py_TYPE(first));
-  PyErr_Format(PyExc_ValueError, "[%s] expected the function to return a scalar array%s, got %U",
-               c->o->value ? "value_and_grad" : "grad", c->o->value ? " or a tuple that starts with one" : "",
-               name ? name : Py_None);
-  Py_XDECREF(name);
-  return -1;
+  return c->o->value
+             ? py_refuse(PyExc_ValueError, "value_and_grad",
+                         "the function to return a scalar array or a tuple that starts with one", first)
+             : py_refuse(PyExc_ValueError, "grad", "the function to return a scalar array", first);
 }
 
 static int gradient_callback(void *context, int n, const mx_array *in, int max_out, mx_array *out) {

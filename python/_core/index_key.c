@@ -141,9 +141,7 @@ static int add_named(key_items *k, PyObject *o, mx_array indices, int axis) {
   if (is_int(o)) return add_int(k, o, axis) < 0 ? -1 : 1;
   if (is_mask(indices)) return add_mask(k, indices, axis) < 0 ? -1 : mx_ndim(indices);
   if (indices) return add_array(k, indices, axis) < 0 ? -1 : 1;
-  PyErr_Format(PyExc_ValueError, "[index] expected ints, slices, ..., None or arrays, got %R",
-               (PyObject *)Py_TYPE(o));
-  return -1;
+  return py_refuse(PyExc_ValueError, "index", "ints, slices, ..., None or arrays", o);
 }
 
 int py_read_key(key_items *k, mx_array a, PyObject *key, bool places) {

@@ -300,8 +300,7 @@ static PyObject *ask_capsule(PyObject *o) {
 
 mx_array py_from_dlpack(PyObject *o) {
   if (!PyCapsule_CheckExact(o) && !PyObject_HasAttrString(o, "__dlpack__")) {
-    PyErr_Format(PyExc_TypeError, "[from_dlpack] expected an object with __dlpack__, got %R",
-                 (PyObject *)Py_TYPE(o));
+    py_refuse(PyExc_TypeError, "from_dlpack", "an object with __dlpack__", o);
     return NULL;
   }
   PyObject *capsule = PyCapsule_CheckExact(o) ? Py_NewRef(o) : ask_capsule(o);

@@ -14,14 +14,34 @@ int py_add_type(PyObject *module, const char *name, PyTypeObject *type) {
   return type ? PyModule_AddObjectRef(module, name, (PyObject *)type) : -1;
 }
 
-PyObject *py_make_enum(PyObject *base, PyObject *args) {
-  PyObject *names = Py_BuildValue("{ss}", "module", "mlx.core"),
-           *text = PyObject_GetAttrString(base, "__str__");
-  PyObject *type = names && text ? PyObject_Call(base, args, names) : NULL;
+static PyObject *enum_members(int n, const char *const *names) {
+  PyObject *list = PyList_New(0);
+  for (int i = 0; list && i < n; i++) {
+    PyObject *pair = Py_BuildValue("(si)", names[i], i);
+    if (!pair || PyList_Append(list, pair) < 0) Py_CLEAR(list);
+    Py_XDECREF(pair);
+  }
+  return list;
+}
+int py_add_enum(PyObject *module, const char *name, int n, const char *const *names, PyObject **members) {
+  PyObject *enums = PyImport_ImportModule("enum"),
+           *base = enums ? PyObject_GetAttrString(enums, "Enum") : NULL,
+           *text = base ? PyObject_GetAttrString(base, "__str__") : NULL, *list = enum_members(n, names),
+           *args = list ? Py_BuildValue("(sO)", name, list) : NULL,
+           *place = Py_BuildValue("{ss}", "module", "mlx.core");
+  PyObject *type = text && args && place ? PyObject_Call(base, args, place) : NULL;
   if (type && PyObject_SetAttrString(type, "__repr__", text) < 0) Py_CLEAR(type);
-  Py_XDECREF(names);
+  for (int i = 0; type && i < n; i++) {
+    members[i] = PyObject_GetAttrString(type, names[i]);
+    if (!members[i] || PyModule_AddObjectRef(module, names[i], members[i]) < 0) Py_CLEAR(type);
+  }
+  Py_XDECREF(enums);
+  Py_XDECREF(base);
   Py_XDECREF(text);
-  return type;
+  Py_XDECREF(list);
+  Py_XDECREF(args);
+  Py_XDECREF(place);
+  return py_add_object(module, name, type);
 }
 
 static int add_constants(PyObject *module) {

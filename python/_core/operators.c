@@ -8,10 +8,7 @@ static PyObject *not_operand(PyObject *x, PyObject *y, const char *what) {
   PyObject *other = py_is_array(x) ? y : x;
   if (!PyList_Check(other) && !PyTuple_Check(other) && !PyDict_Check(other) && !PyUnicode_Check(other))
     Py_RETURN_NOTIMPLEMENTED;
-  PyObject *name = PyType_GetName(Py_TYPE(other));
-  PyErr_Format(PyExc_ValueError, "[%s] expected an array or a scalar on the other side, got %U", what,
-               name ? name : Py_None);
-  Py_XDECREF(name);
+  py_refuse(PyExc_ValueError, what, "an array or a scalar on the other side", other);
   return NULL;
 }
 

@@ -87,13 +87,16 @@ FUNCTION(nan_to_num, "a: value, nan: float = 0, posinf: float? = None, neginf: f
 }
 
 /* ---- Two inputs ---- a scalar takes the other's dtype where it fits ---- */
+/* Arguments i and i + 1. -1 with the exception set. */
+static int operands(const frame *f, int i, mx_array *a, mx_array *b) {
+  PyObject *x = f->v[i].o, *y = f->v[i + 1].o;
+  if (py_is_operand(x) && py_is_operand(y)) return py_operands(x, y, a, b);
+  PyErr_Format(PyExc_ValueError, "%s(): expected arrays or scalars", f->f->name);
+  return -1;
+}
 static PyObject *binary(frame *f, mx_array (*op)(mx_array, mx_array)) {
   mx_array a, b;
-  if (!py_is_operand(f->v[0].o) || !py_is_operand(f->v[1].o)) {
-    PyErr_Format(PyExc_ValueError, "%s(): expected arrays or scalars", f->f->name);
-    return NULL;
-  }
-  return py_operands(f->v[0].o, f->v[1].o, &a, &b) < 0 ? NULL : py_wrap(op(a, b));
+  return operands(f, 0, &a, &b) < 0 ? NULL : py_wrap(op(a, b));
 }
 
 #define BINARY(name, doc)                                                                     \
@@ -132,11 +135,7 @@ ALIAS(bitwise_right_shift, right_shift);
 
 FUNCTION(divmod, "a: operand, b: operand, stream: stream = None", "[floor_divide(a, b), remainder(a, b)].") {
   mx_array a, b, out[2];
-  if (!py_is_operand(f->v[0].o) || !py_is_operand(f->v[1].o)) {
-    PyErr_SetString(PyExc_ValueError, "divmod(): expected arrays or scalars");
-    return NULL;
-  }
-  if (py_operands(f->v[0].o, f->v[1].o, &a, &b) < 0) return NULL;
+  if (operands(f, 0, &a, &b) < 0) return NULL;
   return mx_divmod(a, b, &out[0], &out[1]) < 0 ? py_raise() : py_wrap_list(2, out);
 }
 
@@ -144,11 +143,7 @@ FUNCTION(divmod, "a: operand, b: operand, stream: stream = None", "[floor_divide
 FUNCTION(where, "condition: value, x: operand, y: operand, /" STREAM,
          "x where the condition is nonzero, else y. Shapes broadcast.") {
   mx_array x, y;
-  if (!py_is_operand(f->v[1].o) || !py_is_operand(f->v[2].o)) {
-    PyErr_SetString(PyExc_ValueError, "where(): expected arrays or scalars");
-    return NULL;
-  }
-  return py_operands(f->v[1].o, f->v[2].o, &x, &y) < 0 ? NULL : py_wrap(mx_where(A, x, y));
+  return operands(f, 1, &x, &y) < 0 ? NULL : py_wrap(mx_where(A, x, y));
 }
 FUNCTION(clip, "a: array, /, a_min: operand? = None, a_max: operand? = None" STREAM,
          "a, no smaller than a_min and no larger than a_max; one of them may be None.") {

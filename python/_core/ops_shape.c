@@ -109,9 +109,8 @@ int py_rest_arrays(frame *f, mx_array **out) {
       (*out)[i] = py_handle(f->rest[i]);
       continue;
     }
-    PyErr_Format(PyExc_TypeError, "%s(): expected arrays", f->f->name);
     PyMem_Free(*out);
-    return -1;
+    return py_wrong_type(f->f->name, "arrays", f->rest[i]);
   }
   return (int)f->nrest;
 }

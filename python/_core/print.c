@@ -26,9 +26,7 @@ static int read_precision(PyObject *o, int *precision) {
   int64_t p;
   if (!PyIndex_Check(o) || (py_int64(o, &p) < 0 && PyErr_ExceptionMatches(PyExc_TypeError))) {
     PyErr_Clear();
-    PyErr_Format(PyExc_TypeError, "[printoptions] expected an int as the precision, got %R",
-                 (PyObject *)Py_TYPE(o));
-    return -1;
+    return py_refuse(PyExc_TypeError, "printoptions", "an int as the precision", o);
   }
   if (PyErr_Occurred() || p < -1 || p > 64) {
     PyErr_Clear();

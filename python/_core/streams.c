@@ -39,7 +39,7 @@ static int as_device(PyObject *o, mx_device *d) {
 
 int py_need_device(PyObject *o, mx_device *d, const char *function) {
   if (as_device(o, d)) return 0;
-  PyErr_Format(PyExc_TypeError, "%s(): expected a Device or DeviceType", function);
+  py_wrong_type(function, "a Device or DeviceType", o);
   return -1;
 }
 
@@ -67,12 +67,7 @@ int py_stream_value(PyObject *o, mx_stream *s) {
   else if (as_device(o, &d))
     *s = mx_default_stream(d);
   else {
-    PyObject *type = PyType_GetName(Py_TYPE(o));
-    if (type)
-      PyErr_Format(PyExc_TypeError,
-                   "[stream] expected a Stream, Device, DeviceType or None for argument 'stream', got %U",
-                   type);
-    Py_XDECREF(type);
+    py_refuse(PyExc_TypeError, "stream", "a Stream, Device, DeviceType or None for argument 'stream'", o);
     return -1;
   }
   if (*s) return 0;
@@ -337,22 +332,6 @@ FUNCTION(stream, "s: object -> StreamContext",
   return PyObject_CallFunctionObjArgs((PyObject *)context_type, f->v[0].o, NULL);
 }
 
-static int add_device_kinds(PyObject *module) {
-  PyObject *enums = PyImport_ImportModule("enum"),
-           *base = enums ? PyObject_GetAttrString(enums, "Enum") : NULL;
-  PyObject *args = Py_BuildValue("(s[(si)(si)])", "DeviceType", "cpu", 0, "gpu", 1);
-  PyObject *type = base && args ? py_make_enum(base, args) : NULL;
-  for (int i = 0; type && i < 2; i++) {
-    device_kinds[i] = PyObject_GetAttrString(type, device_names[i]);
-    if (!device_kinds[i] || PyModule_AddObjectRef(module, device_names[i], device_kinds[i]) < 0)
-      Py_CLEAR(type);
-  }
-  Py_XDECREF(enums);
-  Py_XDECREF(base);
-  Py_XDECREF(args);
-  return py_add_object(module, "DeviceType", type);
-}
-
 int py_streams_init(PyObject *module) {
   device_type = (PyTypeObject *)PyType_FromSpec(&device_spec);
   py_stream_type = (PyTypeObject *)PyType_FromSpec(&stream_spec);
@@ -363,5 +342,5 @@ int py_streams_init(PyObject *module) {
       py_add_type(module, "ThreadLocalStream", thread_stream_type) < 0 ||
       py_add_type(module, "StreamContext", context_type) < 0)
     return -1;
-  return add_device_kinds(module);
+  return py_add_enum(module, "DeviceType", 2, device_names, device_kinds);
 }

@@ -56,10 +56,7 @@ static int collect(PyObject *tree, leaves *l, bool only_arrays) {
     for (Py_ssize_t at = 0; r == 0 && PyDict_Next(tree, &at, &key, &value);)
       r = py_tree_leaves(value, l, only_arrays);
   } else if (only_arrays) {
-    PyObject *type = PyType_GetName(Py_TYPE(tree));
-    if (type) PyErr_Format(PyExc_ValueError, "[grad] expected a tree of arrays alone, got %U", type);
-    Py_XDECREF(type);
-    return -1;
+    return py_refuse(PyExc_ValueError, "grad", "a tree of arrays alone", tree);
   }
   return r;
 }
@@ -297,14 +294,8 @@ static int hash_tree(PyObject *o, uint64_t *h, bool shapeless) {
     return 0;
   }
   if (py_is_dtype(o)) return *h = mix(mix(*h, TAG_OTHER), (uint64_t)py_dtype_value(o)), 0;
-  PyObject *name = PyType_GetName(Py_TYPE(o));
-  PyErr_Format(PyExc_ValueError,
-               "[compile] Function arguments must be trees of arrays or constants (floats, ints, strings, or "
-               "None), but "
-               "received type %U.",
-               name ? name : Py_None);
-  Py_XDECREF(name);
-  return -1;
+  return py_refuse(PyExc_ValueError, "compile",
+                   "trees of arrays or constants (floats, ints, strings or None) as arguments", o);
 }
 
 int py_tree_hash(PyObject *o, uint64_t *h, bool shapeless) {

@@ -1,6 +1,5 @@
 #include "cpu/bidiagonal.h"
 #include "cpu/linalg_job.h"
-#include <stdlib.h>
 
 enum {
   LEAF = 25,
@@ -16,15 +15,6 @@ struct problem {
   int *iwork[2], info[2];
 };
 static char *at(const struct problem *p, char *base, int64_t i) { return base + (size_t)i * p->item; }
-static double value(const struct problem *p, const char *x, int64_t i) {
-  return p->which ? ((const double *)x)[i] : (double)((const float *)x)[i];
-}
-static void set(const struct problem *p, char *x, int64_t i, double to) {
-  if (p->which)
-    ((double *)x)[i] = to;
-  else
-    ((float *)x)[i] = (float)to;
-}
 
 /* LAPACK's workspaces for n rows and a column more: 3 (n + 1)^2 + 2 (n + 1) elements, 8 n integers. */
 static size_t elements(int n) { return 3 * ((size_t)n + 1) * ((size_t)n + 1) + 2 * ((size_t)n + 1); }
@@ -44,26 +34,12 @@ static void solve_half(void *ctx, int64_t half) {
                              p->work[half], &p->info[half]);
 }
 
-struct pair {
-  double value;
-  int index;
-};
-static int rising(const void *a, const void *b) {
-  double x = ((const struct pair *)a)->value, y = ((const struct pair *)b)->value;
-  return (x > y) - (x < y);
-}
-/* The order of d[first .. first + n), counted from 0. */
-static void sort(const struct problem *p, int first, int n, struct pair *pairs) {
-  for (int i = 0; i < n; i++) pairs[i] = (struct pair){value(p, p->d, first + i), i};
-  qsort(pairs, (size_t)n, sizeof *pairs, rising);
-}
-
-static int join(struct problem *p, struct pair *pairs, int *order) {
+static int join(struct problem *p, struct mxi_ranked *ranks, int *order) {
   int n1 = first_rows(p), n2 = p->n - n1 - 1, none = 0, info;
   for (int half = 0; half < 2; half++) {
     int first = half ? n1 + 1 : 0, n = half ? n2 : n1;
-    sort(p, first, n, pairs);
-    for (int i = 0; i < n; i++) order[first + i] = pairs[i].index + 1;
+    mxi_rank(p->which, at(p, p->d, first), n, ranks);
+    for (int i = 0; i < n; i++) order[first + i] = ranks[i].index + 1;
   }
   double diagonal[1] = {0}, beside[1] = {0}; // of the row between
   memcpy(diagonal, at(p, p->d, n1), p->item);
@@ -73,22 +49,22 @@ static int join(struct problem *p, struct pair *pairs, int *order) {
   return info;
 }
 
-/* to[i] is from[n - 1 - i] of the pairs' order. */
-#define FALLING(T, name)                                                        \
-  static void name(T *to, const T *from, const struct pair *pairs, int64_t n) { \
-    for (int64_t i = 0; i < n; i++) to[i] = from[pairs[n - 1 - i].index];       \
+/* to[i] is the element of `from` with rank n - 1 - i. */
+#define FALLING(T, name)                                                              \
+  static void name(T *to, const T *from, const struct mxi_ranked *ranks, int64_t n) { \
+    for (int64_t i = 0; i < n; i++) to[i] = from[ranks[n - 1 - i].index];             \
   }
 FALLING(uint32_t, falling_4)
 FALLING(uint64_t, falling_8)
 
 /* Singular values falling, columns of u and rows of vt in their order. */
-static void put_in_order(const struct problem *p, struct pair *pairs) {
+static void put_in_order(const struct problem *p, struct mxi_ranked *ranks) {
   size_t column = (size_t)p->n * p->item;
   char *spare = p->work[0];
-  sort(p, 0, p->n, pairs);
+  mxi_rank(p->which, p->d, p->n, ranks);
   for (int i = 0; i < p->n; i++) {
-    const struct pair *from = &pairs[p->n - 1 - i];
-    set(p, p->d, i, from->value);
+    const struct mxi_ranked *from = &ranks[p->n - 1 - i];
+    mxi_put_real(p->which, p->d, i, from->value);
     memcpy(spare + (size_t)i * column, at(p, p->u, (int64_t)from->index * p->ldu), column);
   }
   for (int i = 0; i < p->n; i++) memcpy(at(p, p->u, (int64_t)i * p->ldu), spare + (size_t)i * column, column);
@@ -96,16 +72,16 @@ static void put_in_order(const struct problem *p, struct pair *pairs) {
     void *vectors = at(p, p->vt, (int64_t)c * p->ldvt);
     memcpy(spare, vectors, column);
     if (p->which)
-      falling_8(vectors, (const uint64_t *)(void *)spare, pairs, p->n);
+      falling_8(vectors, (const uint64_t *)(void *)spare, ranks, p->n);
     else
-      falling_4(vectors, (const uint32_t *)(void *)spare, pairs, p->n);
+      falling_4(vectors, (const uint32_t *)(void *)spare, ranks, p->n);
   }
 }
 
 /* Where the second diagonal has zeros LAPACK's driver takes the matrix apart. */
 static bool in_one_piece(const struct problem *p, double eps) {
   for (int i = 0; i < p->n - 1; i++)
-    if (fabs(value(p, p->e, i)) < eps) return false;
+    if (fabs(mxi_get_real(p->which, p->e, i)) < eps) return false;
   return true;
 }
 static int whole(const struct problem *p) {
@@ -134,21 +110,21 @@ int mxi_bidiagonal_svd(const struct mxi_lapack *l, mx_dtype t, int n, void *d, v
   for (int i = 0; i < 2; i++) p.work[i] = mxi_take(&work, elements(n) * p.item);
   double largest = fmax(mxi_largest(t, d, n), mxi_largest(t, e, n - 1));
   if (n < CUT || largest == 0) return whole(&p);
-  for (int i = 0; i < n; i++) set(&p, p.d, i, value(&p, p.d, i) / largest);
-  for (int i = 0; i < n - 1; i++) set(&p, p.e, i, value(&p, p.e, i) / largest);
+  for (int i = 0; i < n; i++) mxi_put_real(p.which, p.d, i, mxi_get_real(p.which, p.d, i) / largest);
+  for (int i = 0; i < n - 1; i++) mxi_put_real(p.which, p.e, i, mxi_get_real(p.which, p.e, i) / largest);
   int why = 0;
   if (!in_one_piece(&p, eps))
     why = whole(&p);
   else {
     for (int i = 0; i < n; i++) { // the iteration needs a diagonal without zeros
-      double x = value(&p, p.d, i);
-      if (fabs(x) < eps) set(&p, p.d, i, copysign(eps, x));
+      double x = mxi_get_real(p.which, p.d, i);
+      if (fabs(x) < eps) mxi_put_real(p.which, p.d, i, copysign(eps, x));
     }
     if (mxi_parallel_for(2, solve_half, &p) < 0) return MXI_NO_MEMORY;
-    struct pair *pairs = (struct pair *)(void *)p.work[1];
-    if (p.info[0] || p.info[1] || join(&p, pairs, order)) return MXI_NOT_CONVERGED;
-    put_in_order(&p, pairs);
+    struct mxi_ranked *ranks = (struct mxi_ranked *)(void *)p.work[1];
+    if (p.info[0] || p.info[1] || join(&p, ranks, order)) return MXI_NOT_CONVERGED;
+    put_in_order(&p, ranks);
   }
-  for (int i = 0; i < n; i++) set(&p, p.d, i, value(&p, p.d, i) * largest);
+  for (int i = 0; i < n; i++) mxi_put_real(p.which, p.d, i, mxi_get_real(p.which, p.d, i) * largest);
   return why;
 }

@@ -1,5 +1,6 @@
 #include "cpu/linalg_job.h"
 #include <math.h>
+#include <stdlib.h>
 
 int mxi_job_start(struct mxi_job *j, struct mxi_call *c, const char *op) {
   mx_array a = c->in[0];
@@ -50,6 +51,15 @@ LARGEST(uint32_t, float, largest_f32)
 LARGEST(uint64_t, double, largest_f64)
 double mxi_largest(mx_dtype t, const void *data, int64_t n) {
   return t == MX_FLOAT64 ? largest_f64(data, n) : largest_f32(data, t == MX_COMPLEX64 ? 2 * n : n);
+}
+
+static int rising(const void *a, const void *b) {
+  double x = ((const struct mxi_ranked *)a)->value, y = ((const struct mxi_ranked *)b)->value;
+  return (x > y) - (x < y);
+}
+void mxi_rank(int which, const char *x, int n, struct mxi_ranked *ranks) {
+  for (int i = 0; i < n; i++) ranks[i] = (struct mxi_ranked){mxi_get_real(which, x, i), i};
+  qsort(ranks, (size_t)n, sizeof *ranks, rising);
 }
 
 void mxi_put_identity(mx_dtype t, char *to, int64_t rows, int64_t columns) {

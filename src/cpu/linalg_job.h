@@ -41,6 +41,22 @@ static inline bool mxi_moderate(mx_dtype t, double largest) {
   double limit = t == MX_FLOAT64 ? 1e130 : 1e10;
   return largest < limit && largest > 1 / limit;
 }
+/* Element i of floats or, where `which` is 1, of doubles. */
+static inline double mxi_get_real(int which, const char *x, int64_t i) {
+  return which ? ((const double *)x)[i] : (double)((const float *)x)[i];
+}
+static inline void mxi_put_real(int which, char *x, int64_t i, double to) {
+  if (which)
+    ((double *)x)[i] = to;
+  else
+    ((float *)x)[i] = (float)to;
+}
+struct mxi_ranked {
+  double value;
+  int index;
+};
+/* The elements in rising order, and where each is. */
+void mxi_rank(int which, const char *x, int n, struct mxi_ranked *ranks);
 void mxi_put_identity(mx_dtype t, char *to, int64_t rows, int64_t columns);
 
 static inline size_t mxi_job_item(const struct mxi_job *j) { return mx_dtype_size(j->dtype); }

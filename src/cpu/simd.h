@@ -21,6 +21,12 @@
 #define MXI_VL     (MXI_VBYTES / 4) /* floats in a vector */
 #define MXI_VD     (MXI_VBYTES / 8) /* doubles in a vector */
 #define MXI_INLINE static inline __attribute__((always_inline, unused))
+/* Before a loop over registers, of constant length up to 16: only when unrolled do they stay registers. */
+#if defined(__clang__)
+#define MXI_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define MXI_UNROLL _Pragma("GCC unroll 16")
+#endif
 
 typedef float vf32 __attribute__((vector_size(MXI_VBYTES)));
 typedef double vf64 __attribute__((vector_size(MXI_VBYTES)));
@@ -61,6 +67,12 @@ MXI_LOADSTORE(vu16h, uint16_t, u16h)
 MXI_INLINE vf32 mxi_set_f32(float x) { return x - (vf32){0}; }
 MXI_INLINE vf64 mxi_set_f64(double x) { return x - (vf64){0}; }
 MXI_INLINE vi32 mxi_set_i32(int32_t x) { return x + (vi32){0}; }
+/* The lane numbers 0, 1, ... */
+MXI_INLINE vi32 mxi_lanes_i32(void) {
+  vi32 v;
+  for (int i = 0; i < MXI_VL; i++) v[i] = i;
+  return v;
+}
 
 /* a * b + c, rounded once. Without FMA hardware (v2) a product in double, exact, then one sum: the double sum
    may round twice in rare halfway cases, so results of v2 can differ from v3 and v4 in the last bit. */

@@ -5,12 +5,10 @@
 #include "cpu/copy.h"
 #include "cpu/cpu.h"
 #include "cpu/select.h"
-#include <stdatomic.h>
+#include "cpu/sort_rows.h"
 #include <string.h>
 
 enum {
-  CHUNK = 8192, /* elements of a chunk of rows */
-  MAX_PARTS = 16,
   MAX_RUNS = 64,
   RUNS_A_THREAD = 4,       /* that a long row is cut into, so that none waits long for the last */
   SHORT_RUN = 1 << 13,     /* is not cut */
@@ -19,66 +17,39 @@ enum {
   BUCKETS = MXI_SORT_BUCKETS
 };
 
-struct rows {
-  struct mxi_sort sort;
-  bool indices; /* the result is indices, uint32 */
-  const char *in;
-  char *out; /* may be in */
-  int64_t count, length, batch;
-  atomic_int out_of_memory;
-};
-
-static const char *row_in(const struct rows *r, int64_t i) {
-  return r->in + i * r->length * (int64_t)mx_dtype_size(r->sort.dtype);
-}
-static char *row_out(const struct rows *r, int64_t i) {
-  return r->out + i * r->length * (r->indices ? 4 : (int64_t)mx_dtype_size(r->sort.dtype));
-}
-
 /* Elements [begin, begin + n) of the sorted row i; `room` has space for n items and is free. */
-static void store(const struct rows *r, int64_t i, const char *items, int64_t begin, int64_t n, void *room) {
+static void store(const struct mxi_rows *r, int64_t i, const char *items, int64_t begin, int64_t n,
+                  void *room) {
   items += begin * (int64_t)mxi_sort_item_size(&r->sort);
   if (r->indices)
-    MXI_DISPATCH(mxi_sort_indices)(&r->sort, items, n, (uint32_t *)row_out(r, i) + begin);
+    MXI_DISPATCH(mxi_sort_indices)(&r->sort, items, n, (uint32_t *)mxi_row_out(r, i) + begin);
   else if (r->sort.dtype != MX_COMPLEX64)
     MXI_DISPATCH(mxi_sort_decode)
-  (&r->sort, items, n, row_out(r, i) + begin * (int64_t)mx_dtype_size(r->sort.dtype));
+  (&r->sort, items, n, mxi_row_out(r, i) + begin * (int64_t)mx_dtype_size(r->sort.dtype));
   else {
     const struct mxi_sort_pair *p = (const struct mxi_sort_pair *)items;
-    const uint64_t *in = (const uint64_t *)row_in(r, i);
+    const uint64_t *in = (const uint64_t *)mxi_row_in(r, i);
     for (int64_t k = 0; k < n; k++) ((uint64_t *)room)[k] = in[p[k].index];
   }
 }
 
 /* Are rows sorted by vectors? Two lanes gain nothing over radix in long rows. */
-static bool is_quick(const struct rows *r) {
+static bool is_quick(const struct mxi_rows *r) {
   if (r->sort.form == MXI_SORT_PAIR) return false;
   if (r->sort.form == MXI_SORT_64 && mxi_isa() == MXI_ISA_V2) return r->length <= SHORT_NARROW_ROW;
   return r->sort.high - r->sort.low >= 32 || r->length <= SHORT_NARROW_ROW;
 }
 
-static void sort_row(const struct rows *r, int64_t i, char *items, char *room) {
-  MXI_DISPATCH(mxi_sort_encode)(&r->sort, row_in(r, i), r->length, 0, items);
+static void sort_row(const struct mxi_rows *r, int64_t i, char *items, char *room) {
+  MXI_DISPATCH(mxi_sort_encode)(&r->sort, mxi_row_in(r, i), r->length, 0, items);
   if (is_quick(r)) {
-    MXI_DISPATCH(mxi_sort_quick)(&r->sort, items, room, r->length, row_out(r, i), 0);
+    MXI_DISPATCH(mxi_sort_quick)(&r->sort, items, room, r->length, mxi_row_out(r, i), 0);
     return;
   }
   char *sorted = MXI_DISPATCH(mxi_sort_radix)(&r->sort, items, room, r->length);
   char *rest = sorted == items ? room : items;
   store(r, i, sorted, 0, r->length, rest);
-  if (!r->indices && r->sort.dtype == MX_COMPLEX64) memcpy(row_out(r, i), rest, (size_t)r->length * 8);
-}
-
-static void rows_chunk(void *ctx, int64_t chunk) {
-  struct rows *r = ctx;
-  size_t bytes = (size_t)r->length * mxi_sort_item_size(&r->sort);
-  char *items = mxi_scratch(2 * bytes);
-  if (!items) {
-    r->out_of_memory = 1;
-    return;
-  }
-  int64_t end = mxi_min(r->count, (chunk + 1) * r->batch);
-  for (int64_t i = chunk * r->batch; i < end; i++) sort_row(r, i, items, items + bytes);
+  if (!r->indices && r->sort.dtype == MX_COMPLEX64) memcpy(mxi_row_out(r, i), rest, (size_t)r->length * 8);
 }
 
 /* ---- One long row ---- */
@@ -87,45 +58,45 @@ struct run {
   int64_t n, at; /* items, and the first one's place in the row */
 };
 struct passes {
-  const struct rows *rows;
+  const struct mxi_rows *rows;
   int64_t row;
   char *items, *room;
   int shift;
-  int64_t parts, part; /* how many, and their length */
-  int64_t places[MAX_PARTS][BUCKETS];
+  struct mxi_row_parts parts;
+  int64_t places[MXI_ROW_PARTS][BUCKETS];
   /* of a row that is cut into runs: those, and how the last one is cut */
   struct run runs[MAX_RUNS];
   int count;
   uint64_t pivot;
-  int64_t less, below[MAX_PARTS];
+  int64_t less, below[MXI_ROW_PARTS];
 };
 
-static int64_t part_length(const struct passes *p, int64_t i) {
-  return mxi_max(0, mxi_min(p->part, p->rows->length - i * p->part));
-}
 static char *part_items(const struct passes *p, char *base, int64_t i) {
-  return base + i * p->part * (int64_t)mxi_sort_item_size(&p->rows->sort);
+  return base + i * p->parts.length * (int64_t)mxi_sort_item_size(&p->rows->sort);
 }
 
 static void encode_part(void *ctx, int64_t i) {
   struct passes *p = ctx;
-  const struct rows *r = p->rows;
-  const char *in = row_in(r, p->row) + i * p->part * (int64_t)mx_dtype_size(r->sort.dtype);
-  MXI_DISPATCH(mxi_sort_encode)(&r->sort, in, part_length(p, i), i * p->part, part_items(p, p->items, i));
+  const struct mxi_rows *r = p->rows;
+  const char *in = mxi_row_in(r, p->row) + i * p->parts.length * (int64_t)mx_dtype_size(r->sort.dtype);
+  MXI_DISPATCH(mxi_sort_encode)
+  (&r->sort, in, mxi_part_length(&p->parts, i), i * p->parts.length, part_items(p, p->items, i));
 }
 static void count_part(void *ctx, int64_t i) {
   struct passes *p = ctx;
   MXI_DISPATCH(mxi_sort_count)
-  (&p->rows->sort, part_items(p, p->items, i), part_length(p, i), p->shift, p->places[i]);
+  (&p->rows->sort, part_items(p, p->items, i), mxi_part_length(&p->parts, i), p->shift, p->places[i]);
 }
 static void scatter_part(void *ctx, int64_t i) {
   struct passes *p = ctx;
   MXI_DISPATCH(mxi_sort_scatter)
-  (&p->rows->sort, part_items(p, p->items, i), part_length(p, i), p->shift, p->places[i], p->room);
+  (&p->rows->sort, part_items(p, p->items, i), mxi_part_length(&p->parts, i), p->shift, p->places[i],
+   p->room);
 }
 static void store_part(void *ctx, int64_t i) {
   struct passes *p = ctx;
-  store(p->rows, p->row, p->items, i * p->part, part_length(p, i), (uint64_t *)p->room + i * p->part);
+  store(p->rows, p->row, p->items, i * p->parts.length, mxi_part_length(&p->parts, i),
+        (uint64_t *)p->room + i * p->parts.length);
 }
 
 /* Turns counts into places: digit by digit, within a digit part by part. False if all items share the digit.
@@ -134,7 +105,7 @@ static bool place_parts(struct passes *p) {
   int64_t place = 0;
   for (int k = 0; k < BUCKETS; k++) {
     int64_t before = place;
-    for (int64_t i = 0; i < p->parts; i++) {
+    for (int64_t i = 0; i < p->parts.count; i++) {
       int64_t count = p->places[i][k];
       p->places[i][k] = place;
       place += count;
@@ -147,22 +118,22 @@ static bool place_parts(struct passes *p) {
 static int run_passes(struct passes *p) {
   const struct mxi_sort *s = &p->rows->sort;
   for (p->shift = s->low; p->shift < s->high; p->shift += MXI_SORT_DIGIT) {
-    MXI_TRY(mxi_parallel_for(p->parts, count_part, p));
+    MXI_TRY(mxi_parallel_for(p->parts.count, count_part, p));
     if (!place_parts(p)) continue;
-    MXI_TRY(mxi_parallel_for(p->parts, scatter_part, p));
+    MXI_TRY(mxi_parallel_for(p->parts.count, scatter_part, p));
     char *t = p->items;
     p->items = p->room, p->room = t;
   }
-  MXI_TRY(mxi_parallel_for(p->parts, store_part, p));
+  MXI_TRY(mxi_parallel_for(p->parts.count, store_part, p));
   if (!p->rows->indices && s->dtype == MX_COMPLEX64)
-    memcpy(row_out(p->rows, p->row), p->room, (size_t)p->rows->length * 8);
+    memcpy(mxi_row_out(p->rows, p->row), p->room, (size_t)p->rows->length * 8);
   return 0;
 }
 
 /* Cutting a run: parts of it count what is below the pivot, then move it to the spare memory's front, and the
    rest behind that. */
 static int64_t cut_length(const struct passes *p) {
-  return mxi_round_up(mxi_ceil_div(p->runs[p->count].n, p->parts), 16);
+  return mxi_round_up(mxi_ceil_div(p->runs[p->count].n, p->parts.count), 16);
 }
 static void below_part(void *ctx, int64_t i) {
   struct passes *p = ctx;
@@ -190,11 +161,11 @@ static int cut_run(struct passes *p, int i) {
   int64_t size = (int64_t)mxi_sort_item_size(&p->rows->sort);
   p->runs[p->count] = whole;
   p->pivot = MXI_DISPATCH(mxi_sort_pivot)(&p->rows->sort, whole.items, whole.n);
-  MXI_TRY(mxi_parallel_for(p->parts, below_part, p));
+  MXI_TRY(mxi_parallel_for(p->parts.count, below_part, p));
   p->less = 0;
-  for (int64_t k = 0; k < p->parts; k++) p->less += p->below[k];
+  for (int64_t k = 0; k < p->parts.count; k++) p->less += p->below[k];
   if (p->less < whole.n / 8 || p->less > whole.n - whole.n / 8) return 0;
-  MXI_TRY(mxi_parallel_for(p->parts, cut_part, p));
+  MXI_TRY(mxi_parallel_for(p->parts.count, cut_part, p));
   int64_t less = p->less, bytes = less * size;
   p->runs[i] = (struct run){whole.spare, whole.items, less, whole.at};
   p->runs[p->count++] =
@@ -206,7 +177,7 @@ static void sort_run(void *ctx, int64_t i) {
   const struct passes *p = ctx;
   const struct run *run = &p->runs[i];
   MXI_DISPATCH(mxi_sort_quick)
-  (&p->rows->sort, run->items, run->spare, run->n, row_out(p->rows, p->row), run->at);
+  (&p->rows->sort, run->items, run->spare, run->n, mxi_row_out(p->rows, p->row), run->at);
 }
 
 static int sort_runs(struct passes *p) {
@@ -221,22 +192,10 @@ static int sort_runs(struct passes *p) {
   return mxi_parallel_for(p->count, sort_run, p);
 }
 
-static int sort_long_rows(const struct rows *r) {
-  int64_t bytes;
-  if (!mxi_mul(r->length, 2 * (int64_t)mxi_sort_item_size(&r->sort), &bytes))
-    return mxi_fail_memory(SIZE_MAX);
-  mx_buffer *memory = mxi_buffer_new((size_t)bytes);
-  if (!memory) return -1;
-  int result = 0;
-  for (int64_t i = 0; i < r->count && result == 0; i++) {
-    struct passes p = {.rows = r, .row = i, .items = memory->data, .room = (char *)memory->data + bytes / 2};
-    p.parts = mxi_min(MAX_PARTS, mxi_pool_size());
-    p.part = mxi_round_up(mxi_ceil_div(r->length, p.parts), 16);
-    result = mxi_parallel_for(p.parts, encode_part, &p);
-    if (result == 0) result = is_quick(r) ? sort_runs(&p) : run_passes(&p);
-  }
-  mxi_buffer_unref(memory);
-  return result;
+static int sort_long_row(const struct mxi_rows *r, int64_t i, char *items, char *room) {
+  struct passes p = {.rows = r, .row = i, .items = items, .room = room, .parts = mxi_row_parts(r)};
+  MXI_TRY(mxi_parallel_for(p.parts.count, encode_part, &p));
+  return is_quick(r) ? sort_runs(&p) : run_passes(&p);
 }
 
 static struct mxi_sort sort_of(mx_dtype t, bool indices) {
@@ -249,19 +208,17 @@ static struct mxi_sort sort_of(mx_dtype t, bool indices) {
 }
 
 static int sort_rows(mx_dtype t, bool indices, int64_t count, int64_t length, const void *in, void *out) {
-  struct rows r = {.sort = sort_of(t, indices),
-                   .indices = indices,
-                   .in = in,
-                   .out = out,
-                   .count = count,
-                   .length = length};
+  struct mxi_rows r = {.sort = sort_of(t, indices),
+                       .indices = indices,
+                       .in = in,
+                       .out = out,
+                       .count = count,
+                       .length = length};
   if (r.sort.indexed && length > (int64_t)UINT32_MAX)
     return mxi_fail(MX_NOT_SUPPORTED, "[argsort] expected at most 2^32 - 1 elements along the axis, got %lld",
                     (long long)length);
-  if (mxi_is_long_row(length, count)) return sort_long_rows(&r);
-  r.batch = mxi_max(1, CHUNK / length);
-  MXI_TRY(mxi_parallel_for(mxi_ceil_div(count, r.batch), rows_chunk, &r));
-  return r.out_of_memory ? mxi_fail_memory(2 * (size_t)length * mxi_sort_item_size(&r.sort)) : 0;
+  static const struct mxi_row_steps steps = {2, sort_row, sort_long_row};
+  return mxi_rows_run(&r, &steps);
 }
 
 /* ---- Any axis ---- */

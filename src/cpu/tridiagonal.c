@@ -5,7 +5,6 @@
 #include "cpu/tridiagonal.h"
 #include "cpu/gemm.h"
 #include "cpu/linalg_job.h"
-#include <stdlib.h>
 
 enum {
   LEAF = 256,   /* rows that LAPACK solves */
@@ -116,30 +115,15 @@ static int bring_back(const struct joint *j, int row, int m, int inner, int from
   return mxi_gemm_run(&g);
 }
 
-struct pair {
-  double value;
-  int column;
-};
-static int by_value(const void *a, const void *b) {
-  double x = ((const struct pair *)a)->value, y = ((const struct pair *)b)->value;
-  return (x > y) - (x < y);
-}
-static double value_at(const struct problem *p, const char *d, int64_t i) {
-  return p->which ? ((const double *)d)[i] : (double)((const float *)d)[i];
-}
 /* Eigenvalues and their columns in rising order. */
-static void sort(const struct share *s, char *spare, struct pair *pairs) {
+static void sort(const struct share *s, char *spare, struct mxi_ranked *ranks) {
   struct problem *p = s->p;
   size_t column = (size_t)s->n * p->item;
   char *d = at(p, p->d, s->first);
-  for (int i = 0; i < s->n; i++) pairs[i] = (struct pair){value_at(p, d, i), i};
-  qsort(pairs, (size_t)s->n, sizeof *pairs, by_value);
+  mxi_rank(p->which, d, s->n, ranks);
   for (int i = 0; i < s->n; i++) {
-    memcpy(spare + (size_t)i * column, block(s, 0, pairs[i].column), column);
-    if (p->which)
-      ((double *)d)[i] = pairs[i].value;
-    else
-      ((float *)d)[i] = (float)pairs[i].value;
+    memcpy(spare + (size_t)i * column, block(s, 0, ranks[i].index), column);
+    mxi_put_real(p->which, d, i, ranks[i].value);
   }
   for (int i = 0; i < s->n; i++) memcpy(block(s, 0, i), spare + (size_t)i * column, column);
 }
@@ -173,7 +157,7 @@ static int join(const struct share *s, int n1) {
     if (bring_back(&j, 0, n1, j.n12, 0, j.q2) < 0) return MXI_NO_MEMORY;
     if (bring_back(&j, n1, n2, j.n23, types[0], at(p, j.q2, (int64_t)j.n12 * n1)) < 0) return MXI_NO_MEMORY;
   }
-  sort(s, j.q2, (struct pair *)(void *)halves);
+  sort(s, j.q2, (struct mxi_ranked *)(void *)halves);
   return 0;
 }
 

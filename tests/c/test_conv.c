@@ -1,7 +1,6 @@
 /* Convolutions from C: options left out, errors, and every path with the n-th allocation failing. Values and
    derivatives are tested from Python. */
-#include "scope.h"
-#include "base/alloc.h"
+#include "failing.h"
 #include <string.h>
 
 /* Elements 0, 1, 2 ... modulo 7. */
@@ -55,30 +54,21 @@ static const struct path paths[] = {
     {{2, 5, 5, 3}, {4, 3, 3, 3}, {.input_dilation = {2}, .stride = {2}}} /* neither */
 };
 
-static mx_array all_of(mx_array x, mx_array w, mx_conv_opts opts) {
-  mx_array y = mx_conv(x, w, opts);
-  return mx_add(mx_sum(y, MX_ALL_AXES, false), mx_max(y, MX_ALL_AXES, false));
+struct work {
+  mx_array x, w;
+  mx_conv_opts opts;
+};
+static int all_of(void *work, double *value) {
+  const struct work *k = work;
+  mx_array y = mx_conv(k->x, k->w, k->opts);
+  return mx_item(mx_add(mx_sum(y, MX_ALL_AXES, false), mx_max(y, MX_ALL_AXES, false)), value);
 }
 
 static void every_failing_allocation_is_an_error(void **state) {
   for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
-    mx_array x = ramp((mx_ints){paths[i].x, 4}), w = ramp((mx_ints){paths[i].w, 4});
-    double want, got;
-    assert_int_equal(mx_eval(x), 0);
-    assert_int_equal(mx_eval(w), 0);
-    assert_int_equal(mx_item(all_of(x, w, paths[i].opts), &want), 0);
-    bool done = false;
-    for (long n = 0; !done; n++) {
-      assert_true(n < 1000);
-      MX_SCOPE {
-        mx_clear_cache(); /* so that buffers are allocations too */
-        mxi_alloc_fail_after(n);
-        done = mx_item(all_of(x, w, paths[i].opts), &got) == 0;
-        mxi_alloc_fail_after(-1);
-      }
-      if (!done) assert_int_equal(mx_error_code(), MX_OUT_OF_MEMORY);
-    }
-    assert_true(got == want);
+    struct work k = {ramp((mx_ints){paths[i].x, 4}), ramp((mx_ints){paths[i].w, 4}), paths[i].opts};
+    assert_int_equal(mx_eval_all(2, (mx_array[]){k.x, k.w}), 0);
+    try_every_failure(all_of, &k);
   }
 }
 

@@ -1,7 +1,6 @@
 /* Linear algebra from C: results, errors, the blocked LU against a plain product, and every path with the
    n-th allocation failing. Values of each function and derivatives are tested from Python. */
-#include "scope.h"
-#include "base/alloc.h"
+#include "failing.h"
 #include <math.h>
 #include <string.h>
 
@@ -116,50 +115,42 @@ static mx_array (*const paths[])(mx_array) = {of_inv, of_solve,   of_triangle, o
                                               of_lu,  of_slogdet, of_eig};
 enum { PATHS = sizeof paths / sizeof *paths, DIFFERENTIABLE = PATHS - 1 };
 
-static mx_array value_of(size_t path, mx_array a) { return mx_sum(paths[path](a), MX_ALL_AXES, false); }
-static int traced(void *path, int n, const mx_array *in, int max_out, mx_array *out) {
-  out[0] = value_of(*(size_t *)path, in[0]);
+struct work {
+  size_t path;
+  mx_array a;
+};
+static mx_array value_of(const struct work *w, mx_array a) {
+  return mx_sum(paths[w->path](a), MX_ALL_AXES, false);
+}
+static int sum_of_path(void *work, double *sum) {
+  const struct work *w = work;
+  return mx_item(value_of(w, w->a), sum);
+}
+static int traced(void *work, int n, const mx_array *in, int max_out, mx_array *out) {
+  out[0] = value_of(work, in[0]);
   return 1;
 }
-static mx_array gradient_of(size_t path, mx_array a) {
+static int sum_of_gradient(void *work, double *sum) {
+  const struct work *w = work;
   mx_array value, gradient;
-  return mx_value_and_grad(traced, &path, 1, &a, MX_AXES(0), 1, &value, &gradient) < 0 ? MX_BAD
-                                                                                       : total(1, &gradient);
+  if (mx_value_and_grad(traced, work, 1, &w->a, MX_AXES(0), 1, &value, &gradient) < 0) return -1;
+  return mx_item(total(1, &gradient), sum);
 }
 
-/* The same result, or out of memory, whichever allocation is the first to fail. */
-static void try_every_failure(mx_array (*f)(size_t, mx_array), size_t path, mx_array a) {
-  double want, got = NAN;
-  assert_int_equal(mx_item(f(path, a), &want), 0);
-  bool done = false;
-  for (long n = 0; !done; n++) {
-    assert_true(n < 10000);
-    MX_SCOPE {
-      mx_clear_cache(); /* so that buffers are allocations too */
-      mxi_alloc_fail_after(n);
-      done = mx_item(f(path, a), &got) == 0;
-      mxi_alloc_fail_after(-1);
-    }
-    if (!done) assert_int_equal(mx_error_code(), MX_OUT_OF_MEMORY);
-  }
-  assert_true(got == want);
-}
 static void every_failing_allocation_is_an_error(void **state) {
   const int64_t shapes[][3] = {{1, 70, 70}, {300, 5, 5}, {1, 300, 300}};
   mx_eval(mx_linalg_svdvals(waves(MX_SHAPE(2, 2), MX_FLOAT32))); // LAPACK is open
   for (size_t i = 0; i < 3 * PATHS; i++)
     MX_SCOPE {
-      mx_array a = waves((mx_ints){shapes[i % 3], 3}, MX_FLOAT32);
-      assert_int_equal(mx_eval(a), 0);
-      try_every_failure(value_of, i / 3, a);
+      struct work w = {i / 3, waves((mx_ints){shapes[i % 3], 3}, MX_FLOAT32)};
+      assert_int_equal(mx_eval(w.a), 0);
+      try_every_failure(sum_of_path, &w);
     }
 }
 static void every_failing_allocation_in_a_gradient_is_an_error(void **state) {
-  mx_array a = waves(MX_SHAPE(1, 4, 4), MX_FLOAT32);
-  assert_int_equal(mx_eval(a), 0);
-  for (size_t i = 0; i < DIFFERENTIABLE; i++)
-    MX_SCOPE
-      try_every_failure(gradient_of, i, a);
+  struct work w = {.a = waves(MX_SHAPE(1, 4, 4), MX_FLOAT32)};
+  assert_int_equal(mx_eval(w.a), 0);
+  for (; w.path < DIFFERENTIABLE; w.path++) try_every_failure(sum_of_gradient, &w);
 }
 
 int main(void) {

@@ -1,7 +1,6 @@
 /* vmap from C: axes, errors, rules of custom functions, the table of batching rules, and every step with the
    n-th allocation failing. Each op's rule is tested from Python. */
-#include "scope.h"
-#include "base/alloc.h"
+#include "failing.h"
 #include "mlx/fast.h"
 #include "ops/rules.h"
 #include <string.h>
@@ -153,22 +152,7 @@ static int checksum_of_many(void *context, double *sum) {
   return mx_item(mx_sum(mx_multiply(out, ramp(mx_shape_ints(out))), MX_ALL_AXES, false), sum);
 }
 
-static void every_failing_allocation_is_an_error(void **state) {
-  double want, got = 0;
-  MX_SCOPE { assert_int_equal(checksum_of_many(NULL, &want), 0); }
-  bool done = false;
-  for (long n = 0; !done; n++) {
-    assert_true(n < 10000);
-    MX_SCOPE {
-      mx_clear_cache(); /* so that buffers are allocations too */
-      mxi_alloc_fail_after(n);
-      done = checksum_of_many(NULL, &got) == 0;
-      mxi_alloc_fail_after(-1);
-    }
-    if (!done && mx_error_code() != MX_OUT_OF_MEMORY) fail_msg("allocation %ld: %s", n, mx_error());
-  }
-  assert_true(got == want);
-}
+static void every_failing_allocation_is_an_error(void **state) { try_every_failure(checksum_of_many, NULL); }
 
 int main(void) {
   const struct CMUnitTest tests[] = {

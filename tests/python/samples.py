@@ -20,6 +20,7 @@ COMPLEX = ("complex64",)
 REALS = ("bool_",) + INTEGERS + FLOATS
 NUMBERS = INTEGERS + FLOATS + COMPLEX
 EVERY = ("bool_",) + NUMBERS
+DTYPES = [getattr(mx, t) for t in EVERY]
 EPS = {"float16": 2**-10, "bfloat16": 2**-7, "float32": 2**-23, "float64": 2**-52, "complex64": 2**-23}
 LAYOUTS = ("contiguous", "transposed", "stepped", "reversed", "broadcast")
 

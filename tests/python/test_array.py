@@ -8,23 +8,7 @@ import weakref
 import mlx.core as mx
 import numpy as np
 import pytest
-
-DTYPES = [
-    mx.bool_,
-    mx.uint8,
-    mx.uint16,
-    mx.uint32,
-    mx.uint64,
-    mx.int8,
-    mx.int16,
-    mx.int32,
-    mx.int64,
-    mx.float16,
-    mx.bfloat16,
-    mx.float32,
-    mx.float64,
-    mx.complex64,
-]
+from samples import DTYPES
 
 
 @pytest.mark.parametrize(

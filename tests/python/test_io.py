@@ -12,23 +12,8 @@ import zipfile
 import mlx.core as mx
 import numpy as np
 import pytest
+from samples import DTYPES
 
-DTYPES = [
-    mx.bool_,
-    mx.uint8,
-    mx.uint16,
-    mx.uint32,
-    mx.uint64,
-    mx.int8,
-    mx.int16,
-    mx.int32,
-    mx.int64,
-    mx.float16,
-    mx.bfloat16,
-    mx.float32,
-    mx.float64,
-    mx.complex64,
-]
 FORMATS = ["npy", "npz", "npz compressed", "safetensors", "gguf"]
 GGUF_DTYPES = {mx.int8, mx.int16, mx.int32, mx.int64, mx.float16, mx.bfloat16, mx.float32, mx.float64}
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import mlx.core as mx
 import numpy as np
 import pytest
+from samples import FLOATS, INTEGERS
 
-DTYPES = "float32 float64 float16 int8 uint8 int16 uint16 int32 uint32 int64 uint64".split()
+DTYPES = [t for t in INTEGERS + FLOATS if t != "bfloat16"]  # NumPy has no bfloat16
 # Around vectors, register blocks of 64, 128 and 256 items, short rows, and rows that threads share.
 LENGTHS = [1, 2, 15, 16, 17, 63, 65, 127, 129, 255, 256, 257, 1025, 5000, 70_001]
 

@@ -5,6 +5,7 @@ import threading
 import mlx.core as mx
 import numpy as np
 import pytest
+from samples import EVERY, INTEGERS
 
 
 def in_a_thread(f):
@@ -204,7 +205,7 @@ def test_finfo_of_bfloat16_and_complex64():
     assert c.max == np.finfo(np.float32).max and c.eps == 2.0**-23
 
 
-@pytest.mark.parametrize("name", ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"])
+@pytest.mark.parametrize("name", INTEGERS)
 def test_iinfo_tells_what_numpy_tells(name):
     ours, theirs = mx.iinfo(getattr(mx, name)), np.iinfo(name)
     assert (ours.min, ours.max, ours.dtype) == (theirs.min, theirs.max, getattr(mx, name))
@@ -254,9 +255,6 @@ def test_the_namespace_tells_its_dtypes_devices_and_capabilities():
     ],
 )
 def test_isdtype_knows_the_kinds_of_the_standard(kind, members):
-    every = "bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 bfloat16 float32 float64 complex64".split()
-    assert [t for t in every if mx.isdtype(getattr(mx, t), kind)] == [
-        t for t in every if t in members.split()
-    ]
+    assert [t for t in EVERY if mx.isdtype(getattr(mx, t), kind)] == members.split()
     assert all(mx.isdtype(getattr(mx, t), (kind, mx.bool_)) for t in members.split())
     assert all(mx.isdtype(getattr(mx, t), "numeric") for t in members.split()) == (kind != "bool")

@@ -16,26 +16,26 @@ enum { ROWS = 4, COLUMNS = 4 /* vectors */ };
    of the query stay in registers while the keys pass. */
 MXI_INLINE vf32 dot_keys(const float *q, const float *k, int64_t stride, int64_t vectors) {
   vf32 sum[MXI_VL];
-  UNROLL
+  MXI_UNROLL
   for (int j = 0; j < MXI_VL; j++) sum[j] = (vf32){0};
   int64_t d = 0;
   for (; d + 4 <= vectors; d += 4) {
     vf32 q0 = mxi_load_f32(q + d * MXI_VL), q1 = mxi_load_f32(q + (d + 1) * MXI_VL);
     vf32 q2 = mxi_load_f32(q + (d + 2) * MXI_VL), q3 = mxi_load_f32(q + (d + 3) * MXI_VL);
     const float *key = k + d * MXI_VL;
-    UNROLL
+    MXI_UNROLL
     for (int j = 0; j < MXI_VL; j++, key += stride) {
-      sum[j] = mad(mxi_load_f32(key), q0, sum[j]);
-      sum[j] = mad(mxi_load_f32(key + MXI_VL), q1, sum[j]);
-      sum[j] = mad(mxi_load_f32(key + 2 * MXI_VL), q2, sum[j]);
-      sum[j] = mad(mxi_load_f32(key + 3 * MXI_VL), q3, sum[j]);
+      sum[j] = multiply_add_f32(mxi_load_f32(key), q0, sum[j]);
+      sum[j] = multiply_add_f32(mxi_load_f32(key + MXI_VL), q1, sum[j]);
+      sum[j] = multiply_add_f32(mxi_load_f32(key + 2 * MXI_VL), q2, sum[j]);
+      sum[j] = multiply_add_f32(mxi_load_f32(key + 3 * MXI_VL), q3, sum[j]);
     }
   }
   for (; d < vectors; d++) {
     vf32 q0 = mxi_load_f32(q + d * MXI_VL);
     const float *key = k + d * MXI_VL;
-    UNROLL
-    for (int j = 0; j < MXI_VL; j++, key += stride) sum[j] = mad(mxi_load_f32(key), q0, sum[j]);
+    MXI_UNROLL
+    for (int j = 0; j < MXI_VL; j++, key += stride) sum[j] = multiply_add_f32(mxi_load_f32(key), q0, sum[j]);
   }
   return sum_each(sum);
 }
@@ -64,25 +64,25 @@ MXI_INLINE void decode_logits(const struct mxi_attention *a, const char *k, int6
 MXI_INLINE void values_tile(const float *p, const char *v, int64_t v_bytes, int64_t n, int rows, int columns,
                             int64_t last, int type, float *out, int64_t stride) {
   vf32 sum[ROWS][COLUMNS];
-  UNROLL
-  for (int r = 0; r < rows; r++) UNROLL
+  MXI_UNROLL
+  for (int r = 0; r < rows; r++) MXI_UNROLL
   for (int c = 0; c < columns; c++) sum[r][c] = (vf32){0};
   for (int64_t j = 0; j < n; j++, v += v_bytes) {
     vf32 x[COLUMNS];
-    UNROLL
+    MXI_UNROLL
     for (int c = 0; c < columns; c++)
       x[c] = last < MXI_VL ? loadn_as_f32(v, c * MXI_VL, last, type) : load_as_f32(v, c * MXI_VL, type);
-    UNROLL
+    MXI_UNROLL
     for (int c = 0; c < columns; c++) IN_REGISTER(x[c]);
-    UNROLL
+    MXI_UNROLL
     for (int r = 0; r < rows; r++) {
       vf32 weight = mxi_set_f32(p[r * MXI_DECODE_KEYS + j]);
-      UNROLL
-      for (int c = 0; c < columns; c++) sum[r][c] = mad(weight, x[c], sum[r][c]);
+      MXI_UNROLL
+      for (int c = 0; c < columns; c++) sum[r][c] = multiply_add_f32(weight, x[c], sum[r][c]);
     }
   }
-  UNROLL
-  for (int r = 0; r < rows; r++) UNROLL
+  MXI_UNROLL
+  for (int r = 0; r < rows; r++) MXI_UNROLL
   for (int c = 0; c < columns; c++)
     if (last < MXI_VL)
       mxi_storen_f32(out + r * stride + c * MXI_VL, sum[r][c], last);

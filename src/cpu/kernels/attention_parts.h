@@ -116,23 +116,23 @@ static inline float normaliser(const struct mxi_attention *a, int64_t head, floa
 
 /* v as a square of MXI_VL rows: transposed by perfect shuffles of its halves. */
 MXI_INLINE void transpose_square(vf32 v[MXI_VL]) {
-  UNROLL
+  MXI_UNROLL
   for (int round = 1; round < MXI_VL; round *= 2) {
     vf32 w[MXI_VL];
-    UNROLL
+    MXI_UNROLL
     for (int i = 0; i < MXI_VL / 2; i++) {
       w[2 * i] = ZIP_LOW(v[i], v[i + MXI_VL / 2]);
       w[2 * i + 1] = ZIP_HIGH(v[i], v[i + MXI_VL / 2]);
     }
-    UNROLL
+    MXI_UNROLL
     for (int i = 0; i < MXI_VL; i++) v[i] = w[i];
   }
 }
 
 /* Lane i is the sum of the lanes of v[i]. */
 MXI_INLINE vf32 sum_each(vf32 v[MXI_VL]) {
-  UNROLL
-  for (int n = MXI_VL / 2; n; n /= 2) UNROLL
+  MXI_UNROLL
+  for (int n = MXI_VL / 2; n; n /= 2) MXI_UNROLL
   for (int i = 0; i < n; i++) v[i] = ZIP_LOW(v[i], v[i + n]) + ZIP_HIGH(v[i], v[i + n]);
   return v[0];
 }

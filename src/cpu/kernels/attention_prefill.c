@@ -49,16 +49,16 @@ MXI_INLINE void pack_square(const char *x, int64_t row_bytes, int64_t n, int64_t
   vf32 square[MXI_VL];
   int64_t lanes = width - d < MXI_VL ? width - d : MXI_VL;
   if (lanes == MXI_VL) {
-    UNROLL
+    MXI_UNROLL
     for (int j = 0; j < MXI_VL; j++)
       square[j] = j < n ? load_as_f32(x + j * row_bytes, d, type) * mxi_set_f32(factor) : (vf32){0};
   } else {
-    UNROLL
+    MXI_UNROLL
     for (int j = 0; j < MXI_VL; j++)
       square[j] = j < n ? loadn_as_f32(x + j * row_bytes, d, lanes, type) * mxi_set_f32(factor) : (vf32){0};
   }
   transpose_square(square);
-  UNROLL
+  MXI_UNROLL
   for (int i = 0; i < MXI_VL; i++)
     if (i < lanes) mxi_store_f32(dst + i * stride, square[i]);
 }
@@ -102,18 +102,18 @@ MXI_INLINE void pack_queries(const struct mxi_attention *a, const char *q, int64
 /* Logits (ROWS, COLUMNS), row stride KEYS, of one panel of queries and one of keys. */
 static void logits_tile(const float *q, const float *k, int64_t width, float *logits) {
   vf32 sum[ROWS][2];
-  UNROLL
+  MXI_UNROLL
   for (int r = 0; r < ROWS; r++) sum[r][0] = sum[r][1] = (vf32){0};
   for (int64_t d = 0; d < width; d++, q += ROWS, k += COLUMNS) {
     vf32 x = mxi_load_f32(k), y = mxi_load_f32(k + MXI_VL);
-    UNROLL
+    MXI_UNROLL
     for (int r = 0; r < ROWS; r++) {
       vf32 w = mxi_set_f32(q[r]);
-      sum[r][0] = mad(w, x, sum[r][0]);
-      sum[r][1] = mad(w, y, sum[r][1]);
+      sum[r][0] = multiply_add_f32(w, x, sum[r][0]);
+      sum[r][1] = multiply_add_f32(w, y, sum[r][1]);
     }
   }
-  UNROLL
+  MXI_UNROLL
   for (int r = 0; r < ROWS; r++) {
     mxi_store_f32(logits + r * KEYS, sum[r][0]);
     mxi_store_f32(logits + r * KEYS + MXI_VL, sum[r][1]);
@@ -125,21 +125,21 @@ static void logits_tile(const float *q, const float *k, int64_t width, float *lo
 static void values_tile(const float *p, const float *v, int64_t n, const float *factor, float *values,
                         int64_t stride) {
   vf32 sum[ROWS][2];
-  UNROLL
+  MXI_UNROLL
   for (int r = 0; r < ROWS; r++) {
     sum[r][0] = mxi_load_f32(values + r * stride) * mxi_set_f32(factor[r]);
     sum[r][1] = mxi_load_f32(values + r * stride + MXI_VL) * mxi_set_f32(factor[r]);
   }
   for (int64_t j = 0; j < n; j++, v += COLUMNS) {
     vf32 x = mxi_load_f32(v), y = mxi_load_f32(v + MXI_VL);
-    UNROLL
+    MXI_UNROLL
     for (int r = 0; r < ROWS; r++) {
       vf32 w = mxi_set_f32(p[r * KEYS + j]);
-      sum[r][0] = mad(w, x, sum[r][0]);
-      sum[r][1] = mad(w, y, sum[r][1]);
+      sum[r][0] = multiply_add_f32(w, x, sum[r][0]);
+      sum[r][1] = multiply_add_f32(w, y, sum[r][1]);
     }
   }
-  UNROLL
+  MXI_UNROLL
   for (int r = 0; r < ROWS; r++) {
     mxi_store_f32(values + r * stride, sum[r][0]);
     mxi_store_f32(values + r * stride + MXI_VL, sum[r][1]);

@@ -91,11 +91,7 @@ MXI_INLINE vu64 mxi_compress_u64(unsigned bits, vu64 v) {
 }
 
 /* The lane numbers 0, 1, ... */
-MXI_INLINE vu32 mxi_lanes_u32(void) {
-  vu32 v;
-  for (int i = 0; i < MXI_VL; i++) v[i] = (uint32_t)i;
-  return v;
-}
+MXI_INLINE vu32 mxi_lanes_u32(void) { return (vu32)mxi_lanes_i32(); }
 MXI_INLINE vu64 mxi_lanes_u64(void) {
   vu64 v;
   for (int i = 0; i < MXI_VD; i++) v[i] = (uint64_t)i;

@@ -2,45 +2,26 @@
 #include "cpu/kernels/multiply_add.h"
 #include "cpu/simd.h"
 
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 8")
-#endif
 enum { BLOCK = 8 /* pixels at a time: accumulators, one vector of weights, and room to spare */ };
 
 /* The first n lanes, widened; and back. */
-MXI_INLINE vf32 read_f32(const float *p, int64_t n) {
-  return n >= MXI_VL ? mxi_load_f32(p) : mxi_loadn_f32(p, n);
-}
-MXI_INLINE void write_f32(float *p, vf32 v, int64_t n) {
-  if (n >= MXI_VL)
-    mxi_store_f32(p, v);
-  else
-    mxi_storen_f32(p, v, n);
-}
-MXI_INLINE vf64 read_f64(const double *p, int64_t n) {
-  return n >= MXI_VD ? mxi_load_f64(p) : mxi_loadn_f64(p, n);
-}
-MXI_INLINE void write_f64(double *p, vf64 v, int64_t n) {
-  if (n >= MXI_VD)
-    mxi_store_f64(p, v);
-  else
-    mxi_storen_f64(p, v, n);
-}
-MXI_INLINE vu16h read_half(const uint16_t *p, int64_t n) {
-  return n >= MXI_VL ? mxi_load_u16h(p) : mxi_loadn_u16h(p, n);
-}
-MXI_INLINE void write_half(uint16_t *p, vu16h v, int64_t n) {
-  if (n >= MXI_VL)
-    mxi_store_u16h(p, v);
-  else
-    mxi_storen_u16h(p, v, n);
-}
-MXI_INLINE vf32 read_f16(const uint16_t *p, int64_t n) { return mxi_f32_from_f16(read_half(p, n)); }
-MXI_INLINE vf32 read_bf16(const uint16_t *p, int64_t n) { return mxi_f32_from_bf16(read_half(p, n)); }
-MXI_INLINE void write_f16(uint16_t *p, vf32 v, int64_t n) { write_half(p, mxi_f16_from_f32(v), n); }
-MXI_INLINE void write_bf16(uint16_t *p, vf32 v, int64_t n) { write_half(p, mxi_bf16_from_f32(v), n); }
+#define READ_WRITE(name, T, V, LANES)                                \
+  MXI_INLINE V read_##name(const T *p, int64_t n) {                  \
+    return n >= LANES ? mxi_load_##name(p) : mxi_loadn_##name(p, n); \
+  }                                                                  \
+  MXI_INLINE void write_##name(T *p, V v, int64_t n) {               \
+    if (n >= LANES)                                                  \
+      mxi_store_##name(p, v);                                        \
+    else                                                             \
+      mxi_storen_##name(p, v, n);                                    \
+  }
+READ_WRITE(f32, float, vf32, MXI_VL)
+READ_WRITE(f64, double, vf64, MXI_VD)
+READ_WRITE(u16h, uint16_t, vu16h, MXI_VL)
+MXI_INLINE vf32 read_f16(const uint16_t *p, int64_t n) { return mxi_f32_from_f16(read_u16h(p, n)); }
+MXI_INLINE vf32 read_bf16(const uint16_t *p, int64_t n) { return mxi_f32_from_bf16(read_u16h(p, n)); }
+MXI_INLINE void write_f16(uint16_t *p, vf32 v, int64_t n) { write_u16h(p, mxi_f16_from_f32(v), n); }
+MXI_INLINE void write_bf16(uint16_t *p, vf32 v, int64_t n) { write_u16h(p, mxi_bf16_from_f32(v), n); }
 
 /* Up to `n` lanes of channels (a whole vector when `whole`), `count` pixels: x and w point at the first
    channel. The sum of each pixel takes the taps in order, however pixels are grouped. */
@@ -48,7 +29,7 @@ MXI_INLINE void write_bf16(uint16_t *p, vf32 v, int64_t n) { write_half(p, mxi_b
   MXI_INLINE void block_##name(const struct mxi_depthwise *d, const T *x, const A *w,                 \
                                const struct mxi_window *win, int count, T *y, int64_t n) {            \
     V acc[BLOCK];                                                                                     \
-    UNROLL                                                                                            \
+    MXI_UNROLL                                                                                        \
     for (int i = 0; i < count; i++) acc[i] = (V){0};                                                  \
     for (int64_t t0 = 0; t0 < win[0].count; t0++)                                                     \
       for (int64_t t1 = 0; t1 < win[1].count; t1++) {                                                 \
@@ -58,14 +39,14 @@ MXI_INLINE void write_bf16(uint16_t *p, vf32 v, int64_t n) { write_half(p, mxi_b
                       (win[1].tap + t1 * win[1].tap_step) * d->w_axis[1] + win[2].tap * d->w_axis[2]; \
         for (int64_t t2 = 0; t2 < win[2].count; t2++) {                                               \
           V weight = read_##wide(wt, n);                                                              \
-          UNROLL                                                                                      \
+          MXI_UNROLL                                                                                  \
           for (int i = 0; i < count; i++)                                                             \
             acc[i] = multiply_add_##wide(read_##name(xt + i * d->stride, n), weight, acc[i]);         \
           xt += win[2].in_step * d->x_axis[2];                                                        \
           wt += win[2].tap_step * d->w_axis[2];                                                       \
         }                                                                                             \
       }                                                                                               \
-    UNROLL                                                                                            \
+    MXI_UNROLL                                                                                        \
     for (int i = 0; i < count; i++) write_##name(y + i * d->channels, acc[i], n);                     \
   }                                                                                                   \
   MXI_INLINE void lanes_##name(const struct mxi_depthwise *d, const T *x, const A *w,                 \

@@ -1,5 +1,6 @@
 #include "cpu/kernels/conv_tile.h"
 #include "cpu/kernels/gemm_kernels.h"
+#include "cpu/kernels/multiply_add.h"
 #include "cpu/simd.h"
 
 #if defined(__AVX512F__)
@@ -10,14 +11,6 @@ enum { MR = 6 };
 enum { MR = 4 };
 #endif
 enum { PER_POINTER = 3, POINTERS = (MR + PER_POINTER - 1) / PER_POINTER };
-
-MXI_INLINE vf32 multiply_add(float a, vf32 b, vf32 c) {
-#if defined(__FMA__)
-  return mxi_fma_f32(mxi_set_f32(a), b, c);
-#else
-  return mxi_set_f32(a) * b + c;
-#endif
-}
 
 /* Each pointer serves three pixels, at 0, 1 and 2 times the distance: so many addresses fit the registers. */
 MXI_INLINE void tile(int h, const struct mxi_patch *p, const float *a, const float *b, float *y,
@@ -34,9 +27,9 @@ MXI_INLINE void tile(int h, const struct mxi_patch *p, const float *a, const flo
       vf32 b0 = mxi_load_f32(b), b1 = mxi_load_f32(b + MXI_VL);
       MXI_UNROLL
       for (int i = 0; i < h; i++) {
-        float x = at[i / PER_POINTER][i % PER_POINTER * pixel];
-        acc[i][0] = multiply_add(x, b0, acc[i][0]);
-        acc[i][1] = multiply_add(x, b1, acc[i][1]);
+        vf32 x = mxi_set_f32(at[i / PER_POINTER][i % PER_POINTER * pixel]);
+        acc[i][0] = multiply_add_f32(x, b0, acc[i][0]);
+        acc[i][1] = multiply_add_f32(x, b1, acc[i][1]);
       }
       MXI_UNROLL
       for (int j = 0; j < POINTERS; j++) at[j]++;

@@ -66,12 +66,6 @@ MXI_DECLARE_KERNEL(const struct mxi_thin_kernels *, mxi_thin, (void));
 MXI_DECLARE_KERNEL(mxi_thin_fn, mxi_thin_bf16_dot, (void));
 
 #ifdef MXI_ISA
-/* Before a loop over registers, of constant length up to 16: only when unrolled do they stay registers. */
-#if defined(__clang__)
-#define MXI_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define MXI_UNROLL _Pragma("GCC unroll 16")
-#endif
 /* Shared by the kernel files of one instruction set. */
 #define mxi_gemm_finish_f32 MXI_ISA_NAME(mxi_gemm_finish_f32)
 void mxi_gemm_finish_f32(const void *tile, int64_t tile_row, const struct mxi_gemm_finish *f);

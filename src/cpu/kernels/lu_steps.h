@@ -1,5 +1,4 @@
-/* The steps of lu.c in one element type: T, its vector V of LANES, and its operations under the name
- * NAME(op). */
+/* The steps of lu.c in one element type; see float_and_double.h. */
 
 /* Updates write whole vectors; what is above the first row keeps its elements. */
 static inline __attribute__((always_inline)) V NAME(keep_above)(int64_t first, V updated, V old,

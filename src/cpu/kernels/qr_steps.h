@@ -1,4 +1,4 @@
-/* The steps of qr.c in one element type; see lu_steps.h. */
+/* The steps of qr.c in one element type; see float_and_double.h. */
 
 /* Rows [j, m) of b -= tau v (v^T b), in the columns from `first` on; v_j is 1, the others are in column j of
  * a. */

@@ -63,13 +63,13 @@ MXI_INLINE __m128 exponents(__m128i most) {
 
 /* Lanes `parity` and every second one after it, of a then b. */
 MXI_INLINE __m512i every_second(__m512i a, __m512i b, int parity) {
-  __m512i from = _mm512_add_epi32(_mm512_slli_epi32((__m512i)lane_numbers(), 1), _mm512_set1_epi32(parity));
+  __m512i from = _mm512_add_epi32(_mm512_slli_epi32((__m512i)mxi_lanes_i32(), 1), _mm512_set1_epi32(parity));
   return _mm512_permutex2var_epi32(a, from, b);
 }
 
 /* Stores the digits of 16 neighbours of one field, lowest digit first, a vector's length apart. */
 MXI_INLINE void store_digits(int8_t *out, __m512i v) {
-  UNROLL for (int d = 0; d < DIGITS; d++) {
+  MXI_UNROLL for (int d = 0; d < DIGITS; d++) {
     _mm_storeu_si128((__m128i *)(void *)(out + 64 * d), _mm512_cvtepi32_epi8(v));
     v = _mm512_srai_epi32(_mm512_add_epi32(v, _mm512_set1_epi32(128)), 8);
   }
@@ -80,15 +80,15 @@ MXI_INLINE void split_block(float *block, int bits) {
   const int fields = fields_of(bits);
   int8_t *out = (int8_t *)block;
   __m512i v[4][4], half[4];
-  UNROLL for (int i = 0; i < 4; i++) UNROLL for (int f = 0; f < fields; f++) v[i][f] =
+  MXI_UNROLL for (int i = 0; i < 4; i++) MXI_UNROLL for (int f = 0; f < fields; f++) v[i][f] =
       _mm512_loadu_si512(block + (i * fields + f) * MXI_VL);
-  UNROLL for (int i = 0; i < 4; i++) {
+  MXI_UNROLL for (int i = 0; i < 4; i++) {
     for (int run = 1; run < fields; run *= 2) { /* parts even from odd, then those again */
-      UNROLL for (int f = 0; f < fields; f++) half[f] =
+      MXI_UNROLL for (int f = 0; f < fields; f++) half[f] =
           every_second(v[i][f * 2 % fields], v[i][f * 2 % fields + 1], f * 2 / fields);
-      UNROLL for (int f = 0; f < fields; f++) v[i][f] = half[f];
+      MXI_UNROLL for (int f = 0; f < fields; f++) v[i][f] = half[f];
     }
-    UNROLL for (int f = 0; f < fields; f++) store_digits(out + f * DIGITS * 64 + 16 * i, v[i][f]);
+    MXI_UNROLL for (int f = 0; f < fields; f++) store_digits(out + f * DIGITS * 64 + 16 * i, v[i][f]);
   }
 }
 
@@ -130,9 +130,9 @@ void MXI_ISA_NAME(mxi_digits_prepare)(const struct mxi_matvec *job, int64_t row)
 /* Adds the sums of bytes of q times digits d of x, a lane a word, over all fields; the rows in turn, since
    each waits for its own last sum. */
 MXI_INLINE VNNI void dot(__m512i sum[ROWS], __m512i q[ROWS][4], const float *digits, int d, int fields) {
-  UNROLL for (int f = 0; f < fields; f++) {
+  MXI_UNROLL for (int f = 0; f < fields; f++) {
     const __m512i v = _mm512_loadu_si512(digits + (f * DIGITS + d) * MXI_VL);
-    UNROLL for (int r = 0; r < ROWS; r++) sum[r] = _mm512_dpbusd_epi32(sum[r], q[r][f], v);
+    MXI_UNROLL for (int r = 0; r < ROWS; r++) sum[r] = _mm512_dpbusd_epi32(sum[r], q[r][f], v);
   }
 }
 
@@ -140,14 +140,14 @@ MXI_INLINE VNNI void dot(__m512i sum[ROWS], __m512i q[ROWS][4], const float *dig
    so two of them fit in an integer, which then is a float without rounding (8 bits: with rounding to 24). */
 MXI_INLINE VNNI void dot_words(vf32 out[ROWS], __m512i q[ROWS][4], const float *digits, int fields) {
   __m512i high[ROWS], low[ROWS];
-  UNROLL for (int r = 0; r < ROWS; r++) high[r] = low[r] = _mm512_setzero_si512();
+  MXI_UNROLL for (int r = 0; r < ROWS; r++) high[r] = low[r] = _mm512_setzero_si512();
   dot(high, q, digits, 3, fields);
   dot(low, q, digits, 1, fields);
-  UNROLL for (int r = 0; r < ROWS; r++) high[r] = _mm512_slli_epi32(high[r], 8);
-  UNROLL for (int r = 0; r < ROWS; r++) low[r] = _mm512_slli_epi32(low[r], 8);
+  MXI_UNROLL for (int r = 0; r < ROWS; r++) high[r] = _mm512_slli_epi32(high[r], 8);
+  MXI_UNROLL for (int r = 0; r < ROWS; r++) low[r] = _mm512_slli_epi32(low[r], 8);
   dot(high, q, digits, 2, fields);
   dot(low, q, digits, 0, fields);
-  UNROLL for (int r = 0; r < ROWS; r++) out[r] =
+  MXI_UNROLL for (int r = 0; r < ROWS; r++) out[r] =
       multiply_add_f32((vf32)_mm512_cvtepi32_ps(high[r]), splat(65536), (vf32)_mm512_cvtepi32_ps(low[r]));
 }
 
@@ -160,18 +160,18 @@ MXI_INLINE VNNI void add_words(const struct tile *t, vf32 total[4][MAX_X_ROWS], 
   const __m512i mask = _mm512_set1_epi8((char)((1 << bits) - 1));
   for (int64_t j = 0; j < n; j += block) {
     __m512i q[ROWS][4];
-    UNROLL for (int r = 0; r < ROWS; r++) {
+    MXI_UNROLL for (int r = 0; r < ROWS; r++) {
       const uint8_t *p = t->w[r] + (k + j) / places * 4;
       __m512i word = (__m512i)load_words(p, (n - j) / places);
       __builtin_prefetch(p + t->ahead);
-      UNROLL for (int f = 0; f < fields; f++) q[r][f] =
+      MXI_UNROLL for (int f = 0; f < fields; f++) q[r][f] =
           bits == 8 ? word : _mm512_and_si512(_mm512_srli_epi32(word, (unsigned)(bits * f)), mask);
     }
-    const vi32 group = (lane_numbers() + (int)(j / places)) >> log_words;
-    UNROLL for (int m = 0; m < x_rows; m++) {
+    const vi32 group = (mxi_lanes_i32() + (int)(j / places)) >> log_words;
+    MXI_UNROLL for (int m = 0; m < x_rows; m++) {
       vf32 sum[ROWS];
       dot_words(sum, q, t->x[m] + k + j, fields);
-      UNROLL for (int r = 0; r < ROWS; r++) total[r][m] =
+      MXI_UNROLL for (int r = 0; r < ROWS; r++) total[r][m] =
           multiply_add_f32(sum[r], spread(scale[r][m], group), total[r][m]);
     }
   }
@@ -183,12 +183,13 @@ MXI_INLINE VNNI void multiply_tile(const struct mxi_matvec *job, int64_t n, int6
   const int64_t groups = job->w.cols >> log_group, padded = job->sums_stride / 2;
   const struct tile t = make_tile(job, n, valid, m, bits, ahead, ROWS, x_rows);
   vf32 total[4][MAX_X_ROWS];
-  UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int i = 0; i < x_rows; i++) total[r][i] = splat(0);
+  MXI_UNROLL for (int r = 0; r < ROWS; r++) MXI_UNROLL for (int i = 0; i < x_rows; i++) total[r][i] =
+      splat(0);
   for (int64_t g = 0; g < groups; g += MXI_VL) {
     vf32 s[4], bias[4], scale[4][MAX_X_ROWS];
     load_scales(&t, job->w.dtype, g, groups - g, s, bias, ROWS);
-    UNROLL for (int r = 0; r < ROWS; r++) {
-      UNROLL for (int i = 0; i < x_rows; i++) {
+    MXI_UNROLL for (int r = 0; r < ROWS; r++) {
+      MXI_UNROLL for (int i = 0; i < x_rows; i++) {
         scale[r][i] = s[r] * mxi_load_f32(t.sums[i] + padded + g);
         total[r][i] = multiply_add_f32(bias[r], mxi_load_f32(t.sums[i] + g), total[r][i]);
       }

@@ -34,18 +34,18 @@ void MXI_ISA_NAME(mxi_matvec_layout)(struct mxi_matvec *job) {
 MXI_INLINE void permute_block(float *block, int bits) {
   const int places = 32 / bits, rounds = __builtin_ctz((unsigned)places);
   vf32 v[16], next[16];
-  UNROLL for (int i = 0; i < places; i++) v[i] = mxi_load_f32(block + i * MXI_VL);
-  UNROLL for (int run = places; run > 1; run /= 2) {
-    UNROLL for (int i = 0; i < places / 2; i++) {
+  MXI_UNROLL for (int i = 0; i < places; i++) v[i] = mxi_load_f32(block + i * MXI_VL);
+  MXI_UNROLL for (int run = places; run > 1; run /= 2) {
+    MXI_UNROLL for (int i = 0; i < places / 2; i++) {
       const int first = i / (run / 2) * run, j = i % (run / 2);
       next[first + j] = __builtin_shufflevector(v[first + 2 * j], v[first + 2 * j + 1], EVEN_LANES);
       next[first + run / 2 + j] = __builtin_shufflevector(v[first + 2 * j], v[first + 2 * j + 1], ODD_LANES);
     }
-    UNROLL for (int i = 0; i < places; i++) v[i] = next[i];
+    MXI_UNROLL for (int i = 0; i < places; i++) v[i] = next[i];
   }
-  UNROLL for (int i = 0; i < places; i++) {
+  MXI_UNROLL for (int i = 0; i < places; i++) {
     int place = 0;
-    UNROLL for (int b = 0; b < rounds; b++) place |= (i >> b & 1) << (rounds - 1 - b);
+    MXI_UNROLL for (int b = 0; b < rounds; b++) place |= (i >> b & 1) << (rounds - 1 - b);
     mxi_store_f32(block + place * MXI_VL, v[i] * splat(1.0f / (float)(1 << (bits * place % 16))));
   }
 }
@@ -56,7 +56,7 @@ static void sum_groups(const struct mxi_matvec *job, const float *x, float *sums
   const int64_t groups = job->w.cols / group_size;
   for (int64_t g = 0; g < job->sums_stride; g += 4) {
     vf32 sum[4];
-    UNROLL for (int i = 0; i < 4; i++) {
+    MXI_UNROLL for (int i = 0; i < 4; i++) {
       sum[i] = splat(0);
       if (g + i >= groups) continue;
       for (int k = 0; k < group_size; k += MXI_VL) sum[i] += mxi_load_f32(x + (g + i) * group_size + k);
@@ -96,27 +96,28 @@ MXI_INLINE void add_words(const struct tile *t, vf32 total[4][MAX_X_ROWS], const
   for (int64_t j = 0; j < n; j += block) {
     vu32 word[4];
     vf32 sum[4][MAX_X_ROWS];
-    UNROLL for (int r = 0; r < rows; r++) {
+    MXI_UNROLL for (int r = 0; r < rows; r++) {
       const uint8_t *p = t->w[r] + (k + j) / places * 4;
       word[r] = load_words(p, (n - j) / places);
       __builtin_prefetch(p + t->ahead);
     }
-    UNROLL for (int i = 0; i < places; i++) {
+    MXI_UNROLL for (int i = 0; i < places; i++) {
       const vu32 mask = (vu32){0} + (((1u << bits) - 1) << (bits * i % 16));
       vf32 q[4];
-      UNROLL for (int r = 0; r < rows; r++) {
+      MXI_UNROLL for (int r = 0; r < rows; r++) {
         if (i == places / 2) word[r] >>= 16;
         q[r] = __builtin_convertvector((vi32)(word[r] & mask), vf32);
       }
-      UNROLL for (int m = 0; m < x_rows; m++) {
+      MXI_UNROLL for (int m = 0; m < x_rows; m++) {
         vf32 x = mxi_load_f32(t->x[m] + k + j + i * MXI_VL);
-        UNROLL for (int r = 0; r < rows; r++) sum[r][m] = i ? multiply_add_f32(q[r], x, sum[r][m]) : q[r] * x;
+        MXI_UNROLL for (int r = 0; r < rows; r++) sum[r][m] =
+            i ? multiply_add_f32(q[r], x, sum[r][m]) : q[r] * x;
       }
     }
-    const vi32 group = (lane_numbers() + (int)(j / places)) >> log_words;
-    UNROLL for (int r = 0; r < rows; r++) {
+    const vi32 group = (mxi_lanes_i32() + (int)(j / places)) >> log_words;
+    MXI_UNROLL for (int r = 0; r < rows; r++) {
       vf32 s = spread(scale[r], group);
-      UNROLL for (int m = 0; m < x_rows; m++) total[r][m] = multiply_add_f32(sum[r][m], s, total[r][m]);
+      MXI_UNROLL for (int m = 0; m < x_rows; m++) total[r][m] = multiply_add_f32(sum[r][m], s, total[r][m]);
     }
   }
 }
@@ -126,19 +127,20 @@ MXI_INLINE void add_stream(const struct tile *t, vf32 total[4][MAX_X_ROWS], cons
                            int64_t n, int log_group, int span, int bits, int rows, int x_rows) {
   for (int64_t j = 0; j < n; j += span) {
     vf32 sum[4][MAX_X_ROWS];
-    UNROLL for (int r = 0; r < rows; r++) __builtin_prefetch(t->w[r] + (k + j) / 8 * bits + t->ahead);
-    UNROLL for (int i = 0; i < span; i += MXI_VL) {
+    MXI_UNROLL for (int r = 0; r < rows; r++) __builtin_prefetch(t->w[r] + (k + j) / 8 * bits + t->ahead);
+    MXI_UNROLL for (int i = 0; i < span; i += MXI_VL) {
       vf32 q[4];
-      UNROLL for (int r = 0; r < rows; r++) q[r] = unpack_run(t->w[r], k + j + i, bits);
-      UNROLL for (int m = 0; m < x_rows; m++) {
+      MXI_UNROLL for (int r = 0; r < rows; r++) q[r] = unpack_run(t->w[r], k + j + i, bits);
+      MXI_UNROLL for (int m = 0; m < x_rows; m++) {
         vf32 x = mxi_load_f32(t->x[m] + k + j + i);
-        UNROLL for (int r = 0; r < rows; r++) sum[r][m] = i ? multiply_add_f32(q[r], x, sum[r][m]) : q[r] * x;
+        MXI_UNROLL for (int r = 0; r < rows; r++) sum[r][m] =
+            i ? multiply_add_f32(q[r], x, sum[r][m]) : q[r] * x;
       }
     }
     const vi32 group = mxi_set_i32((int)(j >> log_group));
-    UNROLL for (int r = 0; r < rows; r++) {
+    MXI_UNROLL for (int r = 0; r < rows; r++) {
       vf32 s = spread(scale[r], group);
-      UNROLL for (int m = 0; m < x_rows; m++) total[r][m] = multiply_add_f32(sum[r][m], s, total[r][m]);
+      MXI_UNROLL for (int m = 0; m < x_rows; m++) total[r][m] = multiply_add_f32(sum[r][m], s, total[r][m]);
     }
   }
 }
@@ -150,11 +152,12 @@ MXI_INLINE void multiply_tile(const struct mxi_matvec *job, int64_t n, int64_t v
   const int64_t groups = job->w.cols >> log_group;
   const struct tile t = make_tile(job, n, valid, m, bits, ahead, rows, x_rows);
   vf32 total[4][MAX_X_ROWS];
-  UNROLL for (int r = 0; r < rows; r++) UNROLL for (int i = 0; i < x_rows; i++) total[r][i] = splat(0);
+  MXI_UNROLL for (int r = 0; r < rows; r++) MXI_UNROLL for (int i = 0; i < x_rows; i++) total[r][i] =
+      splat(0);
   for (int64_t g = 0; g < groups; g += MXI_VL) {
     vf32 scale[4], bias[4];
     load_scales(&t, job->w.dtype, g, groups - g, scale, bias, rows);
-    UNROLL for (int r = 0; r < rows; r++) UNROLL for (int i = 0; i < x_rows; i++) total[r][i] =
+    MXI_UNROLL for (int r = 0; r < rows; r++) MXI_UNROLL for (int i = 0; i < x_rows; i++) total[r][i] =
         multiply_add_f32(bias[r], mxi_load_f32(t.sums[i] + g), total[r][i]);
     int64_t count = groups - g < MXI_VL ? groups - g : MXI_VL, k = g << log_group,
             weights = count << log_group;

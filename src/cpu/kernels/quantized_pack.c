@@ -50,7 +50,7 @@ MXI_INLINE void unpack_columns(float *dst, int64_t ld, const uint32_t *words, co
                                int bits) {
   const vu32 mask = (vu32){0} + ((1u << bits) - 1);
   vu32 word[8];
-  UNROLL for (int i = 0; i < bits; i++) word[i] = mxi_load_u32(words + i * MXI_VL);
+  MXI_UNROLL for (int i = 0; i < bits; i++) word[i] = mxi_load_u32(words + i * MXI_VL);
   _Pragma("GCC unroll 32")
   for (int e = 0; e < 32; e++) {
     const int at = e * bits / 32, shift = e * bits % 32;
@@ -75,7 +75,8 @@ MXI_INLINE void pack_rows(const struct mxi_quantized *w, float *dst, int64_t ld,
     if (k == first || k % w->group_size == 0)
       affine = load_affine(w, n * groups + k / w->group_size, groups, valid);
     for (int64_t r = 0; r < valid; r++)
-      UNROLL for (int i = 0; i < bits; i++) words[i * MXI_VL + r] = packed[r * row_words + k / 32 * bits + i];
+      MXI_UNROLL for (int i = 0; i < bits; i++) words[i * MXI_VL + r] =
+          packed[r * row_words + k / 32 * bits + i];
     if (k >= k0 && k + 32 <= end && width == MXI_VL) {
       unpack_columns(dst + (k - k0) * ld, ld, words, &affine, bits);
       continue;
@@ -149,7 +150,7 @@ MXI_INLINE void add_rows(const struct mxi_matvec *job, float (*sum)[MXI_VECMAT_C
   }
   for (int64_t c = begin; c < begin + n; c += w->group_size) {
     vf32 scale[4], bias[4];
-    UNROLL for (int r = 0; r < rows; r++) {
+    MXI_UNROLL for (int r = 0; r < rows; r++) {
       int64_t group = (k + r) * groups + c / w->group_size;
       scale[r] = splat(load_float(element_at(w->scales, w->dtype, group), w->dtype));
       bias[r] = splat(load_float(element_at(w->biases, w->dtype, group), w->dtype));
@@ -157,11 +158,11 @@ MXI_INLINE void add_rows(const struct mxi_matvec *job, float (*sum)[MXI_VECMAT_C
     }
     for (int64_t j = c; j < c + w->group_size; j += MXI_VL) {
       vf32 weight[4];
-      UNROLL for (int r = 0; r < rows; r++) weight[r] =
+      MXI_UNROLL for (int r = 0; r < rows; r++) weight[r] =
           multiply_add_f32(unpack_run(packed[r], j, bits), scale[r], bias[r]);
       for (int64_t m = 0; m < job->m; m++) {
         vf32 v = mxi_load_f32(sum[m] + (j - begin));
-        UNROLL for (int r = 0; r < rows; r++) v = multiply_add_f32(splat(x[m][r]), weight[r], v);
+        MXI_UNROLL for (int r = 0; r < rows; r++) v = multiply_add_f32(splat(x[m][r]), weight[r], v);
         mxi_store_f32(sum[m] + (j - begin), v);
       }
     }

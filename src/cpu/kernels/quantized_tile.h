@@ -54,7 +54,7 @@ MXI_INLINE vu32 load_words(const uint8_t *p, int64_t n) {
   return (vu32)_mm512_maskz_loadu_epi32((__mmask16)((1u << n) - 1), p);
 #elif MXI_VL == 8
   return (vu32)_mm256_maskload_epi32((const int *)(const void *)p,
-                                     (__m256i)(lane_numbers() < (vi32){0} + (int)n));
+                                     (__m256i)(mxi_lanes_i32() < (vi32){0} + (int)n));
 #else
   return mxi_loadn_u32((const uint32_t *)(const void *)p, n);
 #endif
@@ -84,13 +84,13 @@ MXI_INLINE struct tile make_tile(const struct mxi_matvec *job, int64_t n, int64_
   const int log_group = __builtin_ctz((unsigned)w->group_size);
   const int64_t row_bytes = w->cols * bits / 8, groups = w->cols >> log_group;
   struct tile t = {.ahead = ahead, .groups_ahead = ahead * 8 / bits >> log_group};
-  UNROLL for (int r = 0; r < rows; r++) {
+  MXI_UNROLL for (int r = 0; r < rows; r++) {
     int64_t row = n + (r < valid ? r : valid - 1);
     t.w[r] = (const uint8_t *)w->packed + row * row_bytes;
     t.scales[r] = element_at(w->scales, w->dtype, row * groups);
     t.biases[r] = element_at(w->biases, w->dtype, row * groups);
   }
-  UNROLL for (int i = 0; i < x_rows; i++) {
+  MXI_UNROLL for (int i = 0; i < x_rows; i++) {
     t.x[i] = job->permuted + (m + i) * job->permuted_stride;
     t.sums[i] = job->sums + (m + i) * job->sums_stride;
   }
@@ -101,12 +101,12 @@ MXI_INLINE struct tile make_tile(const struct mxi_matvec *job, int64_t n, int64_
    meet another row's scale. */
 MXI_INLINE void load_scales(const struct tile *t, mx_dtype dtype, int64_t g, int64_t n, vf32 scale[4],
                             vf32 bias[4], int rows) {
-  UNROLL for (int r = 0; r < rows; r++) {
+  MXI_UNROLL for (int r = 0; r < rows; r++) {
     __builtin_prefetch(element_at(t->scales[r], dtype, g + t->groups_ahead));
     __builtin_prefetch(element_at(t->biases[r], dtype, g + t->groups_ahead));
   }
 #define LOAD_ROWS(dtype)                                                      \
-  UNROLL for (int r = 0; r < rows; r++)                                       \
+  MXI_UNROLL for (int r = 0; r < rows; r++)                                   \
       scale[r] = load_floats_n(element_at(t->scales[r], dtype, g), dtype, n), \
       bias[r] = load_floats_n(element_at(t->biases[r], dtype, g), dtype, n)
   if (dtype == MX_FLOAT32)
@@ -121,7 +121,7 @@ MXI_INLINE void load_scales(const struct tile *t, mx_dtype dtype, int64_t g, int
 /* Writes the tile of y: each element is the sum of a total's lanes. */
 MXI_INLINE void store_tile(const struct mxi_matvec *job, vf32 total[4][MAX_X_ROWS], int64_t n, int64_t valid,
                            int64_t m, int rows, int x_rows) {
-  UNROLL for (int i = 0; i < x_rows; i++) {
+  MXI_UNROLL for (int i = 0; i < x_rows; i++) {
     void *y = (char *)job->y + ((m + i) * job->w.rows + n) * (job->dtype == MX_FLOAT32 ? 4 : 2);
     __m128 sums = sum_lanes(total[0][i], total[1][i], total[2 % rows][i], total[3 % rows][i]);
     vf32 v = {0};

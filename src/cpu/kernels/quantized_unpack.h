@@ -5,15 +5,7 @@
 #include "cpu/kernels/multiply_add.h"
 #include "cpu/simd.h"
 
-#define UNROLL _Pragma("GCC unroll 16")
-
 MXI_INLINE vf32 splat(float x) { return mxi_set_f32(x); }
-
-MXI_INLINE vi32 lane_numbers(void) {
-  vi32 v;
-  for (int i = 0; i < MXI_VL; i++) v[i] = i;
-  return v;
-}
 
 /* Element i of a float array of dtype t. */
 MXI_INLINE const void *element_at(const void *p, mx_dtype t, int64_t i) {

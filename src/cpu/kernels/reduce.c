@@ -1,16 +1,7 @@
 #include "cpu/kernels/reduce.h"
 #include "cpu/kernels/copy.h"
-#include "cpu/kernels/reduce_complex.h"
+#include "cpu/kernels/reduce_ops.h"
 #include "cpu/simd.h"
-
-/* ---- The four operations on one pair of accumulators ---- */
-#define SUM(a, b)  ((a) + (b))
-#define PROD(a, b) ((a) * (b))
-#define MIN(a, b)  ((b) < (a) ? (b) : (a))
-#define MAX(a, b)  ((b) > (a) ? (b) : (a))
-/* NaN, once met, stays. */
-#define FMIN(a, b) ((((b) < (a)) | ((b) != (b))) ? (b) : (a))
-#define FMAX(a, b) ((((b) > (a)) | ((b) != (b))) ? (b) : (a))
 
 /* ---- What one operation on one dtype needs ---- */
 struct kernels {
@@ -220,8 +211,6 @@ EXTREME(max, vf32, s, max_f32)
 EXTREME(min, vf64, d, min_f64)
 EXTREME(max, vf64, d, max_f64)
 
-#define ONE_COMPLEX    ((complex_pair){1, 0})
-#define ALL_COMPLEX(x) ((complex_pair){x, x})
 KERNELS(uint32_t, sum_u32, SUM, 0)
 KERNELS(uint64_t, sum_u64, SUM, 0)
 ARITHMETIC_KERNELS(float, vf32, sum_f32, SUM)
@@ -232,17 +221,7 @@ KERNELS(uint64_t, prod_u64, PROD, 1)
 ARITHMETIC_KERNELS(float, vf32, prod_f32, PROD)
 ARITHMETIC_KERNELS(double, vf64, prod_f64, PROD)
 KERNELS(complex_pair, prod_c64, complex_prod, ONE_COMPLEX)
-#define EXTREMES(T, name, lowest, highest) \
-  KERNELS(T, min_##name, MIN, highest)     \
-  KERNELS(T, max_##name, MAX, lowest)
-EXTREMES(uint8_t, u8, 0, UINT8_MAX)
-EXTREMES(uint16_t, u16, 0, UINT16_MAX)
-EXTREMES(uint32_t, u32, 0, UINT32_MAX)
-EXTREMES(uint64_t, u64, 0, UINT64_MAX)
-EXTREMES(int8_t, i8, INT8_MIN, INT8_MAX)
-EXTREMES(int16_t, i16, INT16_MIN, INT16_MAX)
-EXTREMES(int32_t, i32, INT32_MIN, INT32_MAX)
-EXTREMES(int64_t, i64, INT64_MIN, INT64_MAX)
+INTEGER_EXTREMES
 EXTREME_KERNELS(float, vf32, min_f32, FMIN, __builtin_inff())
 EXTREME_KERNELS(float, vf32, max_f32, FMAX, -__builtin_inff())
 EXTREME_KERNELS(double, vf64, min_f64, FMIN, __builtin_inf())
@@ -254,19 +233,6 @@ KERNELS(complex_pair, max_c64, complex_max, ALL_COMPLEX(-__builtin_inff()))
   {                                                                                            \
     identity_##name, tile_##name, finish_##name, pairs_##name, rows_##name, short_rows_##name, \
         combine_##name, combine4_##name                                                        \
-  }
-#define ARITHMETIC(op)                                                                            \
-  {                                                                                               \
-    [MX_UINT32] = ENTRY(op##_u32), [MX_UINT64] = ENTRY(op##_u64), [MX_INT32] = ENTRY(op##_u32),   \
-    [MX_INT64] = ENTRY(op##_u64), [MX_FLOAT32] = ENTRY(op##_f32), [MX_FLOAT64] = ENTRY(op##_f64), \
-    [MX_COMPLEX64] = ENTRY(op##_c64)                                                              \
-  }
-#define ORDER(op)                                                                                    \
-  {                                                                                                  \
-    [MX_BOOL] = ENTRY(op##_u8), [MX_UINT8] = ENTRY(op##_u8), [MX_UINT16] = ENTRY(op##_u16),          \
-    [MX_UINT32] = ENTRY(op##_u32), [MX_UINT64] = ENTRY(op##_u64), [MX_INT8] = ENTRY(op##_i8),        \
-    [MX_INT16] = ENTRY(op##_i16), [MX_INT32] = ENTRY(op##_i32), [MX_INT64] = ENTRY(op##_i64),        \
-    [MX_FLOAT32] = ENTRY(op##_f32), [MX_FLOAT64] = ENTRY(op##_f64), [MX_COMPLEX64] = ENTRY(op##_c64) \
   }
 static const struct kernels table[4][MX_DTYPE_COUNT] = {ARITHMETIC(sum), ARITHMETIC(prod), ORDER(min),
                                                         ORDER(max)};

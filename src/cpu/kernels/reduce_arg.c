@@ -1,7 +1,7 @@
 /* Where the smallest or largest element is. A tile's extreme comes from the reduction's kernel; only a tile
    that beats what was found so far is searched for its place. */
 #include "cpu/kernels/reduce.h"
-#include "cpu/kernels/reduce_complex.h"
+#include "cpu/kernels/reduce_ops.h"
 #include "cpu/simd.h"
 
 /* Does x come before the best so far? NaN comes before all, and the first of equals stays. */
@@ -58,14 +58,7 @@ BOTH(complex_pair, c64, CLESS, CGREATER)
 
 #define ENTRY(name) \
   { before_##name, find_##name, columns_##name }
-#define TABLE(op)                                                                                    \
-  {                                                                                                  \
-    [MX_BOOL] = ENTRY(op##_u8), [MX_UINT8] = ENTRY(op##_u8), [MX_UINT16] = ENTRY(op##_u16),          \
-    [MX_UINT32] = ENTRY(op##_u32), [MX_UINT64] = ENTRY(op##_u64), [MX_INT8] = ENTRY(op##_i8),        \
-    [MX_INT16] = ENTRY(op##_i16), [MX_INT32] = ENTRY(op##_i32), [MX_INT64] = ENTRY(op##_i64),        \
-    [MX_FLOAT32] = ENTRY(op##_f32), [MX_FLOAT64] = ENTRY(op##_f64), [MX_COMPLEX64] = ENTRY(op##_c64) \
-  }
-static const struct kernels table[2][MX_DTYPE_COUNT] = {TABLE(min), TABLE(max)};
+static const struct kernels table[2][MX_DTYPE_COUNT] = {ORDER(min), ORDER(max)};
 
 static const struct kernels *kernels_of(const struct mxi_reduce_kind *r) {
   return &table[r->op == MXI_REDUCE_MAX][r->acc];

@@ -55,15 +55,15 @@ MXI_INLINE void rotate_halves(const void *x, void *out, int64_t pairs, const flo
   for (; i + MXI_VL <= pairs; i += MXI_VL) {
     vf32 a = load_as_f32(x, i, type), b = load_as_f32(x, pairs + i, type);
     vf32 c = mxi_load_f32(cosine + i), s = mxi_load_f32(sine + i);
-    store_from_f32(out, i, mad(a, c, -(b * s)), type);
-    store_from_f32(out, pairs + i, mad(a, s, b * c), type);
+    store_from_f32(out, i, multiply_add_f32(a, c, -(b * s)), type);
+    store_from_f32(out, pairs + i, multiply_add_f32(a, s, b * c), type);
   }
   if (i == pairs) return;
   int64_t n = pairs - i;
   vf32 a = loadn_as_f32(x, i, n, type), b = loadn_as_f32(x, pairs + i, n, type);
   vf32 c = mxi_loadn_f32(cosine + i, n), s = mxi_loadn_f32(sine + i, n);
-  storen_from_f32(out, i, mad(a, c, -(b * s)), n, type);
-  storen_from_f32(out, pairs + i, mad(a, s, b * c), n, type);
+  storen_from_f32(out, i, multiply_add_f32(a, c, -(b * s)), n, type);
+  storen_from_f32(out, pairs + i, multiply_add_f32(a, s, b * c), n, type);
 }
 
 /* Each lane changes places with its neighbour. */
@@ -73,14 +73,13 @@ MXI_INLINE void rotate_neighbours(const void *x, void *out, int64_t pairs, const
   const float *cosine = table, *sine = table + 2 * pairs;
   int64_t i = 0;
   for (; i + MXI_VL <= 2 * pairs; i += MXI_VL) {
-    vf32 v = load_as_f32(x, i, type);
-    store_from_f32(out, i, mad(v, mxi_load_f32(cosine + i), swap_pairs(v) * mxi_load_f32(sine + i)), type);
+    vf32 v = load_as_f32(x, i, type), c = mxi_load_f32(cosine + i), s = mxi_load_f32(sine + i);
+    store_from_f32(out, i, multiply_add_f32(v, c, swap_pairs(v) * s), type);
   }
   if (i == 2 * pairs) return;
   int64_t n = 2 * pairs - i;
-  vf32 v = loadn_as_f32(x, i, n, type);
-  v = mad(v, mxi_loadn_f32(cosine + i, n), swap_pairs(v) * mxi_loadn_f32(sine + i, n));
-  storen_from_f32(out, i, v, n, type);
+  vf32 v = loadn_as_f32(x, i, n, type), c = mxi_loadn_f32(cosine + i, n), s = mxi_loadn_f32(sine + i, n);
+  storen_from_f32(out, i, multiply_add_f32(v, c, swap_pairs(v) * s), n, type);
 }
 
 MXI_INLINE void rotate_row(const void *x, void *out, int64_t width, int64_t pairs, bool traditional,

@@ -3,25 +3,9 @@
 #ifndef MXI_CPU_KERNELS_ROWS_EXP_H
 #define MXI_CPU_KERNELS_ROWS_EXP_H
 #include "core/dtype.h"
+#include "cpu/kernels/multiply_add.h"
 #include "cpu/simd.h"
 #include <math.h>
-
-/* Before a loop over an array of vectors that should live in registers: gcc keeps it there only if the loop
-   is unrolled early. */
-#if defined(__clang__)
-#define UNROLL _Pragma("unroll")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
-
-/* a * b + c: one rounding where the set has FMA, else two. Unlike mxi_fma_f32 it is cheap everywhere. */
-MXI_INLINE vf32 mad(vf32 a, vf32 b, vf32 c) {
-#if defined(__FMA__)
-  return mxi_fma_f32(a, b, c);
-#else
-  return a * b + c;
-#endif
-}
 
 /* One instruction; b where either is NaN. */
 MXI_INLINE vf32 max_f32(vf32 a, vf32 b) {
@@ -93,32 +77,25 @@ MXI_INLINE vf32 exp_negative(vf32 x) {
   vi32 alive = ~(x < mxi_set_f32(-104.0f));
   x = (vf32)((vi32)x & alive);
 #endif
-  vf32 shifted = mad(x, mxi_set_f32(0x1.715476p0f), mxi_set_f32(shift));
+  vf32 shifted = multiply_add_f32(x, mxi_set_f32(0x1.715476p0f), mxi_set_f32(shift));
   vi32 n_int = (vi32)shifted - (vi32)mxi_set_f32(shift);
   vf32 n = shifted - mxi_set_f32(shift);
-  vf32 r = mad(n, mxi_set_f32(-0x1.62e4p-1f), x);
-  r = mad(n, mxi_set_f32(-0x1.7f7d1cp-20f), r);
+  vf32 r = multiply_add_f32(n, mxi_set_f32(-0x1.62e4p-1f), x);
+  r = multiply_add_f32(n, mxi_set_f32(-0x1.7f7d1cp-20f), r);
   vf32 q = mxi_set_f32(0x1.6a2428p-10f);
-  q = mad(q, r, mxi_set_f32(0x1.1239e2p-7f));
-  q = mad(q, r, mxi_set_f32(0x1.5558f2p-5f));
-  q = mad(q, r, mxi_set_f32(0x1.555492p-3f));
-  q = mad(q, r, mxi_set_f32(0x1.fffffcp-2f));
-  vf32 p = mad(r * r, q, r) + mxi_set_f32(1.0f);
+  q = multiply_add_f32(q, r, mxi_set_f32(0x1.1239e2p-7f));
+  q = multiply_add_f32(q, r, mxi_set_f32(0x1.5558f2p-5f));
+  q = multiply_add_f32(q, r, mxi_set_f32(0x1.555492p-3f));
+  q = multiply_add_f32(q, r, mxi_set_f32(0x1.fffffcp-2f));
+  vf32 p = multiply_add_f32(r * r, q, r) + mxi_set_f32(1.0f);
 #if !defined(__AVX512F__)
   p = (vf32)((vi32)p & alive);
 #endif
   return scale_by_power(p, n, n_int);
 }
 
-/* The number of each lane. */
-MXI_INLINE vi32 lane_numbers(void) {
-  vi32 v;
-  for (int i = 0; i < MXI_VL; i++) v[i] = i;
-  return v;
-}
-/* v with the lanes from n on replaced by `fill`. */
 MXI_INLINE vf32 fill_from(vf32 v, int64_t n, float fill) {
-  return mxi_blend_f32(lane_numbers() < mxi_set_i32((int32_t)n), v, mxi_set_f32(fill));
+  return mxi_blend_f32(mxi_lanes_i32() < mxi_set_i32((int32_t)n), v, mxi_set_f32(fill));
 }
 
 /* Elements i .. i + MXI_VL of a row of float16, bfloat16 or float32 as floats. With a constant type the

@@ -20,15 +20,15 @@ MXI_INLINE float row_squares(const void *x, int64_t n, int type, float center) {
   for (; i + 4 * MXI_VL <= n; i += 4 * MXI_VL)
     for (int j = 0; j < 4; j++) {
       vf32 d = load_as_f32(x, i + j * MXI_VL, type) - c;
-      sum[j] = mad(d, d, sum[j]);
+      sum[j] = multiply_add_f32(d, d, sum[j]);
     }
   for (; i + MXI_VL <= n; i += MXI_VL) {
     vf32 d = load_as_f32(x, i, type) - c;
-    sum[0] = mad(d, d, sum[0]);
+    sum[0] = multiply_add_f32(d, d, sum[0]);
   }
   if (i < n) {
     vf32 d = fill_from(loadn_as_f32(x, i, n - i, type) - c, n - i, 0);
-    sum[1] = mad(d, d, sum[1]);
+    sum[1] = multiply_add_f32(d, d, sum[1]);
   }
   return sum_lanes((sum[0] + sum[1]) + (sum[2] + sum[3]));
 }
@@ -53,7 +53,7 @@ MXI_INLINE int64_t apply_vectors(const struct mxi_norm *job, const void *x, void
   for (; i + MXI_VL <= job->n; i += MXI_VL) {
     vf32 y = (load_as_f32(x, i, x_type) - c) * f;
     if (weighted && biased)
-      y = mad(y, mxi_load_f32(weight + i), mxi_load_f32(bias + i));
+      y = multiply_add_f32(y, mxi_load_f32(weight + i), mxi_load_f32(bias + i));
     else if (weighted)
       y *= mxi_load_f32(weight + i);
     else if (biased)
@@ -81,7 +81,7 @@ MXI_INLINE void apply(const struct mxi_norm *job, const void *x, void *out, floa
   vf32 y = (loadn_as_f32(x, i, job->n - i, x_type) - mxi_set_f32(center)) * mxi_set_f32(factor);
   vf32 w = weight ? mxi_loadn_f32(weight + i, job->n - i) : mxi_set_f32(1);
   if (weight && bias)
-    y = mad(y, w, mxi_loadn_f32(bias + i, job->n - i));
+    y = multiply_add_f32(y, w, mxi_loadn_f32(bias + i, job->n - i));
   else if (weight)
     y *= w;
   else if (bias)

@@ -1,15 +1,8 @@
 #include "cpu/kernels/scan.h"
-#include "cpu/kernels/reduce_complex.h"
+#include "cpu/kernels/reduce_ops.h"
 #include "cpu/simd.h"
 #include <math.h>
 
-#define SUM(a, b)  ((a) + (b))
-#define PROD(a, b) ((a) * (b))
-#define MIN(a, b)  ((b) < (a) ? (b) : (a))
-#define MAX(a, b)  ((b) > (a) ? (b) : (a))
-/* NaN, once met, stays. */
-#define FMIN(a, b) ((((b) < (a)) | ((b) != (b))) ? (b) : (a))
-#define FMAX(a, b) ((((b) > (a)) | ((b) != (b))) ? (b) : (a))
 /* log(e^a + e^b) = max + log(1 + e^(min - max)); an infinite or NaN maximum is the result. */
 static float logaddexp_f32(float a, float b) {
   float high = FMAX(a, b), low = FMIN(a, b);
@@ -100,8 +93,6 @@ static void tile_sum_f32(void *dst, const void *src, int64_t n, void *carry) {
 }
 ELEMENTWISE(float, sum_f32, SUM, 0)
 
-#define ALL_COMPLEX(x) ((complex_pair){x, x})
-#define ONE_COMPLEX    ((complex_pair){1, 0})
 KERNELS(uint32_t, sum_u32, SUM, 0)
 KERNELS(uint64_t, sum_u64, SUM, 0)
 KERNELS(double, sum_f64, SUM, 0)
@@ -111,17 +102,7 @@ KERNELS(uint64_t, prod_u64, PROD, 1)
 KERNELS(float, prod_f32, PROD, 1)
 KERNELS(double, prod_f64, PROD, 1)
 KERNELS(complex_pair, prod_c64, complex_prod, ONE_COMPLEX)
-#define EXTREMES(T, name, lowest, highest) \
-  KERNELS(T, min_##name, MIN, highest)     \
-  KERNELS(T, max_##name, MAX, lowest)
-EXTREMES(uint8_t, u8, 0, UINT8_MAX)
-EXTREMES(uint16_t, u16, 0, UINT16_MAX)
-EXTREMES(uint32_t, u32, 0, UINT32_MAX)
-EXTREMES(uint64_t, u64, 0, UINT64_MAX)
-EXTREMES(int8_t, i8, INT8_MIN, INT8_MAX)
-EXTREMES(int16_t, i16, INT16_MIN, INT16_MAX)
-EXTREMES(int32_t, i32, INT32_MIN, INT32_MAX)
-EXTREMES(int64_t, i64, INT64_MIN, INT64_MAX)
+INTEGER_EXTREMES
 KERNELS(float, min_f32, FMIN, __builtin_inff())
 KERNELS(float, max_f32, FMAX, -__builtin_inff())
 KERNELS(double, min_f64, FMIN, __builtin_inf())
@@ -134,19 +115,6 @@ KERNELS(complex_pair, log_c64, logaddexp_c64, ((complex_pair){-__builtin_inff(),
 
 #define ENTRY(name) \
   { identity_##name, tile_##name, combine_##name }
-#define ARITHMETIC(op)                                                                            \
-  {                                                                                               \
-    [MX_UINT32] = ENTRY(op##_u32), [MX_UINT64] = ENTRY(op##_u64), [MX_INT32] = ENTRY(op##_u32),   \
-    [MX_INT64] = ENTRY(op##_u64), [MX_FLOAT32] = ENTRY(op##_f32), [MX_FLOAT64] = ENTRY(op##_f64), \
-    [MX_COMPLEX64] = ENTRY(op##_c64)                                                              \
-  }
-#define ORDER(op)                                                                                    \
-  {                                                                                                  \
-    [MX_BOOL] = ENTRY(op##_u8), [MX_UINT8] = ENTRY(op##_u8), [MX_UINT16] = ENTRY(op##_u16),          \
-    [MX_UINT32] = ENTRY(op##_u32), [MX_UINT64] = ENTRY(op##_u64), [MX_INT8] = ENTRY(op##_i8),        \
-    [MX_INT16] = ENTRY(op##_i16), [MX_INT32] = ENTRY(op##_i32), [MX_INT64] = ENTRY(op##_i64),        \
-    [MX_FLOAT32] = ENTRY(op##_f32), [MX_FLOAT64] = ENTRY(op##_f64), [MX_COMPLEX64] = ENTRY(op##_c64) \
-  }
 static const struct kernels table[5][MX_DTYPE_COUNT] = {
     ARITHMETIC(sum),
     ARITHMETIC(prod),

@@ -1,6 +1,6 @@
 /* Tile functions on complex64 registers. Elementary functions are libm's; order is lexicographic, as in
  * NumPy. */
-#include "cpu/kernels/tiles.h"
+#include "cpu/kernels/tiles_loops.h"
 #include <complex.h>
 #include <math.h>
 
@@ -108,32 +108,11 @@ static c64 least(c64 x, c64 y) { return has_nan(x) || (before(x, y) && !has_nan(
   OP(LOGICAL_OR, uint8_t, nonzero(x) || nonzero(y))  \
   OP(LOGICAL_XOR, uint8_t, nonzero(x) != nonzero(y))
 
-#define DEFINE_UNARY(ID, R, expr)        \
-  static void tile_##ID(MXI_TILE_ARGS) { \
-    const c64 *from = a;                 \
-    R *to = dst;                         \
-    MXI_EACH {                           \
-      c64 x = from[i];                   \
-      to[i] = (R)(expr);                 \
-    }                                    \
-  }
-#define DEFINE_BINARY(ID, R, expr)       \
-  static void tile_##ID(MXI_TILE_ARGS) { \
-    const c64 *left = a, *right = b;     \
-    R *to = dst;                         \
-    MXI_EACH {                           \
-      c64 x = left[i], y = right[i];     \
-      to[i] = (R)(expr);                 \
-    }                                    \
-  }
+#define DEFINE_UNARY(ID, R, expr)  EACH_UNARY(tile_##ID, c64, R, expr)
+#define DEFINE_BINARY(ID, R, expr) EACH_BINARY(tile_##ID, c64, R, expr)
 OPS(DEFINE_UNARY)
 BINARY_OPS(DEFINE_BINARY)
-static void tile_SELECT(MXI_TILE_ARGS) {
-  const uint8_t *which = a;
-  const uint64_t *yes = b, *no = c;
-  uint64_t *to = dst;
-  MXI_EACH to[i] = which[i] ? yes[i] : no[i];
-}
+EACH_SELECT(tile_SELECT, uint64_t)
 
 #define ROW(ID, R, expr) [MXI_TILE_##ID] = tile_##ID,
 mxi_tile_table MXI_ISA_NAME(mxi_tiles_complex) = {OPS(ROW) BINARY_OPS(ROW)[MXI_TILE_SELECT] = tile_SELECT};

@@ -1,26 +1,9 @@
 /* Tile functions on float32 registers: arithmetic, comparisons, tests; and their fused forms for the half
    types, which round each result to the type's grid while it is in a vector. The elementary functions are in
    tiles_f32_math.c. */
-#include "cpu/kernels/tiles.h"
+#include "cpu/kernels/tiles_loops.h"
 #include "cpu/kernels/vmath.h"
 
-#define UNARY(name, round, f)                                                       \
-  static void name(MXI_TILE_ARGS) {                                                 \
-    const float *x = a;                                                             \
-    float *to = dst;                                                                \
-    for (int i = 0; i < n; i += MXI_VL)                                             \
-      mxi_store_upto_f32(to + i, round(f(mxi_load_upto_f32(x + i, n - i))), n - i); \
-  }
-#define BINARY(name, round, f)                                                       \
-  static void name(MXI_TILE_ARGS) {                                                  \
-    const float *x = a, *y = b;                                                      \
-    float *to = dst;                                                                 \
-    for (int i = 0; i < n; i += MXI_VL) {                                            \
-      vf32 u = mxi_load_upto_f32(x + i, n - i), v = mxi_load_upto_f32(y + i, n - i); \
-      mxi_store_upto_f32(to + i, round(f(u, v)), n - i);                             \
-    }                                                                                \
-  }
-#define UNROUNDED(x) (x)
 /* name_f32, name_f16 and name_bf16 */
 #define ROUNDED(KIND, name)             \
   KIND(name##_f32, UNROUNDED, name)     \
@@ -61,26 +44,26 @@ MXI_INLINE vf32 floor_divide(vf32 x, vf32 y) { return floor_of(x / y); }
 MXI_INLINE vf32 maximum(vf32 x, vf32 y) { return mxi_blend_f32((x > y) | (x != x), x, y); }
 MXI_INLINE vf32 minimum(vf32 x, vf32 y) { return mxi_blend_f32((x < y) | (x != x), x, y); }
 
-ROUNDED(UNARY, identity)
-ROUNDED(UNARY, square)
-ROUNDED(UNARY, root)
-ROUNDED(UNARY, reciprocal_root)
-ROUNDED(UNARY, reciprocal)
-ROUNDED(BINARY, add)
-ROUNDED(BINARY, subtract)
-ROUNDED(BINARY, multiply)
-ROUNDED(BINARY, divide)
-ROUNDED(BINARY, floor_divide)
-EXACT(UNARY, mxi_abs_f32)
-EXACT(UNARY, negative)
-EXACT(UNARY, sign_of)
-EXACT(UNARY, imaginary)
-EXACT(UNARY, floor_of)
-EXACT(UNARY, ceil_of)
-EXACT(UNARY, rint_of)
-EXACT(UNARY, trunc_of)
-EXACT(BINARY, maximum)
-EXACT(BINARY, minimum)
+ROUNDED(F32_UNARY, identity)
+ROUNDED(F32_UNARY, square)
+ROUNDED(F32_UNARY, root)
+ROUNDED(F32_UNARY, reciprocal_root)
+ROUNDED(F32_UNARY, reciprocal)
+ROUNDED(F32_BINARY, add)
+ROUNDED(F32_BINARY, subtract)
+ROUNDED(F32_BINARY, multiply)
+ROUNDED(F32_BINARY, divide)
+ROUNDED(F32_BINARY, floor_divide)
+EXACT(F32_UNARY, mxi_abs_f32)
+EXACT(F32_UNARY, negative)
+EXACT(F32_UNARY, sign_of)
+EXACT(F32_UNARY, imaginary)
+EXACT(F32_UNARY, floor_of)
+EXACT(F32_UNARY, ceil_of)
+EXACT(F32_UNARY, rint_of)
+EXACT(F32_UNARY, trunc_of)
+EXACT(F32_BINARY, maximum)
+EXACT(F32_BINARY, minimum)
 
 /* The remainder with the divisor's sign. While |x / y| < 2^22, q = trunc(x / y), rounded, is at most one too
    far from zero, and x - q y is exact: a multiple of y's last digit that is smaller than y. It then has the
@@ -130,12 +113,7 @@ TEST(one_of, (x[i] != 0) ^ (y[i] != 0))
 static void greater(MXI_TILE_ARGS) { less(dst, b, a, c, n); }
 static void greater_equal(MXI_TILE_ARGS) { less_equal(dst, b, a, c, n); }
 
-static void select_f32(MXI_TILE_ARGS) {
-  const uint8_t *which = a;
-  const uint32_t *yes = b, *no = c;
-  uint32_t *to = dst;
-  MXI_EACH to[i] = which[i] ? yes[i] : no[i];
-}
+EACH_SELECT(select_f32, uint32_t)
 
 /* The rows whose result needs no rounding, the same in all three tables. */
 /* clang-format off */

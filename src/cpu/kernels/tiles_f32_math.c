@@ -1,23 +1,7 @@
 /* Tile functions on float32 registers: the elementary functions of vmath.h. */
-#include "cpu/kernels/tiles.h"
+#include "cpu/kernels/tiles_loops.h"
 #include "cpu/kernels/vmath.h"
 
-#define UNARY(name)                                                                     \
-  static void name##_tile(MXI_TILE_ARGS) {                                              \
-    const float *x = a;                                                                 \
-    float *to = dst;                                                                    \
-    for (int i = 0; i < n; i += MXI_VL)                                                 \
-      mxi_store_upto_f32(to + i, mxi_v_##name(mxi_load_upto_f32(x + i, n - i)), n - i); \
-  }
-#define BINARY(name)                                                                 \
-  static void name##_tile(MXI_TILE_ARGS) {                                           \
-    const float *x = a, *y = b;                                                      \
-    float *to = dst;                                                                 \
-    for (int i = 0; i < n; i += MXI_VL) {                                            \
-      vf32 u = mxi_load_upto_f32(x + i, n - i), v = mxi_load_upto_f32(y + i, n - i); \
-      mxi_store_upto_f32(to + i, mxi_v_##name(u, v), n - i);                         \
-    }                                                                                \
-  }
 #define MATH_OPS(U, B)    \
   U(EXP, exp)             \
   U(EXPM1, expm1)         \
@@ -44,8 +28,8 @@
   B(LOGADDEXP, logaddexp) \
   B(ARCTAN2, arctan2)
 
-#define DEFINE_UNARY(ID, name)  UNARY(name)
-#define DEFINE_BINARY(ID, name) BINARY(name)
+#define DEFINE_UNARY(ID, name)  F32_UNARY(name##_tile, UNROUNDED, mxi_v_##name)
+#define DEFINE_BINARY(ID, name) F32_BINARY(name##_tile, UNROUNDED, mxi_v_##name)
 MATH_OPS(DEFINE_UNARY, DEFINE_BINARY)
 
 #define ROW(ID, name) [MXI_TILE_##ID] = name##_tile,

@@ -1,6 +1,6 @@
 /* Tile functions on float64 registers. The common elementary functions are those of vdouble.h; the others are
    libm's, element by element. */
-#include "cpu/kernels/tiles.h"
+#include "cpu/kernels/tiles_loops.h"
 #include "cpu/kernels/vdouble.h"
 #include <math.h>
 
@@ -106,34 +106,12 @@ static double log_add_exp(double x, double y) {
     for (; i + MXI_VD <= n; i += MXI_VD) mxi_store_f64(to + i, mxi_d_##name(mxi_load_f64(x + i))); \
     if (i < n) mxi_storen_f64(to + i, mxi_d_##name(mxi_loadn_f64(x + i, n - i)), n - i);           \
   }
-#define DEFINE_UNARY(ID, R, expr)        \
-  static void tile_##ID(MXI_TILE_ARGS) { \
-    const double *from = a;              \
-    R *to = dst;                         \
-    MXI_EACH {                           \
-      double x = from[i];                \
-      (void)x;                           \
-      to[i] = (R)(expr);                 \
-    }                                    \
-  }
-#define DEFINE_BINARY(ID, R, expr)       \
-  static void tile_##ID(MXI_TILE_ARGS) { \
-    const double *left = a, *right = b;  \
-    R *to = dst;                         \
-    MXI_EACH {                           \
-      double x = left[i], y = right[i];  \
-      to[i] = (R)(expr);                 \
-    }                                    \
-  }
+#define DEFINE_UNARY(ID, R, expr)  EACH_UNARY(tile_##ID, double, R, expr)
+#define DEFINE_BINARY(ID, R, expr) EACH_BINARY(tile_##ID, double, R, expr)
 VECTOR_OPS(DEFINE_VECTOR)
 OPS(DEFINE_UNARY)
 BINARY_OPS(DEFINE_BINARY)
-static void tile_SELECT(MXI_TILE_ARGS) {
-  const uint8_t *which = a;
-  const uint64_t *yes = b, *no = c;
-  uint64_t *to = dst;
-  MXI_EACH to[i] = which[i] ? yes[i] : no[i];
-}
+EACH_SELECT(tile_SELECT, uint64_t)
 
 #define ROW(ID, R, expr)     [MXI_TILE_##ID] = tile_##ID,
 #define VECTOR_ROW(ID, name) [MXI_TILE_##ID] = tile_##ID,

@@ -1,26 +1,7 @@
 /* Tile functions on bool and integer registers. Sums, products and shifts wrap; nothing traps: a division or
    remainder by zero gives 0, as does a negative exponent. Functions that don't depend on the sign are shared
    per width. */
-#include "cpu/kernels/tiles.h"
-
-#define UNARY(name, T, R, expr)     \
-  static void name(MXI_TILE_ARGS) { \
-    const T *from = a;              \
-    R *to = dst;                    \
-    MXI_EACH {                      \
-      T x = from[i];                \
-      to[i] = (R)(expr);            \
-    }                               \
-  }
-#define BINARY(name, T, R, expr)    \
-  static void name(MXI_TILE_ARGS) { \
-    const T *left = a, *right = b;  \
-    R *to = dst;                    \
-    MXI_EACH {                      \
-      T x = left[i], y = right[i];  \
-      to[i] = (R)(expr);            \
-    }                               \
-  }
+#include "cpu/kernels/tiles_loops.h"
 
 /* ---- What every form does alike ---- */
 static void none(MXI_TILE_ARGS) { memset(dst, 0, (size_t)n); }
@@ -29,29 +10,24 @@ static void all(MXI_TILE_ARGS) { memset(dst, 1, (size_t)n); }
 /* ---- By width: T unsigned, W the unsigned type its arithmetic is done in (as wide as int at least) ---- */
 #define WIDTH(s, T, W)                                                            \
   static void zeros_##s(MXI_TILE_ARGS) { memset(dst, 0, (size_t)n * sizeof(T)); } \
-  UNARY(identity_##s, T, T, x)                                                    \
-  UNARY(negative_##s, T, T, 0 - (W)x)                                             \
-  UNARY(square_##s, T, T, (W)x *(W)x)                                             \
-  UNARY(invert_##s, T, T, ~x)                                                     \
-  UNARY(not_##s, T, uint8_t, x == 0)                                              \
-  BINARY(add_##s, T, T, (W)x + (W)y)                                              \
-  BINARY(subtract_##s, T, T, (W)x - (W)y)                                         \
-  BINARY(multiply_##s, T, T, (W)x *(W)y)                                          \
-  BINARY(and_##s, T, T, x &y)                                                     \
-  BINARY(or_##s, T, T, x | y)                                                     \
-  BINARY(xor_##s, T, T, x ^ y)                                                    \
-  BINARY(left_shift_##s, T, T, (W)x << (y & (sizeof(W) * 8 - 1)))                 \
-  BINARY(equal_##s, T, uint8_t, x == y)                                           \
-  BINARY(not_equal_##s, T, uint8_t, x != y)                                       \
-  BINARY(both_##s, T, uint8_t, (x != 0) & (y != 0))                               \
-  BINARY(either_##s, T, uint8_t, (x != 0) | (y != 0))                             \
-  BINARY(one_of_##s, T, uint8_t, (x != 0) ^ (y != 0))                             \
-  static void select_##s(MXI_TILE_ARGS) {                                         \
-    const uint8_t *which = a;                                                     \
-    const T *yes = b, *no = c;                                                    \
-    T *to = dst;                                                                  \
-    MXI_EACH to[i] = which[i] ? yes[i] : no[i];                                   \
-  }
+  EACH_UNARY(identity_##s, T, T, x)                                               \
+  EACH_UNARY(negative_##s, T, T, 0 - (W)x)                                        \
+  EACH_UNARY(square_##s, T, T, (W)x *(W)x)                                        \
+  EACH_UNARY(invert_##s, T, T, ~x)                                                \
+  EACH_UNARY(not_##s, T, uint8_t, x == 0)                                         \
+  EACH_BINARY(add_##s, T, T, (W)x + (W)y)                                         \
+  EACH_BINARY(subtract_##s, T, T, (W)x - (W)y)                                    \
+  EACH_BINARY(multiply_##s, T, T, (W)x *(W)y)                                     \
+  EACH_BINARY(and_##s, T, T, x &y)                                                \
+  EACH_BINARY(or_##s, T, T, x | y)                                                \
+  EACH_BINARY(xor_##s, T, T, x ^ y)                                               \
+  EACH_BINARY(left_shift_##s, T, T, (W)x << (y & (sizeof(W) * 8 - 1)))            \
+  EACH_BINARY(equal_##s, T, uint8_t, x == y)                                      \
+  EACH_BINARY(not_equal_##s, T, uint8_t, x != y)                                  \
+  EACH_BINARY(both_##s, T, uint8_t, (x != 0) & (y != 0))                          \
+  EACH_BINARY(either_##s, T, uint8_t, (x != 0) | (y != 0))                        \
+  EACH_BINARY(one_of_##s, T, uint8_t, (x != 0) ^ (y != 0))                        \
+  EACH_SELECT(select_##s, T)
 WIDTH(8, uint8_t, uint32_t)
 WIDTH(16, uint16_t, uint32_t)
 WIDTH(32, uint32_t, uint32_t)
@@ -59,14 +35,14 @@ WIDTH(64, uint64_t, uint64_t)
 
 /* ---- By type: P the type that right shifts are done in ---- */
 #define COMMON(s, T, P)                                                 \
-  BINARY(maximum_##s, T, T, x > y ? x : y)                              \
-  BINARY(minimum_##s, T, T, x < y ? x : y)                              \
-  BINARY(right_shift_##s, T, T, (P)x >> (y & (sizeof(P) * 8 - 1)))      \
-  BINARY(less_##s, T, uint8_t, x < y)                                   \
-  BINARY(less_equal_##s, T, uint8_t, x <= y)                            \
-  BINARY(floor_divide_##s, T, T, quotient_##s(x, y))                    \
-  BINARY(remainder_##s, T, T, modulus_##s(x, y))                        \
-  BINARY(power_##s, T, T, power_of_##s(x, y))                           \
+  EACH_BINARY(maximum_##s, T, T, x > y ? x : y)                         \
+  EACH_BINARY(minimum_##s, T, T, x < y ? x : y)                         \
+  EACH_BINARY(right_shift_##s, T, T, (P)x >> (y & (sizeof(P) * 8 - 1))) \
+  EACH_BINARY(less_##s, T, uint8_t, x < y)                              \
+  EACH_BINARY(less_equal_##s, T, uint8_t, x <= y)                       \
+  EACH_BINARY(floor_divide_##s, T, T, quotient_##s(x, y))               \
+  EACH_BINARY(remainder_##s, T, T, modulus_##s(x, y))                   \
+  EACH_BINARY(power_##s, T, T, power_of_##s(x, y))                      \
   static void greater_##s(MXI_TILE_ARGS) { less_##s(dst, b, a, c, n); } \
   static void greater_equal_##s(MXI_TILE_ARGS) { less_equal_##s(dst, b, a, c, n); }
 
@@ -81,7 +57,7 @@ WIDTH(64, uint64_t, uint64_t)
   MXI_INLINE T quotient_##s(T x, T y) { return y ? x / y : 0; } \
   MXI_INLINE T modulus_##s(T x, T y) { return y ? x % y : 0; }  \
   MXI_INLINE T power_of_##s(T x, T y) { RAISE(T, W, x, y); }    \
-  UNARY(sign_##s, T, T, x != 0)                                 \
+  EACH_UNARY(sign_##s, T, T, x != 0)                            \
   COMMON(s, T, W)
 UNSIGNED(u8, uint8_t, uint32_t)
 UNSIGNED(u16, uint16_t, uint32_t)
@@ -105,8 +81,8 @@ UNSIGNED(u64, uint64_t, uint64_t)
     if (y < 0) return 0;                                    \
     RAISE(T, W, x, y);                                      \
   }                                                         \
-  UNARY(abs_##s, T, T, x < 0 ? 0 - (W)x : (W)x)             \
-  UNARY(sign_##s, T, T, (x > 0) - (x < 0))                  \
+  EACH_UNARY(abs_##s, T, T, x < 0 ? 0 - (W)x : (W)x)        \
+  EACH_UNARY(sign_##s, T, T, (x > 0) - (x < 0))             \
   COMMON(s, T, P)
 SIGNED(i8, int8_t, uint32_t, int32_t)
 SIGNED(i16, int16_t, uint32_t, int32_t)
@@ -114,12 +90,12 @@ SIGNED(i32, int32_t, uint32_t, int32_t)
 SIGNED(i64, int64_t, uint64_t, int64_t)
 
 /* ---- bool, held as 0 or 1: what the integer op gives on 0 and 1, as a truth value ---- */
-UNARY(not_bool, uint8_t, uint8_t, x ^ 1)
-BINARY(less_bool, uint8_t, uint8_t, (x ^ 1) & y)
-BINARY(less_equal_bool, uint8_t, uint8_t, (x ^ 1) | y)
-BINARY(greater_bool, uint8_t, uint8_t, x &(y ^ 1))
-BINARY(greater_equal_bool, uint8_t, uint8_t, x | (y ^ 1))
-BINARY(equal_bool, uint8_t, uint8_t, x ^ y ^ 1)
+EACH_UNARY(not_bool, uint8_t, uint8_t, x ^ 1)
+EACH_BINARY(less_bool, uint8_t, uint8_t, (x ^ 1) & y)
+EACH_BINARY(less_equal_bool, uint8_t, uint8_t, (x ^ 1) | y)
+EACH_BINARY(greater_bool, uint8_t, uint8_t, x &(y ^ 1))
+EACH_BINARY(greater_equal_bool, uint8_t, uint8_t, x | (y ^ 1))
+EACH_BINARY(equal_bool, uint8_t, uint8_t, x ^ y ^ 1)
 
 /* clang-format off */
 #define ANY_ROWS(w)                                                                                          \

@@ -8,24 +8,17 @@
    were then rounded to float. */
 #ifndef MXI_CPU_KERNELS_VMATH_H
 #define MXI_CPU_KERNELS_VMATH_H
+#include "cpu/kernels/multiply_add.h"
 #include "cpu/kernels/vmath64.h"
 #include <math.h>
 
 #define F(x) mxi_set_f32(x)
 
-/* a * b + c in one rounding where that is fast, in two on x86-64-v2: for sums that stand both. */
-MXI_INLINE vf32 mxi_mad_f32(vf32 a, vf32 b, vf32 c) {
-#if defined(__FMA__)
-  return mxi_fma_f32(a, b, c);
-#else
-  return a * b + c;
-#endif
-}
 /* c[0] + c[1] x + ... + c[n-1] x^(n-1) */
 MXI_INLINE vf32 poly_f32(vf32 x, const float *c, int n) {
   vf32 p = F(c[n - 1]);
 #pragma GCC unroll 16
-  for (int i = n - 2; i >= 0; i--) p = mxi_mad_f32(p, x, F(c[i]));
+  for (int i = n - 2; i >= 0; i--) p = multiply_add_f32(p, x, F(c[i]));
   return p;
 }
 #define POLY_F32(x, ...) \
@@ -151,13 +144,13 @@ MXI_INLINE vf32 mxi_scale_f32(vf32 p, vf32 n) {
 /* x = n ln2 + r, |r| <= ln2/2. n times the first, 15-bit part of ln2 is exact. */
 MXI_INLINE vf32 mxi_v_exp(vf32 x) {
   vf32 c = mxi_clamp_f32(x, -104.0f, 89.0f);
-  vf32 n = mxi_mad_f32(c, F(0x1.715476p+0f), F(0x1.8p23f)) - F(0x1.8p23f);
-  vf32 r = mxi_mad_f32(n, F(-0x1.62e4p-1f), c);
-  r = mxi_mad_f32(n, F(-0x1.7f7d1cp-20f), r);
+  vf32 n = multiply_add_f32(c, F(0x1.715476p+0f), F(0x1.8p23f)) - F(0x1.8p23f);
+  vf32 r = multiply_add_f32(n, F(-0x1.62e4p-1f), c);
+  r = multiply_add_f32(n, F(-0x1.7f7d1cp-20f), r);
   /* (e^r - 1 - r) / r^2, error 1.4e-9 (times r^2 <= 0.12) */
   vf32 q = POLY_F32(r, 0x1.000000p-1f, 0x1.555556p-3f, 0x1.5554e8p-5f, 0x1.1110e0p-7f, 0x1.6d43b0p-10f,
                     0x1.a1256cp-13f);
-  return mxi_scale_f32(mxi_mad_f32(r * r, q, r) + F(1), n);
+  return mxi_scale_f32(multiply_add_f32(r * r, q, r) + F(1), n);
 }
 /* 1 / (1 + e^-|x|), or e^-|x| times that for x < 0: no cancellation, no overflow. */
 MXI_INLINE vf32 mxi_v_sigmoid(vf32 x) {
@@ -172,7 +165,7 @@ MXI_INLINE vf32 mxi_v_tanh(vf32 x) {
   vf32 far = F(1) - F(2) / (mxi_v_exp(a + a) + F(1));
   /* (tanh(x) / x - 1) / x^2 for |x| <= 0.55, error 1.3e-8 */
   vf32 p = POLY_F32(z, -0x1.555554p-2f, 0x1.110feap-3f, -0x1.b9a044p-5f, 0x1.5d220ep-6f, -0x1.b13538p-8f);
-  vf32 near = mxi_mad_f32(x * z, p, x);
+  vf32 near = multiply_add_f32(x * z, p, x);
   return mxi_blend_f32(a < F(0.55f), near, mxi_copysign_f32(far, x));
 }
 /* ---- erf ---- */
@@ -305,7 +298,7 @@ MXI_INLINE vf32 mxi_v_erf(vf32 x) {
     __m512 low = _mm512_loadu_ps(erf_table[i]), high = _mm512_loadu_ps(erf_table[i] + 16);
     vf32 c = (vf32)_mm512_permutex2var_ps(low, (__m512i)t, high);
     if (i == 0) c = mxi_blend_f32(t == to_eighths, d, c);
-    p = i == 5 ? c : mxi_mad_f32(p, d, c);
+    p = i == 5 ? c : multiply_add_f32(p, d, c);
   }
   return mxi_copysign_f32(mxi_blend_f32(a > F(3.92f), F(1), p), x);
 }
@@ -326,7 +319,7 @@ MXI_INLINE vf32 mxi_v_erf(vf32 x) {
                     0x1.5f0890p-10f);
   vf32 far = F(1) - (vf32)((vu32)e + ((vu32)t << 23)); /* the low bits of t are round(q) */
   far = (vf32)((vi32)far | ((vi32)x & mxi_set_i32(INT32_MIN)));
-  return mxi_blend_f32(a >= F(0.9f), far, mxi_mad_f32(x, p, x)); /* NaN is on the near side */
+  return mxi_blend_f32(a >= F(0.9f), far, multiply_add_f32(x, p, x)); /* NaN is on the near side */
 }
 #endif
 
@@ -341,8 +334,8 @@ MXI_INLINE vf32 mxi_v_log(vf32 x) {
   /* (ln(1 + f) - f + f^2/2) / f^3, error 3e-8 (times f^3 <= 0.07) */
   vf32 q = POLY_F32(f, 0x1.555554p-2f, -0x1.fffffcp-3f, 0x1.999d5ap-3f, -0x1.555b4ap-3f, 0x1.23d21ap-3f,
                     -0x1.fcf4c6p-4f, 0x1.dea282p-4f, -0x1.d635bcp-4f, 0x1.1d8ea6p-4f);
-  vf32 low = mxi_mad_f32(k, F(0x1.7f7d1cp-20f), mxi_mad_f32(z, F(-0.5f), f * z * q));
-  vf32 y = mxi_mad_f32(k, F(0x1.62e4p-1f), f + low);
+  vf32 low = multiply_add_f32(k, F(0x1.7f7d1cp-20f), multiply_add_f32(z, F(-0.5f), f * z * q));
+  vf32 y = multiply_add_f32(k, F(0x1.62e4p-1f), f + low);
   y = mxi_blend_f32(x < F(__builtin_inff()), y, x); /* inf, NaN */
   y = mxi_blend_f32(x == F(0), F(-__builtin_inff()), y);
   return mxi_blend_f32(x < F(0), F(__builtin_nanf("")), y);
@@ -366,9 +359,9 @@ MXI_INLINE vf32 sin_ahead(vf32 x, uint32_t ahead) {
   vf32 r = mxi_f32_from_f64(r_low, r_high), z = r * r;
   vu32 quadrant = (vu32)mxi_i32_from_i64(low, high) + ahead;
   /* (sin(r) - r) / r^3 error 2e-8, (cos(r) - 1 + r^2/2) / r^4 error 2e-9 */
-  vf32 s = mxi_mad_f32(r * z, POLY_F32(z, -0x1.555552p-3f, 0x1.110bf6p-7f, -0x1.9aae86p-13f), r);
+  vf32 s = multiply_add_f32(r * z, POLY_F32(z, -0x1.555552p-3f, 0x1.110bf6p-7f, -0x1.9aae86p-13f), r);
   vf32 c = POLY_F32(z, 0x1.555554p-5f, -0x1.6c12aap-10f, 0x1.9bc2d4p-16f);
-  c = mxi_mad_f32(z * z, c, mxi_mad_f32(z, F(-0.5f), F(1)));
+  c = multiply_add_f32(z * z, c, multiply_add_f32(z, F(-0.5f), F(1)));
   vf32 y = mxi_blend_f32(-(vi32)(quadrant & 1), c, s);
   return (vf32)((vu32)y ^ ((quadrant & 2) << 30));
 }
