@@ -1,15 +1,9 @@
 #include "cpu/kernels/conv_tile.h"
 #include "cpu/kernels/gemm_kernels.h"
 #include "cpu/kernels/multiply_add.h"
+#include "cpu/kernels/tile_heights.h"
 #include "cpu/simd.h"
 
-#if defined(__AVX512F__)
-enum { MR = 14 }; /* as in gemm_tile.c: 28 accumulators, 2 vectors of weights, 1 broadcast */
-#elif defined(__AVX2__)
-enum { MR = 6 };
-#else
-enum { MR = 4 };
-#endif
 enum { PER_POINTER = 3, POINTERS = (MR + PER_POINTER - 1) / PER_POINTER };
 
 /* Each pointer serves three pixels, at 0, 1 and 2 times the distance: so many addresses fit the registers. */
@@ -48,26 +42,16 @@ MXI_INLINE void tile(int h, const struct mxi_patch *p, const float *a, const flo
   }
 }
 
-#define TILE_OF_HEIGHT(h)                                                                                  \
-  static void tile_##h(const struct mxi_patch *p, const float *a, const float *b, float *y, int64_t y_row, \
-                       int64_t cols) {                                                                     \
-    tile(h, p, a, b, y, y_row, cols);                                                                      \
+#define TILE_OF_HEIGHT(name, h)                                                                              \
+  static void name##_##h(const struct mxi_patch *p, const float *a, const float *b, float *y, int64_t y_row, \
+                         int64_t cols) {                                                                     \
+    tile(h, p, a, b, y, y_row, cols);                                                                        \
   }
-#define EACH_HEIGHT_TO_4(X)  X(1) X(2) X(3) X(4)
-#define EACH_HEIGHT_TO_6(X)  EACH_HEIGHT_TO_4(X) X(5) X(6)
-#define EACH_HEIGHT_TO_14(X) EACH_HEIGHT_TO_6(X) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
-#if defined(__AVX512F__)
-#define EACH_HEIGHT EACH_HEIGHT_TO_14
-#elif defined(__AVX2__)
-#define EACH_HEIGHT EACH_HEIGHT_TO_6
-#else
-#define EACH_HEIGHT EACH_HEIGHT_TO_4
-#endif
-EACH_HEIGHT(TILE_OF_HEIGHT)
-#define TILE_ENTRY(h) tile_##h,
+EACH_HEIGHT(TILE_OF_HEIGHT, tile)
+#define TILE_ENTRY(name, h) name##_##h,
 
 const struct mxi_conv_tiles *MXI_ISA_NAME(mxi_conv_tiles)(void) {
-  static const mxi_conv_tile_fn tiles[MR] = {EACH_HEIGHT(TILE_ENTRY)};
+  static const mxi_conv_tile_fn tiles[MR] = {EACH_HEIGHT(TILE_ENTRY, tile)};
   static const struct mxi_conv_tiles kernels = {.mr = MR, .nr = 2 * MXI_VL, .tiles = tiles};
   return &kernels;
 }

@@ -3,11 +3,10 @@
 #include "cpu/kernels/gemm_kernels.h"
 #include "cpu/kernels/gemm_pack.h"
 #include "cpu/kernels/multiply_add.h"
+#include "cpu/kernels/tile_heights.h"
 #include "cpu/simd.h"
 
 #if defined(__AVX512F__)
-enum { MR = 14 };
-
 /* By integers: the bits of a pair are no float. */
 MXI_INLINE vf32 broadcast(const float *pair) {
   int32_t bits;
@@ -45,15 +44,14 @@ MXI_INLINE MXI_BF16_DOT void tile(int h, int64_t units, const float *a, const fl
   }
 }
 
-#define EACH_HEIGHT(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
-#define TILE_OF_HEIGHT(h)                                                                        \
-  static MXI_BF16_DOT void tile_##h(int64_t units, const void *a, const void *b, const void *in, \
-                                    int64_t in_row, void *out, int64_t out_row) {                \
-    tile(h, units, a, b, in, in_row, out, out_row);                                              \
+#define TILE_OF_HEIGHT(name, h)                                                                    \
+  static MXI_BF16_DOT void name##_##h(int64_t units, const void *a, const void *b, const void *in, \
+                                      int64_t in_row, void *out, int64_t out_row) {                \
+    tile(h, units, a, b, in, in_row, out, out_row);                                                \
   }
-EACH_HEIGHT(TILE_OF_HEIGHT)
-#define TILE_ENTRY(h) tile_##h,
-static const mxi_gemm_tile_fn tiles[MR] = {EACH_HEIGHT(TILE_ENTRY)};
+EACH_HEIGHT(TILE_OF_HEIGHT, tile)
+#define TILE_ENTRY(name, h) name##_##h,
+static const mxi_gemm_tile_fn tiles[MR] = {EACH_HEIGHT(TILE_ENTRY, tile)};
 
 const struct mxi_gemm_kernels *MXI_ISA_NAME(mxi_gemm_bf16_dot)(void) {
   static const struct mxi_gemm_kernels kernels = {.mr = MR,

@@ -4,37 +4,12 @@
    (panels of B). */
 #include "cpu/kernels/gemm_kernels.h"
 #include "cpu/kernels/gemm_pack.h"
+#include "cpu/kernels/transpose.h"
 #include "cpu/simd.h"
 #include <stdbool.h>
 
 /* What a 32-bit lane of the packed form is made of. */
 enum kind { F32, F16, BF16, BF16_PAIR };
-
-#if MXI_VL == 16
-#define LOW_HALVES  0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
-#define HIGH_HALVES 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
-#elif MXI_VL == 8
-#define LOW_HALVES  0, 8, 1, 9, 2, 10, 3, 11
-#define HIGH_HALVES 4, 12, 5, 13, 6, 14, 7, 15
-#else
-#define LOW_HALVES  0, 4, 1, 5
-#define HIGH_HALVES 2, 6, 3, 7
-#endif
-
-/* Transposes a square of lanes: log2(MXI_VL) perfect shuffles of the rows' halves. */
-MXI_INLINE void transpose(vf32 v[MXI_VL]) {
-  MXI_UNROLL
-  for (int step = 1; step < MXI_VL; step *= 2) {
-    vf32 t[MXI_VL];
-    MXI_UNROLL
-    for (int i = 0; i < MXI_VL / 2; i++) {
-      t[2 * i] = __builtin_shufflevector(v[i], v[i + MXI_VL / 2], LOW_HALVES);
-      t[2 * i + 1] = __builtin_shufflevector(v[i], v[i + MXI_VL / 2], HIGH_HALVES);
-    }
-    MXI_UNROLL
-    for (int i = 0; i < MXI_VL; i++) v[i] = t[i];
-  }
-}
 
 /* MXI_VL lanes from contiguous elements (pairs for BF16_PAIR). */
 MXI_INLINE vf32 load_lanes(enum kind kind, const void *p) {
@@ -131,7 +106,7 @@ MXI_INLINE void pack_columns(enum kind kind, float *dst, struct source s) {
       MXI_UNROLL
       for (int i = 0; i < MXI_VL; i++)
         v[i] = r + i < s.valid ? load_lanes(kind, s.p + (r + i) * s.r_bytes + u * item) : (vf32){0};
-      transpose(v);
+      transpose_square(v);
       float *d = dst + u * s.width + r;
       if (s.width >= MXI_VL || u + 2 * MXI_VL <= whole) MXI_UNROLL
       for (int i = 0; i < MXI_VL; i++) mxi_store_f32(d + i * s.width, v[i]);
@@ -174,7 +149,7 @@ MXI_INLINE void pack_tile_across(float *dst, const uint16_t *src, int64_t k_stri
     const uint16_t *p = src + 2 * i * k_stride, *q = 2 * i + 1 < kc ? p + k_stride : NULL;
     v[i] = 2 * i < kc ? load_unit(BF16_PAIR, p, q, n) : (vf32){0};
   }
-  transpose(v);
+  transpose_square(v);
   for (int64_t i = 0; i < n; i++) mxi_store_f32(dst + i * MXI_VL, v[i]);
 }
 

@@ -4,15 +4,8 @@
 #include "cpu/kernels/gemm_kernels.h"
 #include "cpu/kernels/gemm_pack.h"
 #include "cpu/kernels/multiply_add.h"
+#include "cpu/kernels/tile_heights.h"
 #include "cpu/simd.h"
-
-#if defined(__AVX512F__)
-enum { MR = 14 }; /* 28 accumulators, 2 vectors of B, 1 broadcast: 31 of 32 registers */
-#elif defined(__AVX2__)
-enum { MR = 6 }; /* 12 accumulators, 2 vectors of B, 1 broadcast: 15 of 16 */
-#else
-enum { MR = 4 };
-#endif
 
 enum { AHEAD = 8 }; /* steps of k that a panel is fetched before, from the second-level cache */
 
@@ -56,18 +49,6 @@ TILE(double, vf64, f64)
                                 void *out, int64_t out_row) {                                             \
     tile_##name(h, kc, a, b, in, in_row, out, out_row);                                                   \
   }
-#define EACH_HEIGHT_TO_4(X, name) X(name, 1) X(name, 2) X(name, 3) X(name, 4)
-#define EACH_HEIGHT_TO_6(X, name) EACH_HEIGHT_TO_4(X, name) X(name, 5) X(name, 6)
-#define EACH_HEIGHT_TO_14(X, name) \
-  EACH_HEIGHT_TO_6(X, name)        \
-  X(name, 7) X(name, 8) X(name, 9) X(name, 10) X(name, 11) X(name, 12) X(name, 13) X(name, 14)
-#if defined(__AVX512F__)
-#define EACH_HEIGHT EACH_HEIGHT_TO_14
-#elif defined(__AVX2__)
-#define EACH_HEIGHT EACH_HEIGHT_TO_6
-#else
-#define EACH_HEIGHT EACH_HEIGHT_TO_4
-#endif
 EACH_HEIGHT(TILE_OF_HEIGHT, f32)
 EACH_HEIGHT(TILE_OF_HEIGHT, f64)
 
