@@ -3,7 +3,7 @@
 #include "core/thread.h"
 #include "base/alloc.h"
 #include "base/error.h"
-#include <pthread.h>
+#include "base/lock.h"
 #include <string.h>
 
 /* ---- The primitive table, generated from prims.def ---- */
@@ -226,20 +226,18 @@ int mxi_apply_like(const mx_node *n, const mx_array *outputs, const mx_array *in
 }
 
 /* ---- Outputs of nodes with several: borrowed pointers, guarded by one lock (such nodes are few). ---- */
-static pthread_mutex_t outputs_lock = PTHREAD_MUTEX_INITIALIZER;
-
 void mxi_output_forget(mx_array a) {
-  pthread_mutex_lock(&outputs_lock);
+  mxi_lock(MXI_LOCK_OUTPUTS);
   a->node->outputs[a->output_index].array = NULL;
-  pthread_mutex_unlock(&outputs_lock);
+  mxi_unlock(MXI_LOCK_OUTPUTS);
 }
 
 mx_array mxi_output_take(mx_node *n, int i) {
-  pthread_mutex_lock(&outputs_lock);
+  mxi_lock(MXI_LOCK_OUTPUTS);
   mx_array a = n->outputs[i].array;
   /* increment if alive: a dying array (refs == 0) waits for this lock to forget itself */
   int refs = a ? atomic_load(&a->refs) : 0;
   while (refs > 0 && !atomic_compare_exchange_weak(&a->refs, &refs, refs + 1)) {}
-  pthread_mutex_unlock(&outputs_lock);
+  mxi_unlock(MXI_LOCK_OUTPUTS);
   return refs > 0 ? a : NULL;
 }

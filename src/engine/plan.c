@@ -1,7 +1,7 @@
 /* The walk from the roots, without recursion: a graph may be a million nodes deep. */
 #include "engine/plan.h"
+#include "base/lock.h"
 #include "core/thread.h"
-#include <pthread.h>
 
 struct visit {
   mx_node *node;
@@ -11,14 +11,13 @@ struct visit {
 
 /* The lists of a larger plan, some 200 bytes a slot, go back to the system. */
 enum { MOST_SLOTS_KEPT = 1 << 14 };
-static struct mxi_plan *free_plans; // guarded by free_lock
-static pthread_mutex_t free_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct mxi_plan *free_plans; // under MXI_LOCK_PLANS
 
 struct mxi_plan *mxi_plan_new(void) {
-  pthread_mutex_lock(&free_lock);
+  mxi_lock(MXI_LOCK_PLANS);
   struct mxi_plan *p = free_plans;
   if (p) free_plans = p->next_free;
-  pthread_mutex_unlock(&free_lock);
+  mxi_unlock(MXI_LOCK_PLANS);
   if (!p && !(p = mxi_calloc(1, sizeof *p))) return NULL;
   p->task = NULL;
   p->compiled = false;
@@ -43,10 +42,10 @@ void mxi_plan_free(struct mxi_plan *p) {
   }
   p->slots.n = p->order.n = p->steps.n = p->operands.n = p->members.n = p->waits.n = p->stand_ins.n =
       p->stack.n = 0;
-  pthread_mutex_lock(&free_lock);
+  mxi_lock(MXI_LOCK_PLANS);
   p->next_free = free_plans;
   free_plans = p;
-  pthread_mutex_unlock(&free_lock);
+  mxi_unlock(MXI_LOCK_PLANS);
 }
 
 void mxi_plan_hold(struct mxi_plan *p) {

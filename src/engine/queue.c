@@ -1,6 +1,7 @@
 #include "engine/queue.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/lock.h"
 #include "core/task.h"
 #include <pthread.h>
 #include <signal.h>
@@ -22,9 +23,6 @@ struct mxi_queue {
   struct mxi_queue *next;
 };
 
-static pthread_mutex_t planning = PTHREAD_MUTEX_INITIALIZER;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-void mxi_planning_unlock(void) { pthread_mutex_unlock(&planning); }
 static struct mxi_queue *queues; // all of them; under the planning lock
 
 static void init_waiting(struct mxi_queue *q) {
@@ -33,7 +31,6 @@ static void init_waiting(struct mxi_queue *q) {
 }
 
 /* Only the forking thread goes on in the child: what other threads queued or ran there never ends. */
-static void lock_for_fork(void) { pthread_mutex_lock(&planning); }
 static void start_child(void) {
   for (struct mxi_queue *q = queues; q; q = q->next) {
     init_waiting(q);
@@ -42,13 +39,8 @@ static void start_child(void) {
     atomic_store(&q->serving, q->next_ticket);
   }
   mxi_task_forked();
-  mxi_planning_unlock();
 }
-static void start(void) { pthread_atfork(lock_for_fork, mxi_planning_unlock, start_child); }
-void mxi_planning_lock(void) {
-  pthread_once(&once, start);
-  pthread_mutex_lock(&planning);
-}
+__attribute__((constructor)) static void watch_forks(void) { pthread_atfork(NULL, NULL, start_child); }
 
 static struct mxi_queue *queue_of(mx_stream s) {
   if (s->queue) return s->queue;

@@ -1,13 +1,10 @@
-/* Who runs when. Each stream serves its plans first in, first out, by tickets; all planning is under one
-   lock, in which a plan also takes its tickets. So every plan waits only for plans that were planned before
-   it, and none waits in a circle. A forked child starts with empty queues. */
+/* Who runs when. Each stream serves its plans first in, first out, by tickets; all planning is under
+   MXI_LOCK_PLANNING, in which a plan also takes its tickets. So every plan waits only for plans that were
+   planned before it, and none waits in a circle. A forked child starts with empty queues. */
 #ifndef MXI_ENGINE_QUEUE_H
 #define MXI_ENGINE_QUEUE_H
 #include "core/stream.h"
 #include <stdint.h>
-
-void mxi_planning_lock(void);
-void mxi_planning_unlock(void);
 
 enum { MXI_PLAN_STREAMS = 8 };
 struct mxi_tickets {
