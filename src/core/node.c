@@ -1,6 +1,7 @@
 #include "core/node.h"
 #include "core/task.h"
 #include "core/thread.h"
+#include "core/tracer.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/lock.h"
@@ -134,16 +135,16 @@ void mxi_node_unref(mx_node *n) {
   mxi_node_free(n);
 }
 
-/* The tracer flag and the deepest level of the inputs; -1 when one is MX_BAD. */
-static int inherited_flags(int ninputs, const mx_array *inputs, int32_t *level) {
-  int flags = 0;
+/* The tracer's number and the deepest level of the inputs; -1 when one is MX_BAD. */
+static int inherited_tracer(int ninputs, const mx_array *inputs, int32_t *level) {
+  uint8_t tracer = 0;
   *level = 0;
   for (int i = 0; i < ninputs; i++) {
     if (inputs[i] == MX_BAD) return -1;
-    flags |= inputs[i]->flags & MXI_TRACER;
+    tracer = mxi_tracer_of_both(tracer, inputs[i]->tracer);
     if (inputs[i]->level > *level) *level = inputs[i]->level;
   }
-  return flags;
+  return tracer;
 }
 
 static mx_stream stream_or_fail(int prim) {
@@ -157,8 +158,8 @@ static mx_stream stream_or_fail(int prim) {
 static int apply(const mx_prim *p, mx_params *params, mx_stream stream, int ninputs, const mx_array *inputs,
                  int noutputs, const struct mxi_output *outputs, mx_array *out) {
   int32_t level;
-  int flags = inherited_flags(ninputs, inputs, &level);
-  mx_node *n = flags < 0 || !stream ? NULL : node_new(p, params, stream, ninputs, inputs, noutputs, outputs);
+  int tracer = inherited_tracer(ninputs, inputs, &level);
+  mx_node *n = tracer < 0 || !stream ? NULL : node_new(p, params, stream, ninputs, inputs, noutputs, outputs);
   if (!n) {
     params_unref(p, params);
     for (int i = 0; i < noutputs; i++) out[i] = MX_BAD;
@@ -169,7 +170,7 @@ static int apply(const mx_prim *p, mx_params *params, mx_stream stream, int ninp
   for (; made < noutputs; made++) {
     mx_array a = out[made] = mxi_array_new(outputs[made].dtype, outputs[made].shape);
     if (!a) break;
-    a->flags |= (uint16_t)flags;
+    a->tracer = (uint8_t)tracer;
     a->level = level;
     a->output_index = made;
     a->node = mxi_node_ref(n);

@@ -19,7 +19,6 @@ static void release(mxi_object *o) {
 static int make_plan(struct mxi_kept *k) {
   if (!(k->plan = mxi_plan_new())) return -1;
   k->plan->compiled = true;
-  k->plan->tracing = false;
   mxi_lock(MXI_LOCK_PLANNING);
   int result = mxi_plan_walk(k->plan, k->ninputs, k->inputs);
   if (result == 0) result = mxi_plan_walk(k->plan, k->noutputs, k->outputs);

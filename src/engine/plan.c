@@ -1,7 +1,7 @@
 /* The walk from the roots, without recursion: a graph may be a million nodes deep. */
 #include "engine/plan.h"
 #include "base/lock.h"
-#include "core/thread.h"
+#include "core/tracer.h"
 
 struct visit {
   mx_node *node;
@@ -21,7 +21,6 @@ struct mxi_plan *mxi_plan_new(void) {
   if (!p && !(p = mxi_calloc(1, sizeof *p))) return NULL;
   p->task = NULL;
   p->compiled = false;
-  p->tracing = mxi_thread.open_transforms > 0;
   return p;
 }
 
@@ -77,7 +76,7 @@ static int32_t add_slot(struct mxi_plan *p, mx_array a, int32_t step) {
 static int32_t claim(struct mxi_plan *p, mx_array a) {
   int32_t slot = add_slot(p, a, -2);
   if (slot < 0) return -1;
-  p->slots.v[slot].kept_node = p->tracing && (a->flags & MXI_TRACER);
+  p->slots.v[slot].kept_node = !p->compiled && mxi_tracer_is_open(a->tracer);
   if (p->compiled) return slot;
   mxi_task_unref(a->task); // of an eval that failed or, for a tracer, of one long done
   a->task = mxi_task_ref(p->task);
@@ -105,9 +104,9 @@ static int32_t visit(struct mxi_plan *p, mx_array a) {
   case MXI_READY: return add_slot(p, a, -1);
   case MXI_PLACEHOLDER:
     if (p->compiled) return add_slot(p, a, -1);
-    mxi_fail(MX_INVALID_ARGUMENT, "[eval] expected arrays with values, got a placeholder: a function can't "
-                                  "evaluate what depends on its "
-                                  "arguments while compile or vmap traces it");
+    mxi_fail(MX_INVALID_ARGUMENT, "[eval] expected arrays with values, got a placeholder: what depends on a "
+                                  "function's arguments can't be evaluated while compile or vmap traces it, "
+                                  "nor later");
     return -1;
   case MXI_CLAIMED:
     if (mxi_push(&p->waits, a->task) < 0) return -1;
