@@ -77,4 +77,11 @@ mx_array mxi_axes_last(mx_array a, int n, const int64_t *axes, int64_t *order);
     mx_scope_close(&scope_);                \
     result_;                                \
   })
+/* The same of usable arrays; its error names op, and not the op inside that found it. */
+#define MXI_NAMED(op, expression)               \
+  __extension__({                               \
+    mx_array named_ = MXI_COMPOSED(expression); \
+    if (named_ == MX_BAD) mx_error_name(op);    \
+    named_;                                     \
+  })
 #endif
