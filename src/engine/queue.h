@@ -19,6 +19,7 @@ void mxi_tickets_wait(const struct mxi_tickets *t);
 /* Lets the next plans of these streams run. */
 void mxi_tickets_done(const struct mxi_tickets *t);
 
-/* Runs job(context) on the stream's own thread, started when first needed. -1 when no thread can be had. */
-int mxi_queue_post(mx_stream s, void (*job)(void *context), void *context);
+/* Runs job(context) on the own thread of the first ticket's stream, when its turn has come. The thread is
+   started when first needed; -1 when none can be had. */
+int mxi_queue_post(const struct mxi_tickets *t, void (*job)(void *context), void *context);
 #endif

@@ -185,7 +185,7 @@ int mx_async_eval(int n, const mx_array *roots) {
     mxi_plan_free(e->plan);
     result = 0;
   }
-  if (result > 0 && mxi_queue_post(e->tickets.streams[0], run_posted, e) == 0) return 0;
+  if (result > 0 && mxi_queue_post(&e->tickets, run_posted, e) == 0) return 0;
   if (result > 0) result = run_plan(e->plan, &e->tickets); // no thread to be had: run it here
   mxi_free(e);
   return result;

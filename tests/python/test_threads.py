@@ -49,6 +49,32 @@ def test_a_function_may_capture_what_another_thread_evaluates(transform):
     run(SHARED.format(transform=transform))
 
 
+ASYNCHRONOUS = """
+import sys, threading, time
+import mlx.core as mx
+
+sys.setswitchinterval(1e-6)
+x = mx.arange(100, dtype=mx.float32)
+end = time.monotonic() + 3
+
+def evaluate():
+    while time.monotonic() < end:
+        mx.async_eval(x * 2)
+        assert (x + 1).sum().item() == 5050
+
+threads = [threading.Thread(target=evaluate) for _ in range(6)]
+for t in threads:
+    t.start()
+for t in threads:
+    t.join()
+mx.synchronize()
+"""
+
+
+def test_threads_that_evaluate_asynchronously_on_one_stream_all_end():
+    run(ASYNCHRONOUS)
+
+
 FORKED = """
 import os, signal
 import mlx.core as mx
