@@ -113,6 +113,9 @@ MX_API mx_status mx_error_code(void);
 MX_API void mx_error_clear(void);
 /* Sets this thread's error, printf style; for callbacks. Returns -1. */
 MX_API int mx_error_set(mx_status code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Names op in this thread's error, where it begins with "[another op]": for a function made of others. Errors
+   of memory, of files and of evaluations keep the name they have, and so does one of a variant, [op_...]. */
+MX_API void mx_error_name(const char *op);
 
 /* Bytes of one element. */
 MX_API size_t mx_dtype_size(mx_dtype t);

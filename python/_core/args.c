@@ -572,6 +572,29 @@ static bool sort_arguments(frame *fr, PyObject *self, PyObject *const *args, Py_
   return true;
 }
 
+void py_name_error(const char *function) {
+  static PyObject **const kinds_of_errors[] = {&PyExc_ValueError,          &PyExc_TypeError,
+                                               &PyExc_IndexError,          &PyExc_RuntimeError,
+                                               &PyExc_NotImplementedError, &py_axis_error};
+  PyObject *type, *value, *traceback;
+  bool ours = false, of_callback = mx_error_code() == MX_CALLBACK_ERROR;
+  PyErr_Fetch(&type, &value, &traceback);
+  for (size_t i = 0; i < sizeof kinds_of_errors / sizeof *kinds_of_errors; i++)
+    ours |= type == *kinds_of_errors[i];
+  PyObject *text = ours && !of_callback && value ? PyObject_Str(value) : NULL;
+  const char *s = text ? PyUnicode_AsUTF8AndSize(text, NULL) : NULL;
+  if (s && *s == '[') {
+    if (strcmp(s, mx_error())) mx_error_set(MX_INVALID_ARGUMENT, "%s", s);
+    mx_error_name(function);
+    PyObject *named = strcmp(s, mx_error()) ? PyUnicode_FromString(mx_error()) : NULL;
+    if (named) py_set(&value, named);
+  }
+  PyErr_Clear(); /* of a text that can't be had */
+  Py_XDECREF(text);
+  PyErr_Restore(type, value, traceback);
+  mx_error_clear();
+}
+
 PyObject *py_call(const function *f, PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names) {
   frame fr;
   fr.f = f;
@@ -606,6 +629,7 @@ PyObject *py_call(const function *f, PyObject *self, PyObject *const *args, Py_s
     result = f->body(&fr);
   }
 done:
+  if (!result) py_name_error(f->name);
   mx_scope_close(&scope);
   Py_XDECREF(fr.keywords);
   for (int i = 0; i < fr.nblocks; i++) PyMem_Free(fr.blocks[i]);

@@ -366,7 +366,7 @@ mx_array py_to_array(PyObject *o, int dtype) {
     if (PyObject_HasAttrString(o, "__dlpack__")) return cast(py_from_dlpack(o), dtype);
   }
   if (o == Py_None)
-    PyErr_SetString(PyExc_TypeError, "array(): expected a scalar, list, buffer or array, got None");
+    PyErr_SetString(PyExc_TypeError, "[array] expected a scalar, list, buffer or array, got None");
   else
     bad_type(o);
   return NULL;

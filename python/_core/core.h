@@ -37,6 +37,9 @@ int py_assign(PyObject *o, mx_array a);
 /* ---- Errors ---- */
 /* Raises the library's error of this thread. Returns NULL. */
 PyObject *py_raise(void);
+/* What the exception, if it is the library's or a conversion's, says of an inner op it says of the function
+   that was called. */
+void py_name_error(const char *function);
 /* TypeError: FUNCTION(): expected ..., got the type of the object. Returns -1. */
 int py_wrong_type(const char *function, const char *expected, PyObject *got);
 /* The exception with the text [OP] expected ..., got the type of the object. Returns -1. */

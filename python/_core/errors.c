@@ -52,6 +52,7 @@ int py_refuse(PyObject *exception, const char *op, const char *expected, PyObjec
 static struct sigaction python_handler;
 static pthread_t main_thread;
 static atomic_bool evaluating, asked;
+static atomic_bool drain_queued; /* see below */
 
 static void on_interrupt(int number, siginfo_t *info, void *context) {
   if (atomic_load(&evaluating)) {
@@ -64,8 +65,17 @@ static void on_interrupt(int number, siginfo_t *info, void *context) {
     python_handler.sa_handler(number);
 }
 
+/* In a forked child the thread that forked is the main one; what others were about never ends. */
+static void start_child(void) {
+  main_thread = pthread_self();
+  atomic_store(&evaluating, false);
+  if (atomic_exchange(&asked, false)) mx_interrupt_clear();
+  atomic_store(&drain_queued, false);
+}
+
 static void watch_interrupts(void) {
   main_thread = pthread_self();
+  pthread_atfork(NULL, NULL, start_child);
   if (sigaction(SIGINT, NULL, &python_handler) < 0) return;
   if (!(python_handler.sa_flags & SA_SIGINFO) &&
       (python_handler.sa_handler == SIG_DFL || python_handler.sa_handler == SIG_IGN))
@@ -123,7 +133,6 @@ int py_synchronize(mx_stream s) {
 }
 
 /* ---- Destructors of Python objects that lent their memory ---- */
-static atomic_bool drain_queued;
 static int drain(void *unused) {
   (void)unused;
   atomic_store(&drain_queued, false);

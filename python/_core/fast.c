@@ -60,8 +60,12 @@ FAST(scaled_dot_product_attention,
 }
 FAST(cross_entropy, "logits: array, targets: array" STREAM,
      "logsumexp(logits) - logits[target] over the last axis; targets are integers of the leading shape.") {
-  mx_array picked = mx_take_along_axis(A, mx_expand_dims(f->v[1].a, MX_AXES(-1)), -1);
-  return py_wrap(mx_subtract(mx_logsumexp(A, MX_AXES(-1), false), mx_squeeze(picked, MX_AXES(-1))));
+  mx_dtype t = mx_dtype_of(A);
+  bool half = t == MX_FLOAT16 || t == MX_BFLOAT16; /* computed in float32, and rounded once */
+  mx_array logits = half ? mx_astype(A, MX_FLOAT32) : A;
+  mx_array picked = mx_take_along_axis(logits, mx_expand_dims(f->v[1].a, MX_AXES(-1)), -1);
+  mx_array loss = mx_subtract(mx_logsumexp(logits, MX_AXES(-1), false), mx_squeeze(picked, MX_AXES(-1)));
+  return py_wrap(half ? mx_astype(loss, t) : loss);
 }
 
 FAST(gated_delta_update,

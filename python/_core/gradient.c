@@ -157,6 +157,7 @@ done:
   Py_XDECREF(values);
   Py_XDECREF(trees);
   Py_XDECREF(gradients);
+  if (!r) py_name_error(o->value ? "value_and_grad" : "grad");
   return r;
 }
 

@@ -52,7 +52,7 @@ LINALG(norm, "a: array, /, ord: object? = None, axis: axes? = None, keepdims: bo
     return name ? py_wrap(mx_linalg_norm_matrix(A, name, axes, keep)) : NULL;
   }
   double value = PyFloat_AsDouble(ord);
-  if (value == -1 && PyErr_Occurred()) return NULL;
+  if (value == -1 && PyErr_Occurred()) return py_wrong_argument(f, 1, "a number or a str");
   return py_wrap(mx_linalg_norm_ord(A, value, axes, keep));
 }
 LINALG(cross, "a: array, b: array, axis: axis = -1" STREAM,

@@ -47,15 +47,19 @@ FUNCTION(full_like, "a: array, vals: operand, dtype: dtype? = None" STREAM,
 }
 
 /* ---- Ranges ---- */
+#define NO_NUMBERS "arange(): expected ints or floats for start, stop and step"
 static int number(PyObject *o, double *x, bool *floating, bool *wide) {
   if (PyBool_Check(o) || !(PyLong_Check(o) || PyFloat_Check(o) || PyIndex_Check(o))) {
-    PyErr_SetString(PyExc_TypeError, "arange(): expected ints or floats for start, stop and step");
+    PyErr_SetString(PyExc_TypeError, NO_NUMBERS);
     return -1;
   }
   *floating |= PyFloat_Check(o) != 0;
   *x = PyFloat_AsDouble(o);
   *wide |= *x > INT32_MAX || *x < INT32_MIN;
-  return *x == -1 && PyErr_Occurred() ? -1 : 0;
+  if (*x != -1 || !PyErr_Occurred()) return 0;
+  if (!PyErr_ExceptionMatches(PyExc_TypeError)) return -1;
+  PyErr_SetString(PyExc_TypeError, NO_NUMBERS); /* an array with dimensions has __index__ too */
+  return -1;
 }
 
 FUNCTION(arange,

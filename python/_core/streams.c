@@ -206,6 +206,7 @@ static PyObject *context_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
   if (!target || py_stream_value(target, &s) < 0) {
     if (!PyErr_Occurred())
       PyErr_SetString(PyExc_TypeError, "StreamContext(): expected a Stream, Device or DeviceType");
+    py_name_error("StreamContext");
     return NULL;
   }
   context_object *o = (context_object *)PyType_GenericAlloc(type, 0);

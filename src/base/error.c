@@ -12,6 +12,7 @@ int mx_error_set(mx_status code, const char *format, ...) {
   va_end(args);
   memcpy(thread_error.text, text, sizeof text);
   thread_error.code = code;
+  thread_error.evaluated = false;
   return -1;
 }
 
@@ -26,7 +27,18 @@ void mxi_error_take(struct mxi_error *out) {
 
 int mxi_error_put(const struct mxi_error *e) {
   thread_error = *e;
+  thread_error.evaluated = true;
   return -1;
+}
+
+void mx_error_name(const char *op) {
+  const char *text = thread_error.text, *end = strchr(text, ']');
+  size_t n = strlen(op);
+  mx_status code = thread_error.code;
+  if (code == MX_OUT_OF_MEMORY || code == MX_IO_ERROR || thread_error.evaluated || *text != '[' || !end)
+    return;
+  if (!strncmp(text + 1, op, n) && (text[1 + n] == ']' || text[1 + n] == '_')) return;
+  mx_error_set(code, "[%s%s", op, end);
 }
 
 const char *mx_error(void) { return thread_error.text; }

@@ -12,10 +12,11 @@ int mxi_fail_memory(size_t bytes);
 /* Copies an error taken in one thread into another's: tasks carry the error of the thread that ran them. */
 struct mxi_error {
   mx_status code;
-  char text[504];
+  bool evaluated; /* found by an evaluation: it names the op that failed */
+  char text[500];
 };
 void mxi_error_take(struct mxi_error *out);   /* moves the thread's error out and clears it */
-int mxi_error_put(const struct mxi_error *e); /* makes it the thread's error; returns -1 */
+int mxi_error_put(const struct mxi_error *e); /* makes it the thread's error, of an evaluation; returns -1 */
 
 /* Returns early when an int-returning call fails. */
 #define MXI_TRY(expr)          \

@@ -53,6 +53,7 @@ mx_array mxi_array_new(mx_dtype t, mx_ints shape) {
   a->dtype = (uint8_t)t;
   a->ndim = (uint8_t)shape.n;
   a->flags = MXI_ROW_CONTIGUOUS | MXI_DENSE;
+  a->tracer = 0;
   a->output_index = 0;
   a->slot = -1;
   a->level = 0;
@@ -92,7 +93,7 @@ mx_array mxi_array_fill(mx_dtype t, mx_ints shape, const void *element) {
 
 void mxi_update_flags(mx_array a) {
   const int64_t *shape = mxi_shape(a), *strides = mxi_strides(a);
-  a->flags &= (uint16_t) ~(MXI_ROW_CONTIGUOUS | MXI_DENSE);
+  a->flags = 0;
   int64_t step = 1;
   bool row = true;
   for (int i = a->ndim - 1; i >= 0 && row; i--) {
@@ -158,7 +159,7 @@ void mxi_reset_data(mx_array a) {
   a->buffer = NULL;
   a->data = NULL;
   row_major_strides(a, mxi_strides(a));
-  a->flags = (uint16_t)((a->flags & MXI_TRACER) | MXI_ROW_CONTIGUOUS | MXI_DENSE);
+  a->flags = MXI_ROW_CONTIGUOUS | MXI_DENSE;
 }
 
 /* Releases the arrays on a list that nothing refers to any more, with all that only they kept alive. The list

@@ -20,8 +20,7 @@ enum mxi_state { MXI_LAZY, MXI_CLAIMED, MXI_READY, MXI_PLACEHOLDER, MXI_BAD };
 
 enum {
   MXI_ROW_CONTIGUOUS = 1, /* strides are those of a C-order array (dims of size 1 are free) */
-  MXI_DENSE = 2,          /* the elements fill data[0 .. size) in some order of the axes, each once */
-  MXI_TRACER = 4          /* made under vjp or jvp: keeps its node after eval while a transform is open */
+  MXI_DENSE = 2           /* the elements fill data[0 .. size) in some order of the axes, each once */
 };
 
 enum { MXI_MAX_NDIM = 32 };
@@ -31,11 +30,12 @@ struct mxi_array {
   atomic_int state;
   uint8_t dtype;
   uint8_t ndim;
-  uint16_t flags;
+  uint8_t flags;
+  uint8_t tracer; /* of which thread's traces; see tracer.h */
   int32_t output_index;
   int32_t slot;      /* place in the plan that claimed it; meaningful to that plan alone */
   int32_t level;     /* of the innermost trace on whose placeholders it depends; 0: on none */
-  mx_node *node;     /* NULL for leaves, and when ready unless a tracer */
+  mx_node *node;     /* NULL for leaves, and when ready unless a tracer of an open trace */
   mx_task *task;     /* the eval that claimed it */
   mx_buffer *buffer; /* NULL while lazy, and for inline scalars */
   void *data;        /* first element: inside the buffer, or &inline_value */

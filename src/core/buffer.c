@@ -7,6 +7,7 @@
 #include "core/array.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/lock.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,10 +20,9 @@ static const size_t LARGE = (size_t)1 << 20, HUGE_PAGE = (size_t)2 << 20;
 _Static_assert(sizeof(mx_buffer) <= HEADER, "a small buffer's header fits in front of its data");
 
 static struct {
-  pthread_mutex_t lock;
   mx_buffer *free_list[CLASSES]; // linked through owner
   size_t cached, active, peak, cache_limit, memory_limit;
-} cache = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} cache; // under MXI_LOCK_MEMORY
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 /* Bytes of memory this process may use: the machine's, or the cgroup's if that is less. */
@@ -37,12 +37,7 @@ static size_t memory_of_machine(void) {
   return total;
 }
 
-/* A fork in the middle of an allocation must not leave the child with a held lock. */
-static void lock_cache(void) { pthread_mutex_lock(&cache.lock); }
-static void unlock_cache(void) { pthread_mutex_unlock(&cache.lock); }
-
 static void set_limits(void) {
-  pthread_atfork(lock_cache, unlock_cache, unlock_cache);
   size_t total = memory_of_machine();
   cache.memory_limit = total / 20 * 19;
   cache.cache_limit = total / 4;
@@ -114,7 +109,7 @@ mx_buffer *mxi_buffer_new(size_t bytes) {
   if (bytes > (size_t)1 << 47) return mxi_fail_memory(bytes), NULL;
   size_t class_bytes;
   int k = size_class(bytes, &class_bytes);
-  pthread_mutex_lock(&cache.lock);
+  mxi_lock(MXI_LOCK_MEMORY);
   bool allowed = cache.active + class_bytes <= cache.memory_limit;
   mx_buffer *b = allowed ? cache.free_list[k] : NULL;
   if (b) {
@@ -132,7 +127,7 @@ mx_buffer *mxi_buffer_new(size_t bytes) {
     cache.active += class_bytes;
     if (cache.active > cache.peak) cache.peak = cache.active;
   }
-  pthread_mutex_unlock(&cache.lock);
+  mxi_unlock(MXI_LOCK_MEMORY);
   if (!b) return mxi_fail_memory(bytes), NULL;
   b->owner = NULL;
   atomic_store_explicit(&b->refs, 1, memory_order_relaxed);
@@ -190,21 +185,21 @@ void mxi_buffer_unref(mx_buffer *b) {
   }
   size_t class_bytes;
   int k = size_class(b->bytes, &class_bytes);
-  pthread_mutex_lock(&cache.lock);
+  mxi_lock(MXI_LOCK_MEMORY);
   cache.active -= b->bytes;
   cache.cached += b->bytes;
   b->owner = cache.free_list[k];
   cache.free_list[k] = b;
   if (cache.cached > cache.cache_limit) trim(cache.cache_limit);
-  pthread_mutex_unlock(&cache.lock);
+  mxi_unlock(MXI_LOCK_MEMORY);
 }
 
 /* ---- Figures and limits ---- */
-#define LOCKED(type, expr)           \
-  pthread_once(&once, set_limits);   \
-  pthread_mutex_lock(&cache.lock);   \
-  type value = expr;                 \
-  pthread_mutex_unlock(&cache.lock); \
+#define LOCKED(type, expr)         \
+  pthread_once(&once, set_limits); \
+  mxi_lock(MXI_LOCK_MEMORY);       \
+  type value = expr;               \
+  mxi_unlock(MXI_LOCK_MEMORY);     \
   return value
 
 static size_t swap(size_t *field, size_t value) {
@@ -225,12 +220,12 @@ size_t mx_memory_limit(void) { LOCKED(size_t, cache.memory_limit); }
 size_t mx_set_memory_limit(size_t bytes) { LOCKED(size_t, swap(&cache.memory_limit, bytes)); }
 size_t mx_set_cache_limit(size_t bytes) { LOCKED(size_t, swap_cache_limit(bytes)); }
 void mx_reset_peak_memory(void) {
-  pthread_mutex_lock(&cache.lock);
+  mxi_lock(MXI_LOCK_MEMORY);
   cache.peak = cache.active;
-  pthread_mutex_unlock(&cache.lock);
+  mxi_unlock(MXI_LOCK_MEMORY);
 }
 void mx_clear_cache(void) {
-  pthread_mutex_lock(&cache.lock);
+  mxi_lock(MXI_LOCK_MEMORY);
   trim(0);
-  pthread_mutex_unlock(&cache.lock);
+  mxi_unlock(MXI_LOCK_MEMORY);
 }

@@ -1,9 +1,10 @@
 #include "core/node.h"
 #include "core/task.h"
 #include "core/thread.h"
+#include "core/tracer.h"
 #include "base/alloc.h"
 #include "base/error.h"
-#include <pthread.h>
+#include "base/lock.h"
 #include <string.h>
 
 /* ---- The primitive table, generated from prims.def ---- */
@@ -134,16 +135,16 @@ void mxi_node_unref(mx_node *n) {
   mxi_node_free(n);
 }
 
-/* The tracer flag and the deepest level of the inputs; -1 when one is MX_BAD. */
-static int inherited_flags(int ninputs, const mx_array *inputs, int32_t *level) {
-  int flags = 0;
+/* The tracer's number and the deepest level of the inputs; -1 when one is MX_BAD. */
+static int inherited_tracer(int ninputs, const mx_array *inputs, int32_t *level) {
+  uint8_t tracer = 0;
   *level = 0;
   for (int i = 0; i < ninputs; i++) {
     if (inputs[i] == MX_BAD) return -1;
-    flags |= inputs[i]->flags & MXI_TRACER;
+    tracer = mxi_tracer_of_both(tracer, inputs[i]->tracer);
     if (inputs[i]->level > *level) *level = inputs[i]->level;
   }
-  return flags;
+  return tracer;
 }
 
 static mx_stream stream_or_fail(int prim) {
@@ -157,8 +158,8 @@ static mx_stream stream_or_fail(int prim) {
 static int apply(const mx_prim *p, mx_params *params, mx_stream stream, int ninputs, const mx_array *inputs,
                  int noutputs, const struct mxi_output *outputs, mx_array *out) {
   int32_t level;
-  int flags = inherited_flags(ninputs, inputs, &level);
-  mx_node *n = flags < 0 || !stream ? NULL : node_new(p, params, stream, ninputs, inputs, noutputs, outputs);
+  int tracer = inherited_tracer(ninputs, inputs, &level);
+  mx_node *n = tracer < 0 || !stream ? NULL : node_new(p, params, stream, ninputs, inputs, noutputs, outputs);
   if (!n) {
     params_unref(p, params);
     for (int i = 0; i < noutputs; i++) out[i] = MX_BAD;
@@ -169,7 +170,7 @@ static int apply(const mx_prim *p, mx_params *params, mx_stream stream, int ninp
   for (; made < noutputs; made++) {
     mx_array a = out[made] = mxi_array_new(outputs[made].dtype, outputs[made].shape);
     if (!a) break;
-    a->flags |= (uint16_t)flags;
+    a->tracer = (uint8_t)tracer;
     a->level = level;
     a->output_index = made;
     a->node = mxi_node_ref(n);
@@ -226,20 +227,18 @@ int mxi_apply_like(const mx_node *n, const mx_array *outputs, const mx_array *in
 }
 
 /* ---- Outputs of nodes with several: borrowed pointers, guarded by one lock (such nodes are few). ---- */
-static pthread_mutex_t outputs_lock = PTHREAD_MUTEX_INITIALIZER;
-
 void mxi_output_forget(mx_array a) {
-  pthread_mutex_lock(&outputs_lock);
+  mxi_lock(MXI_LOCK_OUTPUTS);
   a->node->outputs[a->output_index].array = NULL;
-  pthread_mutex_unlock(&outputs_lock);
+  mxi_unlock(MXI_LOCK_OUTPUTS);
 }
 
 mx_array mxi_output_take(mx_node *n, int i) {
-  pthread_mutex_lock(&outputs_lock);
+  mxi_lock(MXI_LOCK_OUTPUTS);
   mx_array a = n->outputs[i].array;
   /* increment if alive: a dying array (refs == 0) waits for this lock to forget itself */
   int refs = a ? atomic_load(&a->refs) : 0;
   while (refs > 0 && !atomic_compare_exchange_weak(&a->refs, &refs, refs + 1)) {}
-  pthread_mutex_unlock(&outputs_lock);
+  mxi_unlock(MXI_LOCK_OUTPUTS);
   return refs > 0 ? a : NULL;
 }

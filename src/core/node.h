@@ -29,8 +29,7 @@ enum {
       1,            /* run by the tile interpreter, fusable; inputs and output have one shape or broadcast */
   MXI_P_VIEW = 2,   /* the output shares its first input's memory when it can */
   MXI_P_LINEAR = 4, /* linear in its first input (all inputs if MXI_P_LINEAR_ALL): jvp re-applies it */
-  MXI_P_LINEAR_ALL = 8,
-  MXI_P_EFFECT = 16 /* not merged with an equal node, not removed when unused */
+  MXI_P_LINEAR_ALL = 8
 };
 
 struct mxi_prim {

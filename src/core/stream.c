@@ -2,14 +2,13 @@
 #include "core/thread.h"
 #include "base/alloc.h"
 #include "base/error.h"
-#include <pthread.h>
+#include "base/lock.h"
 #include <stdatomic.h>
 
 static struct mxi_stream first_cpu_stream = {.device = {MX_CPU_DEVICE, 0}, .index = 0};
 static atomic_int stream_count = 1;
 static _Atomic(mx_stream) last_stream = &first_cpu_stream;
-static mx_device initial_device = {MX_CPU_DEVICE, 0}; // guarded by lock
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static mx_device initial_device = {MX_CPU_DEVICE, 0}; // under MXI_LOCK_DEVICE
 
 static int check_device(const char *op, mx_device d) {
   if (mx_is_available(d)) return 0;
@@ -25,9 +24,9 @@ int mx_device_count(mx_device_type t) { return t == MX_CPU_DEVICE; }
 
 mx_device mx_default_device(void) {
   if (!mxi_thread.has_device) {
-    pthread_mutex_lock(&lock);
+    mxi_lock(MXI_LOCK_DEVICE);
     mxi_thread.device = initial_device;
-    pthread_mutex_unlock(&lock);
+    mxi_unlock(MXI_LOCK_DEVICE);
     mxi_thread.has_device = true;
   }
   return mxi_thread.device;
@@ -37,9 +36,9 @@ int mx_set_default_device(mx_device d) {
   MXI_TRY(check_device("set_default_device", d));
   mxi_thread.device = d;
   mxi_thread.has_device = true;
-  pthread_mutex_lock(&lock);
+  mxi_lock(MXI_LOCK_DEVICE);
   initial_device = d;
-  pthread_mutex_unlock(&lock);
+  mxi_unlock(MXI_LOCK_DEVICE);
   return 0;
 }
 

@@ -17,7 +17,7 @@ struct mxi_thread {
   bool has_device;
   mx_device device;
   mx_stream default_streams[2]; /* by device type */
-  int open_transforms;          /* vjp and jvp traces: tracers keep their nodes */
+  int open_transforms;          /* vjp and jvp traces */
   int trace_level; /* compile and vmap traces open: the level of the innermost one's placeholders */
 };
 /* The calling thread's; never NULL. */

@@ -2,9 +2,9 @@
 #include "base/alloc.h"
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/lock.h"
 #include "cpu/fft_run.h"
 #include <math.h>
-#include <pthread.h>
 #include <string.h>
 
 enum {
@@ -235,11 +235,10 @@ static struct mxi_fft_plan *make(int64_t n, bool halves, enum mxi_fft_use use) {
 /* ---- The cache: the plans used last, within a number and a size ---- */
 enum { CACHE_PLANS = 64, CACHE_BYTES = 128 << 20 };
 static struct {
-  pthread_mutex_t lock;
   int count;
   size_t bytes;
   struct mxi_fft_plan *plans[CACHE_PLANS]; /* owned, the last used first */
-} cache = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} cache;                                   /* under MXI_LOCK_FFT_PLANS */
 
 static bool matches(const struct mxi_fft_plan *p, int64_t n, bool halves, enum mxi_fft_use use) {
   return p->n == n && (p->kind == MXI_FFT_HALVES) == halves && p->use == use;
@@ -253,14 +252,14 @@ static void bring_to_front(int i, struct mxi_fft_plan *p) {
 
 static struct mxi_fft_plan *find(int64_t n, bool halves, enum mxi_fft_use use) {
   struct mxi_fft_plan *found = NULL;
-  pthread_mutex_lock(&cache.lock);
+  mxi_lock(MXI_LOCK_FFT_PLANS);
   for (int i = 0; i < cache.count && !found; i++)
     if (matches(cache.plans[i], n, halves, use)) {
       found = cache.plans[i];
       atomic_fetch_add(&found->refs, 1);
       bring_to_front(i, found);
     }
-  pthread_mutex_unlock(&cache.lock);
+  mxi_unlock(MXI_LOCK_FFT_PLANS);
   return found;
 }
 
@@ -269,7 +268,7 @@ static void keep(struct mxi_fft_plan *p) {
   struct mxi_fft_plan *dropped[CACHE_PLANS];
   int ndropped = 0;
   if (p->bytes > CACHE_BYTES) return;
-  pthread_mutex_lock(&cache.lock);
+  mxi_lock(MXI_LOCK_FFT_PLANS);
   while (cache.count && (cache.count == CACHE_PLANS || cache.bytes + p->bytes > CACHE_BYTES)) {
     dropped[ndropped] = cache.plans[--cache.count];
     cache.bytes -= dropped[ndropped++]->bytes;
@@ -277,7 +276,7 @@ static void keep(struct mxi_fft_plan *p) {
   bring_to_front(cache.count++, p);
   cache.bytes += p->bytes;
   atomic_fetch_add(&p->refs, 1);
-  pthread_mutex_unlock(&cache.lock);
+  mxi_unlock(MXI_LOCK_FFT_PLANS);
   for (int i = 0; i < ndropped; i++) mxi_fft_plan_unref(dropped[i]);
 }
 

@@ -145,6 +145,7 @@ static void start_workers(int size) {
 
 /* A fork carries no workers over: the child starts with fresh state and its own threads. */
 static void after_fork_in_child(void) {
+  if (!pool.size) return; // not started yet
   pthread_mutex_init(&pool.mutex, NULL);
   pthread_cond_init(&pool.wake, NULL);
   atomic_store(&pool.generation, 0);
@@ -155,10 +156,14 @@ static void after_fork_in_child(void) {
   start_workers(pool.size);
 }
 
+__attribute__((constructor)) static void watch_forks(void) {
+  pthread_atfork(NULL, NULL, after_fork_in_child);
+}
+
 static void start(void) {
+  if (pool.size) return; // a fork came while the parent started, and the child has its workers
   int n = mxi_env()->num_threads > 0 ? mxi_env()->num_threads : allowed_cpus();
   start_workers(n > MAX_THREADS ? MAX_THREADS : n);
-  pthread_atfork(NULL, NULL, after_fork_in_child);
 }
 
 int mxi_pool_size(void) {

@@ -3,6 +3,7 @@
 #include "engine/run.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/lock.h"
 #include "base/map.h"
 #include <string.h>
 
@@ -18,8 +19,7 @@ static void release(mxi_object *o) {
 static int make_plan(struct mxi_kept *k) {
   if (!(k->plan = mxi_plan_new())) return -1;
   k->plan->compiled = true;
-  k->plan->tracing = false;
-  mxi_planning_lock();
+  mxi_lock(MXI_LOCK_PLANNING);
   int result = mxi_plan_walk(k->plan, k->ninputs, k->inputs);
   if (result == 0) result = mxi_plan_walk(k->plan, k->noutputs, k->outputs);
   for (size_t i = (size_t)k->ninputs; i < k->plan->slots.n && result == 0; i++)
@@ -31,7 +31,7 @@ static int make_plan(struct mxi_kept *k) {
   for (int i = 0; i < k->ninputs && result == 0; i++) k->slots[i] = mxi_plan_slot(k->plan, k->inputs[i]);
   for (int i = 0; i < k->noutputs && result == 0; i++)
     k->slots[k->ninputs + i] = mxi_plan_slot(k->plan, k->outputs[i]);
-  mxi_planning_unlock();
+  mxi_unlock(MXI_LOCK_PLANNING);
   return result;
 }
 

@@ -1,7 +1,7 @@
 /* The walk from the roots, without recursion: a graph may be a million nodes deep. */
 #include "engine/plan.h"
-#include "core/thread.h"
-#include <pthread.h>
+#include "base/lock.h"
+#include "core/tracer.h"
 
 struct visit {
   mx_node *node;
@@ -11,18 +11,16 @@ struct visit {
 
 /* The lists of a larger plan, some 200 bytes a slot, go back to the system. */
 enum { MOST_SLOTS_KEPT = 1 << 14 };
-static struct mxi_plan *free_plans; // guarded by free_lock
-static pthread_mutex_t free_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct mxi_plan *free_plans; // under MXI_LOCK_PLANS
 
 struct mxi_plan *mxi_plan_new(void) {
-  pthread_mutex_lock(&free_lock);
+  mxi_lock(MXI_LOCK_PLANS);
   struct mxi_plan *p = free_plans;
   if (p) free_plans = p->next_free;
-  pthread_mutex_unlock(&free_lock);
+  mxi_unlock(MXI_LOCK_PLANS);
   if (!p && !(p = mxi_calloc(1, sizeof *p))) return NULL;
   p->task = NULL;
   p->compiled = false;
-  p->tracing = mxi_thread.open_transforms > 0;
   return p;
 }
 
@@ -43,10 +41,10 @@ void mxi_plan_free(struct mxi_plan *p) {
   }
   p->slots.n = p->order.n = p->steps.n = p->operands.n = p->members.n = p->waits.n = p->stand_ins.n =
       p->stack.n = 0;
-  pthread_mutex_lock(&free_lock);
+  mxi_lock(MXI_LOCK_PLANS);
   p->next_free = free_plans;
   free_plans = p;
-  pthread_mutex_unlock(&free_lock);
+  mxi_unlock(MXI_LOCK_PLANS);
 }
 
 void mxi_plan_hold(struct mxi_plan *p) {
@@ -78,7 +76,7 @@ static int32_t add_slot(struct mxi_plan *p, mx_array a, int32_t step) {
 static int32_t claim(struct mxi_plan *p, mx_array a) {
   int32_t slot = add_slot(p, a, -2);
   if (slot < 0) return -1;
-  p->slots.v[slot].kept_node = p->tracing && (a->flags & MXI_TRACER);
+  p->slots.v[slot].kept_node = !p->compiled && mxi_tracer_is_open(a->tracer);
   if (p->compiled) return slot;
   mxi_task_unref(a->task); // of an eval that failed or, for a tracer, of one long done
   a->task = mxi_task_ref(p->task);
@@ -106,9 +104,9 @@ static int32_t visit(struct mxi_plan *p, mx_array a) {
   case MXI_READY: return add_slot(p, a, -1);
   case MXI_PLACEHOLDER:
     if (p->compiled) return add_slot(p, a, -1);
-    mxi_fail(MX_INVALID_ARGUMENT, "[eval] expected arrays with values, got a placeholder: a function can't "
-                                  "evaluate what depends on its "
-                                  "arguments while compile or vmap traces it");
+    mxi_fail(MX_INVALID_ARGUMENT, "[eval] expected arrays with values, got a placeholder: what depends on a "
+                                  "function's arguments can't be evaluated while compile or vmap traces it, "
+                                  "nor later");
     return -1;
   case MXI_CLAIMED:
     if (mxi_push(&p->waits, a->task) < 0) return -1;

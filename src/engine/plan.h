@@ -50,7 +50,6 @@ struct mxi_plan {
   mxi_vec(struct visit) stack;
   mx_task *task; /* eval only */
   bool compiled;
-  bool tracing; /* tracers keep their nodes */
   struct mxi_plan *next_free;
 };
 

@@ -1,12 +1,14 @@
 #include "engine/queue.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/lock.h"
 #include "core/task.h"
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 
 struct job {
+  uint64_t ticket;
   void (*run)(void *context);
   void *context;
   struct job *next;
@@ -16,45 +18,37 @@ struct mxi_queue {
   uint64_t next_ticket;     // under the planning lock
   _Atomic uint64_t serving; // the ticket whose plan may run
   pthread_mutex_t lock;
-  pthread_cond_t moved; // serving moved, or a job came
-  struct job *first, *last;
+  pthread_cond_t moved;     // serving moved, or a job came
+  struct job *first, **end; // where the next one is put
   bool has_thread;
   struct mxi_queue *next;
 };
 
-static pthread_mutex_t planning = PTHREAD_MUTEX_INITIALIZER;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-void mxi_planning_unlock(void) { pthread_mutex_unlock(&planning); }
 static struct mxi_queue *queues; // all of them; under the planning lock
 
-static void init_waiting(struct mxi_queue *q) {
+static void init(struct mxi_queue *q) {
   pthread_mutex_init(&q->lock, NULL);
   pthread_cond_init(&q->moved, NULL);
+  q->first = NULL;
+  q->end = &q->first;
 }
 
 /* Only the forking thread goes on in the child: what other threads queued or ran there never ends. */
-static void lock_for_fork(void) { pthread_mutex_lock(&planning); }
 static void start_child(void) {
   for (struct mxi_queue *q = queues; q; q = q->next) {
-    init_waiting(q);
-    q->first = q->last = NULL;
+    init(q);
     q->has_thread = false;
     atomic_store(&q->serving, q->next_ticket);
   }
   mxi_task_forked();
-  mxi_planning_unlock();
 }
-static void start(void) { pthread_atfork(lock_for_fork, mxi_planning_unlock, start_child); }
-void mxi_planning_lock(void) {
-  pthread_once(&once, start);
-  pthread_mutex_lock(&planning);
-}
+__attribute__((constructor)) static void watch_forks(void) { pthread_atfork(NULL, NULL, start_child); }
 
 static struct mxi_queue *queue_of(mx_stream s) {
   if (s->queue) return s->queue;
   struct mxi_queue *q = mxi_calloc(1, sizeof *q);
   if (!q) return NULL;
-  init_waiting(q);
+  init(q);
   q->next = queues;
   queues = q;
   return s->queue = q;
@@ -93,13 +87,24 @@ void mxi_tickets_done(const struct mxi_tickets *t) {
   }
 }
 
+/* Takes the job whose turn it is off the list; NULL when it isn't there. Jobs may come in another order than
+   their tickets were taken in, and to wait for one that comes later would be to wait for ever. */
+static struct job *take_job(struct mxi_queue *q) {
+  struct job **at = &q->first;
+  while (*at && (*at)->ticket != q->serving) at = &(*at)->next;
+  struct job *j = *at;
+  if (!j) return NULL;
+  *at = j->next;
+  if (q->end == &j->next) q->end = at;
+  return j;
+}
+
 static void *serve(void *queue) {
   struct mxi_queue *q = queue;
   for (;;) {
+    struct job *j;
     pthread_mutex_lock(&q->lock);
-    while (!q->first) pthread_cond_wait(&q->moved, &q->lock);
-    struct job *j = q->first;
-    q->first = j->next;
+    while (!(j = take_job(q))) pthread_cond_wait(&q->moved, &q->lock);
     pthread_mutex_unlock(&q->lock);
     j->run(j->context);
     mxi_free(j);
@@ -121,19 +126,16 @@ static int start_thread(struct mxi_queue *q) {
   return 0;
 }
 
-int mxi_queue_post(mx_stream s, void (*run)(void *context), void *context) {
-  struct mxi_queue *q = s->queue;
+int mxi_queue_post(const struct mxi_tickets *t, void (*run)(void *context), void *context) {
+  struct mxi_queue *q = t->streams[0]->queue;
   struct job *j = mxi_malloc(sizeof *j);
   if (!j) return -1;
-  *j = (struct job){run, context, NULL};
+  *j = (struct job){t->tickets[0], run, context, NULL};
   pthread_mutex_lock(&q->lock);
   int result = q->has_thread ? 0 : start_thread(q);
   if (result == 0) {
-    if (q->first)
-      q->last->next = j;
-    else
-      q->first = j;
-    q->last = j;
+    *q->end = j;
+    q->end = &j->next;
     pthread_cond_broadcast(&q->moved);
   }
   pthread_mutex_unlock(&q->lock);

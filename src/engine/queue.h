@@ -1,13 +1,10 @@
-/* Who runs when. Each stream serves its plans first in, first out, by tickets; all planning is under one
-   lock, in which a plan also takes its tickets. So every plan waits only for plans that were planned before
-   it, and none waits in a circle. A forked child starts with empty queues. */
+/* Who runs when. Each stream serves its plans first in, first out, by tickets; all planning is under
+   MXI_LOCK_PLANNING, in which a plan also takes its tickets. So every plan waits only for plans that were
+   planned before it, and none waits in a circle. A forked child starts with empty queues. */
 #ifndef MXI_ENGINE_QUEUE_H
 #define MXI_ENGINE_QUEUE_H
 #include "core/stream.h"
 #include <stdint.h>
-
-void mxi_planning_lock(void);
-void mxi_planning_unlock(void);
 
 enum { MXI_PLAN_STREAMS = 8 };
 struct mxi_tickets {
@@ -22,6 +19,7 @@ void mxi_tickets_wait(const struct mxi_tickets *t);
 /* Lets the next plans of these streams run. */
 void mxi_tickets_done(const struct mxi_tickets *t);
 
-/* Runs job(context) on the stream's own thread, started when first needed. -1 when no thread can be had. */
-int mxi_queue_post(mx_stream s, void (*job)(void *context), void *context);
+/* Runs job(context) on the own thread of the first ticket's stream, when its turn has come. The thread is
+   started when first needed; -1 when none can be had. */
+int mxi_queue_post(const struct mxi_tickets *t, void (*job)(void *context), void *context);
 #endif

@@ -2,6 +2,7 @@
 #include "engine/run.h"
 #include "engine/queue.h"
 #include "base/error.h"
+#include "base/lock.h"
 #include "core/stream.h"
 #include "core/thread.h"
 
@@ -99,9 +100,9 @@ static int run_plan(struct mxi_plan *p, const struct mxi_tickets *tickets) {
     b->leave(&saved);
   }
   if (result < 0) {
-    mxi_planning_lock();
+    mxi_lock(MXI_LOCK_PLANNING);
     mxi_plan_unclaim(p, (int32_t)done);
-    mxi_planning_unlock();
+    mxi_unlock(MXI_LOCK_PLANNING);
   }
   mxi_tickets_done(tickets);
   mxi_task_finish(p->task, result);
@@ -118,7 +119,7 @@ static int plan(int n, const mx_array *roots, struct evaluation *e) {
     mxi_plan_free(p);
     return -1;
   }
-  mxi_planning_lock();
+  mxi_lock(MXI_LOCK_PLANNING);
   int result = mxi_plan_walk(p, n, roots);
   if (result == 0) result = mxi_plan_fuse(p);
   for (size_t i = 0; i < p->steps.n && result == 0; i++)
@@ -128,7 +129,7 @@ static int plan(int n, const mx_array *roots, struct evaluation *e) {
     mxi_plan_hold(p);
   else
     mxi_plan_unclaim(p, 0);
-  mxi_planning_unlock();
+  mxi_unlock(MXI_LOCK_PLANNING);
   if (result == 0 && (p->steps.n || p->waits.n)) return 1;
   if (e->tickets.n) { // taken before the failure: pass them on in turn
     mxi_tickets_wait(&e->tickets);
@@ -184,7 +185,7 @@ int mx_async_eval(int n, const mx_array *roots) {
     mxi_plan_free(e->plan);
     result = 0;
   }
-  if (result > 0 && mxi_queue_post(e->tickets.streams[0], run_posted, e) == 0) return 0;
+  if (result > 0 && mxi_queue_post(&e->tickets, run_posted, e) == 0) return 0;
   if (result > 0) result = run_plan(e->plan, &e->tickets); // no thread to be had: run it here
   mxi_free(e);
   return result;
@@ -193,9 +194,9 @@ int mx_async_eval(int n, const mx_array *roots) {
 int mx_synchronize(mx_stream s) {
   if (!s && !(s = mx_default_stream(mx_default_device()))) return -1;
   struct mxi_tickets t = {0};
-  mxi_planning_lock();
+  mxi_lock(MXI_LOCK_PLANNING);
   int result = mxi_tickets_take(&t, s);
-  mxi_planning_unlock();
+  mxi_unlock(MXI_LOCK_PLANNING);
   if (result < 0) return -1;
   mxi_tickets_wait(&t);
   mxi_tickets_done(&t);

@@ -151,29 +151,47 @@ mx_array mx_repeat(mx_array a, int64_t repeats, int axis) {
   if (axis < 0) return MX_BAD;
   if (repeats < 0)
     return mxi_bad(MX_INVALID_ARGUMENT, "[repeat] expected repeats >= 0, got %lld", (long long)repeats);
-  return repeats == 1 ? mxi_itself(a) : MXI_COMPOSED(repeated(a, repeats, axis));
+  return repeats == 1 ? mxi_itself(a) : MXI_NAMED("repeat", repeated(a, repeats, axis));
+}
+
+/* The axes of a, of shape `size`, one after the other: for results of so many dimensions that an array with
+   one more for each axis that repeats can't be. */
+static mx_array tiled_in_turn(mx_array a, int ndim, int64_t *size, const int64_t *times) {
+  int64_t before = 1, rest = a->size;
+  for (int i = 0; i < ndim; i++) {
+    if (times[i] != 1)
+      a = mx_broadcast_to(mx_reshape(a, MX_SHAPE(before, 1, rest)), MX_SHAPE(before, times[i], rest));
+    rest = size[i] ? rest / size[i] : 0;
+    size[i] *= times[i];
+    before *= size[i];
+  }
+  return mx_reshape(a, (mx_ints){size, ndim});
 }
 
 /* a with a new axis of size 1 before each axis that repeats, broadcast along those, and merged again. */
 static mx_array tiled(mx_array a, mx_ints reps, int ndim) {
-  int64_t with_ones[2 * MX_MAX_NDIM], wide[2 * MX_MAX_NDIM], shape[MX_MAX_NDIM];
+  int64_t with_ones[2 * MX_MAX_NDIM], wide[2 * MX_MAX_NDIM], size[MX_MAX_NDIM], times[MX_MAX_NDIM],
+      shape[MX_MAX_NDIM];
   int n = 0;
   for (int i = 0; i < ndim; i++) {
     int ia = i - (ndim - a->ndim), ir = i - (ndim - reps.n);
-    int64_t size = ia < 0 ? 1 : a->dims[ia], times = ir < 0 ? 1 : reps.v[ir];
-    if (!mxi_mul(size, times, &shape[i]))
+    size[i] = ia < 0 ? 1 : a->dims[ia];
+    times[i] = ir < 0 ? 1 : reps.v[ir];
+    if (!mxi_mul(size[i], times[i], &shape[i]))
       return mxi_bad(MX_INVALID_ARGUMENT, "[tile] expected an axis below 2^63 elements, got more");
-    if (times != 1) with_ones[n] = 1, wide[n++] = times;
-    with_ones[n] = wide[n] = size;
+    if (times[i] != 1) with_ones[n] = 1, wide[n++] = times[i];
+    with_ones[n] = wide[n] = size[i];
     n++;
   }
+  if (mxi_check_shape("tile", (mx_ints){shape, ndim}, NULL) < 0) return MX_BAD;
+  if (n > MX_MAX_NDIM) return tiled_in_turn(a, ndim, size, times);
   return mx_reshape(mx_broadcast_to(mx_reshape(a, (mx_ints){with_ones, n}), (mx_ints){wide, n}),
                     (mx_ints){shape, ndim});
 }
 
 mx_array mx_tile(mx_array a, mx_ints reps) {
   if (!mxi_usable1("tile", a) || mxi_check_shape("tile", reps, NULL) < 0) return MX_BAD;
-  return MXI_COMPOSED(tiled(a, reps, a->ndim > reps.n ? a->ndim : reps.n));
+  return MXI_NAMED("tile", tiled(a, reps, a->ndim > reps.n ? a->ndim : reps.n));
 }
 
 static mx_array rolled(mx_array a, int64_t shift, int axis) {

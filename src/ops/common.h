@@ -57,8 +57,7 @@ static inline mx_ints mxi_copy_ints(int64_t *out, mx_ints from) {
 /* ---- Values ---- */
 /* A ready array that is one element, repeated: it can be recast or reshaped at once, without a node. */
 static inline bool mxi_is_constant(mx_array a) {
-  return !a->buffer && !a->node && !(a->flags & MXI_TRACER) && mxi_state(a) == MXI_READY &&
-         a->data == &a->inline_value;
+  return !a->buffer && !a->node && !a->tracer && mxi_state(a) == MXI_READY && a->data == &a->inline_value;
 }
 /* `value` in every element. */
 mx_array mxi_constant(double value, mx_dtype t, mx_ints shape);
@@ -77,5 +76,12 @@ mx_array mxi_axes_last(mx_array a, int n, const int64_t *axes, int64_t *order);
     mx_array result_ = mx_pass(expression); \
     mx_scope_close(&scope_);                \
     result_;                                \
+  })
+/* The same of usable arrays; its error names op, and not the op inside that found it. */
+#define MXI_NAMED(op, expression)               \
+  __extension__({                               \
+    mx_array named_ = MXI_COMPOSED(expression); \
+    if (named_ == MX_BAD) mx_error_name(op);    \
+    named_;                                     \
   })
 #endif

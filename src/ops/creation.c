@@ -67,7 +67,7 @@ mx_array mx_linspace(double start, double stop, int64_t num, bool endpoint, mx_d
     return mxi_bad(MX_INVALID_ARGUMENT, "[linspace] expected a number of samples >= 0, got %lld",
                    (long long)num);
   if (num <= 1) return filled("linspace", MX_SHAPE(num), start, t);
-  return MXI_COMPOSED(linear_steps(start, stop, num, endpoint ? num - 1 : num, t));
+  return MXI_NAMED("linspace", linear_steps(start, stop, num, endpoint ? num - 1 : num, t));
 }
 
 /* The coordinates 0 .. n-1 as a column (n, 1), or as a row (m). */

@@ -228,6 +228,7 @@ mx_array mx_isclose(mx_array a, mx_array b, double rtol, double atol, bool equal
 }
 
 mx_array mx_allclose(mx_array a, mx_array b, double rtol, double atol, bool equal_nan) {
+  if (!broadcastable("allclose", a, b)) return MX_BAD;
   return MXI_COMPOSED(mx_all(mx_isclose(a, b, rtol, atol, equal_nan), MX_ALL_AXES, false));
 }
 

@@ -296,7 +296,7 @@ mx_array mx_put_along_axis(mx_array a, mx_array indices, mx_array values, int ax
   if (matched->size != a->size)
     return mxi_bad(MX_INVALID_ARGUMENT, "[%s] expected indices that broadcast to shape %s, got shape %s", op,
                    MXI_SHAPE_TEXT(a), MXI_SHAPE_TEXT(indices));
-  values = mx_broadcast_to(mx_astype(values, mxi_dtype(a)), mxi_shape_of(indices));
+  values = MXI_NAMED(op, mx_broadcast_to(mx_astype(values, mxi_dtype(a)), mxi_shape_of(indices)));
   if (values == MX_BAD) return MX_BAD;
   return indices->size ? scatter_axis(a, indices, values, axis, (int64_t)mode) : mxi_itself(a);
 }

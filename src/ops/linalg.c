@@ -220,7 +220,7 @@ static mx_array inverse_triangle(const char *op, mx_array a, bool upper) {
 }
 mx_array mx_linalg_tri_inv(mx_array a, bool upper) {
   if (check_matrices("tri_inv", a, SQUARE) < 0) return MX_BAD;
-  return MXI_COMPOSED(inverse_triangle("tri_inv", a, upper));
+  return MXI_NAMED("tri_inv", inverse_triangle("tri_inv", a, upper));
 }
 
 mx_array mx_linalg_pinv(mx_array a) {

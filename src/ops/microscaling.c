@@ -272,11 +272,11 @@ static mx_array rounded_gather(mx_array x, mx_array w, mx_array scales, mx_array
 mx_array mx_qqmm(mx_array x, mx_array w, mx_array scales, mx_float_format format, mx_array global_scale_x,
                  mx_array global_scale_w) {
   if (!mxi_usable2("qqmm", x, w) || scales == MX_BAD || !check_factor("qqmm", x)) return MX_BAD;
-  return MXI_COMPOSED(rounded_product(x, w, scales, format, global_scale_x, global_scale_w));
+  return MXI_NAMED("qqmm", rounded_product(x, w, scales, format, global_scale_x, global_scale_w));
 }
 mx_array mx_gather_qqmm(mx_array x, mx_array w, mx_array scales, mx_array x_indices, mx_array indices,
                         mx_float_format format, mx_array global_scale_x, mx_array global_scale_w) {
   if (!mxi_usable2("gather_qqmm", x, w) || scales == MX_BAD || !check_factor("gather_qqmm", x)) return MX_BAD;
-  return MXI_COMPOSED(
-      rounded_gather(x, w, scales, x_indices, indices, format, global_scale_x, global_scale_w));
+  return MXI_NAMED("gather_qqmm",
+                   rounded_gather(x, w, scales, x_indices, indices, format, global_scale_x, global_scale_w));
 }

@@ -99,7 +99,7 @@ mx_array mx_gather_qmm(mx_array x, mx_array packed, mx_array scales, mx_array bi
   if (!mxi_usable("gather_qmm", 4, (mx_array[]){x, packed, scales, biases}) || x_indices == MX_BAD ||
       indices == MX_BAD)
     return MX_BAD;
-  return MXI_COMPOSED(gathered_qmm(x, packed, scales, biases, x_indices, indices, transpose, q));
+  return MXI_NAMED("gather_qmm", gathered_qmm(x, packed, scales, biases, x_indices, indices, transpose, q));
 }
 
 static mx_array gathered_float_qmm(mx_array x, mx_array packed, mx_array scales, mx_array x_indices,
@@ -120,7 +120,8 @@ mx_array mx_gather_qmm_float(mx_array x, mx_array packed, mx_array scales, mx_ar
   if (!mxi_usable("gather_qmm", 3, (mx_array[]){x, packed, scales}) || x_indices == MX_BAD ||
       indices == MX_BAD)
     return MX_BAD;
-  return MXI_COMPOSED(gathered_float_qmm(x, packed, scales, x_indices, indices, transpose, format));
+  return MXI_NAMED("gather_qmm",
+                   gathered_float_qmm(x, packed, scales, x_indices, indices, transpose, format));
 }
 
 /* ---- Segments ---- */
@@ -206,5 +207,5 @@ mx_array mx_block_masked_mm(mx_array a, mx_array b, int block_size, mx_array mas
                      "%s",
                      op, mx_dtype_name(mxi_dtype(masks[i])), MXI_SHAPE_TEXT(masks[i]));
   }
-  return MXI_COMPOSED(masked_product(a, b, block_size, mask_out, mask_a, mask_b));
+  return MXI_NAMED("block_masked_mm", masked_product(a, b, block_size, mask_out, mask_a, mask_b));
 }

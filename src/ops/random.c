@@ -127,7 +127,8 @@ static bool none_bad(mx_array a, mx_array b, mx_array c) { return a != MX_BAD &&
 
 mx_array mx_random_uniform(mx_array low, mx_array high, mx_ints shape, mx_dtype t, mx_array key) {
   if (!none_bad(low, high, key) || check_float("uniform", t) < 0) return MX_BAD;
-  return MXI_COMPOSED(uniform(low ? low : mx_scalar(0, t), high ? high : mx_scalar(1, t), shape, t, key));
+  return MXI_NAMED("uniform",
+                   uniform(low ? low : mx_scalar(0, t), high ? high : mx_scalar(1, t), shape, t, key));
 }
 
 /* (-1, 1) in float32: the source of the distributions that are symmetric about 0. */
@@ -167,8 +168,8 @@ mx_array mx_random_normal(mx_ints shape, mx_dtype t, mx_array loc, mx_array scal
     return mxi_bad(MX_INVALID_ARGUMENT, "[normal] expected a floating point dtype or complex64, got %s",
                    (unsigned)t < MX_DTYPE_COUNT ? mx_dtype_name(t) : "no dtype");
   if (mxi_check_shape("normal", shape, NULL) < 0) return MX_BAD;
-  if (t == MX_COMPLEX64) return MXI_COMPOSED(complex_normal(shape, loc, scale, key));
-  return MXI_COMPOSED(normal(shape, t, loc, scale, key));
+  if (t == MX_COMPLEX64) return MXI_NAMED("normal", complex_normal(shape, loc, scale, key));
+  return MXI_NAMED("normal", normal(shape, t, loc, scale, key));
 }
 
 /* A normal variable kept within bounds: erfinv of a uniform one between erf(lower / sqrt 2) and erf(upper /
@@ -190,12 +191,14 @@ mx_array mx_random_truncated_normal(mx_array lower, mx_array upper, mx_ints shap
     shape.n = mxi_broadcast_shape("truncated_normal", mxi_shape_of(lower), mxi_shape_of(upper), common);
     shape.v = common;
   }
-  return shape.n < 0 ? MX_BAD : MXI_COMPOSED(truncated_normal(lower, upper, shape, t, key));
+  return shape.n < 0 ? MX_BAD : MXI_NAMED("truncated_normal", truncated_normal(lower, upper, shape, t, key));
 }
 
 /* ---- Gumbel and Laplace ---- */
 mx_array mx_random_gumbel(mx_ints shape, mx_dtype t, mx_array key) {
-  return MXI_COMPOSED(mx_negative(mx_log(mx_negative(mx_log(mx_random_uniform(NULL, NULL, shape, t, key))))));
+  if (key == MX_BAD) return MX_BAD;
+  return MXI_NAMED("gumbel",
+                   mx_negative(mx_log(mx_negative(mx_log(mx_random_uniform(NULL, NULL, shape, t, key))))));
 }
 
 /* ---- Multivariate normal ---- mean + z U sqrt(S) V^T, with the covariance U S V^T ---- */
@@ -255,7 +258,7 @@ mx_array mx_random_laplace(mx_ints shape, mx_dtype t, mx_array loc, mx_array sca
   if ((unsigned)t >= MX_DTYPE_COUNT || !mxi_is_float(t))
     return mxi_bad(MX_INVALID_ARGUMENT, "[laplace] expected a real floating point dtype, got %s",
                    (unsigned)t < MX_DTYPE_COUNT ? mx_dtype_name(t) : "no dtype");
-  return MXI_COMPOSED(laplace(shape, t, loc, scale, key));
+  return MXI_NAMED("laplace", laplace(shape, t, loc, scale, key));
 }
 
 /* ---- Discrete ---- */
@@ -272,7 +275,7 @@ mx_array mx_random_randint(mx_array low, mx_array high, mx_ints shape, mx_dtype 
   if ((unsigned)t >= MX_DTYPE_COUNT || mxi_is_inexact(t))
     return mxi_bad(MX_INVALID_ARGUMENT, "[randint] expected an integer dtype or bool, got %s",
                    (unsigned)t < MX_DTYPE_COUNT ? mx_dtype_name(t) : "no dtype");
-  return MXI_COMPOSED(randint(low, high, shape, t, key));
+  return MXI_NAMED("randint", randint(low, high, shape, t, key));
 }
 
 static mx_array bernoulli(mx_array p, mx_ints shape, mx_array key) {
@@ -292,7 +295,7 @@ mx_array mx_random_bernoulli(mx_array p, mx_ints shape, mx_array key) {
     return mxi_bad(MX_INVALID_ARGUMENT,
                    "[bernoulli] expected a probability that broadcasts to shape %s, got %s",
                    mxi_shape_text(shape).s, MXI_SHAPE_TEXT(p));
-  return MXI_COMPOSED(bernoulli(p, shape, key));
+  return MXI_NAMED("bernoulli", bernoulli(p, shape, key));
 }
 
 /* argmax(logits + Gumbel noise) has the distribution softmax(logits). */
@@ -373,11 +376,12 @@ mx_array mx_random_categorical_n(mx_array logits, int axis, int num_samples, mx_
 
 /* The order that sorts random bits. */
 mx_array mx_random_permutation_n(int64_t n, mx_array key) {
-  return MXI_COMPOSED(mx_argsort(mx_random_bits(MX_SHAPE(n), 4, key), 0));
+  if (key == MX_BAD) return MX_BAD;
+  return MXI_NAMED("permutation", mx_argsort(mx_random_bits(MX_SHAPE(n), 4, key), 0));
 }
 mx_array mx_random_permutation(mx_array x, int axis, mx_array key) {
   if (!mxi_usable1("permutation", x) || key == MX_BAD) return MX_BAD;
   axis = mxi_axis("permutation", axis, x->ndim);
   if (axis < 0) return MX_BAD;
-  return MXI_COMPOSED(mx_take(x, mx_random_permutation_n(x->dims[axis], key), axis));
+  return MXI_NAMED("permutation", mx_take(x, mx_random_permutation_n(x->dims[axis], key), axis));
 }

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/map.h"
 #include "base/vec.h"
+#include "core/tracer.h"
 #include "core/task.h"
 #include "mlx/ops.h"
 #include "transforms/walk.h"
@@ -55,7 +56,7 @@ static mx_array tangent_of(struct tape *t, mx_array a) {
 }
 
 static bool enters(void *tape, mx_array a) {
-  return (a->flags & MXI_TRACER) && a->node && a->node->prim->id != MXI_STOP_GRADIENT && !find(tape, a);
+  return a->tracer && a->node && a->node->prim->id != MXI_STOP_GRADIENT && !find(tape, a);
 }
 static int leave(void *tape, mx_array a) {
   bool active = false;
@@ -218,7 +219,7 @@ static int push_by_vjp(const mx_node *n, const mx_array *outputs, const mx_array
     if (!mx_ok(u[j]))
       result = -1;
     else
-      u[j]->flags |= MXI_TRACER;
+      u[j]->tracer = mxi_tracer_number();
     stops[nin + j] = outputs[j];
   }
   for (size_t i = 0; i < nin; i++) {

@@ -13,7 +13,6 @@
 #include "transforms/merge.h"
 #include "transforms/trace.h"
 #include "transforms/walk.h"
-#include <pthread.h>
 #include <string.h>
 
 /* One trace: what it is for, and the plan. */
@@ -28,8 +27,7 @@ struct mxi_compiled {
   mx_function f;
   void *context;
   void (*release)(void *context);
-  pthread_mutex_t lock;
-  struct trace_entry *entries;
+  _Atomic(struct trace_entry *) entries; // grows in front
 };
 
 static atomic_bool disabled;
@@ -40,19 +38,16 @@ mx_compiled mx_compile(mx_function f, void *context, bool shapeless, void (*rele
   mx_compiled c = mxi_malloc(sizeof *c);
   if (!c) return NULL;
   *c = (struct mxi_compiled){.f = f, .context = context, .release = release};
-  pthread_mutex_init(&c->lock, NULL);
   return c;
 }
 
 void mx_compiled_free(mx_compiled c) {
   if (!c) return;
-  while (c->entries) {
-    struct trace_entry *e = c->entries;
-    c->entries = e->next;
+  for (struct trace_entry *e = c->entries, *next; e; e = next) {
+    next = e->next;
     mxi_kept_unref(e->kept);
     mxi_free(e);
   }
-  pthread_mutex_destroy(&c->lock);
   if (c->release) c->release(c->context);
   mxi_free(c);
 }
@@ -69,13 +64,11 @@ static bool fits(const struct trace_entry *e, uint64_t key, mx_stream stream, in
 }
 
 static struct mxi_kept *find(mx_compiled c, uint64_t key, mx_stream stream, int n, const mx_array *in) {
-  struct mxi_kept *kept = NULL;
-  pthread_mutex_lock(&c->lock);
-  for (struct trace_entry *e = c->entries; e && !kept; e = e->next)
-    if (fits(e, key, stream, n, in)) kept = e->kept;
-  if (kept) atomic_fetch_add(&kept->object.refs, 1);
-  pthread_mutex_unlock(&c->lock);
-  return kept;
+  const struct trace_entry *e = atomic_load(&c->entries);
+  while (e && !fits(e, key, stream, n, in)) e = e->next;
+  if (!e) return NULL;
+  atomic_fetch_add(&e->kept->object.refs, 1);
+  return e->kept;
 }
 
 /* ---- Constants: what a trace computes without its inputs is evaluated once. ---- */
@@ -150,10 +143,8 @@ static struct mxi_kept *find_or_trace(mx_compiled c, uint64_t key, mx_stream str
   }
   *e = (struct trace_entry){key, stream, kept, NULL};
   atomic_fetch_add(&kept->object.refs, 1);
-  pthread_mutex_lock(&c->lock);
-  e->next = c->entries;
-  c->entries = e;
-  pthread_mutex_unlock(&c->lock);
+  e->next = atomic_load(&c->entries);
+  while (!atomic_compare_exchange_weak(&c->entries, &e->next, e)) {}
   return kept;
 }
 

@@ -1,6 +1,6 @@
 /* Common subexpressions: the traced graph is applied anew, and a node that equals an earlier one (the same
    primitive, parameters, stream, inputs and outputs) becomes that one. Random numbers are functions of their
-   key, so those of one key may be one; primitives with effects stay apart. */
+   key, so those of one key may be one. */
 #include "base/alloc.h"
 #include "ops/common.h"
 #include "transforms/merge.h"
@@ -75,7 +75,7 @@ static int add_entry(struct merger *m, const void *hash, int n, const mx_array *
 static int merge_node(struct mxi_rewrite *r, const mx_node *n, struct mxi_batch *b) {
   struct merger *m = (struct merger *)r;
   const void *hash = hash_node(n, b);
-  int32_t at = n->prim->flags & MXI_P_EFFECT ? -1 : mxi_map_get(&m->latest, hash);
+  int32_t at = mxi_map_get(&m->latest, hash);
   while (at >= 0 && !same_node(m, n, b, &m->entries.v[at])) at = m->entries.v[at].earlier;
   if (at >= 0) {
     memcpy(b->out, m->outputs.v + m->entries.v[at].outputs, (size_t)n->noutputs * sizeof *b->out);

@@ -3,9 +3,10 @@
 #include "core/node.h"
 
 void mxi_trace_close(int n, mx_array *results) {
+  mxi_tracer_count(-1);
   if (--mxi_thread.open_transforms) return;
   for (int i = 0; i < n; i++)
-    if (results[i] && results[i] != MX_BAD) results[i]->flags &= (uint16_t)~MXI_TRACER;
+    if (results[i] && results[i] != MX_BAD) results[i]->tracer = 0;
 }
 
 mx_array mxi_placeholder(mx_dtype t, mx_ints shape) {
@@ -21,7 +22,7 @@ int mxi_tracers(int n, const mx_array *in, mx_array *tracers) {
     if (!in[i]) return mxi_fail(MX_TYPE_ERROR, "[transform] expected %d input arrays, got NULL", n);
     tracers[i] = mxi_apply(MXI_IDENTITY, NULL, 1, &in[i], (mx_dtype)in[i]->dtype, mxi_shape_of(in[i]));
     if (!mx_ok(tracers[i])) return -1;
-    tracers[i]->flags |= MXI_TRACER;
+    tracers[i]->tracer = mxi_tracer_number();
   }
   return 0;
 }

@@ -3,10 +3,14 @@
 #define MXI_TRANSFORMS_TRACE_H
 #include "core/array.h"
 #include "core/thread.h"
+#include "core/tracer.h"
 #include "mlx/transforms.h"
 
 /* While a trace is open, tracers keep their nodes when they are evaluated. */
-static inline void mxi_trace_open(void) { mxi_thread.open_transforms++; }
+static inline void mxi_trace_open(void) {
+  mxi_tracer_count(1);
+  mxi_thread.open_transforms++;
+}
 /* Closes it; results of the outermost trace are ordinary arrays again. */
 void mxi_trace_close(int n, mx_array *results);
 

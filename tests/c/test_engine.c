@@ -8,7 +8,10 @@
 #include <cmocka.h>
 #include <math.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include "base/alloc.h"
 #include "core/array.h"
 #include "core/node.h"
@@ -322,6 +325,56 @@ static void one_lazy_array_serves_many_threads(void **state) {
   mx_release(x);
 }
 
+/* ---- Forks ---- */
+/* Takes every lock of the library, many times over. */
+static int evaluate_all_sorts(int n) {
+  int status = 0;
+  MX_SCOPE {
+    mx_array x = mx_arange(0, 8 + n % 8, 1, MX_FLOAT32), parts[2];
+    if (mx_divmod(x, mx_float(3), &parts[0], &parts[1]) < 0) status = -1;
+    mx_array sum = mx_add(parts[0], mx_real(mx_fft_fft(parts[1], 0, 0, MX_FFT_BACKWARD)));
+    if (status == 0) status = mx_eval(sum);
+    mx_reset_peak_memory();
+  }
+  return status;
+}
+static void *build_until(void *stop) {
+  while (!atomic_load((atomic_bool *)stop))
+    MX_SCOPE {
+      mx_array parts[2];
+      mx_divmod(mx_int(7), mx_int(2), &parts[0], &parts[1]);
+    }
+  return stop;
+}
+static void *evaluate_until(void *stop) {
+  for (int n = 0; !atomic_load((atomic_bool *)stop); n++)
+    if (evaluate_all_sorts(n) < 0) return NULL;
+  return stop;
+}
+
+static void a_child_forked_at_any_moment_evaluates(void **state) {
+  atomic_bool stop = false;
+  pthread_t threads[4];
+  int status = 0;
+  for (int i = 0; i < 4; i++)
+    assert_int_equal(pthread_create(&threads[i], NULL, i % 2 ? build_until : evaluate_until, &stop), 0);
+  for (int i = 0; i < 400 && status == 0; i++) {
+    pid_t child = fork();
+    if (child == 0) {
+      alarm(20);
+      _exit(evaluate_all_sorts(i) < 0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+  }
+  atomic_store(&stop, true);
+  for (int i = 0; i < 4; i++) {
+    void *fine;
+    pthread_join(threads[i], &fine);
+    assert_non_null(fine);
+  }
+  assert_int_equal(status, 0);
+}
+
 static void async_eval_runs_on_the_stream_and_reads_wait_for_it(void **state) {
   MX_SCOPE {
     mx_stream other = mx_stream_new(MX_CPU);
@@ -521,6 +574,7 @@ int main(void) {
       cmocka_unit_test(evaluating_inside_a_compiled_function_is_an_error),
       cmocka_unit_test(a_gradient_is_asked_for_at_most_once_an_input),
       cmocka_unit_test(one_lazy_array_serves_many_threads),
+      cmocka_unit_test(a_child_forked_at_any_moment_evaluates),
       cmocka_unit_test(async_eval_runs_on_the_stream_and_reads_wait_for_it),
       cmocka_unit_test(async_eval_does_not_wait_for_what_is_under_way),
       cmocka_unit_test(every_failed_allocation_is_an_error_and_leaks_nothing),

@@ -73,6 +73,53 @@ static void bad_goes_through_and_leaves_the_error(void **state) {
   assert_error(mx_add(a, NULL), MX_TYPE_ERROR, "add", "NULL");
 }
 
+/* The inner op's message, under the name of what was called. */
+static void a_composition_names_itself_in_errors(void **state) {
+  mx_array x = f32(MX_SHAPE(2, 3)), v = f32(MX_SHAPE(2)), one = mx_float(1), key = mx_random_key(0);
+  assert_error(mx_allclose(x, v, 0, 0, false), MX_INVALID_ARGUMENT, "allclose", "(2,3) and (2)");
+  assert_error(mx_repeat(x, INT64_C(1) << 62, 0), MX_INVALID_ARGUMENT, "repeat", "2^63");
+  assert_error(mx_tile(x, MX_SHAPE(INT64_C(1) << 61, 2)), MX_INVALID_ARGUMENT, "tile", "2^63");
+  assert_error(mx_linspace(0, 1, INT64_C(1) << 62, true, MX_FLOAT32), MX_INVALID_ARGUMENT, "linspace",
+               "finite");
+  assert_error(mx_put_along_axis(x, of(MX_INT32, MX_SHAPE(1, 3)), v, 0, MX_UPDATE_SET), MX_INVALID_ARGUMENT,
+               "put_along_axis", "(2)");
+  assert_error(mx_linalg_tri_inv(of(MX_INT32, MX_SHAPE(2, 3)), true), MX_INVALID_ARGUMENT, "tri_inv",
+               "(2,3)");
+  assert_error(mx_random_uniform(one, v, MX_SHAPE(3), MX_FLOAT32, key), MX_INVALID_ARGUMENT, "uniform",
+               "(2)");
+  assert_error(mx_random_uniform(one, one, MX_SHAPE(3), MX_FLOAT32, x), MX_INVALID_ARGUMENT, "uniform",
+               "key");
+  assert_error(mx_random_normal(MX_SHAPE(3), MX_FLOAT32, v, NULL, key), MX_INVALID_ARGUMENT, "normal", "(2)");
+  assert_error(mx_random_truncated_normal(one, one, MX_SHAPE(-3), MX_FLOAT32, key), MX_INVALID_ARGUMENT,
+               "truncated_normal", "(-3)");
+  assert_error(mx_random_gumbel(MX_SHAPE(-3), MX_FLOAT32, key), MX_INVALID_ARGUMENT, "gumbel", "(-3)");
+  assert_error(mx_random_laplace(MX_SHAPE(3), MX_FLOAT32, v, NULL, key), MX_INVALID_ARGUMENT, "laplace",
+               "(2)");
+  assert_error(mx_random_randint(one, v, MX_SHAPE(3), MX_INT32, key), MX_INVALID_ARGUMENT, "randint", "(2)");
+  assert_error(mx_random_bernoulli(one, MX_SHAPE(3), x), MX_INVALID_ARGUMENT, "bernoulli", "key");
+  assert_error(mx_random_permutation(x, 0, x), MX_INVALID_ARGUMENT, "permutation", "key");
+}
+
+static void a_name_is_given_to_errors_of_arguments_alone(void **state) {
+  mx_error_set(MX_INVALID_ARGUMENT, "[inner] expected %d", 1);
+  mx_error_name("outer");
+  assert_string_equal(mx_error(), "[outer] expected 1");
+  mx_error_set(MX_INVALID_ARGUMENT, "[outer_variant] expected 1");
+  mx_error_name("outer");
+  assert_string_equal(mx_error(), "[outer_variant] expected 1");
+  mx_error_set(MX_OUT_OF_MEMORY, "[malloc] expected 1");
+  mx_error_name("outer");
+  assert_string_equal(mx_error(), "[malloc] expected 1");
+  mx_error_clear();
+  mx_error_name("outer");
+  assert_string_equal(mx_error(), "");
+  assert_int_equal(mx_eval(mx_take(f32(MX_SHAPE(2)), of(MX_INT32, MX_SHAPE(1)), 0)), 0);
+  assert_int_equal(
+      mx_eval(mx_take(f32(MX_SHAPE(2)), mx_array_from((int32_t[]){9}, MX_SHAPE(1), MX_INT32), 0)), -1);
+  mx_error_name("outer");
+  assert_memory_equal(mx_error(), "[gather]", 8);
+}
+
 /* ---- Shape ---- */
 static void views_that_change_nothing_are_the_input(void **state) {
   mx_array a = mx_exp(f32(MX_SHAPE(2, 3)));
@@ -325,6 +372,8 @@ int main(void) {
       test(binary_inputs_promote_and_broadcast),
       test(a_scalar_is_recast_at_once),
       test(bad_goes_through_and_leaves_the_error),
+      test(a_composition_names_itself_in_errors),
+      test(a_name_is_given_to_errors_of_arguments_alone),
       test(views_that_change_nothing_are_the_input),
       test(shapes_of_views),
       test(views_refuse_what_does_not_fit),

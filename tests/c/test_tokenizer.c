@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -126,7 +127,111 @@ static void a_file_without_a_vocabulary_is_refused(void **state) {
   assert_int_equal(mx_error_code(), MX_INVALID_ARGUMENT);
 }
 
+/* ---- A vocabulary of the test's own: the bytes a to d, then 60 merges of two earlier tokens each. ---- */
+enum { BYTES = 4, MERGES = 60 };
+static struct {
+  char text[BYTES + MERGES][32];
+  int left[BYTES + MERGES], right[BYTES + MERGES];
+  struct tokenizer *tokenizer;
+} made;
+
+static uint32_t random_below(uint32_t n) {
+  static uint32_t state = 1;
+  state = state * 1664525 + 1013904223;
+  return (uint32_t)((uint64_t)state * n >> 32);
+}
+
+static bool is_new(int i) {
+  for (int k = 0; k < i; k++)
+    if (!strcmp(made.text[k], made.text[i])) return false;
+  return true;
+}
+
+static void make_vocabulary(void) {
+  static char lines[MERGES][64];
+  const char *tokens[BYTES + MERGES], *merges[MERGES], *path = "test_tokenizer.gguf";
+  for (int i = 0; i < BYTES + MERGES; i++) {
+    do {
+      made.left[i] = (int)random_below((uint32_t)(i < BYTES ? 1 : i));
+      made.right[i] = (int)random_below((uint32_t)(i < BYTES ? 1 : i));
+      if (i < BYTES)
+        snprintf(made.text[i], sizeof *made.text, "%c", 'a' + i);
+      else
+        snprintf(made.text[i], sizeof *made.text, "%.8s%.8s", made.text[made.left[i]],
+                 made.text[made.right[i]]);
+    } while (i >= BYTES && (strlen(made.text[i]) > 8 || !is_new(i)));
+    tokens[i] = made.text[i];
+    if (i < BYTES) continue;
+    snprintf(lines[i - BYTES], sizeof *lines, "%s %s", made.text[made.left[i]], made.text[made.right[i]]);
+    merges[i - BYTES] = lines[i - BYTES];
+  }
+  mx_meta meta[] = {
+      {.key = "tokenizer.ggml.tokens",
+       .kind = MX_META_STRINGS,
+       .strings = tokens,
+       .nstrings = BYTES + MERGES},
+      {.key = "tokenizer.ggml.merges", .kind = MX_META_STRINGS, .strings = merges, .nstrings = MERGES}};
+  assert_int_equal(mx_save_gguf(path, 0, NULL, NULL, 2, meta), 0);
+  mx_file f = mx_load_gguf(path);
+  made.tokenizer = tokenizer_new(f);
+  mx_file_free(f);
+  remove(path);
+  assert_non_null(made.tokenizer);
+}
+
+/* By the definition: the earliest learned merge that a pair of neighbours has, the leftmost of equal ones. */
+static int merge_plainly(int32_t *v, int n) {
+  for (;;) {
+    int token = BYTES + MERGES, at = 0;
+    for (int i = 0; i + 1 < n; i++)
+      for (int k = BYTES; k < token; k++)
+        if (made.left[k] == v[i] && made.right[k] == v[i + 1]) token = k, at = i;
+    if (token == BYTES + MERGES) return n;
+    v[at] = token;
+    memmove(v + at + 1, v + at + 2, (size_t)(--n - at - 1) * sizeof *v);
+  }
+}
+
+static void the_earliest_merge_goes_first(void **state) {
+  for (int round = 0; round < 200; round++) {
+    char word[300];
+    int32_t expected[300];
+    int n = (int)random_below(300);
+    for (int i = 0; i < n; i++) word[i] = (char)('a' + (expected[i] = (int32_t)random_below(BYTES)));
+    struct tokens out = {0};
+    assert_int_equal(tokenizer_encode(made.tokenizer, word, (size_t)n, true, &out), 0);
+    n = merge_plainly(expected, n);
+    assert_int_equal(out.n, n);
+    for (int i = 0; i < n; i++) assert_int_equal(out.v[i], expected[i]);
+    tokens_free(&out);
+  }
+}
+
+/* In quadratic time this would take minutes or hours. Spaces are no token here, and leave nothing behind. */
+static void long_words_and_long_texts_are_encoded_in_time(void **state) {
+  enum { LENGTH = 2000000 };
+  char *text = malloc(LENGTH);
+  assert_non_null(text);
+  for (int words = 0; words < 2; words++) {
+    size_t at = 0;
+    for (int i = 0; i < LENGTH; i++) text[i] = words && i % 5 == 4 ? ' ' : (char)('a' + random_below(BYTES));
+    struct tokens out = {0};
+    assert_int_equal(tokenizer_encode(made.tokenizer, text, LENGTH, true, &out), 0);
+    assert_true(out.n > LENGTH / 8 && out.n < LENGTH);
+    for (int i = 0; i < out.n; i++) {
+      size_t n = strlen(made.text[out.v[i]]);
+      at += text[at] == ' ';
+      assert_memory_equal(text + at, made.text[out.v[i]], n);
+      at += n;
+    }
+    assert_int_equal(at, LENGTH - words);
+    tokens_free(&out);
+  }
+  free(text);
+}
+
 static int open_model(void **state) {
+  make_vocabulary();
   mx_file f = model_path ? mx_load_gguf(model_path) : NULL;
   if (f) tokenizer = tokenizer_new(f);
   mx_file_free(f);
@@ -134,6 +239,7 @@ static int open_model(void **state) {
 }
 static int close_model(void **state) {
   tokenizer_free(tokenizer);
+  tokenizer_free(made.tokenizer);
   return 0;
 }
 
@@ -143,6 +249,8 @@ int main(int argc, char **argv) {
       cmocka_unit_test(text_comes_back),
       cmocka_unit_test(special_tokens_in_plain_text_stay_text),
       cmocka_unit_test(invalid_utf8_is_encoded_as_bytes),
+      cmocka_unit_test(the_earliest_merge_goes_first),
+      cmocka_unit_test(long_words_and_long_texts_are_encoded_in_time),
       cmocka_unit_test(a_stream_holds_back_incomplete_characters),
       cmocka_unit_test(a_file_without_a_vocabulary_is_refused),
   };

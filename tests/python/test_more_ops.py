@@ -623,3 +623,13 @@ def test_logcumsumexp_of_complex_numbers_has_the_derivative_of_differences():
     (gradient,) = mx.vjp(f, [a], [w])[1]
     left, right = (mx.sum(mx.real(mx.conjugate(x) * y)).item() for x, y in ((w, tangent), (gradient, t)))
     assert left == pytest.approx(right, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "shape, reps",
+    [((), (2,) * 17), ((2, 3), (1, 2) * 11), ((1,) * 30 + (2,), (2,) * 3), ((0, 2), (3,) + (2,) * 17)],
+)
+def test_tiles_of_more_repeated_axes_than_half_the_limit_agree_with_numpy(shape, reps):
+    a = np.arange(np.prod(shape, dtype=int), dtype=np.int32).reshape(shape)
+    got, want = mx.tile(mx.array(a), reps), np.tile(a, reps)
+    assert got.shape == want.shape and np.array_equal(np.array(got.reshape(-1)), want.reshape(-1))

@@ -397,6 +397,24 @@ def test_activations_do_not_overflow():
     assert nn.mish(x).tolist() == [0, 1000] and nn.silu(x).tolist() == [0, 1000]
 
 
+@pytest.mark.parametrize("dtype, bits", [(mx.float16, 11), (mx.bfloat16, 8)])
+def test_log_softmax_and_cross_entropy_of_halves_round_once(dtype, bits):
+    x = (mx.random.normal((64, 40), key=mx.random.key(1)) * 4).astype(dtype)
+    wide = np.array(x.astype(mx.float32)).astype(np.float64)
+    exact = wide - np.log(np.exp(wide).sum(-1, keepdims=True))
+    classes = np.arange(64) % 40
+    rows = [
+        (nn.log_softmax(x), exact),
+        (nn.log_softmax(x.T, axis=0), exact.T),
+        (mx.fast.cross_entropy(x, mx.array(classes)), -exact[range(64), classes]),
+        (nn.losses.cross_entropy(x, mx.array(classes)), -exact[range(64), classes]),
+    ]
+    for got, expected in rows:
+        half_ulp = 2.0 ** (np.floor(np.log2(np.abs(expected))) - bits)
+        error = np.abs(np.array(got.astype(mx.float32)) - expected)
+        assert got.dtype == dtype and (error <= half_ulp + 4e-6).all(), (error / half_ulp).max()
+
+
 def test_glu_of_an_odd_axis_is_a_value_error():
     with pytest.raises(ValueError, match="split"):
         nn.glu(mx.ones(3))

@@ -49,6 +49,32 @@ def test_a_function_may_capture_what_another_thread_evaluates(transform):
     run(SHARED.format(transform=transform))
 
 
+ASYNCHRONOUS = """
+import sys, threading, time
+import mlx.core as mx
+
+sys.setswitchinterval(1e-6)
+x = mx.arange(100, dtype=mx.float32)
+end = time.monotonic() + 3
+
+def evaluate():
+    while time.monotonic() < end:
+        mx.async_eval(x * 2)
+        assert (x + 1).sum().item() == 5050
+
+threads = [threading.Thread(target=evaluate) for _ in range(6)]
+for t in threads:
+    t.start()
+for t in threads:
+    t.join()
+mx.synchronize()
+"""
+
+
+def test_threads_that_evaluate_asynchronously_on_one_stream_all_end():
+    run(ASYNCHRONOUS)
+
+
 FORKED = """
 import os, signal
 import mlx.core as mx
@@ -82,6 +108,104 @@ for _ in range(60):
 mx.async_eval(slow)"""
     work = "mx.eval(start + 1); mx.eval(slow)"
     assert run(FORKED.format(before=before, work=work)) == "3\n"
+
+
+BUSY = """
+import os, signal, sys, tempfile, threading
+import mlx.core as mx
+
+sys.setswitchinterval(1e-5)
+x = mx.arange(64, dtype=mx.float32)
+mx.eval(x)
+doubled = mx.compile(lambda a: mx.sin(a) * 2)
+stop = False
+
+def evaluate():
+    for n in range(1 << 40):
+        if stop:
+            return
+        whole, rest = mx.divmod(x, 7)
+        mx.eval(whole + rest, doubled(x[: 8 + n % 32]), mx.fft.fft(x[: 8 + n % 32]).real, mx.zeros((n % 64, 100)))
+
+def check():
+    assert mx.array_equal(mx.fft.irfft(mx.fft.rfft(x)).round(), x)
+    whole, rest = mx.divmod(x, 8)
+    mx.eval(whole, rest, doubled(x), x + 1)
+    mx.async_eval(x * 2)
+    mx.synchronize()
+    with tempfile.TemporaryDirectory() as folder:
+        for suffix, save in (".npz", mx.savez), (".safetensors", lambda p, **a: mx.save_safetensors(p, a)):
+            save(folder + "/x" + suffix, x=x)
+            assert mx.array_equal(mx.load(folder + "/x" + suffix)["x"], x)
+
+threads = [threading.Thread(target=evaluate) for _ in range(3)]
+for t in threads:
+    t.start()
+results = set()
+for _ in range(200):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        try:
+            check()
+        except BaseException as e:
+            print(repr(e), file=sys.stderr, flush=True)
+            os._exit(1)
+        os._exit(0)
+    results.add(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    if results != {0}:
+        break
+stop = True
+for t in threads:
+    t.join()
+print(results)
+"""
+
+
+def test_a_child_forked_while_threads_evaluate_evaluates_saves_and_loads():
+    assert run(BUSY) == "{0}\n"
+
+
+FORKED_BY_A_THREAD = """
+import os, signal, threading, time
+import mlx.core as mx
+
+x = mx.random.uniform(shape=(512, 512))
+mx.eval(x)
+
+def fork():
+    time.sleep(0.3)  # while the main thread evaluates
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        try:
+            signal.raise_signal(signal.SIGINT)
+            time.sleep(1)
+        except KeyboardInterrupt:
+            try:
+                mx.eval(x + 1)  # not interrupted any more
+            except KeyboardInterrupt:
+                os._exit(2)
+            os._exit(0)
+        os._exit(1)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    os.kill(os.getpid(), signal.SIGINT)
+
+y = x
+for _ in range(5000):
+    y = (y @ x) / 256
+thread = threading.Thread(target=fork)
+thread.start()
+try:
+    mx.eval(y)
+except KeyboardInterrupt:
+    pass
+thread.join()
+"""
+
+
+def test_a_child_of_a_thread_takes_interrupts_for_its_own():
+    assert run(FORKED_BY_A_THREAD) == "0\n"
 
 
 INTERRUPTED = """

@@ -155,6 +155,27 @@ def test_a_spoilt_argument_gives_a_typed_error_or_a_result(call):
             assert str(e).startswith("["), wrong
 
 
+# Their errors are those of the function that they call.
+OF_CALLBACKS = {"checkpoint", "compile", "custom_function", "grad", "jvp", "value_and_grad", "vjp", "vmap"}
+# Errors of arguments that can't be built, of strings without an encoding, and of foreign objects.
+OF_OTHERS = r"\[malloc\]|\[broadcast_to\] expected a shape whose size|'utf-8' codec|DLPack only supports"
+
+
+@pytest.mark.parametrize("call", [c for c in GOOD if function_of(c) not in OF_CALLBACKS])
+def test_an_error_names_the_function_that_was_called(call):
+    names, name = good_calls.names(), function_of(call).rsplit(".", 1)[-1].lower()
+    if function_of(call).startswith("x.at."):
+        name = "at|setitem|array"
+    named = re.compile(
+        rf"(\[(?:{name})(_\w+)?\] |(mlx\.core\.\w+\.)?({name})\(\)|{OF_OTHERS})", re.IGNORECASE
+    )
+    for wrong in spoilt(call):
+        try:
+            eval(wrong, names)
+        except (*TYPED, RuntimeError) as e:
+            assert named.match(str(e)), (wrong, str(e))
+
+
 VARIADIC = {
     "async_eval", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "broadcast_shapes", "einsum", "einsum_path",
     "eval", "get_array_buffer_size", "meshgrid", "result_type", "reshape", "transpose",

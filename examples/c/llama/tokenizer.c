@@ -145,11 +145,14 @@ static void read_merges(struct tokenizer *t, const mx_meta *merges) {
   }
 }
 
+/* Compiled to machine code, a pattern also checks UTF-8 as it goes, and not all of the rest at each match. */
 static pcre2_code *compile(const char *pattern) {
   int code;
   size_t offset;
-  return pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
-                       PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF, &code, &offset, NULL);
+  pcre2_code *c = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
+                                PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF, &code, &offset, NULL);
+  if (c) pcre2_jit_compile(c, PCRE2_JIT_COMPLETE); // where it can't be, the pattern is interpreted
+  return c;
 }
 
 static int read_vocabulary(struct tokenizer *t, mx_file f) {
@@ -226,23 +229,80 @@ int tokens_push(struct tokens *t, int32_t token) {
 }
 void tokens_free(struct tokens *t) { free(t->v); }
 
-/* The word's tokens stand in out from `start` on; merges them until no learned pair is left. */
-static void merge(const struct tokenizer *t, struct tokens *out, int start) {
-  for (;;) {
-    int best = -1;
-    int32_t best_rank = INT32_MAX;
-    for (int i = start; i + 1 < out->n; i++) {
-      int32_t rank =
-          map_slot(&t->by_pair, (uint64_t)(uint32_t)out->v[i] << 32 | (uint32_t)out->v[i + 1])->value;
-      if (rank < 0 || rank >= best_rank) continue;
-      best = i;
-      best_rank = rank;
-    }
-    if (best < 0) return;
-    out->v[best] = t->merged[best_rank];
-    memmove(out->v + best + 1, out->v + best + 2, (size_t)(out->n - best - 2) * sizeof *out->v);
-    out->n--;
+/* ---- Merging: a word's tokens are a linked list. A heap holds its pairs that may merge, each as rank << 32
+   | place of the left token: the least number is the earliest learned merge, and of equal ones the leftmost.
+   A merge leaves numbers of pairs that are no more behind; they are recognised when they come up. So n bytes
+   take n log n steps. ---- */
+struct link {
+  int32_t token; // -1: merged into an earlier one
+  int before, after;
+};
+struct heap {
+  uint64_t *v; // none is less than v[(i - 1) / 2]
+  size_t n;
+};
+static void heap_push(struct heap *h, uint64_t x) {
+  size_t i = h->n++;
+  for (; i && h->v[(i - 1) / 2] > x; i = (i - 1) / 2) h->v[i] = h->v[(i - 1) / 2];
+  h->v[i] = x;
+}
+static uint64_t heap_pop(struct heap *h) {
+  uint64_t least = h->v[0], x = h->v[--h->n];
+  size_t i = 0;
+  for (size_t child; (child = 2 * i + 1) < h->n; i = child) {
+    if (child + 1 < h->n && h->v[child + 1] < h->v[child]) child++;
+    if (h->v[child] >= x) break;
+    h->v[i] = h->v[child];
   }
+  h->v[i] = x;
+  return least;
+}
+
+/* The rank of the merge of the token at `at` with the one after it; -1 when there is none. */
+static int32_t rank_at(const struct tokenizer *t, const struct link *word, int at) {
+  if (at < 0 || word[at].token < 0 || word[at].after < 0) return -1;
+  int32_t right = word[word[at].after].token;
+  return map_slot(&t->by_pair, (uint64_t)(uint32_t)word[at].token << 32 | (uint32_t)right)->value;
+}
+static void push_pair(const struct tokenizer *t, const struct link *word, int at, struct heap *pairs) {
+  int32_t rank = rank_at(t, word, at);
+  if (rank >= 0) heap_push(pairs, (uint64_t)rank << 32 | (uint64_t)at);
+}
+
+static void merge_links(const struct tokenizer *t, struct link *word, int n, struct heap *pairs) {
+  for (int i = 0; i < n; i++) word[i].before = i - 1, word[i].after = i + 1 < n ? i + 1 : -1;
+  for (int i = 0; i < n; i++) push_pair(t, word, i, pairs);
+  while (pairs->n) {
+    uint64_t pair = heap_pop(pairs);
+    int at = (int)(uint32_t)pair;
+    int32_t rank = (int32_t)(pair >> 32);
+    if (rank_at(t, word, at) != rank) continue; // one of the two has merged since
+    struct link *left = &word[at], *right = &word[left->after];
+    left->token = t->merged[rank];
+    right->token = -1;
+    left->after = right->after;
+    if (left->after >= 0) word[left->after].before = at;
+    push_pair(t, word, left->before, pairs);
+    push_pair(t, word, at, pairs);
+  }
+}
+
+/* The word's tokens stand in out from `start` on; merges them until no learned pair is left. */
+static int merge(const struct tokenizer *t, struct tokens *out, int start) {
+  int n = out->n - start;
+  if (n < 2) return 0;
+  struct link *word = malloc((size_t)n * sizeof *word);
+  struct heap pairs = {.v = malloc(3 * (size_t)n * sizeof *pairs.v)}; // n at first, two more for each merge
+  int status = word && pairs.v ? 0 : mx_error_set(MX_OUT_OF_MEMORY, "[tokenizer] expected memory, got none");
+  if (status == 0) {
+    for (int i = 0; i < n; i++) word[i].token = out->v[start + i];
+    merge_links(t, word, n, &pairs);
+    out->n = start;
+    for (int i = 0; i >= 0; i = word[i].after) out->v[out->n++] = word[i].token;
+  }
+  free(word);
+  free(pairs.v);
+  return status;
 }
 
 typedef int (*piece_encoder)(const struct tokenizer *, const char *, size_t, struct tokens *);
@@ -253,8 +313,7 @@ static int encode_word(const struct tokenizer *t, const char *s, size_t n, struc
     int32_t token = t->of_byte[(unsigned char)s[i]];
     if (token >= 0 && tokens_push(out, token) < 0) return -1;
   }
-  merge(t, out, start);
-  return 0;
+  return merge(t, out, start);
 }
 
 /* Cuts s into the matches of a pattern and what lies between them; each goes to `encode`. */

@@ -56,10 +56,14 @@ def cross_entropy(
     """
     if not 0 <= label_smoothing < 1:
         raise ValueError(f"[cross_entropy] expected label_smoothing in [0, 1), got {label_smoothing}")
-    rows = list(logits.shape)
+    dtype, rows = logits.dtype, list(logits.shape)
     rows.pop(axis)
+    half = dtype in (mx.float16, mx.bfloat16)
+    if half:  # computed in float32, and rounded once
+        logits = logits.astype(mx.float32)
     if targets.ndim == logits.ndim:
         _expect_shape("cross_entropy", "target probabilities", targets, logits.shape)
+        dtype = mx.result_type(dtype, targets)
         score = mx.sum(logits * targets, axis=axis)
     else:
         _expect_shape("cross_entropy", "target classes", targets, tuple(rows))
@@ -67,6 +71,8 @@ def cross_entropy(
     if label_smoothing > 0:
         score = (1 - label_smoothing) * score + label_smoothing * mx.mean(logits, axis=axis)
     loss = mx.logsumexp(logits, axis=axis) - score
+    if half:
+        loss = loss.astype(dtype)
     if weights is not None:
         _expect_shape("cross_entropy", "weights", weights, loss.shape)
         loss = loss * weights

@@ -166,7 +166,9 @@ def softmin(x: mx.array, axis: int = -1) -> mx.array:
 
 
 def log_softmax(x: mx.array, axis: int = -1) -> mx.array:
-    """log(softmax(x)) along ``axis``, without overflow"""
+    """log(softmax(x)) along ``axis``, without overflow; halves are computed in float32, and rounded once"""
+    if x.dtype in (mx.float16, mx.bfloat16):
+        return log_softmax(x.astype(mx.float32), axis).astype(x.dtype)
     return x - mx.logsumexp(x, axis=axis, keepdims=True)
 
 

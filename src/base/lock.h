@@ -1,0 +1,18 @@
+/* The locks of the process. A fork takes them all, so that in the child none is held by a thread that is no
+   more, and what they guard is whole. */
+#ifndef MXI_BASE_LOCK_H
+#define MXI_BASE_LOCK_H
+
+/* In the order in which a thread that takes several takes them. */
+enum mxi_lock {
+  MXI_LOCK_PLANNING,  /* nodes are claimed, tickets taken */
+  MXI_LOCK_OUTPUTS,   /* the outputs of nodes with several */
+  MXI_LOCK_PLANS,     /* the list of free plans */
+  MXI_LOCK_FFT_PLANS, /* the cache of them */
+  MXI_LOCK_DEVICE,    /* the device of threads that chose none */
+  MXI_LOCK_MEMORY,    /* the cache of buffers */
+  MXI_LOCK_COUNT
+};
+void mxi_lock(enum mxi_lock l);
+void mxi_unlock(enum mxi_lock l);
+#endif
