@@ -91,6 +91,8 @@ def main() -> None:
         python = Path(args.peer_dir) / environment / "bin" / "python"
         if python.exists():
             workers[peer] = Worker(str(python), peer)
+    for worker in workers.values():
+        worker.ask("forget")  # answered when its library is loaded, which would disturb the first case
     names = workers["mlx.c"].ask("list")
     if args.only:
         names = [n for n in names if any(c in n["name"] for c in args.only)]
