@@ -85,6 +85,23 @@ def mlx_cases():
         w, x = normal(14336, 4096, dtype=mx.bfloat16), normal(1, 4096, dtype=mx.bfloat16)
         return lambda: mx.eval(x @ w.T)
 
+    def adam_step():
+        import mlx.nn as nn
+        import mlx.optimizers as optimizers
+
+        model = nn.Sequential(
+            *(nn.Linear(784, 1024), nn.relu, nn.Linear(1024, 1024), nn.relu, nn.Linear(1024, 10))
+        )
+        x, y, adam = normal(256, 784), mx.random.randint(0, 10, (256,)), optimizers.Adam(learning_rate=1e-3)
+        loss = nn.value_and_grad(model, lambda x, y: nn.losses.cross_entropy(model(x), y, reduction="mean"))
+
+        def run():
+            value, gradients = loss(x, y)
+            adam.update(model, gradients)
+            mx.eval(value, model.parameters(), adam.state)
+
+        return run
+
     mm = (1024, 1024)
     return {
         "1,000 chained adds on 8 floats": chain,
@@ -100,8 +117,10 @@ def mlx_cases():
         "matmul 1024^3 f16": binary(mx.matmul, mm, mm, mx.float16),
         "vector x 14336x4096 bf16": vector_product,
         "4-bit g64 14336x4096, M=1 (peer: read the bytes)": quantised(1, mx.bfloat16),
+        "4-bit g64 14336x4096, M=32 (peer: f32 matmul)": quantised(32, mx.float32),
         "4-bit g64 14336x4096, M=512 (peer: f32 matmul)": quantised(512, mx.float32),
         "attention f32 1x8x1024x64 causal": attention,
+        "Adam step of an MLP 784-1024-1024-10, batch 256": adam_step,
     }
 
 
@@ -165,9 +184,28 @@ def torch_cases(threads: int):
         run.share = n / (4 * x.numel())
         return run
 
-    def linear():
-        w, x = torch.randn(14336, 4096), torch.randn(512, 4096)
-        return lambda: F.linear(x, w)
+    def linear(m):
+        def setup():
+            w, x = torch.randn(14336, 4096), torch.randn(m, 4096)
+            return lambda: F.linear(x, w)
+
+        return setup
+
+    def adam_step():
+        nn = torch.nn
+        model = nn.Sequential(
+            nn.Linear(784, 1024), nn.ReLU(), nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 10)
+        )
+        x, y = torch.randn(256, 784), torch.randint(0, 10, (256,))
+        adam = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
+
+        def run():
+            with torch.enable_grad():
+                adam.zero_grad()
+                F.cross_entropy(model(x), y).backward()
+                adam.step()
+
+        return run
 
     def attention():
         q, k, v = (torch.randn(1, 8, 1024, 64) for _ in range(3))
@@ -192,8 +230,10 @@ def torch_cases(threads: int):
         "matmul 1024^3 f16": binary(torch.matmul, mm, mm, torch.float16),
         "vector x 14336x4096 bf16": vector_product,
         "4-bit g64 14336x4096, M=1 (peer: read the bytes)": read_bytes,
-        "4-bit g64 14336x4096, M=512 (peer: f32 matmul)": linear,
+        "4-bit g64 14336x4096, M=32 (peer: f32 matmul)": linear(32),
+        "4-bit g64 14336x4096, M=512 (peer: f32 matmul)": linear(512),
         "attention f32 1x8x1024x64 causal": attention,
+        "Adam step of an MLP 784-1024-1024-10, batch 256": adam_step,
     }
 
 
