@@ -23,40 +23,30 @@ enum { DOT_SUMS = 10 };
 #endif
 enum { MAX_COLS = 4, GROUP = 8 }; /* columns and rows of A that share registers */
 
-#define NAME(fn) fn##_f32
+/* B is widened as it is loaded, to meet A in float32. */
 #define TARGET
 #define LANES                  MXI_VL
 #define A                      float
+#define LOAD_A(p)              mxi_load_f32(p)
+#define LOAD_A_N(p, n)         mxi_loadn_f32(p, n)
+#define LOAD_B(p)              load_lanes(DTYPE, p, 0)
+#define LOAD_B_N(p, n)         load_lanes_n(DTYPE, p, 0, n)
+#define MULTIPLY_ADD(a, b, to) multiply_add_f32(a, b, to)
+#define NAME(fn)               fn##_f32
+#define DTYPE                  MX_FLOAT32
 #define B                      float
-#define LOAD_A(p)              mxi_load_f32(p)
-#define LOAD_A_N(p, n)         mxi_loadn_f32(p, n)
-#define LOAD_B(p)              mxi_load_f32(p)
-#define LOAD_B_N(p, n)         mxi_loadn_f32(p, n)
-#define MULTIPLY_ADD(a, b, to) multiply_add_f32(a, b, to)
 #include "cpu/kernels/thin_dots.h"
-
+#undef NAME
+#undef DTYPE
+#undef B
 #define NAME(fn) fn##_f16
-#define TARGET
-#define LANES                  MXI_VL
-#define A                      float
-#define B                      uint16_t
-#define LOAD_A(p)              mxi_load_f32(p)
-#define LOAD_A_N(p, n)         mxi_loadn_f32(p, n)
-#define LOAD_B(p)              load_lanes(MX_FLOAT16, p, 0)
-#define LOAD_B_N(p, n)         load_lanes_n(MX_FLOAT16, p, 0, n)
-#define MULTIPLY_ADD(a, b, to) multiply_add_f32(a, b, to)
+#define DTYPE    MX_FLOAT16
+#define B        uint16_t
 #include "cpu/kernels/thin_dots.h"
-
+#undef NAME
+#undef DTYPE
 #define NAME(fn) fn##_bf16
-#define TARGET
-#define LANES                  MXI_VL
-#define A                      float
-#define B                      uint16_t
-#define LOAD_A(p)              mxi_load_f32(p)
-#define LOAD_A_N(p, n)         mxi_loadn_f32(p, n)
-#define LOAD_B(p)              load_lanes(MX_BFLOAT16, p, 0)
-#define LOAD_B_N(p, n)         load_lanes_n(MX_BFLOAT16, p, 0, n)
-#define MULTIPLY_ADD(a, b, to) multiply_add_f32(a, b, to)
+#define DTYPE    MX_BFLOAT16
 #include "cpu/kernels/thin_dots.h"
 
 #if defined(__AVX512F__)
@@ -65,11 +55,19 @@ MXI_INLINE vf32 load_pairs(const uint16_t *p) { return (vf32)_mm512_loadu_si512(
 MXI_INLINE vf32 load_pairs_n(const uint16_t *p, int64_t n) {
   return (vf32)_mm512_maskz_loadu_epi16((__mmask32)((1ull << n) - 1), p);
 }
+#undef TARGET
+#undef LANES
+#undef A
+#undef LOAD_A
+#undef LOAD_A_N
+#undef LOAD_B
+#undef LOAD_B_N
+#undef MULTIPLY_ADD
+#undef NAME
 #define NAME(fn)               fn##_pairs
 #define TARGET                 MXI_BF16_DOT
 #define LANES                  (2 * MXI_VL)
 #define A                      uint16_t
-#define B                      uint16_t
 #define LOAD_A(p)              load_pairs(p)
 #define LOAD_A_N(p, n)         load_pairs_n(p, n)
 #define LOAD_B(p)              load_pairs(p)

@@ -70,13 +70,3 @@ static TARGET void NAME(along_k)(const void *rows, int64_t a_row, const void *co
   default: NAME(all_dots)(8, a, a_row, b, stride, n, k, sums, sums_row);
   }
 }
-#undef NAME
-#undef TARGET
-#undef LANES
-#undef A
-#undef B
-#undef LOAD_A
-#undef LOAD_B
-#undef LOAD_A_N
-#undef LOAD_B_N
-#undef MULTIPLY_ADD
