@@ -6,24 +6,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 from samples import EVERY, INTEGERS
-
-
-def in_a_thread(f):
-    """f() of another thread; its exception is raised here."""
-    result = []
-
-    def run():
-        try:
-            result.append(f())
-        except BaseException as e:
-            result.append(e)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    if isinstance(result[0], BaseException):
-        raise result[0]
-    return result[0]
+from threads import in_a_thread
 
 
 @pytest.fixture(autouse=True)

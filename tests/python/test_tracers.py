@@ -3,11 +3,11 @@ vmap and compile have no value, and say so; those of grad and jvp have one, and 
 
 import copy
 import pickle
-import threading
 
 import mlx.core as mx
 import numpy as np
 import pytest
+from threads import in_a_thread, outcome_in_a_thread
 
 X = [1.0, 2.0, 3.0]
 TRACERS = {
@@ -29,22 +29,6 @@ def leaked(trace):
 
     mx.eval(TRACERS[trace](f))
     return out
-
-
-def in_another_thread(f):
-    """The result of f, or its exception."""
-    out = []
-
-    def run():
-        try:
-            out.append(f())
-        except Exception as e:
-            out.append(e)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    return out[0]
 
 
 READS = {
@@ -81,7 +65,7 @@ def test_a_placeholder_has_no_value_after_its_trace(trace, read):
     for a in leaked(trace):
         with pytest.raises(ValueError, match=NO_VALUE):
             READS[read](a)
-        assert isinstance(in_another_thread(lambda a=a: READS[read](a)), ValueError)
+        assert isinstance(outcome_in_a_thread(lambda a=a: READS[read](a)), ValueError)
 
 
 @pytest.mark.parametrize("read", READS)
@@ -90,7 +74,7 @@ def test_a_placeholder_has_no_value_in_another_thread_during_its_trace(trace, re
     errors = []
 
     def f(a):
-        errors.extend(in_another_thread(lambda b=b: READS[read](b)) for b in (a, a * 2))
+        errors.extend(outcome_in_a_thread(lambda b=b: READS[read](b)) for b in (a, a * 2))
         return (a * 3).sum()
 
     expected = TRACERS[trace](lambda a: (a * 3).sum())
@@ -125,7 +109,7 @@ def test_a_derivative_does_not_depend_on_who_evaluates_in_its_trace(derivative):
 
     def f(a):
         b = a * a * a
-        values.append(in_another_thread(b.tolist))
+        values.append(in_a_thread(b.tolist))
         return (b * 2).sum()
 
     assert DERIVATIVES[derivative](f, mx.array(X)).tolist() == [6, 24, 54]
@@ -135,9 +119,9 @@ def test_a_derivative_does_not_depend_on_who_evaluates_in_its_trace(derivative):
 def test_threads_that_trace_share_what_they_trace():
     def f(a):
         b = a * a * a
-        inner = in_another_thread(lambda: mx.grad(lambda c: (b * c).sum())(mx.array(X)).tolist())
-        doubled = in_another_thread(lambda: b * 2)
-        in_another_thread(lambda: mx.eval(doubled))
+        inner = in_a_thread(lambda: mx.grad(lambda c: (b * c).sum())(mx.array(X)).tolist())
+        doubled = in_a_thread(lambda: b * 2)
+        in_a_thread(lambda: mx.eval(doubled))
         assert inner == [1, 8, 27]
         return doubled.sum()
 
