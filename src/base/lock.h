@@ -6,6 +6,7 @@
 /* In the order in which a thread that takes several takes them. */
 enum mxi_lock {
   MXI_LOCK_PLANNING,  /* nodes are claimed, tickets taken */
+  MXI_LOCK_SESSIONS,  /* what sessions of derivatives evaluated */
   MXI_LOCK_OUTPUTS,   /* the outputs of nodes with several */
   MXI_LOCK_PLANS,     /* the list of free plans */
   MXI_LOCK_FFT_PLANS, /* the cache of them */

@@ -53,10 +53,10 @@ mx_array mxi_array_new(mx_dtype t, mx_ints shape) {
   a->dtype = (uint8_t)t;
   a->ndim = (uint8_t)shape.n;
   a->flags = MXI_ROW_CONTIGUOUS | MXI_DENSE;
-  a->tracer = 0;
   a->output_index = 0;
   a->slot = -1;
   a->level = 0;
+  a->session = 0;
   a->node = NULL;
   a->task = NULL;
   a->buffer = NULL;
@@ -123,7 +123,7 @@ void mxi_update_flags(mx_array a) {
 
 void mxi_set_data(mx_array a, mx_buffer *b, int64_t offset, const int64_t *strides) {
   a->buffer = b;
-  a->data = (char *)b->data + offset * (int64_t)mxi_itemsize(a);
+  a->data = (char *)b->data + offset;
   if (strides)
     memcpy(mxi_strides(a), strides, (size_t)a->ndim * sizeof(int64_t));
   else

@@ -135,16 +135,18 @@ void mxi_node_unref(mx_node *n) {
   mxi_node_free(n);
 }
 
-/* The tracer's number and the deepest level of the inputs; -1 when one is MX_BAD. */
-static int inherited_tracer(int ninputs, const mx_array *inputs, int32_t *level) {
-  uint8_t tracer = 0;
+/* The session and the deepest level of the inputs; -1 when one is MX_BAD. */
+static int inherit(int ninputs, const mx_array *inputs, uint64_t *session, int32_t *level) {
+  *session = 0;
   *level = 0;
   for (int i = 0; i < ninputs; i++) {
     if (inputs[i] == MX_BAD) return -1;
-    tracer = mxi_tracer_of_both(tracer, inputs[i]->tracer);
+    uint64_t of_input = inputs[i]->session;
+    if (of_input && of_input != *session)
+      *session = *session ? mxi_session_of_both(*session, of_input) : of_input;
     if (inputs[i]->level > *level) *level = inputs[i]->level;
   }
-  return tracer;
+  return 0;
 }
 
 static mx_stream stream_or_fail(int prim) {
@@ -158,8 +160,9 @@ static mx_stream stream_or_fail(int prim) {
 static int apply(const mx_prim *p, mx_params *params, mx_stream stream, int ninputs, const mx_array *inputs,
                  int noutputs, const struct mxi_output *outputs, mx_array *out) {
   int32_t level;
-  int tracer = inherited_tracer(ninputs, inputs, &level);
-  mx_node *n = tracer < 0 || !stream ? NULL : node_new(p, params, stream, ninputs, inputs, noutputs, outputs);
+  uint64_t session;
+  bool usable = stream && inherit(ninputs, inputs, &session, &level) == 0;
+  mx_node *n = usable ? node_new(p, params, stream, ninputs, inputs, noutputs, outputs) : NULL;
   if (!n) {
     params_unref(p, params);
     for (int i = 0; i < noutputs; i++) out[i] = MX_BAD;
@@ -170,7 +173,7 @@ static int apply(const mx_prim *p, mx_params *params, mx_stream stream, int ninp
   for (; made < noutputs; made++) {
     mx_array a = out[made] = mxi_array_new(outputs[made].dtype, outputs[made].shape);
     if (!a) break;
-    a->tracer = (uint8_t)tracer;
+    a->session = session;
     a->level = level;
     a->output_index = made;
     a->node = mxi_node_ref(n);
@@ -241,4 +244,11 @@ mx_array mxi_output_take(mx_node *n, int i) {
   while (refs > 0 && !atomic_compare_exchange_weak(&a->refs, &refs, refs + 1)) {}
   mxi_unlock(MXI_LOCK_OUTPUTS);
   return refs > 0 ? a : NULL;
+}
+
+mx_array mxi_output_peek(mx_node *n, int i) {
+  mxi_lock(MXI_LOCK_OUTPUTS);
+  mx_array a = n->outputs[i].array;
+  mxi_unlock(MXI_LOCK_OUTPUTS);
+  return a;
 }
