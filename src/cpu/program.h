@@ -20,11 +20,12 @@ struct mxi_tile_program {
   uint8_t input_type[MXI_MAX_OPERANDS]; /* input i is loaded into register i */
   uint8_t output_type[MXI_MAX_OPERANDS];
   uint8_t output_register[MXI_MAX_OPERANDS];
-  struct mxi_tile_instruction instructions[MXI_MAX_INSTRUCTIONS];
+  struct mxi_tile_instruction instructions[MXI_MAX_INSTRUCTIONS]; /* allocated as long as needed */
 };
 /* Gives every value a register, which is free again after the value's last use. The program needs at most
    MXI_MAX_REGISTERS (mxi_program_registers). */
-void mxi_allocate_registers(const struct mxi_program *from, struct mxi_tile_program *to);
+void mxi_allocate_registers(const struct mxi_program *from, void *tile_program);
+size_t mxi_tile_program_bytes(int ninstructions);
 
 /* Where inputs and outputs lie for one run. The iteration space is a row-major box of ndim dims (already
    collapsed and permuted so that outputs are contiguous along it wherever possible). Strides are in bytes. */

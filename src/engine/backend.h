@@ -20,6 +20,7 @@ struct mxi_call {
   const mx_prim *prim; /* NULL: a program */
   const mx_params *params;
   const struct mxi_program *program;
+  const void *prepared;                  /* what the backend has made of the program */
   const struct mxi_reduction *reduction; /* NULL: none; else out[0] receives its result */
   mx_ints shape;                         /* of a program's values: inputs broadcast to it */
   mx_array
@@ -47,6 +48,9 @@ struct mxi_limits {
 
 struct mxi_backend {
   struct mxi_limits limits;
+  /* A program in the backend's own form, made once when its step is: so many bytes, aligned to 8. */
+  size_t (*prepared_bytes)(int ninstructions);
+  void (*prepare)(const struct mxi_program *program, void *prepared);
   /* Can it run the primitive with these operands' dtypes? NULL: anything. Asked when the step is placed. */
   bool (*supports)(const struct mxi_call *c);
   /* Runs a placed step. */

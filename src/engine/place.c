@@ -144,6 +144,7 @@ static int launch(const struct mxi_step *s, struct mxi_operands *o) {
   struct mxi_call c = {.prim = s->prim,
                        .params = s->params,
                        .program = s->program,
+                       .prepared = s->prepared,
                        .shape = s->shape,
                        .stream = s->stream,
                        .ninputs = s->ninputs,
