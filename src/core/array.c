@@ -1,4 +1,5 @@
 #include "core/array.h"
+#include "core/device.h"
 #include "core/node.h"
 #include "core/task.h"
 #include "base/alloc.h"
@@ -61,6 +62,7 @@ mx_array mxi_array_new(mx_dtype t, mx_ints shape) {
   a->task = NULL;
   a->buffer = NULL;
   a->data = NULL;
+  a->offset = 0;
   a->size = size;
   for (int i = 0; i < shape.n; i++) a->dims[i] = shape.v[i];
   row_major_strides(a, mxi_strides(a));
@@ -123,7 +125,8 @@ void mxi_update_flags(mx_array a) {
 
 void mxi_set_data(mx_array a, mx_buffer *b, int64_t offset, const int64_t *strides) {
   a->buffer = b;
-  a->data = (char *)b->data + offset;
+  a->offset = offset;
+  a->data = b->data ? (char *)b->data + offset : NULL;
   if (strides)
     memcpy(mxi_strides(a), strides, (size_t)a->ndim * sizeof(int64_t));
   else
@@ -145,7 +148,9 @@ void mxi_set_view(mx_array a, mx_array src, int64_t offset, const int64_t *strid
     row_major_strides(a, mxi_strides(a));
   if (src->buffer) {
     a->buffer = mxi_buffer_ref(src->buffer);
-    a->data = (char *)src->data + offset * (int64_t)mxi_itemsize(src);
+    int64_t bytes = offset * (int64_t)mxi_itemsize(src);
+    a->offset = src->offset + bytes;
+    a->data = src->data ? (char *)src->data + bytes : NULL;
   } else { // one inline element serves every place of the view
     a->inline_value = src->inline_value;
     a->data = &a->inline_value;
@@ -274,7 +279,8 @@ bool mx_is_ready(mx_array a) { return mxi_state(a) == MXI_READY; }
 static int ready(const char *op, mx_array a) {
   if (!a) return mxi_fail(MX_TYPE_ERROR, "[%s] expected an array, got NULL", op);
   if (a == MX_BAD) return -1;
-  return mxi_state(a) == MXI_READY ? 0 : mx_eval(a);
+  if (mxi_state(a) != MXI_READY) MXI_TRY(mx_eval(a));
+  return a->data ? 0 : mxi_to_host(a);
 }
 
 const void *mx_data(mx_array a) {

@@ -16,9 +16,7 @@ const mxi_cpu_fn mxi_cpu_table[MXI_PRIM_COUNT] = {
 #undef MX_PRIM
 };
 
-static int launch(struct mxi_call *c) {
-  return c->program ? mxi_run_program(c) : mxi_cpu_table[c->prim->id](c);
-}
+static int launch(struct mxi_call *c) { return c->prim ? mxi_cpu_table[c->prim->id](c) : mxi_run_program(c); }
 
 /* Round to nearest, no flushing of subnormals, exceptions masked: results must not depend on the caller's
  * mode. */

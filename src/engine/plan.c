@@ -102,7 +102,8 @@ static int32_t visit(struct mxi_plan *p, mx_array a) {
   int32_t slot = mxi_plan_slot(p, a);
   if (slot >= 0) return slot;
   switch (mxi_state(a)) {
-  case MXI_READY: return add_slot(p, a, MXI_STEP_LEAF);
+  case MXI_READY:
+  case MXI_SUBMITTED: return add_slot(p, a, MXI_STEP_LEAF);
   case MXI_PLACEHOLDER:
     if (p->compiled) return add_slot(p, a, MXI_STEP_LEAF);
     mxi_fail(MX_INVALID_ARGUMENT, "[eval] expected arrays with values, got a placeholder: what depends on a "
