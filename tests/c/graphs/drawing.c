@@ -17,6 +17,7 @@ static int any_value(struct drawing *d) {
 int draw_value(struct drawing *d, struct wanted w) {
   int n = d->p->nvalues;
   if (!n) return -1;
+  if (d->burst && fits(value_of(d, n - 1), w)) return n - 1;
   for (int tries = 0; tries < 16; tries++) {
     int a = any_value(d);
     if (fits(value_of(d, a), w)) return a;
@@ -87,6 +88,7 @@ int draw_input(struct drawing *d, mx_dtype t, mx_ints shape) {
   ins.first = d->p->nvalues++;
   d->p->values[ins.first] = v;
   d->stand_ins[ins.first] = mx_zeros(shape, t);
+  d->keep[ins.first] = d->style.kept;
   d->p->instructions[d->p->ninstructions++] = ins;
   d->elements += v.size;
   return ins.first;
@@ -153,6 +155,7 @@ bool draw_append(struct drawing *d, struct instruction *ins) {
     *v = (struct value){.type = mx_dtype_of(out[r]), .ndim = mx_ndim(out[r]), .size = mx_size(out[r])};
     memcpy(v->shape, mx_shape(out[r]), (size_t)v->ndim * sizeof(int64_t));
     v->fixed_bits = fixed || is_in(v->type, TYPES_BITS);
+    d->keep[p->nvalues] = d->burst ? d->burst_kept : d->style.kept;
     d->stand_ins[p->nvalues++] = out[r];
   }
   for (int k = 0; k < ins->noperands; k++) p->values[ins->operands[k]].uses++;

@@ -25,6 +25,9 @@ struct drawing {
   struct style style;
   mx_array *stand_ins; /* a lazy array for each value, for its dtype and shape alone */
   int hub, stream;
+  int burst;                /* instructions left of a strict chain: elementwise, each takes the last result */
+  double burst_kept;        /* how likely its values are kept */
+  double keep[MOST_VALUES]; /* likewise for each value */
   int64_t elements;
 };
 

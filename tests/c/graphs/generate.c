@@ -4,6 +4,7 @@
 #include "graphs/generate.h"
 #include "graphs/drawing.h"
 
+bool generate_without[MOST_KINDS];
 int64_t generate_drawn[MOST_KINDS], generate_refused[MOST_KINDS];
 
 enum character { MIXED, CHAIN, FAN, VIEWS, MANY_STREAMS, LARGE };
@@ -89,19 +90,27 @@ static void draw_inputs(struct drawing *d) {
   }
 }
 
-static int draw_kind(struct drawing *d) {
-  double total = 0, of_family[FAMILY_COUNT] = {0};
-  int n = graph_op_count();
-  for (int k = 0; k < n; k++) of_family[graph_op(k)->family] += graph_op(k)->weight;
+static double uniform(struct random *r) { return (double)(next(r) >> 11) * 0x1p-53; }
+
+static int draw_family(struct drawing *d) {
+  if (d->burst) return FAMILY_ELEMENTWISE;
+  double total = 0;
   for (int f = 0; f < FAMILY_COUNT; f++) total += d->style.families[f];
-  double at = (double)(next(&d->r) >> 11) * 0x1p-53 * total;
+  double at = uniform(&d->r) * total;
   int f = 0;
   while (f < FAMILY_COUNT - 1 && at >= d->style.families[f]) at -= d->style.families[f++];
-  at *= of_family[f] / d->style.families[f];
-  int last = INPUT_KIND;
+  return f;
+}
+
+static int draw_kind(struct drawing *d) {
+  int family = draw_family(d), n = graph_op_count(), last = INPUT_KIND;
+  double total = 0;
+  for (int k = 0; k < n; k++)
+    if (graph_op(k)->family == (enum op_family)family) total += graph_op(k)->weight;
+  double at = uniform(&d->r) * total;
   for (int k = 0; k < n; k++) {
     const struct graph_op *op = graph_op(k);
-    if (op->family != (enum op_family)f || op->weight == 0) continue;
+    if (op->family != (enum op_family)family || op->weight == 0) continue;
     last = k;
     if (at < op->weight) return k;
     at -= op->weight;
@@ -109,10 +118,23 @@ static int draw_kind(struct drawing *d) {
   return last;
 }
 
+/* A strict chain begins here: what a program that keeps every step of a loop does. */
+static void start_burst(struct drawing *d) {
+  static const double kept[] = {0, 0.3, 0.7, 1};
+  d->burst = (int)between(&d->r, 8, 60);
+  d->burst_kept = kept[between(&d->r, 0, 3)];
+}
+
 static void draw_instruction(struct drawing *d) {
   struct instruction ins = {.kind = draw_kind(d)};
   const struct graph_op *op = graph_op(ins.kind);
-  if (d->style.streams > 1 && chance(&d->r, 0.3)) d->stream = (int)between(&d->r, 0, d->style.streams - 1);
+  if (generate_without[ins.kind]) return;
+  if (d->burst)
+    d->burst--;
+  else if (chance(&d->r, 0.008))
+    start_burst(d);
+  if (d->style.streams > 1 && !d->burst && chance(&d->r, 0.3))
+    d->stream = (int)between(&d->r, 0, d->style.streams - 1);
   ins.stream = d->stream;
   generate_drawn[ins.kind]++;
   if (!op->draw(d, op, &ins) || !draw_append(d, &ins)) generate_refused[ins.kind]++;
@@ -126,7 +148,7 @@ static void draw_kept(struct drawing *d) {
     struct instruction *ins = &p->instructions[i];
     for (int r = 0; r < ins->nresults; r++) {
       struct value *v = &p->values[ins->first + r];
-      v->kept = chance(&d->r, v->uses ? d->style.kept : ins->nresults > 1 ? 0.4 : 1);
+      v->kept = chance(&d->r, v->uses ? d->keep[ins->first + r] : ins->nresults > 1 ? 0.4 : 1);
     }
   }
   program_drop_unused(p);

@@ -152,7 +152,7 @@ static bool pass(struct search *s, enum change change) {
 int mode_repeats(enum mode m) {
   bool by_chance =
       m == MODE_ASYNC || m == MODE_THREADS || m == MODE_INTERRUPTED || m == MODE_INTERRUPTED_THREADS;
-  return by_chance ? 40 : 1;
+  return by_chance ? 100 : 1;
 }
 
 void minimise(struct program *p, enum mode m, uint64_t seed, struct fault *f, double seconds) {

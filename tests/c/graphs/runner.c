@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_PROCESSES = 128, MOST_REPORTS = 256, HANGS_AFTER = 60 };
+enum { MOST_PROCESSES = 128, MOST_REPORTS = 256, HANGS_AFTER = 120 };
 struct report {
   uint64_t seed;
   enum mode mode;
@@ -155,17 +155,22 @@ static uint64_t signature(const struct program *p, const struct fault *f) {
   return sum;
 }
 
+static bool is_known(const struct run_counts *c, const uint64_t *seen, uint64_t sign) {
+  for (int64_t i = 0; i < c->distinct_faults; i++)
+    if (seen[i] == sign) return true;
+  return false;
+}
+
 static void explain(const struct report *r, struct run_counts *c, uint64_t *seen) {
+  if (r->fault.outcome == OUTCOME_ERROR && is_known(c, seen, signature(NULL, &r->fault))) return;
   struct program *p = malloc(sizeof *p);
   uint64_t seed = mode_seed(r->seed, r->mode);
   generate(r->seed, p);
   struct fault f = r->fault, again = run_apart(p, r->mode, seed, mode_repeats(r->mode));
   bool happens_again = again.outcome == f.outcome;
-  if (happens_again) minimise(p, r->mode, seed, &again, 15);
+  if (happens_again) minimise(p, r->mode, seed, &again, mode_repeats(r->mode) > 1 ? 40 : 15);
   uint64_t sign = signature(p, happens_again ? &again : &f);
-  bool known = false;
-  for (int i = 0; i < c->distinct_faults && i < MOST_REPORTS; i++) known |= seen[i] == sign;
-  if (!known && c->distinct_faults < MOST_REPORTS) {
+  if (!is_known(c, seen, sign) && c->distinct_faults < MOST_REPORTS) {
     seen[c->distinct_faults++] = sign;
     if (!happens_again) p->ninstructions = 0; // the seed says it all
     print_fault(p, r->mode, r->seed, happens_again ? &again : &f);

@@ -1,7 +1,9 @@
-/* soak MINUTES [SEED]                 graphs on all cores until the time is over
+/* soak MINUTES [SEED [MODE ...]]      graphs on all cores until the time is over; all modes, or these
    soak --graph SEED [MODE ...]        one graph: its program, and each mode's outcome
    soak --program FILE MODE SEED       a program as it was printed, its seed the graph's
-   soak --refused GRAPHS               how often each row's drawing is refused */
+   soak --refused GRAPHS               how often each row's drawing is refused
+   soak --without OP ...               leaves ops out, before any of these: --without astype --without full 10
+                                       (the graphs of a seed are others then) */
 #include "graphs/generate.h"
 #include "graphs/minimise.h"
 #include "graphs/op.h"
@@ -20,9 +22,15 @@ static int find_mode(const char *name) {
   exit(2);
 }
 
-static int soak(double minutes, uint64_t seed) {
+static unsigned modes_named(int n, char **names) {
+  unsigned modes = n ? 0 : ALL_MODES;
+  for (int i = 0; i < n; i++) modes |= 1u << find_mode(names[i]);
+  return modes;
+}
+
+static int soak(double minutes, uint64_t seed, unsigned modes) {
   struct run_options o = {
-      .seed = seed, .seconds = minutes * 60, .modes = ALL_MODES, .modes_a_graph = 3, .most_faults = 40};
+      .seed = seed, .seconds = minutes * 60, .modes = modes, .modes_a_graph = 3, .most_faults = 40};
   struct run_counts c;
   printf("SEED=%" PRIu64 "\n", seed);
   fflush(stdout);
@@ -43,11 +51,9 @@ static int run_one(uint64_t seed, int times, unsigned modes) {
 }
 
 static int show_graph(uint64_t seed, int nmodes, char **names) {
-  unsigned modes = nmodes ? 0 : ALL_MODES;
-  for (int i = 0; i < nmodes; i++) modes |= 1u << find_mode(names[i]);
   generate(seed, &program);
   program_print(&program, stdout);
-  return run_one(seed, 1, modes);
+  return run_one(seed, 1, modes_named(nmodes, names));
 }
 
 static int show_program(const char *file, const char *mode, uint64_t seed) {
@@ -70,15 +76,20 @@ static int show_refused(int64_t graphs) {
   return 0;
 }
 
+static void leave_out(const char *name) {
+  int kind = graph_op_find(name);
+  if (kind < 0) fprintf(stderr, "no op %s\n", name), exit(2);
+  generate_without[kind] = true;
+}
+
 int main(int argc, char **argv) {
+  for (; argc > 2 && !strcmp(argv[1], "--without"); argc -= 2, argv += 2) leave_out(argv[2]);
   if (argc >= 3 && !strcmp(argv[1], "--graph"))
     return show_graph(strtoull(argv[2], NULL, 10), argc - 3, argv + 3);
   if (argc == 5 && !strcmp(argv[1], "--program"))
     return show_program(argv[2], argv[3], strtoull(argv[4], NULL, 10));
   if (argc == 3 && !strcmp(argv[1], "--refused")) return show_refused(strtoll(argv[2], NULL, 10));
-  if (argc == 2 || argc == 3) {
-    uint64_t seed = argc == 3 && *argv[2] ? strtoull(argv[2], NULL, 10) : hash64((uint64_t)time(NULL)) >> 24;
-    return soak(strtod(argv[1], NULL), seed);
-  }
-  return fprintf(stderr, "soak MINUTES [SEED]\n"), 2;
+  if (argc < 2) return fprintf(stderr, "soak MINUTES [SEED [MODE ...]]\n"), 2;
+  uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : hash64((uint64_t)time(NULL)) >> 24;
+  return soak(strtod(argv[1], NULL), seed, modes_named(argc > 3 ? argc - 3 : 0, argv + 3));
 }
