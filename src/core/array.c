@@ -208,11 +208,8 @@ mx_array mx_scalar(double value, mx_dtype t) {
 }
 
 mx_array mx_scalar_int(int64_t value, mx_dtype t) {
-  uint64_t element = (uint64_t)value; // little-endian: the low bytes are the narrower integer
-  if (t == MX_BOOL)
-    element = value != 0;
-  else if (mxi_is_inexact(t))
-    mxi_scalar_store(&element, t, (double)value, 0);
+  uint64_t element = 0;
+  mxi_scalar_cast(&element, t, &value, MX_INT64);
   return filled(t, &element);
 }
 
