@@ -169,3 +169,7 @@ int64_t mxi_scalar_load_int(const void *p, mx_dtype t) {
   default: return mxi_i64_of_f64(mxi_scalar_load(p, t, NULL));
   }
 }
+
+void mxi_normalise_bools(uint8_t *to, const uint8_t *from, int64_t n) {
+  for (int64_t i = 0; i < n; i++) to[i] = from[i] != 0;
+}

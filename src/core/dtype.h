@@ -25,4 +25,6 @@ void mxi_scalar_cast(void *to, mx_dtype t, const void *from, mx_dtype f);
 /* Reads one element; *im may be NULL. 64-bit integers beyond 2^53 lose digits: use mxi_scalar_load_int. */
 double mxi_scalar_load(const void *element, mx_dtype t, double *im);
 int64_t mxi_scalar_load_int(const void *element, mx_dtype t);
+/* to[i] = from[i] != 0: bytes from outside as bools, which are 0 or 1. `to` may be `from`. */
+void mxi_normalise_bools(uint8_t *to, const uint8_t *from, int64_t n);
 #endif
