@@ -213,11 +213,8 @@ mx_array mx_scalar(double value, mx_dtype t) {
 }
 
 mx_array mx_scalar_int(int64_t value, mx_dtype t) {
-  uint64_t element = (uint64_t)value; // little-endian: the low bytes are the narrower integer
-  if (t == MX_BOOL)
-    element = value != 0;
-  else if (mxi_is_inexact(t))
-    mxi_scalar_store(&element, t, (double)value, 0);
+  uint64_t element = 0;
+  mxi_scalar_cast(&element, t, &value, MX_INT64);
   return filled(t, &element);
 }
 
@@ -235,32 +232,18 @@ mx_array mx_like(mx_array a, double value) {
 }
 
 mx_array mx_array_from(const void *data, mx_ints shape, mx_dtype t) {
-  mx_array a = mxi_array_alloc(t, shape);
-  if (a && a->size) memcpy(a->data, data, (size_t)a->size * mx_dtype_size(t));
-  return mxi_own(a);
-}
-
-mx_array mx_array_foreign(void *data, mx_ints shape, mx_ints strides, mx_dtype t, bool read_only,
-                          void (*release)(void *owner), void *owner) {
-  if (strides.v && strides.n != shape.n) {
-    mxi_fail(MX_INVALID_ARGUMENT, "[array_foreign] expected %d strides, got %d", shape.n, strides.n);
-    return MX_BAD;
-  }
   mx_array a = mxi_array_new(t, shape);
-  mx_buffer *b = a ? mxi_buffer_foreign(data, (size_t)a->size * mx_dtype_size(t),
-                                        read_only ? MXI_BUFFER_READ_ONLY : 0, release, owner)
-                   : NULL;
-  if (!b) {
-    mxi_unref(a);
-    return MX_BAD;
-  }
-  mxi_set_data(a, b, 0, strides.v);
+  bool absent = a && a->size && !data;
+  if (absent)
+    mxi_fail(MX_INVALID_ARGUMENT, "[array_from] expected the memory of %lld elements, got NULL",
+             (long long)a->size);
+  if (!a || absent || mxi_alloc(a) < 0) return mxi_unref(a), MX_BAD;
+  if (t == MX_BOOL)
+    mxi_normalise_bools(a->data, data, a->size);
+  else if (a->size)
+    memcpy(a->data, data, (size_t)a->size * mx_dtype_size(t));
   mxi_publish(a);
-  mxi_buffer_ref(b);
-  a = mxi_own(a);
-  if (a == MX_BAD) b->release = NULL; // the memory stays the caller's
-  mxi_buffer_unref(b);
-  return a;
+  return mxi_own(a);
 }
 
 int mx_ndim(mx_array a) { return a->ndim; }
