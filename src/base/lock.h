@@ -8,6 +8,7 @@ enum mxi_lock {
   MXI_LOCK_PLANNING,  /* nodes are claimed, tickets taken */
   MXI_LOCK_OUTPUTS,   /* the outputs of nodes with several */
   MXI_LOCK_PLANS,     /* the list of free plans */
+  MXI_LOCK_TRACES,    /* of compiled functions */
   MXI_LOCK_FFT_PLANS, /* the cache of them */
   MXI_LOCK_DEVICE,    /* the device of threads that chose none */
   MXI_LOCK_MEMORY,    /* the cache of buffers */
