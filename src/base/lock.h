@@ -9,6 +9,7 @@ enum mxi_lock {
   MXI_LOCK_SESSIONS,  /* what sessions of derivatives evaluated */
   MXI_LOCK_OUTPUTS,   /* the outputs of nodes with several */
   MXI_LOCK_PLANS,     /* the list of free plans */
+  MXI_LOCK_TRACES,    /* of compiled functions */
   MXI_LOCK_FFT_PLANS, /* the cache of them */
   MXI_LOCK_DOWNLOADS, /* bytes come from a device */
   MXI_LOCK_SIDES,     /* which of a buffer's memories have its bytes */

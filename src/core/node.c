@@ -4,6 +4,7 @@
 #include "core/tracer.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/lock.h"
 #include <string.h>
 
@@ -75,18 +76,16 @@ bool mxi_params_equal(const mx_prim *p, const mx_params *a, const mx_params *b) 
   return true;
 }
 
-static uint64_t mix(uint64_t h, uint64_t x) { return (h ^ x) * 0x9e3779b97f4a7c15u ^ (h >> 29); }
-
 uint64_t mxi_params_hash(const mx_prim *p, const mx_params *a) {
   uint64_t h = (uint64_t)p->id + 1;
   for (int i = 0; i < p->nfields; i++) {
     const char *x = a->fields + p->fields[i].offset;
     if (p->fields[i].kind == MXI_F_INTS) {
       const mx_ints *u = (const mx_ints *)x;
-      for (int k = 0; k < u->n; k++) h = mix(h, (uint64_t)u->v[k]);
-      h = mix(h, (uint64_t)u->n);
+      for (int k = 0; k < u->n; k++) h = mxi_mix(h, (uint64_t)u->v[k]);
+      h = mxi_mix(h, (uint64_t)u->n);
     } else
-      h = mix(h, *(const uint64_t *)x);
+      h = mxi_mix(h, *(const uint64_t *)x);
   }
   return h;
 }
