@@ -1,6 +1,7 @@
 /* The CPU backend: one function a primitive. */
 #include "cpu/cpu.h"
 #include "cpu/fused.h"
+#include "cpu/isa.h"
 #if defined(__x86_64__)
 #include <xmmintrin.h>
 #endif
@@ -15,10 +16,14 @@ const mxi_cpu_fn mxi_cpu_table[MXI_PRIM_COUNT] = {
 #undef MX_PRIM
 };
 
-static int run_node(struct mxi_call *c) { return mxi_cpu_table[c->prim->id](c); }
+static int run_node(struct mxi_call *c) {
+  MXI_TRY(mxi_isa_check());
+  return mxi_cpu_table[c->prim->id](c);
+}
 
 static int run_program(const struct mxi_program *p, const struct mxi_reduction *r, mx_ints shape,
                        mx_array *in, mx_array *out, uint64_t donatable) {
+  MXI_TRY(mxi_isa_check());
   return r ? mxi_run_reduction(p, r, in, out[0]) : mxi_run_elementwise(p, shape, in, out, donatable);
 }
 
