@@ -1,6 +1,7 @@
 /* The CPU backend: one function a primitive. */
 #include "cpu/cpu.h"
 #include "cpu/fused.h"
+#include "cpu/isa.h"
 #include "cpu/program.h"
 #if defined(__x86_64__)
 #include <xmmintrin.h>
@@ -16,7 +17,10 @@ const mxi_cpu_fn mxi_cpu_table[MXI_PRIM_COUNT] = {
 #undef MX_PRIM
 };
 
-static int launch(struct mxi_call *c) { return c->prim ? mxi_cpu_table[c->prim->id](c) : mxi_run_program(c); }
+static int launch(struct mxi_call *c) {
+  if (mxi_isa_check() < 0) return mxi_untouched(c);
+  return c->prim ? mxi_cpu_table[c->prim->id](c) : mxi_run_program(c);
+}
 
 /* Round to nearest, no flushing of subnormals, exceptions masked: results must not depend on the caller's
  * mode. */

@@ -66,7 +66,8 @@ struct step {
   mx_params *reduction_params;
   int64_t shape[MXI_MAX_NDIM], reduction_shape[MXI_MAX_NDIM];
   mx_array values_like;
-  mx_array *arrays; /* inputs, then outputs */
+  mx_array *arrays;   /* inputs, then outputs */
+  mx_buffer *buffers; /* theirs: no memory of its own, and never freed by an array */
   struct mxi_side **sides;
 };
 
@@ -77,6 +78,7 @@ static void free_step(struct step *s) {
   if (s->reduction_params) mxi_params_unref(&mxi_prims[MXI_REDUCE], s->reduction_params);
   mxi_free((void *)s->call.prepared);
   mxi_free(s->arrays);
+  mxi_free(s->buffers);
   mxi_free(s->sides);
   mxi_free(s);
 }
@@ -110,12 +112,18 @@ static void run_step(struct mxi_lane_item *item) {
 }
 
 /* An array that lies where the given one does on the device. */
-static mx_array on_device(mx_array a) {
+static mx_array on_device(mx_array a, mx_buffer *buffer) {
   mx_array copy = mxi_array_new((mx_dtype)a->dtype, mxi_shape_of(a));
   if (!copy) return NULL;
   memcpy(mxi_strides(copy), mxi_strides(a), (size_t)a->ndim * sizeof(int64_t));
   copy->inline_value = a->inline_value;
-  copy->data = a->buffer ? (char *)a->buffer->side->address + a->offset : (char *)&copy->inline_value;
+  copy->data = &copy->inline_value;
+  if (a->buffer) {
+    *buffer = (mx_buffer){.refs = 2, .data = a->buffer->side->address, .bytes = a->buffer->side->bytes};
+    copy->buffer = buffer;
+    copy->offset = a->offset;
+    copy->data = (char *)buffer->data + a->offset;
+  }
   mxi_update_flags(copy);
   mxi_publish(copy);
   return copy;
@@ -126,11 +134,12 @@ static int copy_call(struct step *s, const struct mxi_call *c) {
   s->call = *c;
   s->call.prepared = NULL;
   s->arrays = mxi_calloc((size_t)n, sizeof *s->arrays);
+  s->buffers = mxi_calloc((size_t)n, sizeof *s->buffers);
   s->sides = mxi_calloc((size_t)n, sizeof *s->sides);
-  if (!s->arrays || !s->sides) return -1;
+  if (!s->arrays || !s->buffers || !s->sides) return -1;
   for (int i = 0; i < n; i++) {
     mx_array a = i < c->ninputs ? c->in[i] : c->out[i - c->ninputs];
-    if (!(s->arrays[i] = on_device(a))) return -1;
+    if (!(s->arrays[i] = on_device(a, &s->buffers[i]))) return -1;
     s->sides[i] = a->buffer ? a->buffer->side : NULL;
     if (i < c->ninputs && a == c->values_like) s->call.values_like = s->arrays[i];
   }
