@@ -34,5 +34,9 @@ bool mxi_cpu_has(enum mxi_extension e);
   ret fn##_v2 args;                       \
   ret fn##_v3 args;                       \
   ret fn##_v4 args
+#ifdef MXI_ONLY_ISA /* a build with one set: the others' kernels are not there */
+#define MXI_DISPATCH(fn) MXI_CAT(fn, MXI_ONLY_ISA)
+#else
 #define MXI_DISPATCH(fn) (mxi_isa() == MXI_ISA_V4 ? fn##_v4 : mxi_isa() == MXI_ISA_V3 ? fn##_v3 : fn##_v2)
+#endif
 #endif

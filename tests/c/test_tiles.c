@@ -16,9 +16,15 @@
 /* ---- The instruction sets this machine has ---- */
 typedef void (*run_fn)(const struct mxi_tile_job *, int64_t, int64_t);
 typedef const void *(*get_fn)(const struct mxi_tile_job *, int64_t, int64_t, void *);
+#ifdef MXI_ONLY_ISA
+static const run_fn run_of[] = {[0 ... MXI_ISA_V4] = MXI_DISPATCH(mxi_tiles_run)};
+static const get_fn get_of[] = {[0 ... MXI_ISA_V4] = MXI_DISPATCH(mxi_tiles_get)};
+#define EACH_ISA(isa) for (int isa = (int)mxi_isa(); isa == (int)mxi_isa(); isa++)
+#else
 static const run_fn run_of[] = {mxi_tiles_run_v2, mxi_tiles_run_v3, mxi_tiles_run_v4};
 static const get_fn get_of[] = {mxi_tiles_get_v2, mxi_tiles_get_v3, mxi_tiles_get_v4};
 #define EACH_ISA(isa) for (int isa = 0; isa <= (int)mxi_isa(); isa++)
+#endif
 
 static const uint8_t sizes[] = {1, 1, 2, 4, 8, 1, 2, 4, 8, 2, 2, 4, 8, 8};
 enum { CAST, SAME, FLOAT, REAL, COMPARE, LOGIC, BITS, TEST, PART, SELECT };
