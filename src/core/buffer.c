@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/lock.h"
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -251,4 +252,7 @@ void mx_clear_cache(void) {
   mxi_lock(MXI_LOCK_MEMORY);
   trim(0);
   mxi_unlock(MXI_LOCK_MEMORY);
+#ifdef __GLIBC__
+  malloc_trim(0); // freed graphs and small buffers too, which the allocator keeps otherwise
+#endif
 }

@@ -115,6 +115,26 @@ def test_constants_of_a_trace_go_with_the_function():
     assert mx.get_active_memory() - before < 1 << 16
 
 
+def test_clearing_gives_the_memory_of_a_dropped_function_back():
+    def chain(x):
+        for _ in range(10000):
+            x = mx.sort(x) + 1
+        return x
+
+    gc.collect()
+    mx.clear_cache()
+    before = resident_bytes()
+    functions = [mx.compile(chain)]
+    for n in range(1, 9):
+        functions[0](mx.zeros(n))
+    used = resident_bytes() - before
+    assert used > 20 << 20
+    functions.clear()
+    gc.collect()
+    mx.clear_cache()
+    assert resident_bytes() - before < used // 5
+
+
 def test_a_dropped_result_may_call_the_function():
     """Its finaliser runs when the trace is dropped."""
     calls = []
