@@ -89,6 +89,8 @@ struct mxi_buffer {
 };
 /* Fresh memory for `bytes`, contents undefined, aligned to 64. NULL with the error set. */
 mx_buffer *mxi_buffer_new(size_t bytes);
+/* How many buffers came from the system so far, and not from the cache of those that were freed. */
+size_t mxi_buffers_from_system(void);
 /* Wraps memory owned elsewhere. On failure `release` is not called. */
 mx_buffer *mxi_buffer_foreign(void *data, size_t bytes, unsigned flags, void (*release)(void *), void *owner);
 static inline mx_buffer *mxi_buffer_ref(mx_buffer *b) {

@@ -23,6 +23,7 @@ _Static_assert(sizeof(mx_buffer) <= HEADER, "a small buffer's header fits in fro
 static struct {
   mx_buffer *free_list[CLASSES]; // linked through owner
   size_t cached, active, peak, cache_limit, memory_limit;
+  size_t from_system; // buffers that were allocated because the cache had none
 } cache; // under MXI_LOCK_MEMORY
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -118,6 +119,7 @@ mx_buffer *mxi_buffer_new(size_t bytes) {
     cache.cached -= class_bytes;
   } else if (allowed) {
     trim(cache.memory_limit - cache.active - class_bytes);
+    cache.from_system++;
     b = system_allocate(class_bytes);
     if (!b && cache.cached) { // the cache may hold what the system lacks
       trim(0);
@@ -237,6 +239,7 @@ static size_t swap_cache_limit(size_t bytes) {
   return old;
 }
 
+size_t mxi_buffers_from_system(void) { LOCKED(size_t, cache.from_system); }
 size_t mx_active_memory(void) { LOCKED(size_t, cache.active); }
 size_t mx_peak_memory(void) { LOCKED(size_t, cache.peak); }
 size_t mx_cache_memory(void) { LOCKED(size_t, cache.cached); }
