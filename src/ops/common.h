@@ -14,6 +14,13 @@ static inline bool mxi_usable1(const char *op, mx_array a) { return mx_ok(a) || 
 static inline bool mxi_usable2(const char *op, mx_array a, mx_array b) {
   return (mx_ok(a) && mx_ok(b)) || mxi_usable(op, 2, (mx_array[]){a, b});
 }
+/* Is an argument that must be there (a text, a list, a place for results) there? Else MX_TYPE_ERROR. */
+bool mxi_given(const char *op, const char *what, const void *argument);
+static inline bool mxi_has_place(const char *op, const void *out) {
+  return mxi_given(op, "a place for the results", out);
+}
+/* A list of integers has its elements. */
+int mxi_check_list(const char *op, mx_ints list);
 /* Sets the error and gives MX_BAD: `return mxi_bad(MX_INVALID_ARGUMENT, "[op] expected ..., got ...")`. */
 #define mxi_bad(...) (mxi_fail(__VA_ARGS__), MX_BAD)
 

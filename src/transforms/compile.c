@@ -8,7 +8,7 @@
 #include "base/vec.h"
 #include "core/stream.h"
 #include "engine/call.h"
-#include "mlx/ops.h"
+#include "ops/common.h"
 #include "transforms/autodiff.h"
 #include "transforms/merge.h"
 #include "transforms/trace.h"
@@ -34,6 +34,7 @@ static atomic_bool disabled;
 void mx_set_compile_enabled(bool enabled) { atomic_store(&disabled, !enabled); }
 
 mx_compiled mx_compile(mx_function f, void *context, bool shapeless, void (*release)(void *context)) {
+  if (!mxi_given("compile", "a function", f)) return NULL;
   (void)shapeless; // a trace is cheap enough to make one for each shape
   mx_compiled c = mxi_malloc(sizeof *c);
   if (!c) return NULL;
@@ -149,10 +150,9 @@ static struct mxi_kept *find_or_trace(mx_compiled c, uint64_t key, mx_stream str
 }
 
 int mx_compiled_call(mx_compiled c, uint64_t key, int n, const mx_array *in, int max_out, mx_array *out) {
-  for (int i = 0; i < n; i++) {
-    if (!in[i]) return mxi_fail(MX_TYPE_ERROR, "[compile] expected %d input arrays, got NULL", n);
-    if (in[i] == MX_BAD) return -1;
-  }
+  if (!mxi_given("compile", "a compiled function", c) || !mxi_usable("compile", n, in) ||
+      (max_out > 0 && !mxi_has_place("compile", out)))
+    return -1;
   /* Inside a trace over placeholders the function becomes part of it, with all that it captures. */
   if (atomic_load(&disabled) || mxi_env()->no_compile || mxi_thread.trace_level > 0)
     return mxi_call_function("compile", c->f, c->context, n, in, max_out, out);
