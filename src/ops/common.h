@@ -62,9 +62,11 @@ static inline mx_ints mxi_copy_ints(int64_t *out, mx_ints from) {
 }
 
 /* ---- Values ---- */
-/* A ready array that is one element, repeated: it can be recast or reshaped at once, without a node. */
+/* A ready array that is one element, repeated: it can be recast or reshaped at once, without a node. The
+   state comes first: until an array is ready, another thread's eval may be writing the fields, and it lets go
+   of the node later still. */
 static inline bool mxi_is_constant(mx_array a) {
-  return !a->buffer && !a->node && !a->tracer && mxi_state(a) == MXI_READY && a->data == &a->inline_value;
+  return mxi_state(a) == MXI_READY && !a->tracer && !a->buffer && a->data == &a->inline_value;
 }
 /* `value` in every element. */
 mx_array mxi_constant(double value, mx_dtype t, mx_ints shape);
