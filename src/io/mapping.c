@@ -36,7 +36,7 @@ static struct mxi_mapping *new_mapping(void) {
 }
 
 struct mxi_mapping *mxi_mapping_open(const char *op, const char *path) {
-  struct mxi_mapping *m = new_mapping();
+  struct mxi_mapping *m = mxi_given_path(op, path) ? new_mapping() : NULL;
   if (!m) return NULL;
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); // a pipe without a writer must not block
   if (fd < 0) mxi_io_fail(op, "open", path, errno);
@@ -55,7 +55,7 @@ void mxi_mapping_unref(struct mxi_mapping *m) {
 
 /* ---- Memory instead of a file ---- */
 struct mxi_mapping *mxi_mapping_stream(const char *op, const mx_reader *reader) {
-  struct mxi_mapping *m = new_mapping();
+  struct mxi_mapping *m = mxi_given_function(op, "read", (void (*)(void))reader->read) ? new_mapping() : NULL;
   if (!m) return NULL;
   m->op = op;
   m->reader = reader;

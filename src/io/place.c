@@ -69,3 +69,12 @@ int mxi_io_fail(const char *op, const char *verb, const char *path, int code) {
   return mxi_fail(MX_IO_ERROR, "[%s] expected to %s %s, got: %s", op, verb, path_end(path),
                   strerror_r(code, reason, sizeof reason));
 }
+
+bool mxi_given_path(const char *op, const char *path) {
+  if (!path) mxi_fail(MX_TYPE_ERROR, "[%s] expected a path, got NULL", op);
+  return path;
+}
+bool mxi_given_function(const char *op, const char *name, void (*function)(void)) {
+  if (!function) mxi_fail(MX_TYPE_ERROR, "[%s] expected a stream with a function to %s, got NULL", op, name);
+  return function;
+}

@@ -42,9 +42,22 @@ static int open_target(struct mxi_writer *w) {
   return w->fd < 0 ? mxi_io_fail(w->op, "open", w->target, errno) : 0;
 }
 
+int mxi_check_saved(const char *op, const struct mxi_target *to, int n, const char *const *names,
+                    const mx_array *arrays) {
+  if (to->to_stream ? !mxi_given_function(op, "write", (void (*)(void))to->stream.write)
+                    : !mxi_given_path(op, to->path))
+    return -1;
+  if (n < 0) return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected a number of arrays >= 0, got %d", op, n);
+  if (n > 0 && (!names || !arrays))
+    return mxi_fail(MX_TYPE_ERROR, "[%s] expected %d names and arrays, got NULL", op, n);
+  for (int i = 0; i < n; i++)
+    if (!names[i]) return mxi_fail(MX_TYPE_ERROR, "[%s] expected a name for array %d, got NULL", op, i);
+  return n > 0 ? mx_eval_all(n, arrays) : 0;
+}
+
 int mxi_writer_open(struct mxi_writer *w, const char *op, const struct mxi_target *to) {
   *w = (struct mxi_writer){.op = op, .fd = -1};
-  if (!to->path) {
+  if (to->to_stream) {
     w->stream = to->stream;
     return 0;
   }

@@ -6,7 +6,8 @@
 
 /* Where a save goes. */
 struct mxi_target {
-  const char *path; /* NULL: the stream */
+  bool to_stream;
+  const char *path; /* unless to_stream */
   mx_writer stream;
 };
 struct mxi_writer {
@@ -17,6 +18,9 @@ struct mxi_writer {
   int fd;
   uint64_t at; /* bytes written so far */
 };
+/* Can these arrays be saved there under these names? Evaluates them. Each save begins with it. */
+int mxi_check_saved(const char *op, const struct mxi_target *to, int n, const char *const *names,
+                    const mx_array *arrays);
 int mxi_writer_open(struct mxi_writer *w, const char *op, const struct mxi_target *to);
 int mxi_writer_write(struct mxi_writer *w, const void *data, size_t n);
 /* Evaluates the array and hands its bytes in row-major order to `use`, whose result is the result. */
