@@ -3,6 +3,7 @@
 #include "engine/queue.h"
 #include "base/error.h"
 #include "base/lock.h"
+#include "core/mapped.h"
 #include "core/stream.h"
 #include "core/thread.h"
 
@@ -23,13 +24,22 @@ static void operands_free(struct operands *o) {
   if (o->arrays != o->few) mxi_free(o->arrays);
 }
 
+/* What was computed of mapped files counts if they are what they were. A view has read nothing. */
+static int check_files(int ninputs, const mx_array *in, const mx_array *out) {
+  int result = 0;
+  if (!mxi_mapped_any()) return 0;
+  for (int i = 0; i < ninputs && result == 0; i++)
+    if (in[i]->buffer != out[0]->buffer) result = mxi_after_reading(in[i]);
+  return result;
+}
+
 static int run_step(const struct mxi_step *s, mx_array *in, mx_array *out, uint64_t donatable) {
   const struct mxi_backend *b = mxi_backend_of(s->stream->device);
-  if (s->program)
-    return b->run_program(s->program, s->reduction.params ? &s->reduction : NULL, s->shape, in, out,
-                          donatable);
   struct mxi_call c = {s->prim, s->params, s->ninputs, s->noutputs, in, out, donatable};
-  return b->run_node(&c);
+  int result = s->program ? b->run_program(s->program, s->reduction.params ? &s->reduction : NULL, s->shape,
+                                           in, out, donatable)
+                          : b->run_node(&c);
+  return check_files(s->ninputs, in, out) < 0 ? -1 : result; // the file is why, whatever the op says
 }
 
 /* ---- Eval ---- */
@@ -91,6 +101,7 @@ static int run_plan(struct mxi_plan *p, const struct mxi_tickets *tickets) {
   int result = 0;
   size_t done = 0;
   for (size_t i = 0; i < p->waits.n && result == 0; i++) result = mxi_task_wait(p->waits.v[i]);
+  mxi_before_reading();
   if (result == 0 && p->steps.n) {
     const struct mxi_backend *b = mxi_backend_of(p->steps.v[0].stream->device);
     unsigned saved;
@@ -149,7 +160,9 @@ static int check_roots(int n, const mx_array *roots, bool *all_ready) {
         mxi_fail(MX_RUNTIME_ERROR, "[eval] expected an array, got the result of a failed op");
       return -1;
     }
-    *all_ready &= mxi_state(roots[i]) == MXI_READY;
+    bool is_ready = mxi_state(roots[i]) == MXI_READY;
+    if (is_ready && mxi_mapped_any()) MXI_TRY(mxi_after_reading(roots[i]));
+    *all_ready &= is_ready;
   }
   return 0;
 }
