@@ -1,6 +1,7 @@
 # make demo     set up, build, run the tour and the chat
 # make test     set up, build, run every test
 # make bench    the CPU benchmark against its peers (installs them when asked: make bench PEERS="torch llama")
+# make soak    random graphs on all cores for MINUTES=10, from a new seed or SEED=...
 # make sanitize the C tests under AddressSanitizer and UndefinedBehaviorSanitizer (gcc: its kernels build in a fifth of
 #               clang's time)
 # make sanitize-python the tables of good and wrong calls in Python under the same
@@ -13,7 +14,7 @@ VENV  := $(CURDIR)/.venv
 RUN   := env VIRTUAL_ENV=$(VENV) PATH=$(VENV)/bin:$$PATH
 JOBS  := $(shell nproc)
 
-.PHONY: all setup build demo test sanitize sanitize-python warnings stubs fuzz bench lint clean
+.PHONY: all setup build demo test soak sanitize sanitize-python warnings stubs fuzz bench lint clean
 all: build
 
 setup:
@@ -35,6 +36,11 @@ demo: build
 test: build
 	@MLX_TEST_MODEL=$$($(RUN) python tools/model.py) $(RUN) meson test -C $(BUILD) --print-errorlogs --quiet
 	@$(RUN) python -m pytest -q -n $(JOBS)
+
+MINUTES ?= 10
+SEED ?=
+soak: build
+	@$(BUILD)/tests/c/soak $(MINUTES) $(SEED)
 
 sanitize: setup
 	@[ -d $(BUILD)-asan ] || CC=gcc $(RUN) meson setup $(BUILD)-asan -Db_sanitize=address,undefined -Db_lundef=false \

@@ -188,9 +188,10 @@ int64_t mxi_tensor_bytes(mx_dtype t, mx_ints shape) {
 static mx_buffer *copy(struct mxi_mapping *m, size_t offset, size_t n, mx_dtype t) {
   mx_buffer *b = mxi_buffer_new(n);
   if (!b || !n) return b;
-  memcpy(b->data, m->data + offset, n);
   if (t == MX_BOOL)
-    for (size_t i = 0; i < n; i++) ((uint8_t *)b->data)[i] = ((uint8_t *)b->data)[i] != 0;
+    mxi_normalise_bools(b->data, m->data + offset, (int64_t)n);
+  else
+    memcpy(b->data, m->data + offset, n);
   mxi_mapping_drop(m, offset, offset + n);
   return b;
 }
@@ -231,7 +232,7 @@ mx_array mxi_mapping_array(struct mxi_mapping *m, size_t offset, mx_dtype t, mx_
     mxi_unref(a);
     return NULL;
   }
-  mxi_set_data(a, b, (int64_t)(at / mx_dtype_size(t)), strides);
+  mxi_set_data(a, b, (int64_t)at, strides);
   mxi_publish(a);
   return a;
 }
