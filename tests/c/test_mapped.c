@@ -9,8 +9,7 @@
 #include <sys/wait.h>
 
 enum { N = 1 << 20, OTHER = 1 << 14 }; // float32 elements: large enough for several threads, and few
-static const char *const formats[] = {"npy", "npz", "safetensors", "gguf"};
-enum { FORMATS = sizeof formats / sizeof *formats };
+enum { NPY, NPZ, SAFETENSORS, GGUF, FORMATS };
 
 /* ---- Files ---- */
 /* n ones in a file of the format. */
@@ -22,9 +21,9 @@ static const char *saved(int format, int64_t n) {
   MX_SCOPE {
     mx_array x = mx_ones(MX_SHAPE(n), MX_FLOAT32);
     switch (format) {
-    case 0: status = mx_save_npy(path, x); break;
-    case 1: status = mx_save_npz(path, 1, &name, &x, false); break;
-    case 2: status = mx_save_safetensors(path, 1, &name, &x, 0, NULL, NULL); break;
+    case NPY: status = mx_save_npy(path, x); break;
+    case NPZ: status = mx_save_npz(path, 1, &name, &x, false); break;
+    case SAFETENSORS: status = mx_save_safetensors(path, 1, &name, &x, 0, NULL, NULL); break;
     default: status = mx_save_gguf(path, 1, &name, &x, 0, NULL);
     }
   }
@@ -38,7 +37,7 @@ static mx_file (*const load_file[])(const char *path) = {NULL, mx_load_npz, mx_l
 /* The file's array, kept. */
 static mx_array loaded(int format, const char *path) {
   mx_array x = NULL;
-  if (format == 0) {
+  if (format == NPY) {
     MX_SCOPE { x = mx_keep(mx_load_npy(path)); }
     return x;
   }
@@ -126,8 +125,8 @@ static void a_changed_file_is_an_error_and_results_stay(void **state) {
 
 static void nothing_computed_of_a_changed_file_is_kept(void **state) {
   MX_SCOPE {
-    const char *path = saved(0, N);
-    mx_array x = loaded(0, path), h = mx_exp(x),
+    const char *path = saved(NPY, N);
+    mx_array x = loaded(NPY, path), h = mx_exp(x),
              y = mx_sum(mx_negative(mx_cumsum(h, 0, false, true)), MX_ALL_AXES, false);
     cut(path);
     for (int i = 0; i < 2; i++) { // the second time nothing faults any more
@@ -140,11 +139,11 @@ static void nothing_computed_of_a_changed_file_is_kept(void **state) {
 
 /* A change in the same tick of the clock as the last one before it. */
 static void a_file_written_just_before_and_after_its_load_has_changed(void **state) {
-  const char *path = saved(0, OTHER);
+  const char *path = saved(NPY, OTHER);
   for (int i = 0; i < 50; i++)
     MX_SCOPE {
       write_over(path);
-      saved(0, OTHER);
+      saved(NPY, OTHER);
       mx_array x = mx_load_npy(path);
       write_over(path);
       expect_file_error(mx_eval(mx_add(x, x)), path, "written to");
@@ -153,7 +152,7 @@ static void a_file_written_just_before_and_after_its_load_has_changed(void **sta
 
 static void a_file_that_is_replaced_or_removed_stays(void **state) {
   MX_SCOPE {
-    const char *path = saved(0, N);
+    const char *path = saved(NPY, N);
     mx_array x = mx_load_npy(path);
     assert_true(is_mapped(x));
     assert_int_equal(mx_save_npy(path, mx_zeros(MX_SHAPE(3), MX_FLOAT32)), 0);
@@ -165,7 +164,7 @@ static void a_file_that_is_replaced_or_removed_stays(void **state) {
 
 static void a_view_for_others_of_a_file_cut_short_is_no_crash(void **state) {
   MX_SCOPE {
-    const char *path = saved(0, N);
+    const char *path = saved(NPY, N);
     mx_array x = mx_load_npy(path);
     const float *p = mx_data(x);
     cut(path);
@@ -187,7 +186,7 @@ static int in_child(int (*work)(void)) {
 static int map_more_files_than_descriptors(void) {
   enum { FILES = 100 };
   struct rlimit few = {40, 40};
-  const char *path = saved(0, OTHER);
+  const char *path = saved(NPY, OTHER);
   setrlimit(RLIMIT_NOFILE, &few);
   MX_SCOPE {
     mx_array x = NULL;
@@ -204,7 +203,7 @@ static void more_files_than_descriptors_are_mapped_and_watched(void **state) {
 }
 
 static int lose_the_descriptors(void) {
-  const char *path = saved(0, OTHER);
+  const char *path = saved(NPY, OTHER);
   MX_SCOPE {
     mx_array x = mx_load_npy(path);
     for (int fd = 3; fd < 64; fd++) close(fd);
@@ -234,7 +233,7 @@ static int fault_elsewhere(void) {
 static bool fault_of_a_file_is_an_error(void) {
   bool good = false;
   MX_SCOPE {
-    const char *path = saved(0, N);
+    const char *path = saved(NPY, N);
     mx_array x = mx_load_npy(path);
     cut(path);
     good = mx_eval(mx_exp(x)) < 0 && mx_error_code() == MX_IO_ERROR;
@@ -255,7 +254,7 @@ static int handler_after(void) {
 static int handler_in_between(void) {
   bool good = false;
   MX_SCOPE {
-    const char *path = saved(0, N);
+    const char *path = saved(NPY, N);
     mx_array x = mx_load_npy(path);
     signal(SIGBUS, jump);
     cut(path);
@@ -330,7 +329,7 @@ static int lines_of_maps(const char *word) {
 static void small_files_and_streams_are_not_mapped(void **state) {
   enum { FILES = 2000 };
   size_t old = mxi_set_mapped_from((size_t)16 << 20);
-  const char *path = saved(0, 64);
+  const char *path = saved(NPY, 64);
   struct bytes b = read_back("x");
   int before = lines_of_maps("");
   MX_SCOPE {
