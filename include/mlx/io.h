@@ -3,7 +3,7 @@
    A file of less than 16 MiB is read. Tensors of a larger one are views of the mapped file where its layout
    allows; once it is cut short or written over, evals and reads of them fail with MX_IO_ERROR.
    Saving needs the rights of a plain write. It writes a temporary file beside the target, syncs, and renames;
-   or in place, where a rename can't be or would change the owner. */
+   or it writes in place, where a rename can't be or would change the owner. */
 #ifndef MLX_IO_H
 #define MLX_IO_H
 #include "mlx/array.h"
