@@ -100,7 +100,7 @@ MX_API void mx_interrupt_clear(void);
 
 /* ---- Reading ---- each evaluates first ---- */
 /* Row-major elements, valid while the array lives. NULL on failure, or when the array is not row-major: then
-   read mx_contiguous(a). */
+   read mx_contiguous(a). Those of a mapped file are read from it, and change if the file is changed later. */
 MX_API const void *mx_data(mx_array a);
 MX_API const int64_t *mx_strides(mx_array a); /* in elements */
 /* May a view of mx_data be written to? False for constants, mapped files, read-only foreign memory, and lazy

@@ -15,6 +15,7 @@ enum mxi_lock {
   MXI_LOCK_SIDES,     /* which of a buffer's memories have its bytes */
   MXI_LOCK_DEVICE,    /* the device of threads that chose none */
   MXI_LOCK_MEMORY,    /* the cache of buffers */
+  MXI_LOCK_MAPPED,    /* the files mapped, and the handler that guards them */
   MXI_LOCK_COUNT
 };
 void mxi_lock(enum mxi_lock l);

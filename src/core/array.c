@@ -1,5 +1,6 @@
 #include "core/array.h"
 #include "core/device.h"
+#include "core/mapped.h"
 #include "core/node.h"
 #include "core/task.h"
 #include "base/alloc.h"
@@ -275,12 +276,13 @@ bool mx_is_ready(mx_array a) { return mxi_state(asked("is_ready", a)) == MXI_REA
 static int ready(const char *op, mx_array a) {
   if (!a) return mxi_fail(MX_TYPE_ERROR, "[%s] expected an array, got NULL", op);
   if (a == MX_BAD) return -1;
+  mxi_before_reading();
   if (mxi_state(a) != MXI_READY) MXI_TRY(mx_eval(a));
   return a->data ? 0 : mxi_to_host(a);
 }
 
 const void *mx_data(mx_array a) {
-  if (ready("data", a) < 0) return NULL;
+  if (ready("data", a) < 0 || mxi_after_reading(a) < 0) return NULL;
   if (!mxi_row_contiguous(a)) {
     mxi_fail(MX_INVALID_ARGUMENT,
              "[data] expected a row-major array, got a view with other strides: read mx_contiguous(a)");
@@ -303,16 +305,16 @@ static int one_element(mx_array a, const void *value) {
 int mx_item(mx_array a, double *value) {
   MXI_TRY(one_element(a, value));
   *value = mxi_scalar_load(a->data, (mx_dtype)a->dtype, NULL);
-  return 0;
+  return mxi_after_reading(a);
 }
 int mx_item_int(mx_array a, int64_t *value) {
   MXI_TRY(one_element(a, value));
   *value = mxi_scalar_load_int(a->data, (mx_dtype)a->dtype);
-  return 0;
+  return mxi_after_reading(a);
 }
 int mx_item_complex(mx_array a, double *re, double *im) {
   MXI_TRY(one_element(a, re));
   *re = mxi_scalar_load(a->data, (mx_dtype)a->dtype, im);
-  return 0;
+  return mxi_after_reading(a);
 }
 void mx_free(void *p) { mxi_free(p); }

@@ -183,13 +183,17 @@ static void queue_foreign(mx_buffer *b) {
   if (wake) wake();
 }
 
+static void release_foreign(mx_buffer *b) {
+  if (b->release) b->release(b->owner);
+  mxi_free(b);
+}
+
 void mx_drain_foreign(void) {
   if (!atomic_load_explicit(&dead_foreign, memory_order_relaxed)) return;
   mx_buffer *b = atomic_exchange(&dead_foreign, NULL);
   while (b) {
     mx_buffer *next = b->data;
-    if (b->release) b->release(b->owner);
-    mxi_free(b);
+    release_foreign(b);
     b = next;
   }
 }
@@ -205,8 +209,12 @@ void mxi_drain_unbound(void) {
 void mxi_buffer_unref(mx_buffer *b) {
   if (!b || atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1) return;
   if (b->side && release_side(b)) return;
-  if (atomic_load_explicit(&b->flags, memory_order_relaxed) & MXI_BUFFER_FOREIGN) {
-    queue_foreign(b);
+  unsigned flags = atomic_load_explicit(&b->flags, memory_order_relaxed);
+  if (flags & MXI_BUFFER_FOREIGN) {
+    if (flags & MXI_BUFFER_OURS)
+      release_foreign(b);
+    else
+      queue_foreign(b);
     return;
   }
   size_t class_bytes;

@@ -133,6 +133,7 @@ static int allowed_cpus(void) {
 static void start_workers(int size) {
   sigset_t all, old;
   sigfillset(&all);
+  sigdelset(&all, SIGBUS); // see core/guard.h
   pthread_sigmask(SIG_SETMASK, &all, &old);
   pthread_attr_t attr;
   pthread_attr_init(&attr);

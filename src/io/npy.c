@@ -237,8 +237,9 @@ static mx_array load(struct mxi_mapping *map, const char *path) {
   if (!map) return MX_BAD;
   struct scanner s = {.place = {.op = "load_npy", .path = path}};
   mx_array a = read_array(&s, &(struct part){map, 0, SIZE_MAX}, NULL);
-  mxi_mapping_unref(map);
-  return mxi_own(a);
+  if (mxi_mapping_close(map, a ? 0 : -1) == 0) return mxi_own(a);
+  mxi_unref(a);
+  return MX_BAD;
 }
 
 mx_array mx_load_npy(const char *path) { return load(mxi_mapping_open("load_npy", path), path); }

@@ -147,7 +147,7 @@ static mx_file load(struct mxi_mapping *map, const char *path) {
   r.file = mxi_file_new();
   int status = r.file && mxi_mapping_fill(map, SIZE_MAX) == 0 ? read_file(&r) : -1;
   mxi_vec_free(&r.spans);
-  mxi_mapping_unref(map);
+  status = mxi_mapping_close(map, status);
   if (!status) return r.file;
   mx_file_free(r.file);
   return NULL;
