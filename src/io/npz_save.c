@@ -126,7 +126,7 @@ static void put_entry(struct record *r, const struct member *m) {
 /* ---- Bytes ---- */
 /* Deflates n bytes; with Z_FINISH also the end. */
 static int deflate_bytes(struct mxi_writer *w, z_stream *z, const void *data, size_t n, int flush) {
-  uint8_t out[1 << 14];
+  uint8_t out[1 << 13];
   z->next_in = (uint8_t *)data;
   size_t left = n;
   do {
