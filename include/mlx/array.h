@@ -61,10 +61,12 @@ MX_API void mx_stream_pop(mx_stream_mark *mark);
        mxi_mark_.open; mx_stream_pop(&mxi_mark_))
 
 /* ---- Making arrays ---- */
-MX_API mx_array mx_array_from(const void *data, mx_ints shape, mx_dtype t); /* copies row-major elements */
+/* Copies row-major elements. Bools: any byte but 0 is true, also below. */
+MX_API mx_array mx_array_from(const void *data, mx_ints shape, mx_dtype t);
 /* Uses the caller's memory without copying until `release(owner)`; it must not change while arrays use it.
-   data is the first element; strides, in elements, may be 0 or negative; NULL strides.v: row-major. On
-   failure `release` is not called. */
+   data is the first element; strides, in elements, may be 0 or negative; NULL strides.v: row-major. Elements
+   that don't lie at multiples of their size, and bools that are neither 0 nor 1, are copied, and the memory
+   is let go. On failure `release` is not called. */
 MX_API mx_array mx_array_foreign(void *data, mx_ints shape, mx_ints strides, mx_dtype t, bool read_only,
                                  void (*release)(void *owner), void *owner);
 MX_API mx_array mx_scalar(double value, mx_dtype t);

@@ -1,4 +1,5 @@
 #include "core/array.h"
+#include "core/device.h"
 #include "core/node.h"
 #include "core/task.h"
 #include "base/alloc.h"
@@ -53,14 +54,15 @@ mx_array mxi_array_new(mx_dtype t, mx_ints shape) {
   a->dtype = (uint8_t)t;
   a->ndim = (uint8_t)shape.n;
   a->flags = MXI_ROW_CONTIGUOUS | MXI_DENSE;
-  a->tracer = 0;
   a->output_index = 0;
   a->slot = -1;
   a->level = 0;
+  a->session = 0;
   a->node = NULL;
   a->task = NULL;
   a->buffer = NULL;
   a->data = NULL;
+  a->offset = 0;
   a->size = size;
   for (int i = 0; i < shape.n; i++) a->dims[i] = shape.v[i];
   row_major_strides(a, mxi_strides(a));
@@ -123,7 +125,8 @@ void mxi_update_flags(mx_array a) {
 
 void mxi_set_data(mx_array a, mx_buffer *b, int64_t offset, const int64_t *strides) {
   a->buffer = b;
-  a->data = (char *)b->data + offset * (int64_t)mxi_itemsize(a);
+  a->offset = offset;
+  a->data = b->data ? (char *)b->data + offset : NULL;
   if (strides)
     memcpy(mxi_strides(a), strides, (size_t)a->ndim * sizeof(int64_t));
   else
@@ -145,7 +148,9 @@ void mxi_set_view(mx_array a, mx_array src, int64_t offset, const int64_t *strid
     row_major_strides(a, mxi_strides(a));
   if (src->buffer) {
     a->buffer = mxi_buffer_ref(src->buffer);
-    a->data = (char *)src->data + offset * (int64_t)mxi_itemsize(src);
+    int64_t bytes = offset * (int64_t)mxi_itemsize(src);
+    a->offset = src->offset + bytes;
+    a->data = src->data ? (char *)src->data + bytes : NULL;
   } else { // one inline element serves every place of the view
     a->inline_value = src->inline_value;
     a->data = &a->inline_value;
@@ -208,11 +213,8 @@ mx_array mx_scalar(double value, mx_dtype t) {
 }
 
 mx_array mx_scalar_int(int64_t value, mx_dtype t) {
-  uint64_t element = (uint64_t)value; // little-endian: the low bytes are the narrower integer
-  if (t == MX_BOOL)
-    element = value != 0;
-  else if (mxi_is_inexact(t))
-    mxi_scalar_store(&element, t, (double)value, 0);
+  uint64_t element = 0;
+  mxi_scalar_cast(&element, t, &value, MX_INT64);
   return filled(t, &element);
 }
 
@@ -230,32 +232,18 @@ mx_array mx_like(mx_array a, double value) {
 }
 
 mx_array mx_array_from(const void *data, mx_ints shape, mx_dtype t) {
-  mx_array a = mxi_array_alloc(t, shape);
-  if (a && a->size) memcpy(a->data, data, (size_t)a->size * mx_dtype_size(t));
-  return mxi_own(a);
-}
-
-mx_array mx_array_foreign(void *data, mx_ints shape, mx_ints strides, mx_dtype t, bool read_only,
-                          void (*release)(void *owner), void *owner) {
-  if (strides.v && strides.n != shape.n) {
-    mxi_fail(MX_INVALID_ARGUMENT, "[array_foreign] expected %d strides, got %d", shape.n, strides.n);
-    return MX_BAD;
-  }
   mx_array a = mxi_array_new(t, shape);
-  mx_buffer *b = a ? mxi_buffer_foreign(data, (size_t)a->size * mx_dtype_size(t),
-                                        read_only ? MXI_BUFFER_READ_ONLY : 0, release, owner)
-                   : NULL;
-  if (!b) {
-    mxi_unref(a);
-    return MX_BAD;
-  }
-  mxi_set_data(a, b, 0, strides.v);
+  bool absent = a && a->size && !data;
+  if (absent)
+    mxi_fail(MX_INVALID_ARGUMENT, "[array_from] expected the memory of %lld elements, got NULL",
+             (long long)a->size);
+  if (!a || absent || mxi_alloc(a) < 0) return mxi_unref(a), MX_BAD;
+  if (t == MX_BOOL)
+    mxi_normalise_bools(a->data, data, a->size);
+  else if (a->size)
+    memcpy(a->data, data, (size_t)a->size * mx_dtype_size(t));
   mxi_publish(a);
-  mxi_buffer_ref(b);
-  a = mxi_own(a);
-  if (a == MX_BAD) b->release = NULL; // the memory stays the caller's
-  mxi_buffer_unref(b);
-  return a;
+  return mxi_own(a);
 }
 
 int mx_ndim(mx_array a) { return a->ndim; }
@@ -274,7 +262,8 @@ bool mx_is_ready(mx_array a) { return mxi_state(a) == MXI_READY; }
 static int ready(const char *op, mx_array a) {
   if (!a) return mxi_fail(MX_TYPE_ERROR, "[%s] expected an array, got NULL", op);
   if (a == MX_BAD) return -1;
-  return mxi_state(a) == MXI_READY ? 0 : mx_eval(a);
+  if (mxi_state(a) != MXI_READY) MXI_TRY(mx_eval(a));
+  return a->data ? 0 : mxi_to_host(a);
 }
 
 const void *mx_data(mx_array a) {

@@ -16,7 +16,15 @@ typedef struct mxi_buffer mx_buffer;
 typedef struct mxi_task mx_task;
 typedef struct mxi_prim mx_prim;
 
-enum mxi_state { MXI_LAZY, MXI_CLAIMED, MXI_READY, MXI_PLACEHOLDER, MXI_BAD };
+enum mxi_state {
+  MXI_LAZY,
+  MXI_CLAIMED, /* by the plan of a task that runs, or has run it away into a register */
+  MXI_READY,
+  MXI_SUBMITTED, /* placed, and its device at work: ready when its buffer's event has passed */
+  MXI_LOST, /* its memory was given to a step that then failed: what needs it can't be computed any more */
+  MXI_PLACEHOLDER,
+  MXI_BAD
+};
 
 enum {
   MXI_ROW_CONTIGUOUS = 1, /* strides are those of a C-order array (dims of size 1 are free) */
@@ -31,15 +39,16 @@ struct mxi_array {
   uint8_t dtype;
   uint8_t ndim;
   uint8_t flags;
-  uint8_t tracer; /* of which thread's traces; see tracer.h */
   int32_t output_index;
   int32_t slot;      /* place in the plan that claimed it; meaningful to that plan alone */
   int32_t level;     /* of the innermost trace on whose placeholders it depends; 0: on none */
-  mx_node *node;     /* NULL for leaves, and when ready unless a tracer of an open trace */
+  uint64_t session;  /* of derivatives, whose tracer it is; 0: none; see tracer.h */
+  mx_node *node;     /* NULL for leaves, and when ready unless a tracer of an open session */
   mx_task *task;     /* the eval that claimed it */
   mx_buffer *buffer; /* NULL while lazy, and for inline scalars */
-  void *data;        /* first element: inside the buffer, or &inline_value */
-  int64_t size;      /* elements; the product of the shape */
+  void *data; /* first element: inside the buffer, or &inline_value; NULL: not on the host (mxi_to_host) */
+  int64_t offset; /* of the first element in the buffer, in bytes */
+  int64_t size;   /* elements; the product of the shape */
   union {
     uint64_t bits;
     double f64;
@@ -72,10 +81,11 @@ enum {
 struct mxi_buffer {
   atomic_int refs;
   atomic_uint flags;
-  void *data;
+  void *data;                   /* on the host; NULL while only a device has them */
   size_t bytes;                 /* usable bytes at data */
   void (*release)(void *owner); /* foreign: called once, from the thread that drains foreign releases */
   void *owner;
+  struct mxi_side *side; /* its bytes on a device (device.h); NULL: they are on the host alone */
 };
 /* Fresh memory for `bytes`, contents undefined, aligned to 64. NULL with the error set. */
 mx_buffer *mxi_buffer_new(size_t bytes);
@@ -110,7 +120,7 @@ void mxi_unref(mx_array a);
 mx_array mxi_own(mx_array a);
 
 /* Gives a lazy array its data. The array takes over one reference of the buffer. strides NULL = row-major.
-   offset in elements from the buffer's start. Sets the contiguity flags; does not publish. */
+   offset in bytes from the buffer's start. Sets the contiguity flags; does not publish. */
 void mxi_set_data(mx_array a, mx_buffer *b, int64_t offset, const int64_t *strides);
 /* Fresh row-major memory for a. */
 int mxi_alloc(mx_array a);
@@ -120,7 +130,7 @@ void mxi_set_view(mx_array a, mx_array src, int64_t offset, const int64_t *strid
 void mxi_update_flags(mx_array a);
 /* Drops data of an array whose evaluation failed: lazy again. */
 void mxi_reset_data(mx_array a);
-/* Marks a as ready: everything written before is visible to who sees it ready. */
+/* Marks a as ready: everything written before is visible to who sees it so. */
 static inline void mxi_publish(mx_array a) {
   atomic_store_explicit(&a->state, MXI_READY, memory_order_release);
 }

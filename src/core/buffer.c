@@ -4,10 +4,11 @@
    Size classes: multiples of 64 bytes up to 1 KiB, then eight steps to each power of two (at most 12.5%
    waste). Blocks below LARGE come from malloc with the header in front; larger ones are mapped, aligned to 2
    MiB, with huge pages asked for: first touch of 64 MiB costs 5 ms that way, and 35 ms with 4 KiB pages. */
-#include "core/array.h"
+#include "core/device.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/lock.h"
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,6 +131,7 @@ mx_buffer *mxi_buffer_new(size_t bytes) {
   mxi_unlock(MXI_LOCK_MEMORY);
   if (!b) return mxi_fail_memory(bytes), NULL;
   b->owner = NULL;
+  b->side = NULL;
   atomic_store_explicit(&b->refs, 1, memory_order_relaxed);
   atomic_store_explicit(&b->flags, 0, memory_order_relaxed);
   return b;
@@ -143,6 +145,27 @@ mx_buffer *mxi_buffer_foreign(void *data, size_t bytes, unsigned flags, void (*r
   atomic_init(&b->refs, 1);
   atomic_init(&b->flags, flags | MXI_BUFFER_FOREIGN);
   return b;
+}
+
+mx_buffer *mxi_buffer_on_device(struct mxi_side *side) {
+  mx_buffer *b = mxi_malloc(sizeof *b);
+  if (!b) return NULL;
+  *b = (mx_buffer){.bytes = side->bytes, .side = side};
+  atomic_init(&b->refs, 1);
+  atomic_init(&b->flags, 0);
+  return b;
+}
+
+/* Lets go of the bytes on the device, and of all there is if the buffer began there: then true. */
+static bool release_side(mx_buffer *b) {
+  struct mxi_side *side = b->side;
+  bool began_there = !b->data || side->host;
+  mxi_buffer_unref(side->host);
+  side->host = NULL;
+  side->release(side);
+  b->side = NULL;
+  if (began_there) mxi_free(b);
+  return began_there;
 }
 
 /* ---- Foreign owners whose last array has gone wait here: their destructors belong to another runtime. ----
@@ -179,6 +202,7 @@ void mxi_drain_unbound(void) {
 
 void mxi_buffer_unref(mx_buffer *b) {
   if (!b || atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1) return;
+  if (b->side && release_side(b)) return;
   if (atomic_load_explicit(&b->flags, memory_order_relaxed) & MXI_BUFFER_FOREIGN) {
     queue_foreign(b);
     return;
@@ -228,4 +252,7 @@ void mx_clear_cache(void) {
   mxi_lock(MXI_LOCK_MEMORY);
   trim(0);
   mxi_unlock(MXI_LOCK_MEMORY);
+#ifdef __GLIBC__
+  malloc_trim(0); // freed graphs and small buffers too, which the allocator keeps otherwise
+#endif
 }

@@ -1,4 +1,5 @@
 #include "core/dtype.h"
+#include "core/cast.h"
 #include <math.h>
 #include <string.h>
 
@@ -100,27 +101,17 @@ uint16_t mxi_f16_from_float(float x) {
   return (uint16_t)(sign | ((magnitude + 0xc8000fff + ((magnitude >> 13) & 1)) >> 13));
 }
 
-/* A double to int64 or uint64 without undefined behaviour: truncated where it fits, saturated where not, NaN
- * -> 0. */
-static uint64_t wrap(double x) {
-  if (x != x) return 0;
-  if (x >= 0x1p64) return UINT64_MAX;
-  if (x >= 0x1p63) return (uint64_t)x;
-  if (x < -0x1p63) return (uint64_t)INT64_MIN;
-  return (uint64_t)(int64_t)x;
-}
-
 void mxi_scalar_store(void *p, mx_dtype t, double re, double im) {
   switch (t) {
   case MX_BOOL: *(uint8_t *)p = re != 0 || im != 0; break;
   case MX_UINT8:
-  case MX_INT8: *(uint8_t *)p = (uint8_t)wrap(re); break;
+  case MX_INT8: *(uint8_t *)p = (uint8_t)mxi_i32_of_f64(re); break;
   case MX_UINT16:
-  case MX_INT16: *(uint16_t *)p = (uint16_t)wrap(re); break;
-  case MX_UINT32:
-  case MX_INT32: *(uint32_t *)p = (uint32_t)wrap(re); break;
-  case MX_UINT64:
-  case MX_INT64: *(uint64_t *)p = wrap(re); break;
+  case MX_INT16: *(uint16_t *)p = (uint16_t)mxi_i32_of_f64(re); break;
+  case MX_UINT32: *(uint32_t *)p = mxi_u32_of_f64(re); break;
+  case MX_UINT64: *(uint64_t *)p = mxi_u64_of_f64(re); break;
+  case MX_INT32: *(int32_t *)p = mxi_i32_of_f64(re); break;
+  case MX_INT64: *(int64_t *)p = mxi_i64_of_f64(re); break;
   case MX_FLOAT16: *(uint16_t *)p = mxi_f16_from_float((float)re); break;
   case MX_BFLOAT16: *(uint16_t *)p = mxi_bf16_from_float((float)re); break;
   case MX_FLOAT32: *(float *)p = (float)re; break;
@@ -128,6 +119,27 @@ void mxi_scalar_store(void *p, mx_dtype t, double re, double im) {
   case MX_COMPLEX64: ((float *)p)[0] = (float)re, ((float *)p)[1] = (float)im; break;
   case MX_DTYPE_COUNT: break;
   }
+}
+
+/* A 64-bit integer is rounded once: to float for all that floats make. */
+static void store_integer(void *p, mx_dtype t, mx_dtype from, int64_t value) {
+  if (t == MX_BOOL)
+    *(uint8_t *)p = value != 0;
+  else if (!mxi_is_inexact(t))
+    memcpy(p, &value, mx_dtype_size(t)); // little-endian: the low bytes are the narrower integer
+  else if (t == MX_FLOAT64)
+    *(double *)p = from == MX_UINT64 ? (double)(uint64_t)value : (double)value;
+  else
+    mxi_scalar_store(p, t, from == MX_UINT64 ? (float)(uint64_t)value : (float)value, 0);
+}
+
+void mxi_scalar_cast(void *to, mx_dtype t, const void *from, mx_dtype f) {
+  if (!mxi_is_inexact(f)) {
+    store_integer(to, t, f, mxi_scalar_load_int(from, f));
+    return;
+  }
+  double im, re = mxi_scalar_load(from, f, &im);
+  mxi_scalar_store(to, t, re, im);
 }
 
 double mxi_scalar_load(const void *p, mx_dtype t, double *im) {
@@ -154,6 +166,10 @@ int64_t mxi_scalar_load_int(const void *p, mx_dtype t) {
   case MX_INT8: return *(const int8_t *)p;
   case MX_INT16: return *(const int16_t *)p;
   case MX_INT32: return *(const int32_t *)p;
-  default: return (int64_t)wrap(mxi_scalar_load(p, t, NULL));
+  default: return mxi_i64_of_f64(mxi_scalar_load(p, t, NULL));
   }
+}
+
+void mxi_normalise_bools(uint8_t *to, const uint8_t *from, int64_t n) {
+  for (int64_t i = 0; i < n; i++) to[i] = from[i] != 0;
 }

@@ -29,7 +29,11 @@ enum {
       1,            /* run by the tile interpreter, fusable; inputs and output have one shape or broadcast */
   MXI_P_VIEW = 2,   /* the output shares its first input's memory when it can */
   MXI_P_LINEAR = 4, /* linear in its first input (all inputs if MXI_P_LINEAR_ALL): jvp re-applies it */
-  MXI_P_LINEAR_ALL = 8
+  MXI_P_LINEAR_ALL = 8,
+  /* How its outputs lie in memory, where not row-major in fresh memory; see engine/place.c. */
+  MXI_P_IN_PLACE = 16, /* output 0 may take the memory of input 0, row-major and of the same size */
+  MXI_P_HEADS = 32,    /* as input 0, when that holds the heads of a position together */
+  MXI_P_COLUMNS = 64   /* outputs from 1 on are column-major matrices */
 };
 
 struct mxi_prim {
@@ -102,6 +106,11 @@ void mxi_node_unref(mx_node *n);
 static inline mx_node *mxi_node_ref(mx_node *n) {
   atomic_fetch_add_explicit(&n->refs, 1, memory_order_relaxed);
   return n;
+}
+void mxi_params_unref(const mx_prim *p, mx_params *params);
+static inline mx_params *mxi_params_ref(const mx_params *params) {
+  if (params) atomic_fetch_add_explicit(&((mx_params *)params)->refs, 1, memory_order_relaxed);
+  return (mx_params *)params;
 }
 bool mxi_params_equal(const mx_prim *p, const mx_params *a, const mx_params *b);
 uint64_t mxi_params_hash(const mx_prim *p, const mx_params *a);

@@ -31,5 +31,7 @@ bool mxi_release_to_list(mx_array a);
 void mxi_output_forget(mx_array a);
 /* A reference to output i of a node with several outputs, or NULL if that array is gone. */
 mx_array mxi_output_take(mx_node *n, int i);
+/* Which array output i is now, or NULL: to be compared with arrays that are known to live, no more. */
+mx_array mxi_output_peek(mx_node *n, int i);
 void mxi_node_free(mx_node *n); /* the struct and its parameters; inputs were released */
 #endif

@@ -18,6 +18,7 @@ struct mxi_thread {
   mx_device device;
   mx_stream default_streams[2]; /* by device type */
   int open_transforms;          /* vjp and jvp traces */
+  uint64_t session;             /* that they belong to; 0: none is open */
   int trace_level; /* compile and vmap traces open: the level of the innermost one's placeholders */
 };
 /* The calling thread's; never NULL. */

@@ -1,18 +1,30 @@
-/* Tracers, the arrays made under vjp or jvp: each has the number of the thread that traces, and keeps its
-   node when it is evaluated, by whichever thread, while a trace of that thread is open. */
+/* Sessions of derivatives. From the opening of a thread's outermost vjp or jvp to its closing is one session,
+   with a number that is never used again. What is computed from its tracers carries the number, and keeps its
+   node when it is evaluated, by whichever thread, as long as the session is open. So a walk that enters
+   arrays of its own, open session alone needs no lock: no eval takes their nodes away under it. */
 #ifndef MXI_CORE_TRACER_H
 #define MXI_CORE_TRACER_H
-#include <stdbool.h>
-#include <stdint.h>
+#include "core/array.h"
 
-/* The calling thread's number; never 0, which is no tracer's. Beyond 254 threads numbers are shared. */
-uint8_t mxi_tracer_number(void);
-/* The number for a result of an input numbered a and one numbered b; 0 is none. */
-enum { MXI_TRACER_OF_MANY = 255 };
-static inline uint8_t mxi_tracer_of_both(uint8_t a, uint8_t b) {
-  return !a || a == b ? b : b ? MXI_TRACER_OF_MANY : a;
+/* The number of what depends on tracers of several open sessions. Each of them may still walk it, so it keeps
+   its node for life. */
+#define MXI_SESSION_MANY UINT64_MAX
+
+/* Opens a trace of the calling thread, and with the outermost its session. -1 with the error set when too
+   many threads have one open. */
+int mxi_session_open(void);
+/* Closes it. With the outermost, what was evaluated in the session lets go of its node. */
+void mxi_session_close(void);
+/* The calling thread's session; 0 when none is open. */
+uint64_t mxi_session(void);
+bool mxi_session_is_open(uint64_t session);
+/* The number for a result of inputs of two different sessions. */
+uint64_t mxi_session_of_both(uint64_t a, uint64_t b);
+/* `a` is ready and has kept its node: it lets go when its session closes, or at once if that is over. */
+void mxi_session_evaluated(mx_array a);
+
+/* May a walk of the calling thread's session enter it? */
+static inline bool mxi_in_session(const struct mxi_array *a, uint64_t session) {
+  return a->session && (a->session == session || a->session == MXI_SESSION_MANY);
 }
-/* Opens (+1) or closes (-1) a trace of the calling thread. */
-void mxi_tracer_count(int change);
-bool mxi_tracer_is_open(uint8_t number);
 #endif

@@ -145,29 +145,6 @@ mx_array mxi_row_major(mx_array a) {
   return b;
 }
 
-/* May output take input's memory? Another input that shares the buffer would be overwritten while it is read.
- */
-static bool may_reuse(const struct mxi_call *c, int output, int input) {
-  mx_array in = c->in[input], out = c->out[output];
-  if (!(c->donatable >> input & 1) || !in->buffer || !mxi_row_contiguous(in) || in->size != out->size ||
-      mxi_itemsize(in) != mxi_itemsize(out))
-    return false;
-  for (int i = 0; i < c->ninputs; i++)
-    if (i != input && c->in[i] != in && c->in[i]->buffer == in->buffer) return false;
-  return true;
-}
-
-int mxi_reuse_or_alloc(struct mxi_call *c, int output, int input) {
-  if (!may_reuse(c, output, input)) return mxi_alloc(c->out[output]);
-  mx_array in = c->in[input];
-  int64_t bytes = (char *)in->data - (char *)in->buffer->data;
-  mxi_set_data(c->out[output], mxi_buffer_ref(in->buffer), bytes / (int64_t)mxi_itemsize(in), NULL);
-  return 0;
-}
-
-int mxi_take_or_copy(struct mxi_call *c) {
-  for (int i = 1; i < c->ninputs; i++)
-    if (c->in[i] == c->in[0]) c->donatable &= ~(uint64_t)1;
-  MXI_TRY(mxi_reuse_or_alloc(c, 0, 0));
+int mxi_start_from_input(struct mxi_call *c) {
   return c->out[0]->data == c->in[0]->data ? 0 : mxi_copy_into(c->out[0], c->in[0]);
 }

@@ -18,8 +18,7 @@ int mxi_copy_strided(int ndim, const int64_t *shape, struct mxi_strided dst, str
 /* dst = dst mode src, elementwise; one dtype. */
 int mxi_update_strided(int mode, int ndim, const int64_t *shape, struct mxi_strided dst,
                        struct mxi_strided src);
-/* Output 0 of the call becomes what an update writes into: input 0's memory if it may be overwritten, else a
- * copy. */
+/* Output 0 of the call becomes what an update writes into: it is input 0's memory, or a copy. */
 struct mxi_call;
-int mxi_take_or_copy(struct mxi_call *c);
+int mxi_start_from_input(struct mxi_call *c);
 #endif

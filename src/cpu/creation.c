@@ -18,7 +18,6 @@ static void arange_chunk(void *ctx, int64_t i) {
 }
 
 int mxi_cpu_ARANGE(struct mxi_call *c) {
-  MXI_TRY(mxi_alloc(c->out[0]));
   return mxi_parallel_for(mxi_ceil_div(c->out[0]->size, CHUNK), arange_chunk, c);
 }
 
@@ -37,7 +36,6 @@ int mxi_cpu_CONCATENATE(struct mxi_call *c) {
   mx_array out = c->out[0];
   int64_t axis = MXI_CALL_PARAMS(CONCATENATE, c)->axis;
   int64_t start[MXI_MAX_NDIM] = {0}, strides[MXI_MAX_NDIM];
-  MXI_TRY(mxi_alloc(out));
   for (int i = 0; i < c->ninputs; i++) {
     mx_array in = c->in[i];
     if (!in->size) continue;
@@ -60,7 +58,6 @@ int mxi_cpu_PAD(struct mxi_call *c) {
   mx_array in = c->in[0], value = c->in[1], out = c->out[0];
   const int64_t *low = MXI_CALL_PARAMS(PAD, c)->low.v;
   int64_t start[MXI_MAX_NDIM] = {0}, shape[MXI_MAX_NDIM], strides[MXI_MAX_NDIM];
-  MXI_TRY(mxi_alloc(out));
   if (!out->size) return 0;
   memcpy(shape, mxi_shape(out), (size_t)out->ndim * sizeof *shape);
   for (int i = 0; i < out->ndim; i++) {
@@ -78,7 +75,7 @@ int mxi_cpu_SLICE_UPDATE(struct mxi_call *c) {
   const struct mxi_p_SLICE_UPDATE *p = MXI_CALL_PARAMS(SLICE_UPDATE, c);
   mx_array out = c->out[0], update = c->in[1];
   int64_t strides[MXI_MAX_NDIM];
-  MXI_TRY(mxi_take_or_copy(c));
+  MXI_TRY(mxi_start_from_input(c));
   if (!update->size) return 0;
   struct mxi_strided target = part(out, p->start.v, p->step.v, strides);
   return mxi_update_strided((int)p->mode, out->ndim, mxi_shape(update), target, mxi_strided_of(update));
@@ -102,7 +99,6 @@ int mxi_cpu_DYNAMIC_SLICE(struct mxi_call *c) {
   mx_array a = c->in[0], out = c->out[0];
   int64_t start[MXI_MAX_NDIM], strides[MXI_MAX_NDIM];
   clamped_start(a, mxi_shape(out), c->in[1], MXI_CALL_PARAMS(DYNAMIC_SLICE, c)->axes, start);
-  MXI_TRY(mxi_alloc(out));
   return mxi_copy_strided(out->ndim, mxi_shape(out), mxi_strided_of(out), part(a, start, NULL, strides));
 }
 
@@ -110,27 +106,10 @@ int mxi_cpu_DYNAMIC_SLICE_UPDATE(struct mxi_call *c) {
   mx_array out = c->out[0], update = c->in[1];
   int64_t start[MXI_MAX_NDIM], strides[MXI_MAX_NDIM];
   clamped_start(c->in[0], mxi_shape(update), c->in[2], MXI_CALL_PARAMS(DYNAMIC_SLICE_UPDATE, c)->axes, start);
-  MXI_TRY(mxi_take_or_copy(c));
+  MXI_TRY(mxi_start_from_input(c));
   return mxi_copy_strided(out->ndim, mxi_shape(update), part(out, start, NULL, strides),
                           mxi_strided_of(update));
 }
 
-/* ---- contiguous ---- */
-static bool column_major(mx_array a) {
-  int64_t expected = 1;
-  for (int i = 0; i < a->ndim; i++) {
-    if (mxi_shape(a)[i] != 1 && mxi_strides(a)[i] != expected) return false;
-    expected *= mxi_shape(a)[i];
-  }
-  return true;
-}
-
-int mxi_cpu_CONTIGUOUS(struct mxi_call *c) {
-  mx_array in = c->in[0], out = c->out[0];
-  if (mxi_row_contiguous(in) || (MXI_CALL_PARAMS(CONTIGUOUS, c)->allow_col_major && column_major(in))) {
-    mxi_set_view(out, in, 0, mxi_strides(in));
-    return 0;
-  }
-  MXI_TRY(mxi_alloc(out));
-  return mxi_copy_into(out, in);
-}
+/* ---- copy ---- */
+int mxi_cpu_COPY(struct mxi_call *c) { return mxi_copy_into(c->out[0], c->in[0]); }

@@ -112,12 +112,8 @@ static int to_real(mx_array in, mx_array out, mx_ints axes, int64_t real, double
 int mxi_cpu_FFT(struct mxi_call *c) {
   const struct mxi_p_FFT *p = MXI_CALL_PARAMS(FFT, c);
   mx_array in = c->in[0], out = c->out[0];
-  if (in->dtype == out->dtype) {
-    MXI_TRY(mxi_reuse_or_alloc(c, 0, 0));
-    return out->size ? run_complex(in, out, p->axes, p->inverse, p->scale) : 0;
-  }
-  MXI_TRY(mxi_alloc(out));
   if (!out->size) return 0;
+  if (in->dtype == out->dtype) return run_complex(in, out, p->axes, p->inverse, p->scale);
   mx_ints complex_axes = {p->axes.v, p->axes.n - 1};
   int64_t real = p->axes.v[p->axes.n - 1];
   if (p->inverse) return to_real(in, out, complex_axes, real, p->scale);

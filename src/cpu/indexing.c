@@ -216,7 +216,6 @@ static void slice_box(struct mxi_box *box, mx_array array, const int64_t *shape)
 int mxi_cpu_GATHER(struct mxi_call *c) {
   const struct mxi_p_GATHER *p = MXI_CALL_PARAMS(GATHER, c);
   mx_array in = c->in[0], out = c->out[0];
-  MXI_TRY(mxi_alloc(out));
   struct gather g;
   g.in = in;
   g.out = out->data;
@@ -248,7 +247,6 @@ static void base_on(struct indices *x, mx_array index, mx_array target, const in
 int mxi_cpu_GATHER_AXIS(struct mxi_call *c) {
   int64_t axis = MXI_CALL_PARAMS(GATHER_AXIS, c)->axis;
   mx_array in = c->in[0], index = c->in[1], out = c->out[0];
-  MXI_TRY(mxi_alloc(out));
   struct gather g;
   g.in = in;
   g.out = out->data;
@@ -335,8 +333,8 @@ static int run_scatter(struct mxi_call *c, struct scatter *s, bool disjoint) {
   bool small = s->indices.size * s->slice <= CHUNK;
   s->parts = disjoint && !small ? mxi_pool_size() : 1;
   s->span = largest / s->parts + 1;
-  MXI_TRY(check_all(c, &s->indices));
-  MXI_TRY(mxi_take_or_copy(c));
+  if (check_all(c, &s->indices) < 0) return mxi_untouched(c);
+  MXI_TRY(mxi_start_from_input(c));
   return s->updates->size && s->out->size ? mxi_parallel_for(s->parts, scatter_part, s) : 0;
 }
 
@@ -357,7 +355,7 @@ int mxi_cpu_SCATTER(struct mxi_call *c) {
     disjoint = disjoint && shape[axis] == 1;
   }
   s.updates = mxi_row_major(updates);
-  if (!s.updates) return -1;
+  if (!s.updates) return mxi_untouched(c);
   int result = run_scatter(c, &s, disjoint);
   mxi_unref(s.updates);
   return result;

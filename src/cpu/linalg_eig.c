@@ -60,13 +60,6 @@ static int eigh_one(void *ctx, int64_t i, char *work) {
   if (z && a != z) memcpy(z, a, (size_t)j->n * (size_t)j->n * mxi_job_item(j));
   return 0;
 }
-/* Output 1 has columns where rows would be. */
-static void transpose_strides(mx_array a) {
-  int64_t *strides = mxi_strides(a), rows = strides[a->ndim - 2];
-  strides[a->ndim - 2] = strides[a->ndim - 1];
-  strides[a->ndim - 1] = rows;
-  mxi_update_flags(a);
-}
 static size_t max_size(size_t a, size_t b) { return a > b ? a : b; }
 int mxi_cpu_EIGH(struct mxi_call *c) {
   struct mxi_job j;
@@ -76,7 +69,6 @@ int mxi_cpu_EIGH(struct mxi_call *c) {
   j.large = j.large && j.vectors;
   j.mirrored = j.upper && j.dtype != MX_COMPLEX64;
   if (j.mirrored) j.upper = false;
-  if (j.vectors) transpose_strides(c->out[1]);
   if (!j.n || !j.a.count) return 0;
   double first[2] = {0}, real[2] = {0}, none[2] = {0};
   call_eigh(&j, none, none, first, -1, real, -1, &j.liwork, -1);
@@ -152,7 +144,6 @@ int mxi_cpu_EIG(struct mxi_call *c) {
   struct mxi_job j;
   MXI_TRY(mxi_job_start(&j, c, "eig"));
   j.vectors = c->noutputs == 2;
-  if (j.vectors) transpose_strides(c->out[1]);
   if (!j.n || !j.a.count) return 0;
   double first[2] = {0}, none[2] = {0};
   call_eig(&j, none, none, none, none, first, -1, none);

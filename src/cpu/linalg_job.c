@@ -16,7 +16,6 @@ int mxi_job_start(struct mxi_job *j, struct mxi_call *c, const char *op) {
   j->large = j->k >= MXI_LARGE && j->dtype != MX_COMPLEX64;
   for (int i = 0; i < c->noutputs; i++) {
     mx_array out = c->out[i];
-    MXI_TRY(mxi_alloc(out));
     j->out[i] = out->data;
     j->out_bytes[i] = j->a.count ? (size_t)out->size / (size_t)j->a.count * mxi_itemsize(out) : 0;
   }

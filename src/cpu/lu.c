@@ -314,17 +314,14 @@ static int run_systems(const char *op, struct systems *s, mx_array b, int (*one)
   return finish(op, status, failed, why, padded_bytes(s, s->n, s->a_row));
 }
 int mxi_cpu_INVERSE(struct mxi_call *c) {
-  MXI_TRY(mxi_alloc(c->out[0]));
   struct systems s = {.a = mxi_matrices_of(c->in[0]), .out = c->out[0]};
   return run_systems("inv", &s, NULL, invert_one);
 }
 int mxi_cpu_SOLVE(struct mxi_call *c) {
-  MXI_TRY(mxi_alloc(c->out[0]));
   struct systems s = {.a = mxi_matrices_of(c->in[0]), .out = c->out[0]};
   return run_systems("solve", &s, c->in[1], solve_one);
 }
 int mxi_cpu_SOLVE_TRIANGULAR(struct mxi_call *c) {
-  MXI_TRY(mxi_alloc(c->out[0]));
   struct systems s = {.a = mxi_matrices_of(c->in[0]), .out = c->out[0]};
   s.which = MXI_CALL_PARAMS(SOLVE_TRIANGULAR, c)->upper ? MXI_UPPER : MXI_LOWER;
   return run_systems("solve_triangular", &s, c->in[1], solve_triangle);
@@ -345,7 +342,6 @@ static int factor_one(void *ctx, int64_t i, char *work) {
   return 0;
 }
 int mxi_cpu_LU(struct mxi_call *c) {
-  for (int i = 0; i < 3; i++) MXI_TRY(mxi_alloc(c->out[i]));
   struct systems s = {.dtype = (mx_dtype)c->out[0]->dtype, .a = mxi_matrices_of(c->in[0]), .out = c->out[0]};
   s.n = s.a.rows;
   s.columns = s.a.columns;

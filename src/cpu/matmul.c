@@ -171,7 +171,6 @@ static int run(struct mxi_call *c, double alpha, double beta) {
   if (!mxi_is_inexact(t))
     return mxi_fail(MX_TYPE_ERROR, "[%s] expected a floating-point or complex dtype, got %s", c->prim->name,
                     mx_dtype_name(t));
-  MXI_TRY(mxi_alloc(o.out));
   if (o.out->size == 0) return 0;
   MXI_TRY(find_operands(&o));
   int failed;

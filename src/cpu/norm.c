@@ -72,13 +72,10 @@ static int run(struct rows *r, mx_array out, mx_array x, mx_array weight, mx_arr
 static int normalise(struct mxi_call *c, struct rows *r, mx_array weight, mx_array bias) {
   mx_array out = c->out[0];
   mx_dtype t = (mx_dtype)out->dtype == MX_FLOAT64 ? MX_FLOAT64 : MX_FLOAT32;
-  bool in_place = c->in[0]->dtype == out->dtype && mxi_row_contiguous(c->in[0]);
   mx_array x = prepare_x(c->in[0], (mx_dtype)out->dtype, &r->job.x_row);
   mx_array w = weight && x ? as_type(weight, t) : NULL;
   mx_array b = bias && x ? as_type(bias, t) : NULL;
-  int status = !x || (weight && !w) || (bias && !b) ? -1
-               : in_place                           ? mxi_reuse_or_alloc(c, 0, 0)
-                                                    : mxi_alloc(out);
+  int status = !x || (weight && !w) || (bias && !b) ? mxi_untouched(c) : 0;
   if (status == 0 && out->size > 0) status = run(r, out, x, w, b);
   mxi_unref(x);
   mxi_unref(w);

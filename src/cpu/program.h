@@ -1,8 +1,31 @@
-/* How the CPU runs a tile program (engine/program.h). */
+/* How the CPU runs a program (engine/program.h): with registers, each one tile of up to MXI_TILE elements in
+   the first cache.
+
+   Register types: a register holds elements of one dtype as stored in memory, but float16 and bfloat16
+   registers hold float32 values (widened on load, rounded to the half type's grid after every instruction,
+   narrowed on store). bool registers hold uint8 0 or 1. */
 #ifndef MXI_CPU_PROGRAM_H
 #define MXI_CPU_PROGRAM_H
 #include "engine/program.h"
 #include "cpu/isa.h"
+
+enum { MXI_TILE = 1024, MXI_MAX_REGISTERS = 32 };
+
+struct mxi_tile_instruction {
+  uint8_t op, type, to; /* as in struct mxi_instruction */
+  uint8_t dst, src[3];  /* registers */
+};
+struct mxi_tile_program {
+  int ninstructions, ninputs, noutputs, nregisters;
+  uint8_t input_type[MXI_MAX_OPERANDS]; /* input i is loaded into register i */
+  uint8_t output_type[MXI_MAX_OPERANDS];
+  uint8_t output_register[MXI_MAX_OPERANDS];
+  struct mxi_tile_instruction instructions[MXI_MAX_INSTRUCTIONS]; /* allocated as long as needed */
+};
+/* Gives every value a register, which is free again after the value's last use. The program needs at most
+   MXI_MAX_REGISTERS (mxi_program_registers). */
+void mxi_allocate_registers(const struct mxi_program *from, void *tile_program);
+size_t mxi_tile_program_bytes(int ninstructions);
 
 /* Where inputs and outputs lie for one run. The iteration space is a row-major box of ndim dims (already
    collapsed and permuted so that outputs are contiguous along it wherever possible). Strides are in bytes. */
@@ -11,7 +34,7 @@ struct mxi_operand {
   const int64_t *strides; /* [ndim] in bytes */
 };
 struct mxi_tile_job {
-  const struct mxi_program *program;
+  const struct mxi_tile_program *program;
   int ndim;
   const int64_t *shape;
   int64_t size;

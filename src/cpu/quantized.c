@@ -19,7 +19,6 @@ static struct mxi_quantized stacked(mx_array packed, mx_array scales, mx_array b
 
 int mxi_cpu_QUANTIZE(struct mxi_call *c) {
   const struct mxi_p_QUANTIZE *p = MXI_CALL_PARAMS(QUANTIZE, c);
-  for (int i = 0; i < 3; i++) MXI_TRY(mxi_alloc(c->out[i]));
   mx_array w = mxi_row_major(c->in[0]);
   if (!w) return -1;
   struct mxi_quantized q = stacked(c->out[0], c->out[1], c->out[2], p->group_size, p->bits);
@@ -41,7 +40,7 @@ static void release_all(int n, mx_array *a) {
 int mxi_cpu_DEQUANTIZE(struct mxi_call *c) {
   const struct mxi_p_DEQUANTIZE *p = MXI_CALL_PARAMS(DEQUANTIZE, c);
   mx_array in[3] = {0};
-  int status = row_major_inputs(c, 3, in) < 0 || mxi_alloc(c->out[0]) < 0 ? -1 : 0;
+  int status = row_major_inputs(c, 3, in);
   if (!status) {
     struct mxi_quantized q = stacked(in[0], in[1], in[2], p->group_size, p->bits);
     status = mxi_dequantize(c->out[0]->data, &q);
@@ -95,7 +94,7 @@ static int multiply_batches(mx_array y, mx_array x, mx_array scales, const struc
 int mxi_cpu_QUANTIZED_MATMUL(struct mxi_call *c) {
   const struct mxi_p_QUANTIZED_MATMUL *p = MXI_CALL_PARAMS(QUANTIZED_MATMUL, c);
   mx_array in[4] = {0}, y = c->out[0];
-  int status = row_major_inputs(c, 4, in) < 0 || mxi_alloc(y) < 0 ? -1 : 0;
+  int status = row_major_inputs(c, 4, in);
   if (!status && y->size > 0) {
     struct mxi_quantized w = stacked(in[1], in[2], in[3], p->group_size, p->bits);
     int64_t n = mxi_shape(y)[y->ndim - 1];

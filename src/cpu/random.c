@@ -65,7 +65,6 @@ static void draw_chunk(void *ctx, int64_t i) {
 
 int mxi_cpu_RANDOM_BITS(struct mxi_call *c) {
   mx_array key = c->in[0], out = c->out[0];
-  MXI_TRY(mxi_alloc(out));
   if (!out->size) return 0;
   const int64_t *strides[1] = {mxi_strides(key)};
   struct draw d = {.key_data = key->data, .key_step = mxi_strides(key)[key->ndim - 1], .out = out->data};

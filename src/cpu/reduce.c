@@ -225,7 +225,6 @@ int mxi_cpu_reduce_program(const struct mxi_tile_job *job, enum mxi_reduce_op op
                            mx_array out) {
   mx_dtype computed = (mx_dtype)job->program->output_type[0];
   struct runs x = {.job = job, .length = length, .count = job->size / length};
-  MXI_TRY(mxi_alloc(out));
   x.r = mxi_reduce_kind_of(op, computed, (mx_dtype)out->dtype);
   if (mxi_is_half(computed)) x.r.from = MX_FLOAT32; /* register form */
   x.out = out->data;
@@ -369,7 +368,6 @@ static int fill_identity(const struct mxi_reduce_kind *r, mx_array out) {
 int mxi_cpu_REDUCE(struct mxi_call *c) {
   const struct mxi_p_REDUCE *p = MXI_CALL_PARAMS(REDUCE, c);
   mx_array in = c->in[0], out = c->out[0];
-  MXI_TRY(mxi_alloc(out));
   if (!out->size) return 0;
   struct mxi_reduce_kind r =
       mxi_reduce_kind_of((enum mxi_reduce_op)p->op, (mx_dtype)in->dtype, (mx_dtype)out->dtype);

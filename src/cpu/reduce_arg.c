@@ -86,7 +86,6 @@ static void column_chunk(void *ctx, int64_t i) {
 int mxi_cpu_ARG_REDUCE(struct mxi_call *c) {
   const struct mxi_p_ARG_REDUCE *p = MXI_CALL_PARAMS(ARG_REDUCE, c);
   mx_array in = c->in[0], out = c->out[0];
-  MXI_TRY(mxi_alloc(out));
   if (!out->size) return 0;
   enum mxi_reduce_op op = p->op == MXI_ARG_MAX ? MXI_REDUCE_MAX : MXI_REDUCE_MIN;
   struct search x = {.r = mxi_reduce_kind_of(op, (mx_dtype)in->dtype, (mx_dtype)in->dtype)};

@@ -121,11 +121,10 @@ int mxi_cpu_ROPE(struct mxi_call *c) {
   mx_array in = c->in[0], out = c->out[0];
   bool contiguous_rows = mxi_strides(in)[in->ndim - 1] == 1 || mxi_shape(in)[in->ndim - 1] == 1;
   mx_array x = contiguous_rows ? mxi_ref(in) : mxi_row_major(in);
-  if (!x) return -1;
-  int status = mxi_row_contiguous(in) ? mxi_reuse_or_alloc(c, 0, 0) : mxi_alloc(out);
+  if (!x) return mxi_untouched(c);
+  int status = 0;
   struct rope r = {.x = x, .out = out, .offset = c->in[1]};
-  if (status == 0 && out->size > 0)
-    status = rotate(&r, MXI_CALL_PARAMS(ROPE, c), c->ninputs > 2 ? c->in[2] : NULL);
+  if (out->size > 0) status = rotate(&r, MXI_CALL_PARAMS(ROPE, c), c->ninputs > 2 ? c->in[2] : NULL);
   mxi_unref(x);
   return status;
 }

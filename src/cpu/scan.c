@@ -147,7 +147,6 @@ static void column_chunk(void *ctx, int64_t i) {
 int mxi_cpu_SCAN(struct mxi_call *c) {
   const struct mxi_p_SCAN *p = MXI_CALL_PARAMS(SCAN, c);
   mx_array in = c->in[0], out = c->out[0];
-  MXI_TRY(mxi_alloc(out));
   if (!out->size) return 0;
   bool is_logaddexp = p->op == MXI_SCAN_LOGADDEXP;
   struct scan x = {.exclusive = !p->inclusive,

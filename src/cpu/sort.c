@@ -267,15 +267,11 @@ static int order_other_axis(mx_array in, mx_array out, const struct order *o) {
 
 static int run(struct mxi_call *c, struct order o) {
   mx_array in = c->in[0], out = c->out[0];
-  if (o.indices)
-    MXI_TRY(mxi_alloc(out));
-  else
-    MXI_TRY(mxi_reuse_or_alloc(c, 0, 0));
   if (!out->size) return 0;
   int64_t length = in->ndim ? mxi_shape(in)[o.axis] : 1;
   if (in->ndim && o.axis != in->ndim - 1 && in->size != length) return order_other_axis(in, out, &o);
   mx_array rows = mxi_row_major(in);
-  if (!rows) return -1;
+  if (!rows) return mxi_untouched(c);
   int result = order_rows(&o, (mx_dtype)in->dtype, in->size / length, length, rows->data, out->data);
   mxi_unref(rows);
   return result;

@@ -1,6 +1,8 @@
 /* The CPU backend: one function a primitive. */
 #include "cpu/cpu.h"
 #include "cpu/fused.h"
+#include "cpu/isa.h"
+#include "cpu/program.h"
 #if defined(__x86_64__)
 #include <xmmintrin.h>
 #endif
@@ -15,11 +17,9 @@ const mxi_cpu_fn mxi_cpu_table[MXI_PRIM_COUNT] = {
 #undef MX_PRIM
 };
 
-static int run_node(struct mxi_call *c) { return mxi_cpu_table[c->prim->id](c); }
-
-static int run_program(const struct mxi_program *p, const struct mxi_reduction *r, mx_ints shape,
-                       mx_array *in, mx_array *out, uint64_t donatable) {
-  return r ? mxi_run_reduction(p, r, in, out[0]) : mxi_run_elementwise(p, shape, in, out, donatable);
+static int launch(struct mxi_call *c) {
+  if (mxi_isa_check() < 0) return mxi_untouched(c);
+  return c->prim ? mxi_cpu_table[c->prim->id](c) : mxi_run_program(c);
 }
 
 /* Round to nearest, no flushing of subnormals, exceptions masked: results must not depend on the caller's
@@ -36,8 +36,15 @@ static void leave(const unsigned *saved) {
 #endif
 }
 
-static const struct mxi_backend cpu = {run_node, run_program, enter, leave};
-const struct mxi_backend *mxi_backend_of(mx_device d) {
-  (void)d; // streams of absent devices can't be made
-  return &cpu;
-}
+const struct mxi_backend mxi_cpu_backend = {
+    .limits = {.inputs = MXI_MAX_OPERANDS,
+               .outputs = MXI_MAX_OPERANDS,
+               .operands = 2 * MXI_MAX_OPERANDS,
+               .instructions = MXI_MAX_INSTRUCTIONS,
+               .registers = MXI_MAX_REGISTERS},
+    .prepared_bytes = mxi_tile_program_bytes,
+    .prepare = mxi_allocate_registers,
+    .launch = launch,
+    .enter = enter,
+    .leave = leave,
+};

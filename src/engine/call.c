@@ -27,7 +27,7 @@ static int make_plan(struct mxi_kept *k) {
       result = mxi_fail(MX_INVALID_ARGUMENT,
                         "[compile] expected arrays with values besides the arguments, got a placeholder of a "
                         "trace that is over");
-  if (result == 0) result = mxi_plan_fuse(k->plan);
+  if (result == 0) result = mxi_plan_make_steps(k->plan);
   for (int i = 0; i < k->ninputs && result == 0; i++) k->slots[i] = mxi_plan_slot(k->plan, k->inputs[i]);
   for (int i = 0; i < k->noutputs && result == 0; i++)
     k->slots[k->ninputs + i] = mxi_plan_slot(k->plan, k->outputs[i]);
@@ -54,8 +54,8 @@ struct mxi_kept *mxi_kept_new(int ninputs, const mx_array *inputs, int noutputs,
   return NULL;
 }
 
-int mxi_kept_run(struct mxi_call *c) {
-  const struct mxi_kept *k = (const struct mxi_kept *)MXI_CALL_PARAMS(CALL, c)->plan;
+int mxi_kept_run(const struct mxi_step *s, struct mxi_operands *o) {
+  const struct mxi_kept *k = (const struct mxi_kept *)((const struct mxi_p_CALL *)s->params->fields)->plan;
   const struct mxi_plan *p = k->plan;
   size_t n = p->slots.n;
   struct mxi_frame f;
@@ -63,16 +63,17 @@ int mxi_kept_run(struct mxi_call *c) {
   if (!f.arrays) return -1;
   f.flags = (uint8_t *)(f.arrays + n);
   memset(f.flags, 0, n);
-  for (size_t i = 0; i < n; i++) f.arrays[i] = p->slots.v[i].step == -1 ? p->slots.v[i].array : NULL;
+  for (size_t i = 0; i < n; i++)
+    f.arrays[i] = p->slots.v[i].step == MXI_STEP_LEAF ? p->slots.v[i].array : NULL;
   for (int i = 0; i < k->ninputs; i++) {
     int32_t slot = k->slots[i];
-    f.arrays[slot] = c->in[i];
-    if (i < 64 && (c->donatable >> i & 1)) f.flags[slot] = MXI_FRAME_DONATABLE;
+    f.arrays[slot] = o->in[i];
+    if (i < 64 && (o->donatable >> i & 1)) f.flags[slot] = MXI_FRAME_DONATABLE;
   }
   for (int i = 0; i < k->noutputs; i++) {
     int32_t slot = k->slots[k->ninputs + i];
     if (p->slots.v[slot].step >= 0 && !f.arrays[slot])
-      f.arrays[slot] = c->out[i];
+      f.arrays[slot] = o->out[i];
     else
       f.flags[slot] &=
           (uint8_t)~MXI_FRAME_DONATABLE; // an input or a constant, or given twice: seen by several
@@ -80,8 +81,10 @@ int mxi_kept_run(struct mxi_call *c) {
   int result = mxi_plan_run_frame(p, &f);
   for (int i = 0; i < k->noutputs && result == 0; i++) {
     mx_array a = f.arrays[k->slots[k->ninputs + i]];
-    if (a != c->out[i]) mxi_set_view(c->out[i], a, 0, mxi_strides(a));
+    if (a != o->out[i]) mxi_set_view(o->out[i], a, 0, mxi_strides(a));
   }
+  for (int i = 0; i < k->ninputs && i < 64; i++)
+    if (f.flags[k->slots[i]] & MXI_FRAME_TAKEN) o->taken |= 1ull << i;
   for (size_t i = 0; i < n; i++)
     if (f.flags[i] & MXI_FRAME_OWNED) mxi_unref(f.arrays[i]);
   mxi_free(f.arrays);
@@ -119,7 +122,7 @@ int mxi_kept_replay(const struct mxi_kept *k, const mx_array *inputs, mx_array *
   mx_array *values = mxi_malloc(p->slots.n * sizeof *values);
   int result = values ? map_slots(p, &slots) : -1;
   for (size_t i = 0; i < p->slots.n && result == 0; i++)
-    values[i] = p->slots.v[i].step == -1 ? p->slots.v[i].array : NULL;
+    values[i] = p->slots.v[i].step == MXI_STEP_LEAF ? p->slots.v[i].array : NULL;
   for (int i = 0; i < k->ninputs && result == 0; i++) values[k->slots[i]] = inputs[i];
   for (size_t i = 0; i < p->order.n && result == 0; i++)
     result = replay_node(p, &slots, p->order.v[i], values);

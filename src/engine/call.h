@@ -2,7 +2,7 @@
    Immutable, so any number of threads may run it at once. */
 #ifndef MXI_ENGINE_CALL_H
 #define MXI_ENGINE_CALL_H
-#include "engine/plan.h"
+#include "engine/place.h"
 
 struct mxi_kept {
   mxi_object object; /* first */
@@ -18,8 +18,8 @@ struct mxi_kept *mxi_kept_new(int ninputs, const mx_array *inputs, int noutputs,
 static inline void mxi_kept_unref(struct mxi_kept *k) {
   if (k && atomic_fetch_sub(&k->object.refs, 1) == 1) k->object.release(&k->object);
 }
-/* Runs a CALL step. */
-int mxi_kept_run(struct mxi_call *c);
+/* Runs a CALL step. `taken` tells which inputs it has written over, also when it succeeds. */
+int mxi_kept_run(const struct mxi_step *s, struct mxi_operands *o);
 /* Applies the traced graph anew, node by node, to other inputs: out[] are owned by the scope. */
 int mxi_kept_replay(const struct mxi_kept *k, const mx_array *inputs, mx_array *out);
 #endif

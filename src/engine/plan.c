@@ -34,6 +34,7 @@ void mxi_plan_free(struct mxi_plan *p) {
   if (p->slots.cap > MOST_SLOTS_KEPT) {
     mxi_vec_free(&p->slots);
     mxi_vec_free(&p->order);
+    mxi_vec_free(&p->rank);
     mxi_vec_free(&p->steps);
     mxi_vec_free(&p->operands);
     mxi_vec_free(&p->members);
@@ -59,7 +60,7 @@ void mxi_plan_hold(struct mxi_plan *p) {
 void mxi_plan_unclaim(struct mxi_plan *p, int32_t first_step) {
   for (size_t i = 0; i < p->slots.n; i++) {
     struct mxi_slot *s = &p->slots.v[i];
-    if (s->step == -1 || (s->step >= 0 && s->step < first_step)) continue;
+    if (s->step == MXI_STEP_LEAF || (s->step >= 0 && s->step < first_step)) continue;
     if (mxi_state(s->array) == MXI_CLAIMED && s->array->task == p->task)
       atomic_store(&s->array->state, MXI_LAZY);
   }
@@ -72,13 +73,13 @@ static int32_t add_slot(struct mxi_plan *p, mx_array a, int32_t step) {
   return a->slot;
 }
 
-/* Claims a for this plan; its consumers and, from mxi_plan_fuse on, the plan keep it alive. */
+/* Claims a for this plan; its consumers and, from mxi_plan_hold on, the plan keep it alive. */
 static int32_t claim(struct mxi_plan *p, mx_array a) {
-  int32_t slot = add_slot(p, a, -2);
+  int32_t slot = add_slot(p, a, MXI_STEP_NONE);
   if (slot < 0) return -1;
-  p->slots.v[slot].kept_node = !p->compiled && mxi_tracer_is_open(a->tracer);
+  p->slots.v[slot].kept_node = !p->compiled && mxi_session_is_open(a->session);
   if (p->compiled) return slot;
-  mxi_task_unref(a->task); // of an eval that failed or, for a tracer, of one long done
+  mxi_task_unref(a->task); // of an eval that failed
   a->task = mxi_task_ref(p->task);
   atomic_store_explicit(&a->state, MXI_CLAIMED, memory_order_relaxed);
   return slot;
@@ -101,9 +102,10 @@ static int32_t visit(struct mxi_plan *p, mx_array a) {
   int32_t slot = mxi_plan_slot(p, a);
   if (slot >= 0) return slot;
   switch (mxi_state(a)) {
-  case MXI_READY: return add_slot(p, a, -1);
+  case MXI_READY:
+  case MXI_SUBMITTED: return add_slot(p, a, MXI_STEP_LEAF);
   case MXI_PLACEHOLDER:
-    if (p->compiled) return add_slot(p, a, -1);
+    if (p->compiled) return add_slot(p, a, MXI_STEP_LEAF);
     mxi_fail(MX_INVALID_ARGUMENT, "[eval] expected arrays with values, got a placeholder: what depends on a "
                                   "function's arguments can't be evaluated while compile or vmap traces it, "
                                   "nor later");
@@ -111,7 +113,13 @@ static int32_t visit(struct mxi_plan *p, mx_array a) {
   case MXI_CLAIMED:
     if (mxi_push(&p->waits, a->task) < 0) return -1;
     mxi_task_ref(a->task);
-    return add_slot(p, a, -1);
+    return add_slot(p, a, MXI_STEP_LEAF);
+  case MXI_LOST:
+    mxi_fail(MX_RUNTIME_ERROR,
+             "[eval] expected the values that the result is made of, got one that was lost: an "
+             "evaluation that failed or was interrupted had begun to write over it. Build the "
+             "result anew");
+    return -1;
   case MXI_BAD:
     mxi_fail(MX_RUNTIME_ERROR, "[eval] expected an array, got the result of a failed op");
     return -1;
@@ -136,9 +144,10 @@ int mxi_plan_walk(struct mxi_plan *p, int n, const mx_array *roots) {
         p->stack.n--;
         continue;
       }
-      int32_t slot = visit(p, v->node->inputs[v->next++]);
+      int32_t reader = v->slot, slot = visit(p, v->node->inputs[v->next++]);
       if (slot < 0) return -1;
       p->slots.v[slot].uses++;
+      p->slots.v[slot].pinned |= p->slots.v[reader].kept_node;
     }
   }
   return 0;

@@ -9,13 +9,16 @@
 #include "core/task.h"
 #include "engine/backend.h"
 
+enum { MXI_STEP_LEAF = -1, MXI_STEP_NONE = -2 }; /* in place of a step's number */
+
 struct mxi_slot {
   mx_array array; /* eval: alive through its consumers or the plan's reference; compiled: the traced array */
   int32_t uses;   /* how many inputs of the plan's nodes it is */
-  int32_t mark;   /* fuse: the group that counted `marked_uses` */
+  int32_t mark;   /* group: which one counted `marked_uses`; liveness: its last reader */
   int32_t marked_uses;
-  int32_t step;   /* that produces it; -1 for leaves, -2 while not yet placed */
-  bool kept_node; /* a tracer of an open transform: the node stays after the step */
+  int32_t step;   /* that produces it; LEAF: it is there already; NONE: not yet in a step */
+  bool kept_node; /* a tracer of an open session: its node stays after the step */
+  bool pinned;    /* an input of such a node: its value stays too */
   bool vanishes;  /* lives in registers alone */
   bool output;    /* a result of the plan */
   bool held;      /* the plan has a reference, until the step that computes it commits */
@@ -27,21 +30,29 @@ struct mxi_operand_slot {
   bool last;    /* no later step reads it */
 };
 
+enum mxi_step_kind {
+  MXI_STEP_PROGRAM,
+  MXI_STEP_NODE,
+  MXI_STEP_VIEW, /* views and calls are the engine's own: no backend sees them */
+  MXI_STEP_CALL
+};
 struct mxi_step {
+  enum mxi_step_kind kind;
   const mx_prim *prim; /* of the one node; NULL for a program */
   const mx_params *params;
   mx_stream stream;
   struct mxi_program *program;
+  void *prepared;                      /* the backend's form of it, in the same block */
   struct mxi_reduction reduction;      /* params NULL: none */
   mx_ints shape;                       /* program: its iteration shape */
   int32_t operands, ninputs, noutputs; /* plan->operands[operands ...]: inputs, then outputs */
   int32_t members, nmembers; /* plan->members[members ...]: slots this step computes, vanishing ones too */
-  bool keeps_nodes;
 };
 
 struct mxi_plan {
   mxi_vec(struct mxi_slot) slots;
   mxi_vec(int32_t) order; /* slots in post-order; of a node with several outputs, one stands for all */
+  mxi_vec(int32_t) rank;  /* of each slot: its place in that order */
   mxi_vec(struct mxi_step) steps;
   mxi_vec(struct mxi_operand_slot) operands;
   mxi_vec(int32_t) members;
@@ -61,14 +72,20 @@ void mxi_plan_free(struct mxi_plan *p);
 /* With the planning lock held (queue.h): */
 /* Walks from the roots: claims lazy arrays (eval), or numbers them (compiled), and fills slots and order. */
 int mxi_plan_walk(struct mxi_plan *p, int n, const mx_array *roots);
-/* Groups the ordered nodes into steps. */
-int mxi_plan_fuse(struct mxi_plan *p);
+/* Gathers the ordered nodes into steps (steps.c). */
+int mxi_plan_make_steps(struct mxi_plan *p);
 /* Takes the plan's references on what its steps will compute. */
 void mxi_plan_hold(struct mxi_plan *p);
 /* Arrays of the steps from `first_step` on are lazy again. */
 void mxi_plan_unclaim(struct mxi_plan *p, int32_t first_step);
+
 /* Slot of an array that the walk has met; -1 otherwise. */
 static inline int32_t mxi_plan_slot(const struct mxi_plan *p, mx_array a) {
   return a->slot >= 0 && (size_t)a->slot < p->slots.n && p->slots.v[a->slot].array == a ? a->slot : -1;
+}
+/* Will the value live in registers alone, if only one step needs it? */
+static inline bool mxi_can_vanish(const struct mxi_plan *p, const struct mxi_slot *s) {
+  if (s->output || s->kept_node || s->pinned) return false;
+  return p->compiled || atomic_load_explicit(&s->array->refs, memory_order_relaxed) == s->uses;
 }
 #endif

@@ -7,24 +7,57 @@
 #include <signal.h>
 #include <stdatomic.h>
 
-struct job {
+struct posted {
   uint64_t ticket;
   void (*run)(void *context);
   void *context;
-  struct job *next;
+  struct posted *next;
 };
 
 struct mxi_queue {
   uint64_t next_ticket;     // under the planning lock
   _Atomic uint64_t serving; // the ticket whose plan may run
   pthread_mutex_t lock;
-  pthread_cond_t moved;     // serving moved, or a job came
-  struct job *first, **end; // where the next one is put
+  pthread_cond_t moved;        // serving moved, or a job came
+  struct posted *first, **end; // where the next one is put
   bool has_thread;
   struct mxi_queue *next;
 };
 
 static struct mxi_queue *queues; // all of them; under the planning lock
+
+/* What is posted and has not ended. A program that builds faster than the machine computes would fill the
+   memory with graphs and their inputs: it has to wait instead. One evaluation is let through, however large.
+ */
+enum { MOST_POSTED = 64 };
+static const size_t MOST_POSTED_BYTES = (size_t)1 << 30;
+static struct {
+  pthread_mutex_t lock;
+  pthread_cond_t ended;
+  size_t n, bytes;
+} backlog = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0};
+
+void mxi_backlog_wait(void) {
+  pthread_mutex_lock(&backlog.lock);
+  while (backlog.n >= MOST_POSTED || (backlog.n && backlog.bytes > MOST_POSTED_BYTES))
+    pthread_cond_wait(&backlog.ended, &backlog.lock);
+  pthread_mutex_unlock(&backlog.lock);
+}
+
+void mxi_backlog_add(size_t bytes) {
+  pthread_mutex_lock(&backlog.lock);
+  backlog.n++;
+  backlog.bytes += bytes;
+  pthread_mutex_unlock(&backlog.lock);
+}
+
+void mxi_backlog_remove(size_t bytes) {
+  pthread_mutex_lock(&backlog.lock);
+  backlog.n--;
+  backlog.bytes -= bytes;
+  pthread_cond_broadcast(&backlog.ended);
+  pthread_mutex_unlock(&backlog.lock);
+}
 
 static void init(struct mxi_queue *q) {
   pthread_mutex_init(&q->lock, NULL);
@@ -40,6 +73,9 @@ static void start_child(void) {
     q->has_thread = false;
     atomic_store(&q->serving, q->next_ticket);
   }
+  pthread_mutex_init(&backlog.lock, NULL);
+  pthread_cond_init(&backlog.ended, NULL);
+  backlog.n = backlog.bytes = 0;
   mxi_task_forked();
 }
 __attribute__((constructor)) static void watch_forks(void) { pthread_atfork(NULL, NULL, start_child); }
@@ -55,44 +91,47 @@ static struct mxi_queue *queue_of(mx_stream s) {
 }
 
 int mxi_tickets_take(struct mxi_tickets *t, mx_stream s) {
-  for (int i = 0; i < t->n; i++)
-    if (t->streams[i] == s) return 0;
-  if (t->n == MXI_PLAN_STREAMS)
-    return mxi_fail(MX_NOT_SUPPORTED, "[eval] expected a graph over at most %d streams, got more",
-                    MXI_PLAN_STREAMS);
+  for (size_t i = 0; i < t->n; i++)
+    if (mxi_ticket_at(t, i)->stream == s) return 0;
   struct mxi_queue *q = queue_of(s);
-  if (!q) return -1;
-  t->streams[t->n] = s;
-  t->tickets[t->n++] = q->next_ticket++;
+  if (!q || (t->n && mxi_reserve(&t->more, t->n) < 0)) return -1;
+  struct mxi_ticket ticket = {s, q->next_ticket++};
+  if (t->n++)
+    t->more.v[t->more.n++] = ticket;
+  else
+    t->first = ticket;
   return 0;
 }
 
 void mxi_tickets_wait(const struct mxi_tickets *t) {
-  for (int i = 0; i < t->n; i++) {
-    struct mxi_queue *q = t->streams[i]->queue;
-    if (atomic_load_explicit(&q->serving, memory_order_acquire) == t->tickets[i]) continue;
+  for (size_t i = 0; i < t->n; i++) {
+    const struct mxi_ticket *ticket = mxi_ticket_at(t, i);
+    struct mxi_queue *q = ticket->stream->queue;
+    if (atomic_load_explicit(&q->serving, memory_order_acquire) == ticket->number) continue;
     pthread_mutex_lock(&q->lock);
-    while (atomic_load(&q->serving) != t->tickets[i]) pthread_cond_wait(&q->moved, &q->lock);
+    while (atomic_load(&q->serving) != ticket->number) pthread_cond_wait(&q->moved, &q->lock);
     pthread_mutex_unlock(&q->lock);
   }
 }
 
-void mxi_tickets_done(const struct mxi_tickets *t) {
-  for (int i = 0; i < t->n; i++) {
-    struct mxi_queue *q = t->streams[i]->queue;
+void mxi_tickets_done(struct mxi_tickets *t) {
+  for (size_t i = 0; i < t->n; i++) {
+    struct mxi_queue *q = mxi_ticket_at(t, i)->stream->queue;
     pthread_mutex_lock(&q->lock);
     atomic_fetch_add(&q->serving, 1);
     pthread_cond_broadcast(&q->moved);
     pthread_mutex_unlock(&q->lock);
   }
+  mxi_vec_free(&t->more);
+  t->n = 0;
 }
 
 /* Takes the job whose turn it is off the list; NULL when it isn't there. Jobs may come in another order than
    their tickets were taken in, and to wait for one that comes later would be to wait for ever. */
-static struct job *take_job(struct mxi_queue *q) {
-  struct job **at = &q->first;
+static struct posted *take_job(struct mxi_queue *q) {
+  struct posted **at = &q->first;
   while (*at && (*at)->ticket != q->serving) at = &(*at)->next;
-  struct job *j = *at;
+  struct posted *j = *at;
   if (!j) return NULL;
   *at = j->next;
   if (q->end == &j->next) q->end = at;
@@ -102,7 +141,7 @@ static struct job *take_job(struct mxi_queue *q) {
 static void *serve(void *queue) {
   struct mxi_queue *q = queue;
   for (;;) {
-    struct job *j;
+    struct posted *j;
     pthread_mutex_lock(&q->lock);
     while (!(j = take_job(q))) pthread_cond_wait(&q->moved, &q->lock);
     pthread_mutex_unlock(&q->lock);
@@ -127,10 +166,10 @@ static int start_thread(struct mxi_queue *q) {
 }
 
 int mxi_queue_post(const struct mxi_tickets *t, void (*run)(void *context), void *context) {
-  struct mxi_queue *q = t->streams[0]->queue;
-  struct job *j = mxi_malloc(sizeof *j);
+  struct mxi_queue *q = t->first.stream->queue;
+  struct posted *j = mxi_malloc(sizeof *j);
   if (!j) return -1;
-  *j = (struct job){t->tickets[0], run, context, NULL};
+  *j = (struct posted){t->first.number, run, context, NULL};
   pthread_mutex_lock(&q->lock);
   int result = q->has_thread ? 0 : start_thread(q);
   if (result == 0) {

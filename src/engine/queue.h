@@ -3,23 +3,38 @@
    planned before it, and none waits in a circle. A forked child starts with empty queues. */
 #ifndef MXI_ENGINE_QUEUE_H
 #define MXI_ENGINE_QUEUE_H
+#include "base/vec.h"
 #include "core/stream.h"
 #include <stdint.h>
 
-enum { MXI_PLAN_STREAMS = 8 };
-struct mxi_tickets {
-  int n;
-  mx_stream streams[MXI_PLAN_STREAMS];
-  uint64_t tickets[MXI_PLAN_STREAMS];
+struct mxi_ticket {
+  mx_stream stream;
+  uint64_t number;
 };
-/* With the planning lock held. Fails for a plan over more streams than fit. */
+/* One on each stream of a plan, the first inline. `struct mxi_tickets t = {0}`. */
+struct mxi_tickets {
+  size_t n;
+  struct mxi_ticket first;
+  mxi_vec(struct mxi_ticket) more;
+};
+static inline const struct mxi_ticket *mxi_ticket_at(const struct mxi_tickets *t, size_t i) {
+  return i ? &t->more.v[i - 1] : &t->first;
+}
+/* With the planning lock held. A stream's second ticket is its first. */
 int mxi_tickets_take(struct mxi_tickets *t, mx_stream s);
 /* Blocks until the tickets are at the head of their streams. */
 void mxi_tickets_wait(const struct mxi_tickets *t);
-/* Lets the next plans of these streams run. */
-void mxi_tickets_done(const struct mxi_tickets *t);
+/* Lets the next plans of these streams run; the tickets are used up. */
+void mxi_tickets_done(struct mxi_tickets *t);
 
 /* Runs job(context) on the own thread of the first ticket's stream, when its turn has come. The thread is
    started when first needed; -1 when none can be had. */
 int mxi_queue_post(const struct mxi_tickets *t, void (*job)(void *context), void *context);
+
+/* ---- How much may be under way that nobody waits for ---- */
+/* Waits until there is room for one more posted evaluation. Not with tickets in hand. */
+void mxi_backlog_wait(void);
+/* A posted evaluation that keeps so many bytes in use begins (before it is posted) or ends. */
+void mxi_backlog_add(size_t bytes);
+void mxi_backlog_remove(size_t bytes);
 #endif

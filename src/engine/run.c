@@ -1,55 +1,70 @@
 /* Evaluation: plan under the lock, run outside it, commit step by step. */
 #include "engine/run.h"
+#include "engine/memory.h"
+#include "engine/place.h"
 #include "engine/queue.h"
+#include "base/alloc.h"
 #include "base/error.h"
 #include "base/lock.h"
 #include "core/stream.h"
 #include "core/thread.h"
+#include "core/tracer.h"
 
-/* ---- One step ---- */
+/* ---- The arrays of one step ---- */
 enum { FEW_OPERANDS = 48 };
 
-struct operands {
-  mx_array *arrays;
+struct few_operands {
+  struct mxi_operands o;
   mx_array few[FEW_OPERANDS];
 };
 
-static int operands_init(struct operands *o, const struct mxi_step *s) {
+static int operands_init(struct few_operands *f, const struct mxi_step *s) {
   int n = s->ninputs + s->noutputs;
-  o->arrays = n <= FEW_OPERANDS ? o->few : mxi_malloc((size_t)n * sizeof(mx_array));
-  return o->arrays ? 0 : -1;
+  f->o.in = n <= FEW_OPERANDS ? f->few : mxi_malloc((size_t)n * sizeof(mx_array));
+  f->o.out = f->o.in + s->ninputs;
+  f->o.donatable = 0;
+  return f->o.in ? 0 : -1;
 }
-static void operands_free(struct operands *o) {
-  if (o->arrays != o->few) mxi_free(o->arrays);
-}
-
-static int run_step(const struct mxi_step *s, mx_array *in, mx_array *out, uint64_t donatable) {
-  const struct mxi_backend *b = mxi_backend_of(s->stream->device);
-  if (s->program)
-    return b->run_program(s->program, s->reduction.params ? &s->reduction : NULL, s->shape, in, out,
-                          donatable);
-  struct mxi_call c = {s->prim, s->params, s->ninputs, s->noutputs, in, out, donatable};
-  return b->run_node(&c);
+static void operands_free(struct few_operands *f) {
+  if (f->o.in != f->few) mxi_free(f->o.in);
 }
 
 /* ---- Eval ---- */
+/* Is the memory of the array this step's to write over? Its nodes hold every reference and let go of it, and
+   nobody else holds the buffer. */
+static bool donatable(const struct mxi_slot *slot, int32_t uses, mx_stream s) {
+  mx_array a = slot->array;
+  return !slot->pinned && atomic_load_explicit(&a->refs, memory_order_acquire) == uses && mxi_may_take(a, s);
+}
 
-/* Is the memory of the array this step's to write over? Its nodes hold every reference, and nobody else the
- * buffer. */
-static bool donatable(mx_array a, int32_t uses) {
-  return atomic_load_explicit(&a->refs, memory_order_acquire) == uses && mxi_buffer_donatable(a->buffer);
+static void find_operands(struct mxi_plan *p, const struct mxi_step *s, struct mxi_operands *o) {
+  for (int i = 0; i < s->ninputs + s->noutputs; i++) {
+    const struct mxi_operand_slot *operand = &p->operands.v[s->operands + i];
+    const struct mxi_slot *slot = &p->slots.v[operand->slot];
+    o->in[i] = slot->array; // outputs follow the inputs
+    /* a node that reads it by two inputs must not write over it */
+    bool once = s->kind == MXI_STEP_PROGRAM || operand->uses == 1;
+    if (i < s->ninputs && i < 64 && once && donatable(slot, operand->uses, s->stream))
+      o->donatable |= 1ull << i;
+  }
+}
+
+static void publish(mx_array a) {
+  atomic_store_explicit(&a->state, mxi_state_of_result(a), memory_order_release);
 }
 
 /* Results become visible, and nodes let go of their inputs. */
 static void commit(struct mxi_plan *p, const struct mxi_step *s) {
   const int32_t *members = p->members.v + s->members;
   for (int i = 0; i < s->nmembers; i++)
-    if (!p->slots.v[members[i]].vanishes) mxi_publish(p->slots.v[members[i]].array);
+    if (!p->slots.v[members[i]].vanishes) publish(p->slots.v[members[i]].array);
   for (int i = s->nmembers; i--;) {
     struct mxi_slot *slot = &p->slots.v[members[i]];
     if (slot->vanishes) continue; // freed with the nodes that use it
     mx_array a = slot->array;
-    if (!s->keeps_nodes && a->node) {
+    if (slot->kept_node) {
+      mxi_session_evaluated(a);
+    } else if (a->node) {
       mx_node *n = a->node;
       a->node = NULL;
       mxi_node_unref(n);
@@ -62,42 +77,38 @@ static void commit(struct mxi_plan *p, const struct mxi_step *s) {
 }
 
 static int run_and_commit(struct mxi_plan *p, const struct mxi_step *s) {
-  struct operands o;
-  MXI_TRY(operands_init(&o, s));
-  uint64_t donate = 0;
-  for (int i = 0; i < s->ninputs + s->noutputs; i++) {
-    const struct mxi_operand_slot *slot = &p->operands.v[s->operands + i];
-    o.arrays[i] = p->slots.v[slot->slot].array;
-    bool single = s->program || slot->uses == 1; // a node that reads it by two inputs must not write over it
-    if (i < s->ninputs && i < 64 && single && !s->keeps_nodes && donatable(o.arrays[i], slot->uses))
-      donate |= 1ull << i;
-  }
-  int result = run_step(s, o.arrays, o.arrays + s->ninputs, donate);
-  if (result == 0)
+  struct few_operands f;
+  MXI_TRY(operands_init(&f, s));
+  find_operands(p, s, &f.o);
+  int result = mxi_step_run(s, &f.o);
+  if (result == 0) {
     commit(p, s);
-  else
-    for (int i = 0; i < s->noutputs; i++) mxi_reset_data(o.arrays[s->ninputs + i]);
-  operands_free(&o);
+  } else {
+    for (int i = 0; i < s->noutputs; i++) mxi_reset_data(f.o.out[i]);
+    for (int i = 0; i < s->ninputs && i < 64; i++)
+      if (f.o.taken >> i & 1) atomic_store(&f.o.in[i]->state, MXI_LOST);
+  }
+  operands_free(&f);
   return result;
 }
 
 struct evaluation {
   struct mxi_plan *plan;
   struct mxi_tickets tickets;
+  size_t bytes; /* posted: what it keeps in use */
 };
 
-static int run_plan(struct mxi_plan *p, const struct mxi_tickets *tickets) {
+static int run_plan(struct mxi_plan *p, struct mxi_tickets *tickets) {
   mxi_tickets_wait(tickets);
   int result = 0;
   size_t done = 0;
   for (size_t i = 0; i < p->waits.n && result == 0; i++) result = mxi_task_wait(p->waits.v[i]);
   if (result == 0 && p->steps.n) {
-    const struct mxi_backend *b = mxi_backend_of(p->steps.v[0].stream->device);
     unsigned saved;
-    b->enter(&saved);
+    mxi_cpu_backend.enter(&saved);
     for (; done < p->steps.n && result == 0; done += result == 0)
       result = run_and_commit(p, &p->steps.v[done]);
-    b->leave(&saved);
+    mxi_cpu_backend.leave(&saved);
   }
   if (result < 0) {
     mxi_lock(MXI_LOCK_PLANNING);
@@ -113,7 +124,7 @@ static int run_plan(struct mxi_plan *p, const struct mxi_tickets *tickets) {
 /* Plans the evaluation of the roots. 1: to run; 0: nothing to do; -1: failed. */
 static int plan(int n, const mx_array *roots, struct evaluation *e) {
   struct mxi_plan *p = e->plan = mxi_plan_new();
-  e->tickets.n = 0;
+  e->tickets = (struct mxi_tickets){0};
   if (!p) return -1;
   if (!(p->task = mxi_task_new())) {
     mxi_plan_free(p);
@@ -121,7 +132,7 @@ static int plan(int n, const mx_array *roots, struct evaluation *e) {
   }
   mxi_lock(MXI_LOCK_PLANNING);
   int result = mxi_plan_walk(p, n, roots);
-  if (result == 0) result = mxi_plan_fuse(p);
+  if (result == 0) result = mxi_plan_make_steps(p);
   for (size_t i = 0; i < p->steps.n && result == 0; i++)
     if (i == 0 || p->steps.v[i].stream != p->steps.v[i - 1].stream)
       result = mxi_tickets_take(&e->tickets, p->steps.v[i].stream);
@@ -140,8 +151,9 @@ static int plan(int n, const mx_array *roots, struct evaluation *e) {
   return result;
 }
 
-static int check_roots(int n, const mx_array *roots, bool *all_ready) {
-  *all_ready = true;
+/* placed: nothing is left to plan. */
+static int check_roots(int n, const mx_array *roots, bool *placed) {
+  *placed = true;
   for (int i = 0; i < n; i++) {
     if (!roots[i]) return mxi_fail(MX_TYPE_ERROR, "[eval] expected an array, got NULL");
     if (roots[i] == MX_BAD) {
@@ -149,44 +161,77 @@ static int check_roots(int n, const mx_array *roots, bool *all_ready) {
         mxi_fail(MX_RUNTIME_ERROR, "[eval] expected an array, got the result of a failed op");
       return -1;
     }
-    *all_ready &= mxi_state(roots[i]) == MXI_READY;
+    int state = mxi_state(roots[i]);
+    *placed &= state == MXI_READY || state == MXI_SUBMITTED;
   }
   return 0;
 }
 
+static int await_all(int n, const mx_array *roots) {
+  for (int i = 0; i < n; i++)
+    if (mxi_state(roots[i]) == MXI_SUBMITTED) MXI_TRY(mxi_await(roots[i]));
+  return 0;
+}
+
 int mx_eval_all(int n, const mx_array *roots) {
-  bool all_ready;
-  MXI_TRY(check_roots(n, roots, &all_ready));
-  if (all_ready) return 0;
-  struct evaluation e;
-  int result = plan(n, roots, &e);
-  if (result > 0) result = run_plan(e.plan, &e.tickets);
-  mxi_drain_unbound();
-  return result;
+  bool placed;
+  MXI_TRY(check_roots(n, roots, &placed));
+  int result = 0;
+  if (!placed) {
+    struct evaluation e;
+    result = plan(n, roots, &e);
+    if (result > 0) result = run_plan(e.plan, &e.tickets);
+    mxi_drain_unbound();
+  }
+  return result < 0 ? -1 : await_all(n, roots);
 }
 
 int mx_eval(mx_array a) { return mx_eval_all(1, &a); }
 
+/* All that the plan reads and makes. */
+static size_t bytes_of(const struct mxi_plan *p) {
+  size_t bytes = 0;
+  for (size_t i = 0; i < p->slots.n; i++)
+    if (!p->slots.v[i].vanishes) bytes += mx_nbytes(p->slots.v[i].array);
+  return bytes;
+}
+
 static void run_posted(void *context) {
   struct evaluation *e = context;
   run_plan(e->plan, &e->tickets);
+  mxi_backlog_remove(e->bytes);
   mxi_free(e);
 }
 
+/* Does a thread compute in it, and not only submit? */
+static bool computes(const struct mxi_plan *p) {
+  for (size_t i = 0; i < p->steps.n; i++)
+    if (!mxi_backend_of(p->steps.v[i].stream->device)->allocate) return true;
+  return p->waits.n;
+}
+
 int mx_async_eval(int n, const mx_array *roots) {
-  bool all_ready;
-  MXI_TRY(check_roots(n, roots, &all_ready));
-  if (all_ready) return 0;
+  bool placed;
+  MXI_TRY(check_roots(n, roots, &placed));
+  if (placed) return 0;
   struct evaluation *e = mxi_malloc(sizeof *e);
   if (!e) return -1;
+  mxi_backlog_wait();
   int result = plan(n, roots, e);
   if (result > 0 && !e->tickets.n) { // all of it is under way in other evals
     mxi_task_finish(e->plan->task, 0);
     mxi_plan_free(e->plan);
     result = 0;
   }
-  if (result > 0 && mxi_queue_post(&e->tickets, run_posted, e) == 0) return 0;
-  if (result > 0) result = run_plan(e->plan, &e->tickets); // no thread to be had: run it here
+  if (result > 0 && !computes(e->plan)) {
+    result = run_plan(e->plan, &e->tickets);
+  } else if (result > 0) {
+    size_t bytes = e->bytes = bytes_of(e->plan);
+    mxi_backlog_add(bytes);
+    if (mxi_queue_post(&e->tickets, run_posted, e) == 0) return 0;
+    result = run_plan(e->plan, &e->tickets); // no thread to be had: run it here
+    mxi_backlog_remove(bytes);
+  }
   mxi_free(e);
   return result;
 }
@@ -201,32 +246,47 @@ int mx_synchronize(mx_stream s) {
   mxi_tickets_wait(&t);
   mxi_tickets_done(&t);
   mxi_drain_unbound();
-  return 0;
+  const struct mxi_backend *b = mxi_backend_of(s->device);
+  return b->allocate ? b->await((struct mxi_event){s, b->submitted(s)}) : 0;
 }
 
 /* ---- Kept plans ---- */
-static int run_in_frame(const struct mxi_plan *p, const struct mxi_step *s, struct mxi_frame *f) {
-  struct operands o;
-  MXI_TRY(operands_init(&o, s));
-  const struct mxi_operand_slot *slots = p->operands.v + s->operands;
-  uint64_t donate = 0;
-  int result = 0;
+static void find_in_frame(const struct mxi_step *s, const struct mxi_operand_slot *slots,
+                          const struct mxi_frame *f, struct mxi_operands *o) {
   for (int i = 0; i < s->ninputs; i++) {
-    mx_array a = o.arrays[i] = f->arrays[slots[i].slot];
+    o->in[i] = f->arrays[slots[i].slot];
     bool ours = (f->flags[slots[i].slot] & MXI_FRAME_DONATABLE) && slots[i].last && i < 64;
-    if (ours && mxi_buffer_donatable(a->buffer)) donate |= 1ull << i;
+    if (ours && mxi_may_take(o->in[i], s->stream)) o->donatable |= 1ull << i;
   }
-  for (int i = s->ninputs; i < s->ninputs + s->noutputs && result == 0; i++) {
-    int32_t k = slots[i].slot;
+}
+
+static int make_outputs(const struct mxi_plan *p, const struct mxi_step *s,
+                        const struct mxi_operand_slot *slots, struct mxi_frame *f, struct mxi_operands *o) {
+  for (int i = 0; i < s->noutputs; i++) {
+    int32_t k = slots[s->ninputs + i].slot;
     if (!f->arrays[k]) {
       mx_array like = p->slots.v[k].array;
       f->arrays[k] = mxi_array_new((mx_dtype)like->dtype, mxi_shape_of(like));
       f->flags[k] = MXI_FRAME_OWNED | MXI_FRAME_DONATABLE;
-      if (!f->arrays[k]) result = -1;
+      if (!f->arrays[k]) return -1;
     }
-    o.arrays[i] = f->arrays[k];
+    o->out[i] = f->arrays[k];
   }
-  if (result == 0) result = run_step(s, o.arrays, o.arrays + s->ninputs, donate);
+  return 0;
+}
+
+static int run_in_frame(const struct mxi_plan *p, const struct mxi_step *s, struct mxi_frame *f) {
+  struct few_operands few;
+  struct mxi_operands *o = &few.o;
+  MXI_TRY(operands_init(&few, s));
+  const struct mxi_operand_slot *slots = p->operands.v + s->operands;
+  find_in_frame(s, slots, f, o);
+  int result = make_outputs(p, s, slots, f, o);
+  if (result == 0) {
+    result = mxi_step_run(s, o);
+    for (int i = 0; i < s->ninputs && i < 64; i++)
+      if (o->taken >> i & 1) f->flags[slots[i].slot] |= MXI_FRAME_TAKEN;
+  }
   for (int i = 0; i < s->ninputs && result == 0; i++) {
     int32_t k = slots[i].slot;
     if (!slots[i].last || !(f->flags[k] & MXI_FRAME_OWNED) || !f->arrays[k]) continue;
@@ -234,7 +294,7 @@ static int run_in_frame(const struct mxi_plan *p, const struct mxi_step *s, stru
     f->arrays[k] = NULL;
     f->flags[k] = 0;
   }
-  operands_free(&o);
+  operands_free(&few);
   return result;
 }
 

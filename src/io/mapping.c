@@ -123,12 +123,6 @@ int64_t mxi_tensor_bytes(mx_dtype t, mx_ints shape) {
   return empty ? 0 : bytes;
 }
 
-static bool bools_valid(const uint8_t *p, int64_t n) {
-  uint8_t all = 0;
-  for (int64_t i = 0; i < n; i++) all |= p[i];
-  return all <= 1;
-}
-
 /* A copy in fresh memory, in the same order of elements. */
 static mx_array copy(const uint8_t *bytes, int64_t n, mx_dtype t, mx_ints shape, const int64_t *strides) {
   mx_array a = mxi_array_new(t, shape);
@@ -138,9 +132,10 @@ static mx_array copy(const uint8_t *bytes, int64_t n, mx_dtype t, mx_ints shape,
     mxi_unref(a);
     return NULL;
   }
-  if (n) memcpy(b->data, bytes, (size_t)n);
   if (t == MX_BOOL)
-    for (int64_t i = 0; i < n; i++) ((uint8_t *)b->data)[i] = bytes[i] != 0;
+    mxi_normalise_bools(b->data, bytes, n);
+  else if (n)
+    memcpy(b->data, bytes, (size_t)n);
   mxi_set_data(a, b, 0, strides);
   mxi_publish(a);
   return a;
@@ -150,8 +145,8 @@ mx_array mxi_mapping_array(struct mxi_mapping *m, size_t offset, mx_dtype t, mx_
                            const int64_t *strides) {
   int64_t n = mxi_tensor_bytes(t, shape);
   const uint8_t *bytes = n ? m->data + offset : NULL;
-  if (!n || (uintptr_t)bytes % mx_dtype_size(t) || (t == MX_BOOL && !bools_valid(bytes, n)))
-    return copy(bytes, n, t, shape, strides);
+  /* Bools are checked by reading them all: a copy costs no more, and no file can change it. */
+  if (!n || (uintptr_t)bytes % mx_dtype_size(t) || t == MX_BOOL) return copy(bytes, n, t, shape, strides);
   mx_array a = mxi_array_new(t, shape);
   if (!a) return NULL;
   mx_buffer *b =

@@ -57,7 +57,7 @@ static inline mx_ints mxi_copy_ints(int64_t *out, mx_ints from) {
 /* ---- Values ---- */
 /* A ready array that is one element, repeated: it can be recast or reshaped at once, without a node. */
 static inline bool mxi_is_constant(mx_array a) {
-  return !a->buffer && !a->node && !a->tracer && mxi_state(a) == MXI_READY && a->data == &a->inline_value;
+  return !a->buffer && !a->node && !a->session && mxi_state(a) == MXI_READY && a->data == &a->inline_value;
 }
 /* `value` in every element. */
 mx_array mxi_constant(double value, mx_dtype t, mx_ints shape);

@@ -31,11 +31,11 @@ mx_array mx_ones_like(mx_array a) {
   return mxi_usable1("ones_like", a) ? mxi_constant(1, mxi_dtype(a), mxi_shape_of(a)) : MX_BAD;
 }
 
-/* x as an element of dtype t holds it. */
+/* x as an element of dtype t holds it. Integers wrap as they are counted: uint64's upper half is below 0. */
 static double rounded(double x, mx_dtype t) {
   uint64_t element = 0;
   mxi_scalar_store(&element, t, x, 0);
-  return mxi_scalar_load(&element, t, NULL);
+  return mxi_is_integer(t) ? (double)mxi_scalar_load_int(&element, t) : mxi_scalar_load(&element, t, NULL);
 }
 
 /* ceil((stop - start) / step) elements; start and step are rounded to dtype t first. */

@@ -73,7 +73,7 @@ extern const struct mxi_rules mxi_rules[MXI_PRIM_COUNT];
   R(SLICE_UPDATE) R(DYNAMIC_SLICE) R(DYNAMIC_SLICE_UPDATE) R(GATHER) R(SCATTER)                              \
   R(MATMUL) R(ADDMM) R(QUANTIZED_MATMUL) R(CONVOLUTION) R(RMS_NORM) R(LAYER_NORM) R(ROPE) R(SDPA)
 /* Never batched: ARANGE has no inputs; a compiled function called in a trace is no CALL but part of it. */
-#define MXI_VMAP_NEVER_LIST(R) R(ARANGE) R(CALL)
+#define MXI_VMAP_NEVER_LIST(R) R(ARANGE) R(CALL) R(COPY)
 // clang-format on
 
 #define MXI_DECLARE(ID) MXI_VJP(ID);

@@ -276,11 +276,17 @@ MXI_VMAP(AS_STRIDED) {
   return mxi_batch_done(b, mx_as_strided(b->in[0], wide, steps, p->offset));
 }
 
+/* Any byte but 0 is true. */
+static mx_array view_as_bool(mx_array a) {
+  return mx_not_equal(mx_view(a, MX_UINT8), mx_scalar_int(0, MX_UINT8));
+}
+
 mx_array mx_view(mx_array a, mx_dtype t) {
   if (!mxi_usable1("view", a)) return MX_BAD;
   if ((unsigned)t >= MX_DTYPE_COUNT)
     return mxi_bad(MX_INVALID_ARGUMENT, "[view] expected a dtype, got %d", (int)t);
   if (t == mxi_dtype(a)) return mxi_itself(a);
+  if (t == MX_BOOL) return MXI_COMPOSED(view_as_bool(a));
   int64_t from = (int64_t)mxi_itemsize(a), to = (int64_t)mx_dtype_size(t), dims[MX_MAX_NDIM], bytes = from;
   mxi_copy_ints(dims, mxi_shape_of(a));
   if (from != to) {

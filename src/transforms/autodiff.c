@@ -18,8 +18,8 @@ static struct mxi_rules rules_of(const mx_node *n) {
   }
 }
 
-/* ---- The tape: every tracer between the roots and the targets, inputs before outputs. What is no tracer
-   depends on no target. ---- */
+/* ---- The tape: every tracer of the session between the roots and the targets, inputs before outputs. What
+   is none depends on no target, and may lose its node to an eval in another thread at any time. ---- */
 struct entry {
   mx_array array;   /* alive through its consumers and the roots */
   bool active;      /* depends on a target */
@@ -27,6 +27,7 @@ struct entry {
   mx_array tangent; /* cotangent (pulling) or tangent (pushing); owned by the scope; NULL = zero */
 };
 struct tape {
+  uint64_t session;
   mxi_vec(struct entry) entries; /* in post-order */
   struct mxi_map index;          /* array -> entry */
 };
@@ -56,7 +57,8 @@ static mx_array tangent_of(struct tape *t, mx_array a) {
 }
 
 static bool enters(void *tape, mx_array a) {
-  return a->tracer && a->node && a->node->prim->id != MXI_STOP_GRADIENT && !find(tape, a);
+  const struct tape *t = tape;
+  return mxi_in_session(a, t->session) && a->node && a->node->prim->id != MXI_STOP_GRADIENT && !find(tape, a);
 }
 static int leave(void *tape, mx_array a) {
   bool active = false;
@@ -66,6 +68,7 @@ static int leave(void *tape, mx_array a) {
 
 static int tape_build(struct tape *t, int nroots, const mx_array *roots, int ntargets,
                       const mx_array *targets, int nstops, const mx_array *stops) {
+  t->session = mxi_session();
   for (int i = 0; i < ntargets; i++)
     if (!find(t, targets[i])) MXI_TRY(tape_add(t, targets[i], true, true));
   for (int i = 0; i < nstops; i++)
@@ -108,7 +111,7 @@ static int operands_init(struct operands *o, const mx_node *n) {
 static void outputs_of(struct tape *t, mx_array a, mx_array *outputs, mx_array *tangents) {
   mx_node *n = a->node;
   for (int i = 0; i < n->noutputs; i++) {
-    mx_array out = n->noutputs == 1 || i == a->output_index ? a : n->outputs[i].array;
+    mx_array out = n->noutputs == 1 || i == a->output_index ? a : mxi_output_peek(n, i);
     struct entry *e = out ? find(t, out) : NULL;
     outputs[i] = e ? out : NULL;
     tangents[i] = e ? e->tangent : NULL;
@@ -146,7 +149,7 @@ static bool is_first_output(struct tape *t, mx_array a) {
   mx_node *n = a->node;
   int32_t mine = mxi_map_get(&t->index, a);
   for (int i = 0; i < n->noutputs && n->noutputs > 1; i++) {
-    mx_array sibling = n->outputs[i].array;
+    mx_array sibling = mxi_output_peek(n, i);
     int32_t other = sibling ? mxi_map_get(&t->index, sibling) : -1;
     if (other >= 0 && other < mine) return false;
   }
@@ -157,8 +160,8 @@ static bool any_cotangent(struct tape *t, mx_array a) {
   mx_node *n = a->node;
   if (n->noutputs == 1) return tangent_of(t, a);
   for (int i = 0; i < n->noutputs; i++) {
-    struct entry *e = n->outputs[i].array ? find(t, n->outputs[i].array) : NULL;
-    if (e && e->tangent) return true;
+    mx_array out = mxi_output_peek(n, i);
+    if (out && tangent_of(t, out)) return true;
   }
   return false;
 }
@@ -219,7 +222,7 @@ static int push_by_vjp(const mx_node *n, const mx_array *outputs, const mx_array
     if (!mx_ok(u[j]))
       result = -1;
     else
-      u[j]->tracer = mxi_tracer_number();
+      u[j]->session = mxi_session();
     stops[nin + j] = outputs[j];
   }
   for (size_t i = 0; i < nin; i++) {

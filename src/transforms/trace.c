@@ -2,13 +2,6 @@
 #include "base/error.h"
 #include "core/node.h"
 
-void mxi_trace_close(int n, mx_array *results) {
-  mxi_tracer_count(-1);
-  if (--mxi_thread.open_transforms) return;
-  for (int i = 0; i < n; i++)
-    if (results[i] && results[i] != MX_BAD) results[i]->tracer = 0;
-}
-
 mx_array mxi_placeholder(mx_dtype t, mx_ints shape) {
   mx_array p = mxi_array_new(t, shape);
   if (!p) return NULL;
@@ -22,7 +15,7 @@ int mxi_tracers(int n, const mx_array *in, mx_array *tracers) {
     if (!in[i]) return mxi_fail(MX_TYPE_ERROR, "[transform] expected %d input arrays, got NULL", n);
     tracers[i] = mxi_apply(MXI_IDENTITY, NULL, 1, &in[i], (mx_dtype)in[i]->dtype, mxi_shape_of(in[i]));
     if (!mx_ok(tracers[i])) return -1;
-    tracers[i]->tracer = mxi_tracer_number();
+    tracers[i]->session = mxi_session();
   }
   return 0;
 }

@@ -6,14 +6,6 @@
 #include "core/tracer.h"
 #include "mlx/transforms.h"
 
-/* While a trace is open, tracers keep their nodes when they are evaluated. */
-static inline void mxi_trace_open(void) {
-  mxi_tracer_count(1);
-  mxi_thread.open_transforms++;
-}
-/* Closes it; results of the outermost trace are ordinary arrays again. */
-void mxi_trace_close(int n, mx_array *results);
-
 /* A placeholder of the innermost open trace; the caller owns it. NULL with the error set. */
 mx_array mxi_placeholder(mx_dtype t, mx_ints shape);
 /* Tracers of n inputs, owned by the scope. */

@@ -10,6 +10,7 @@
 /* What both directions share: tracers of the inputs, the function's outputs, and room for results. */
 struct trace {
   mx_scope scope;
+  bool open; /* the session is */
   int n, nout;
   mx_array *tracers, *outputs, *results; /* n, max_out, max(n, max_out) */
 };
@@ -17,9 +18,11 @@ struct trace {
 static int trace_begin(struct trace *t, const char *name, mx_function f, void *context, int n,
                        const mx_array *in, int max_out) {
   size_t room = (size_t)(n > max_out ? n : max_out);
-  t->scope = mx_scope_open();
   t->n = n;
-  mxi_trace_open();
+  t->tracers = NULL;
+  t->open = mxi_session_open() == 0;
+  t->scope = mx_scope_open();
+  if (!t->open) return -1;
   t->tracers = mxi_calloc((size_t)n + (size_t)max_out + room + 1, sizeof(mx_array));
   if (!t->tracers) return -1;
   t->outputs = t->tracers + n;
@@ -32,13 +35,13 @@ static int trace_begin(struct trace *t, const char *name, mx_function f, void *c
 /* Ends the trace: the outputs and the first nresults results move to the caller's scope and lists. */
 static int trace_end(struct trace *t, int result, int nresults, mx_array *values, mx_array *results) {
   if (result < 0) {
-    mxi_trace_close(0, NULL);
+    if (t->open) mxi_session_close();
     mx_scope_close(&t->scope);
     mxi_free(t->tracers);
     return -1;
   }
   memmove(t->outputs + t->nout, t->results, (size_t)nresults * sizeof(mx_array));
-  mxi_trace_close(t->nout + nresults, t->outputs);
+  mxi_session_close();
   result = mxi_move_out(&t->scope, t->nout + nresults, t->outputs);
   if (values) memcpy(values, t->outputs, (size_t)t->nout * sizeof(mx_array));
   memcpy(results, t->outputs + t->nout, (size_t)nresults * sizeof(mx_array));

@@ -1,4 +1,4 @@
-/* Runs one primitive of the CPU backend on plain arrays, without graph or engine. */
+/* Places and launches one primitive on plain arrays, without a graph. */
 #ifndef MXI_TESTS_CALL_H
 #define MXI_TESTS_CALL_H
 #include <setjmp.h>
@@ -8,9 +8,10 @@
 #include <cmocka.h>
 #include <string.h>
 #include "cpu/cpu.h"
+#include "engine/place.h"
 
-/* fields: the primitive's parameter struct. The output is row-major where the primitive makes it so; NULL
-   when the call failed. */
+/* fields: the primitive's parameter struct. donatable: bit i lets the output take in[i]'s memory. NULL when
+   the call failed. */
 static inline mx_array call_prim(int prim, const void *fields, size_t bytes, int ninputs, mx_array *in,
                                  mx_dtype t, mx_ints shape, uint64_t donatable) {
   union {
@@ -21,14 +22,14 @@ static inline mx_array call_prim(int prim, const void *fields, size_t bytes, int
   memcpy(p.params.fields, fields, bytes);
   mx_array out = mxi_array_new(t, shape);
   assert_non_null(out);
-  struct mxi_call c = {.prim = &mxi_prims[prim],
-                       .params = &p.params,
-                       .ninputs = ninputs,
-                       .noutputs = 1,
-                       .in = in,
-                       .out = &out};
-  c.donatable = donatable;
-  if (mxi_cpu_table[prim](&c) < 0) {
+  struct mxi_step step = {.kind = mxi_prims[prim].flags & MXI_P_VIEW ? MXI_STEP_VIEW : MXI_STEP_NODE,
+                          .prim = &mxi_prims[prim],
+                          .params = &p.params,
+                          .stream = mxi_ambient_stream(),
+                          .ninputs = ninputs,
+                          .noutputs = 1};
+  struct mxi_operands o = {.in = in, .out = &out, .donatable = donatable};
+  if (mxi_step_run(&step, &o) < 0) {
     mxi_unref(out);
     return NULL;
   }

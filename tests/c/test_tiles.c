@@ -16,9 +16,15 @@
 /* ---- The instruction sets this machine has ---- */
 typedef void (*run_fn)(const struct mxi_tile_job *, int64_t, int64_t);
 typedef const void *(*get_fn)(const struct mxi_tile_job *, int64_t, int64_t, void *);
+#ifdef MXI_ONLY_ISA
+static const run_fn run_of[] = {[0 ... MXI_ISA_V4] = MXI_DISPATCH(mxi_tiles_run)};
+static const get_fn get_of[] = {[0 ... MXI_ISA_V4] = MXI_DISPATCH(mxi_tiles_get)};
+#define EACH_ISA(isa) for (int isa = (int)mxi_isa(); isa == (int)mxi_isa(); isa++)
+#else
 static const run_fn run_of[] = {mxi_tiles_run_v2, mxi_tiles_run_v3, mxi_tiles_run_v4};
 static const get_fn get_of[] = {mxi_tiles_get_v2, mxi_tiles_get_v3, mxi_tiles_get_v4};
 #define EACH_ISA(isa) for (int isa = 0; isa <= (int)mxi_isa(); isa++)
+#endif
 
 static const uint8_t sizes[] = {1, 1, 2, 4, 8, 1, 2, 4, 8, 2, 2, 4, 8, 8};
 enum { CAST, SAME, FLOAT, REAL, COMPARE, LOGIC, BITS, TEST, PART, SELECT };
@@ -127,15 +133,15 @@ static int same_results(const void *a, const void *b, int64_t n, int type) {
 }
 
 /* ---- Running one instruction ---- */
-static struct mxi_program one(int op, int type, int to) {
-  struct mxi_program p = {
+static struct mxi_tile_program one(int op, int type, int to) {
+  struct mxi_tile_program p = {
       .ninstructions = 1, .ninputs = ops[op].arity, .noutputs = 1, .nregisters = ops[op].arity + 1};
   for (int i = 0; i < p.ninputs; i++)
     p.input_type[i] = (uint8_t)(op == MXI_SELECT && i == 0 ? MX_BOOL : type);
   p.output_type[0] = (uint8_t)to;
   p.output_register[0] = (uint8_t)p.ninputs;
   p.instructions[0] =
-      (struct mxi_instruction){(uint8_t)op, (uint8_t)type, (uint8_t)to, (uint8_t)p.ninputs, {0, 1, 2}};
+      (struct mxi_tile_instruction){(uint8_t)op, (uint8_t)type, (uint8_t)to, (uint8_t)p.ninputs, {0, 1, 2}};
   return p;
 }
 static int result_type(int op, int type) {
@@ -164,7 +170,7 @@ static const int64_t *flat_stride(int type) {
   return &stride_of[s == 1 ? 0 : s == 2 ? 1 : s == 4 ? 2 : 3];
 }
 /* A job over flat arrays. */
-static struct mxi_tile_job flat_job(const struct mxi_program *p, const int64_t *n, void *const *in,
+static struct mxi_tile_job flat_job(const struct mxi_tile_program *p, const int64_t *n, void *const *in,
                                     void *const *out) {
   struct mxi_tile_job job = {.program = p, .ndim = 1, .shape = n, .size = *n};
   for (int i = 0; i < p->ninputs; i++) job.in[i] = (struct mxi_operand){in[i], flat_stride(p->input_type[i])};
@@ -172,7 +178,7 @@ static struct mxi_tile_job flat_job(const struct mxi_program *p, const int64_t *
     job.out[o] = (struct mxi_operand){out[o], flat_stride(p->output_type[o])};
   return job;
 }
-static void run_flat(int isa, const struct mxi_program *p, int64_t n, void *const *in, void *const *out) {
+static void run_flat(int isa, const struct mxi_tile_program *p, int64_t n, void *const *in, void *const *out) {
   struct mxi_tile_job job = flat_job(p, &n, in, out);
   run_of[isa](&job, 0, n);
 }
@@ -523,7 +529,7 @@ static void every_op_gives_the_reference_value(void **state) {
     char *a = guarded(COUNT, type), *b = guarded(COUNT, type), *got = guarded(COUNT, to);
     fill(a, type, COUNT, 0);
     fill(b, type, COUNT, 1);
-    struct mxi_program p = one(op, type, to);
+    struct mxi_tile_program p = one(op, type, to);
     run_flat(isa, &p, COUNT, (void *[]){a, b}, (void *[]){got});
     if (type == MX_COMPLEX64)
       check_complex(isa, op, to, a, b, got);
@@ -540,7 +546,7 @@ static void select_takes_each_element_from_its_side(void **state) {
     char *c = guarded(COUNT, MX_BOOL), *a = guarded(COUNT, type), *b = guarded(COUNT, type),
          *got = guarded(COUNT, type);
     fill(c, MX_BOOL, COUNT, 0), fill(a, type, COUNT, 0), fill(b, type, COUNT, 1);
-    struct mxi_program p = one(MXI_SELECT, type, type);
+    struct mxi_tile_program p = one(MXI_SELECT, type, type);
     run_flat(isa, &p, COUNT, (void *[]){c, a, b}, (void *[]){got});
     for (int64_t i = 0; i < COUNT; i++) {
       double _Complex want = get(c[i] ? a : b, i, type), have = get(got, i, type);
@@ -564,7 +570,7 @@ static void casts_follow_astype(void **state) {
     for (int to = 0; to < MX_DTYPE_COUNT; to++) {
       char *a = guarded(COUNT, from), *got = guarded(COUNT, to);
       fill(a, from, COUNT, 0);
-      struct mxi_program p = one(MXI_ASTYPE, from, to);
+      struct mxi_tile_program p = one(MXI_ASTYPE, from, to);
       run_flat(isa, &p, COUNT, (void *[]){a}, (void *[]){got});
       for (int64_t i = 0; i < COUNT; i++) {
         double _Complex z = get(a, i, from), have = get(got, i, to);
@@ -602,7 +608,7 @@ static void results_do_not_depend_on_length_or_position(void **state) {
     char *in[3] = {guarded(N, first), guarded(N, type), guarded(N, type)}, *whole = guarded(N, to),
          *part = malloc(N * 8 + 64);
     for (int i = 0; i < 3; i++) fill(in[i], i ? type : first, N, i);
-    struct mxi_program p = one(op, type, to);
+    struct mxi_tile_program p = one(op, type, to);
     run_flat(isa, &p, N, (void **)in, (void *[]){whole});
     for (int64_t k = 0; k < count; k++) {
       int64_t n = lengths[k], at = (int64_t)(random_bits() % (uint64_t)(N - n + 1));
@@ -631,7 +637,7 @@ static void check_layout(int isa, int type, const int64_t shape[3], const int64_
   enum { ROOM = 1 << 16 };
   int64_t size = shape[0] * shape[1] * shape[2], strides[3][3];
   char *memory[3];
-  struct mxi_program p = one(MXI_ADD, type, type);
+  struct mxi_tile_program p = one(MXI_ADD, type, type);
   struct mxi_tile_job job = {.program = &p, .ndim = 3, .shape = shape, .size = size};
   for (int k = 0; k < 3; k++) {
     memory[k] = calloc(2 * ROOM, sizes[type]);
@@ -701,7 +707,7 @@ static void deep_boxes_are_walked_in_order(void **state) {
   float a[4096], got[4096];
   for (int d = 0; d < 12; d++) shape[d] = 2, in[d] = (int64_t)4 << d, out[d] = (int64_t)4 << (11 - d);
   for (int i = 0; i < 4096; i++) a[i] = (float)i;
-  struct mxi_program p = one(MXI_NEGATIVE, MX_FLOAT32, MX_FLOAT32);
+  struct mxi_tile_program p = one(MXI_NEGATIVE, MX_FLOAT32, MX_FLOAT32);
   struct mxi_tile_job job = {.program = &p,
                              .ndim = 12,
                              .shape = shape,
@@ -720,7 +726,7 @@ static void deep_boxes_are_walked_in_order(void **state) {
 }
 
 /* ---- Programs ---- */
-static const struct mxi_instruction gelu_like[] = {
+static const struct mxi_tile_instruction gelu_like[] = {
     {MXI_MULTIPLY, 0, 0, 3, {0, 1, 0}}, {MXI_ERF, 0, 0, 3, {3, 0, 0}},    {MXI_ADD, 0, 0, 3, {3, 2, 0}},
     {MXI_MULTIPLY, 0, 0, 3, {3, 0, 0}}, {MXI_DIVIDE, 0, 0, 3, {3, 1, 0}},
 };
@@ -730,7 +736,7 @@ static void a_fused_program_gives_the_bits_of_its_parts(void **state) {
   enum { N = 3000 };
   EACH_ISA(isa) for (int t = 0; t < 4; t++) {
     int type = types[t];
-    struct mxi_program p = {
+    struct mxi_tile_program p = {
         .ninstructions = 5, .ninputs = 3, .noutputs = 1, .nregisters = 4, .output_register = {3}};
     for (int i = 0; i < 3; i++) p.input_type[i] = (uint8_t)type;
     p.output_type[0] = (uint8_t)type;
@@ -740,7 +746,7 @@ static void a_fused_program_gives_the_bits_of_its_parts(void **state) {
     for (int i = 0; i < 4; i++) reg[i] = guarded(N, type), fill(reg[i], type, N, i & 1);
     run_flat(isa, &p, N, (void **)reg, (void *[]){fused});
     for (int k = 0; k < 5; k++) {
-      struct mxi_program single = one(gelu_like[k].op, type, type);
+      struct mxi_tile_program single = one(gelu_like[k].op, type, type);
       const uint8_t *src = gelu_like[k].src;
       run_flat(isa, &single, N, (void *[]){reg[src[0]], reg[src[1]]}, (void *[]){reg[3]});
     }
@@ -756,7 +762,7 @@ static void registers_may_be_reused_with_other_element_sizes(void **state) {
   double got[N];
   for (int i = 0; i < N; i++) a[i] = (uint8_t)(i * 7);
   /* uint8 -> float64 -> float32 -> float64, all in register 0 */
-  struct mxi_program p = {.ninstructions = 4,
+  struct mxi_tile_program p = {.ninstructions = 4,
                           .ninputs = 1,
                           .noutputs = 1,
                           .nregisters = 1,
@@ -777,7 +783,7 @@ static void an_output_may_be_its_input(void **state) {
   EACH_ISA(isa) for (int type = 0; type < MX_DTYPE_COUNT; type++) {
     char *a = guarded(N, type), *b = guarded(N, type), *want = guarded(N, type);
     fill(a, type, N, 0), fill(b, type, N, 1);
-    struct mxi_program p = one(MXI_SUBTRACT, type, type);
+    struct mxi_tile_program p = one(MXI_SUBTRACT, type, type);
     run_flat(isa, &p, N, (void *[]){a, b}, (void *[]){want});
     char *copy = guarded(N, type);
     memcpy(copy, b, (size_t)N * sizes[type]);
@@ -795,7 +801,7 @@ static void two_outputs_may_swap_their_inputs(void **state) {
   /* out 0 (over a) = b + b, out 1 (over b) = a - b, out 2 (over c) = a, out 3 = c, read after all are written
    */
   static float d[N];
-  struct mxi_program p = {.ninstructions = 2,
+  struct mxi_tile_program p = {.ninstructions = 2,
                           .ninputs = 3,
                           .noutputs = 4,
                           .nregisters = 5,
@@ -820,7 +826,7 @@ static void a_scalar_register_may_be_overwritten(void **state) {
   float half = 0.5f;
   for (int i = 0; i < N; i++) a[i] = (float)i;
   const int64_t n = N, step = 4, zero = 0;
-  struct mxi_program p = {.ninstructions = 2,
+  struct mxi_tile_program p = {.ninstructions = 2,
                           .ninputs = 2,
                           .noutputs = 1,
                           .nregisters = 2,
@@ -846,7 +852,7 @@ static void large_outputs_are_whole(void **state) {
       (32 << 18) + 1029; /* past the size where stores bypass the caches, with an unaligned start */
   float *a = malloc((size_t)n * 4), *got = calloc((size_t)n + 2, 4);
   for (int64_t i = 0; i < n; i++) a[i] = (float)i;
-  struct mxi_program p = one(MXI_NEGATIVE, MX_FLOAT32, MX_FLOAT32);
+  struct mxi_tile_program p = one(MXI_NEGATIVE, MX_FLOAT32, MX_FLOAT32);
   EACH_ISA(isa) {
     run_flat(isa, &p, n, (void *[]){a}, (void *[]){got + 1});
     assert_true(got[0] == 0 && got[n + 1] == 0);
@@ -868,7 +874,7 @@ static void float_functions_stay_within_two_ulp_everywhere(void **state) {
     memcpy(&x[i], &bits, 4);
   }
   EACH_ISA(isa) for (size_t f = 0; f < sizeof functions / sizeof *functions; f++) {
-    struct mxi_program p = one(functions[f], MX_FLOAT32, MX_FLOAT32);
+    struct mxi_tile_program p = one(functions[f], MX_FLOAT32, MX_FLOAT32);
     run_flat(isa, &p, N, (void *[]){x}, (void *[]){got});
     for (int i = 0; i < N; i++) {
       double want = real_reference(functions[f], x[i], 0), error = ulps(got[i], want, 24, -125);

@@ -52,7 +52,7 @@ static mxi_tile_fn rounding(int type) {
 }
 /* The function of an instruction, and the rounding that must follow it or NULL. NULL for an op its dtype
  * lacks. */
-static mxi_tile_fn find_function(const struct mxi_instruction *in, mxi_tile_fn *then) {
+static mxi_tile_fn find_function(const struct mxi_tile_instruction *in, mxi_tile_fn *then) {
   *then = NULL;
   if (in->op >= MXI_TILE_OPS || in->type >= MX_DTYPE_COUNT || in->to >= MX_DTYPE_COUNT) return NULL;
   int half = mxi_is_half((mx_dtype)in->type);
@@ -125,17 +125,17 @@ static int overlap(const struct mxi_tile_job *job, const struct mxi_operand *a, 
   return a_low < b_high && b_low < a_high;
 }
 
-static int last_write(const struct mxi_program *p, int reg) {
+static int last_write(const struct mxi_tile_program *p, int reg) {
   for (int k = p->ninstructions - 1; k >= 0; k--)
     if (p->instructions[k].dst == reg) return k;
   return NEVER;
 }
 /* The last instruction that reads input i before its register is written, AT_END if an output still holds it.
  */
-static int last_read(const struct mxi_program *p, int i) {
+static int last_read(const struct mxi_tile_program *p, int i) {
   int last = NEVER;
   for (int k = 0; k < p->ninstructions; k++) {
-    const struct mxi_instruction *in = &p->instructions[k];
+    const struct mxi_tile_instruction *in = &p->instructions[k];
     for (int s = 0; s < arity_of[in->op]; s++)
       if (in->src[s] == i) last = k;
     if (in->dst == i) return last;
@@ -146,7 +146,7 @@ static int last_read(const struct mxi_program *p, int i) {
 }
 
 static void prepare_inputs(struct run *r) {
-  const struct mxi_program *p = r->job->program;
+  const struct mxi_tile_program *p = r->job->program;
   for (int i = 0; i < p->ninputs; i++) {
     const int64_t *strides = r->job->in[i].strides;
     int type = p->input_type[i], size = stored_size(type), half = mxi_is_half((mx_dtype)type);
@@ -160,7 +160,7 @@ static void prepare_inputs(struct run *r) {
 }
 /* Inputs in place that are read after the instruction that overwrites them are copied instead. */
 static void protect_inputs(struct run *r, int output, int written_by) {
-  const struct mxi_program *p = r->job->program;
+  const struct mxi_tile_program *p = r->job->program;
   int size = stored_size(p->output_type[output]);
   for (int i = 0; i < p->ninputs; i++) {
     if (r->load[i] != IN_PLACE && r->load[i] != GATHER_IN_PLACE) continue;
@@ -175,7 +175,7 @@ static int aliases_input(const struct run *r, int output) {
   return 0;
 }
 static void prepare_outputs(struct run *r) {
-  const struct mxi_program *p = r->job->program;
+  const struct mxi_tile_program *p = r->job->program;
   for (int o = 0; o < p->noutputs; o++) {
     int type = p->output_type[o], size = stored_size(type), reg = p->output_register[o];
     int half = mxi_is_half((mx_dtype)type), contiguous = is_contiguous(r->job, r->job->out[o].strides, size);
@@ -204,10 +204,10 @@ static void add_step(struct run *r, mxi_tile_fn fn, int dst, const uint8_t *src,
   for (int i = 0; i < 3; i++) s->src[i] = (int8_t)src[i < nsrc ? i : 0];
 }
 static void prepare_steps(struct run *r) {
-  const struct mxi_program *p = r->job->program;
+  const struct mxi_tile_program *p = r->job->program;
   r->nsteps = 0;
   for (int k = 0; k < p->ninstructions; k++) {
-    const struct mxi_instruction *in = &p->instructions[k];
+    const struct mxi_tile_instruction *in = &p->instructions[k];
     mxi_tile_fn then, fn = find_function(in, &then);
     if (!fn) continue; /* the builders of ops let no such instruction through */
     add_step(r, fn, in->dst, in->src, arity_of[in->op]);
@@ -227,7 +227,7 @@ static void prepare_steps(struct run *r) {
           break;
         }
 }
-static int widest_register(const struct mxi_program *p) {
+static int widest_register(const struct mxi_tile_program *p) {
   int widest = 4;
   for (int i = 0; i < p->ninputs; i++)
     if (register_size(p->input_type[i]) > widest) widest = 8;
@@ -237,7 +237,7 @@ static int widest_register(const struct mxi_program *p) {
 }
 /* Slots for tiles of at most n elements, and the scalars, which stay. */
 static void prepare_slots(struct run *r, char *scratch, int n) {
-  const struct mxi_program *p = r->job->program;
+  const struct mxi_tile_program *p = r->job->program;
   size_t stride = (size_t)((n * widest_register(p) + 63) & ~63) + SLOT_PAD;
   r->halves = scratch;
   scratch += (size_t)((n * 2 + 63) & ~63);
@@ -350,7 +350,7 @@ void MXI_ISA_NAME(mxi_tiles_run)(const struct mxi_tile_job *job, int64_t begin, 
 /* The register of output 0 lives in `scratch_out`; an input that is the output is read in place if it can be.
  */
 const void *MXI_ISA_NAME(mxi_tiles_get)(const struct mxi_tile_job *job, int64_t begin, int64_t n, void *out) {
-  const struct mxi_program *p = job->program;
+  const struct mxi_tile_program *p = job->program;
   _Alignas(64) char scratch[SCRATCH];
   struct run r;
   r.job = job;
