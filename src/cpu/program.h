@@ -8,6 +8,7 @@
 #define MXI_CPU_PROGRAM_H
 #include "engine/program.h"
 #include "cpu/isa.h"
+#include <stddef.h>
 
 enum { MXI_TILE = 1024, MXI_MAX_REGISTERS = 32 };
 

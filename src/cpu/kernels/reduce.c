@@ -1,3 +1,4 @@
+#include "core/dtype.h"
 #include "cpu/kernels/reduce.h"
 #include "cpu/kernels/copy.h"
 #include "cpu/kernels/reduce_ops.h"
