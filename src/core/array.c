@@ -57,6 +57,7 @@ mx_array mxi_array_new(mx_dtype t, mx_ints shape) {
   a->dtype = (uint8_t)t;
   a->ndim = (uint8_t)shape.n;
   a->flags = MXI_ROW_CONTIGUOUS | MXI_DENSE;
+  a->constant = 0;
   a->output_index = 0;
   a->slot = -1;
   a->level = 0;
@@ -85,6 +86,7 @@ mx_array mxi_array_alloc(mx_dtype t, mx_ints shape) {
 mx_array mxi_array_fill(mx_dtype t, mx_ints shape, const void *element) {
   mx_array a = mxi_array_new(t, shape);
   if (!a) return NULL;
+  a->constant = 1;
   a->inline_value.bits = 0;
   memcpy(&a->inline_value, element, mx_dtype_size(t));
   a->data = &a->inline_value;

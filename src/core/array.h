@@ -39,6 +39,7 @@ struct mxi_array {
   uint8_t dtype;
   uint8_t ndim;
   uint8_t flags;
+  uint8_t constant; /* made as one element, repeated, and not by an eval; never changes */
   int32_t output_index;
   int32_t slot;      /* place in the plan that claimed it; meaningful to that plan alone */
   int32_t level;     /* of the innermost trace on whose placeholders it depends; 0: on none */

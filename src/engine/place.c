@@ -42,14 +42,11 @@ static void output_layouts(const struct mxi_program *p, mx_array *in, mx_ints sh
   }
   for (int k = 0; k < p->ninstructions && !all_row; k++) {
     const struct mxi_instruction *i = &p->instructions[k];
-    value[p->ninputs + k] = NEUTRAL;
-    for (int s = 0; s < mxi_arity(i->op); s++)
-      value[p->ninputs + k] = join(value[p->ninputs + k], value[i->src[s]]);
+    layout of_operands = NEUTRAL;
+    for (int s = 0; s < mxi_arity(i->op); s++) of_operands = join(of_operands, value[i->src[s]]);
+    value[p->ninputs + k] = of_operands == NEUTRAL ? ROW : of_operands; // as it would be in memory
   }
-  for (int o = 0; o < p->noutputs; o++) {
-    outputs[o] = all_row ? ROW : value[p->output_value[o]];
-    if (outputs[o] == NEUTRAL) outputs[o] = ROW;
-  }
+  for (int o = 0; o < p->noutputs; o++) { outputs[o] = all_row ? ROW : value[p->output_value[o]]; }
 }
 
 /* ---- Memory ---- */

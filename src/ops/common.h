@@ -62,12 +62,9 @@ static inline mx_ints mxi_copy_ints(int64_t *out, mx_ints from) {
 }
 
 /* ---- Values ---- */
-/* A ready array that is one element, repeated: it can be recast or reshaped at once, without a node. The
-   state comes first: until an array is ready, another thread's eval may be writing the fields, and it lets go
-   of the node later still. */
-static inline bool mxi_is_constant(mx_array a) {
-  return mxi_state(a) == MXI_READY && !a->session && !a->buffer && a->data == &a->inline_value;
-}
+/* An array made as one element, repeated: it can be recast or reshaped at once, without a node. One that an eval
+   made so is none: what a builder does must not depend on what has been evaluated. */
+static inline bool mxi_is_constant(mx_array a) { return a->constant; }
 /* `value` in every element. */
 mx_array mxi_constant(double value, mx_dtype t, mx_ints shape);
 static inline mx_array mxi_zeros_like(mx_array a) { return mxi_constant(0, mxi_dtype(a), mxi_shape_of(a)); }

@@ -277,6 +277,13 @@ VALUES(mx_writer, mx_writer, {NULL, "x", write_away}, {NULL, NULL, NULL})
 VALUES(mx_file, mx_file, NULL)
 static mx_stream draw_mx_stream(void) { return draw(2) ? NULL : mx_default_stream(MX_CPU); }
 static mx_compiled draw_mx_compiled(void) { return draw(2) ? NULL : mx_compile(identity, NULL, false, NULL); }
+VALUES(const mx_trace_note *, const_mx_trace_note, NULL, &(mx_trace_note){NULL, NULL})
+static mx_trace draw_mx_trace(void) {
+  if (draw(2)) return NULL;
+  mx_compiled f = mx_compile(identity, NULL, false, NULL);
+  mx_array x = mx_ones(MX_SHAPE(3), MX_FLOAT32);
+  return mx_compiled_trace(f, 0, 1, &x, 1, NULL);
+}
 
 /* ---- Checking results ---- */
 static const char *function; /* under test */
@@ -311,6 +318,7 @@ static void check_int64(int64_t result) { check_int(result < 0 ? -1 : 0); }
 ANY(bool, bool)
 ANY(size_t, size)
 ANY(const void *, const_void)
+ANY(void *, context)
 ANY(const int64_t *, int64_list)
 ANY(const mx_meta *, metas)
 ANY(mx_dtype, mx_dtype)
@@ -329,6 +337,7 @@ static void check_mx_file(mx_file f) {
   if (!f) check_failed();
   mx_file_free(f);
 }
+static void check_mx_trace(mx_trace t) { mx_trace_release(t); }
 static void check_mx_compiled(mx_compiled f) { mx_compiled_free(f); }
 
 #include "misuse_calls.h"
