@@ -89,6 +89,7 @@ mx_array mxi_array_fill(mx_dtype t, mx_ints shape, const void *element) {
     memset(mxi_strides(a), 0, (size_t)a->ndim * sizeof(int64_t));
     mxi_update_flags(a);
   }
+  a->flags |= MXI_CONSTANT;
   mxi_publish(a);
   return a;
 }

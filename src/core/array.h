@@ -28,7 +28,8 @@ enum mxi_state {
 
 enum {
   MXI_ROW_CONTIGUOUS = 1, /* strides are those of a C-order array (dims of size 1 are free) */
-  MXI_DENSE = 2           /* the elements fill data[0 .. size) in some order of the axes, each once */
+  MXI_DENSE = 2,          /* the elements fill data[0 .. size) in some order of the axes, each once */
+  MXI_CONSTANT = 4        /* made as one element, repeated: known since it was made, not by an eval */
 };
 
 enum { MXI_MAX_NDIM = 32 };

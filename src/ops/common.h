@@ -55,9 +55,11 @@ static inline mx_ints mxi_copy_ints(int64_t *out, mx_ints from) {
 }
 
 /* ---- Values ---- */
-/* A ready array that is one element, repeated: it can be recast or reshaped at once, without a node. */
+/* One element, repeated: it can be recast or reshaped at once, without a node. What an eval made so doesn't
+   count, for then the way in which a result lies, and so the order of a later sum, would hang on when that
+   eval was. */
 static inline bool mxi_is_constant(mx_array a) {
-  return !a->buffer && !a->node && !a->session && mxi_state(a) == MXI_READY && a->data == &a->inline_value;
+  return mxi_state(a) == MXI_READY && (a->flags & MXI_CONSTANT) && !a->session;
 }
 /* `value` in every element. */
 mx_array mxi_constant(double value, mx_dtype t, mx_ints shape);
