@@ -4,13 +4,14 @@
 #include <string.h>
 #include <time.h>
 
-#define EACH_MODE(M)                                                                                      \
-  M(at_once)                                                                                              \
-  M(staged)                                                                                               \
-  M(async)                                                                                                \
-  M(freed)                                                                                                \
-  M(compiled) M(threads) M(memory) M(interrupted) M(interrupted_threads) M(gradient) M(gradient_compiled) \
-      M(gradient_threads)
+#define EACH_MODE(M) \
+  M(at_once)         \
+  M(staged)          \
+  M(async)           \
+  M(freed)           \
+  M(compiled)        \
+  M(threads)         \
+  M(memory) M(interrupted) M(interrupted_threads) M(gradient) M(gradient_compiled) M(gradient_threads)
 #define NAME(name)     #name,
 #define FUNCTION(name) mode_##name,
 const char *const mode_names[MODE_COUNT] = {EACH_MODE(NAME)};
@@ -125,6 +126,7 @@ bool run_mode(enum mode m, const struct program *p, const struct expected *e, ui
   for (int i = 0; i < p->ninstructions; i++)
     for (int k = 0; !p->instructions[i].dropped && k < p->instructions[i].noperands; k++)
       t->last_use[p->instructions[i].operands[k]] = i;
+  spoil_free_memory(t->seed);
   bool right = functions[m](t);
   release_all(t->values);
   free(t);
