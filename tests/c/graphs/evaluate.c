@@ -123,6 +123,19 @@ void release_all(mx_array *values) {
   }
 }
 
+void spoil_free_memory(uint64_t seed) {
+  enum { EACH = 3, LEAST = 6, MOST = 16 };
+  enum { WORDS = (1 << MOST) / 8 };
+  uint64_t *bytes = malloc(WORDS * sizeof *bytes);
+  struct random r = {seed};
+  for (size_t i = 0; i < WORDS; i++) bytes[i] = next(&r);
+  MX_SCOPE {
+    for (int i = 0; i < EACH * (MOST - LEAST + 1); i++)
+      mx_array_from(bytes, MX_SHAPE((int64_t)1 << (LEAST + i / EACH)), MX_UINT8);
+  }
+  free(bytes);
+}
+
 /* ---- The reference ---- */
 void set_fusion(bool on) {
   ((struct mxi_env *)mxi_env())->no_fusion = !on; // a variable of the library, which the tests include
@@ -148,6 +161,7 @@ static int expect_results(struct expected *e, const struct instruction *ins, mx_
 int expect(const struct program *p, uint64_t salt, struct expected *e, struct fault *f) {
   static _Thread_local mx_array values[MOST_VALUES];
   *e = (struct expected){.p = p};
+  spoil_free_memory(p->seed + salt);
   set_fusion(false);
   int result = 0;
   for (int i = 0; i < p->ninstructions && result == 0; i++) {

@@ -46,6 +46,9 @@ void fill_input(const struct program *p, const struct instruction *ins, int v, u
    input is made of e's bytes. 0 or -1. */
 int build(const struct expected *e, const struct instruction *ins, mx_array *values);
 mx_stream graph_stream(int number); /* of this process; NULL for the default */
-void set_fusion(bool on);           /* of this process */
+/* Fills memory that the library keeps for reuse with other bytes each time, so that what reads memory before
+   it is written differs from run to run. */
+void spoil_free_memory(uint64_t seed);
+void set_fusion(bool on); /* of this process */
 void release_all(mx_array *values);
 #endif

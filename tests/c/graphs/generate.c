@@ -75,8 +75,9 @@ static void draw_base(struct random *r, struct style *s) {
 static void draw_types(struct drawing *d) {
   struct style *s = &d->style;
   for (int i = 0; i < 3; i++)
-    s->types[i] =
-        chance(&d->r, 0.35) ? MX_FLOAT32 : draw_type(d, chance(&d->r, 0.6) ? TYPES_INEXACT : TYPES_ALL);
+    s->types[i] = d->allowed || chance(&d->r, 0.35)
+                      ? MX_FLOAT32
+                      : draw_type(d, chance(&d->r, 0.6) ? TYPES_INEXACT : TYPES_ALL);
 }
 
 static void draw_inputs(struct drawing *d) {

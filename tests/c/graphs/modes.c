@@ -4,12 +4,14 @@
 #include <string.h>
 #include <time.h>
 
-#define EACH_MODE(M)                                                                          \
-  M(at_once)                                                                                  \
-  M(staged)                                                                                   \
-  M(async)                                                                                    \
-  M(freed) M(compiled) M(threads) M(memory) M(interrupted) M(interrupted_threads) M(gradient) \
-      M(gradient_compiled) M(gradient_threads)
+#define EACH_MODE(M) \
+  M(at_once)         \
+  M(staged)          \
+  M(async)           \
+  M(freed)           \
+  M(compiled)        \
+  M(threads)         \
+  M(memory) M(interrupted) M(interrupted_threads) M(gradient) M(gradient_compiled) M(gradient_threads)
 #define NAME(name)     #name,
 #define FUNCTION(name) mode_##name,
 const char *const mode_names[MODE_COUNT] = {EACH_MODE(NAME)};
@@ -19,6 +21,8 @@ bool trial_error(struct trial *t, const char *doing) {
   fault_set(t->f, OUTCOME_ERROR, -1, "%s: %s", doing, mx_error());
   return false;
 }
+
+bool trial_lost(void) { return mx_error_code() == MX_RUNTIME_ERROR && strstr(mx_error(), "lost"); }
 
 bool trial_step(struct trial *t, int i) {
   const struct instruction *ins = &t->p->instructions[i];
@@ -122,6 +126,7 @@ bool run_mode(enum mode m, const struct program *p, const struct expected *e, ui
   for (int i = 0; i < p->ninstructions; i++)
     for (int k = 0; !p->instructions[i].dropped && k < p->instructions[i].noperands; k++)
       t->last_use[p->instructions[i].operands[k]] = i;
+  spoil_free_memory(t->seed);
   bool right = functions[m](t);
   release_all(t->values);
   free(t);

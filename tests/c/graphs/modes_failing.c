@@ -6,14 +6,12 @@
 #include <string.h>
 #include <time.h>
 
-static bool says_lost(void) { return mx_error_code() == MX_RUNTIME_ERROR && strstr(mx_error(), "lost"); }
-
 /* Every kept value by itself. */
 static bool check_right_or_lost(struct trial *t) {
   for (int v = 0; v < t->p->nvalues; v++) {
     if (!t->values[v] || !t->p->values[v].kept) continue;
     if (mx_eval(t->values[v]) < 0) {
-      if (!says_lost()) return trial_error(t, "evaluated again");
+      if (!trial_lost()) return trial_error(t, "evaluated again");
       t->tally->values_lost++;
       continue;
     }
@@ -53,7 +51,7 @@ bool mode_memory(struct trial *t) {
     mxi_alloc_fail_after(-1);
     if (result == 0) break;
     t->tally->evals_failed++;
-    if (mx_error_code() != MX_OUT_OF_MEMORY && !says_lost())
+    if (mx_error_code() != MX_OUT_OF_MEMORY && !trial_lost())
       return trial_error(t, "evaluated without memory");
   }
   return check_right_or_lost(t);
@@ -85,7 +83,7 @@ bool mode_interrupted(struct trial *t) {
     int n = trial_subset(t, round, round ? 0.7 : 2, some);
     interrupt_after(decision(t, ABOUT_TIME, round) % duration);
     int result = mx_eval_all(n, some);
-    bool expected = result == 0 || mx_error_code() == MX_INTERRUPTED || says_lost();
+    bool expected = result == 0 || mx_error_code() == MX_INTERRUPTED || trial_lost();
     if (!expected) trial_error(t, "interrupted");
     interrupt_await();
     mx_interrupt_clear();

@@ -1,7 +1,7 @@
 /* Derivatives of differentiable programs. The function that is differentiated leaks some of its intermediates
    into a list outside, where they are evaluated, and used by the function in the next step: what a running
    average on the side of a loss does. The values and derivatives are those of a function that leaks nothing,
-   and is given the bytes that the leaked values have. */
+   and is given those values from outside. */
 #include "graphs/op.h"
 #include "graphs/trial.h"
 #include <pthread.h>
@@ -97,18 +97,34 @@ struct derivatives {
   mx_array later[MOST_ARGUMENTS + 1]; /* of those that are given the values of the one before */
 };
 
+/* The values that steps leak, made outside of any function. */
+static int make_before(struct trial *t, int n, const mx_array *in, mx_array *before) {
+  int inputs[MOST_VALUES], failed = 0;
+  trial_list(t->p, true, inputs);
+  for (int i = 0; i < n; i++) before[inputs[i]] = mx_keep(in[i]);
+  for (int i = 0; i < t->p->ninstructions && !failed; i++) {
+    const struct instruction *ins = &t->p->instructions[i];
+    if (ins->dropped || ins->kind == INPUT_KIND) continue;
+    failed = build(t->e, ins, before);
+    for (int v = ins->first; v < ins->first + ins->nresults && !failed; v++) failed = mx_eval(before[v]);
+  }
+  for (int v = 0; v < t->p->nvalues; v++) {
+    if (leaks(t, v)) continue;
+    mx_release(before[v]);
+    before[v] = NULL;
+  }
+  return failed;
+}
+
 static bool expect_derivatives(struct trial *t, int n, const mx_array *in, struct derivatives *d) {
   mx_array *before = calloc(MOST_VALUES, sizeof *before);
-  for (int v = 0; v < t->p->nvalues; v++)
-    if (leaks(t, v) && t->e->bytes[v])
-      MX_SCOPE {
-        before[v] = mx_keep(mx_array_from(t->e->bytes[v], shape_of(&t->p->values[v]), t->p->values[v].type));
-      }
   struct step_of first = {.t = t}, later = {.t = t, .before = before};
   set_fusion(false);
-  int made = differentiate(&first, n, in, d->first), also = differentiate(&later, n, in, d->later);
+  bool right = make_before(t, n, in, before) == 0;
+  int made = right ? differentiate(&first, n, in, d->first) : 0;
+  int also = made > 0 ? differentiate(&later, n, in, d->later) : 0;
   d->n = made > 0 && made == also ? made : 0;
-  bool right = d->n && mx_eval_all(d->n, d->first) == 0 && mx_eval_all(d->n, d->later) == 0;
+  right = d->n && mx_eval_all(d->n, d->first) == 0 && mx_eval_all(d->n, d->later) == 0;
   set_fusion(true);
   release_all(before);
   free(before);

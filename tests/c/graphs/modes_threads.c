@@ -25,35 +25,47 @@ static int eval_until_done(struct part *part, int n, const mx_array *arrays) {
   }
 }
 
-static void *run_part(void *context) {
-  struct part *part = context;
+static bool build_and_evaluate(struct part *part) {
   struct trial *t = &part->t;
   mx_array some[MOST_VALUES];
-  bool right = true;
-  for (int i = part->first; right && i < t->p->ninstructions; i++) {
-    right = trial_step(t, i);
+  for (int i = part->first; i < t->p->ninstructions; i++) {
+    if (!trial_step(t, i)) return false;
     int at = i * MOST_THREADS + part->number;
-    if (!right || !decide(t, ABOUT_EVAL, at, 0.1)) continue;
+    if (!decide(t, ABOUT_EVAL, at, 0.1)) continue;
     int n = trial_subset(t, at, 0.2, some);
-    if (decide(t, ABOUT_THREADS, at, 0.3) && !part->interrupted)
-      right = mx_async_eval(n, some) == 0;
-    else
-      right = eval_until_done(part, n, some) == 0;
-    if (!right) trial_error(t, "evaluated on the way");
+    bool async = decide(t, ABOUT_THREADS, at, 0.3) && !part->interrupted;
+    int result = async ? mx_async_eval(n, some) : eval_until_done(part, n, some);
+    if (result < 0 && !(part->interrupted && trial_lost())) return trial_error(t, "evaluated on the way");
   }
-  int n = right ? trial_subset(t, -1, 2, some) : 0;
-  if (right && eval_until_done(part, n, some) < 0) right = trial_error(t, "evaluated");
-  for (int tries = 0; right && part->interrupted && tries < 1000; tries++) { // reading copies what is strided
-    struct fault f = {0};
-    for (int v = 0; v < t->p->nvalues && f.outcome == OUTCOME_RIGHT; v++)
-      if (t->values[v] && t->p->values[v].kept) check_value(t->e, v, t->values[v], &f);
-    right = f.outcome == OUTCOME_RIGHT || (f.outcome == OUTCOME_ERROR && mx_error_code() == MX_INTERRUPTED);
-    if (!right) *t->f = f;
-    if (f.outcome == OUTCOME_RIGHT) break;
-    mx_interrupt_clear();
+  return true;
+}
+
+/* Every kept value by itself: where evals are interrupted, it may be lost. */
+static bool check_kept(struct part *part) {
+  struct trial *t = &part->t;
+  if (!part->interrupted) return trial_check_kept(t);
+  for (int v = 0; v < t->p->nvalues; v++) {
+    if (!t->values[v] || !t->p->values[v].kept) continue;
+    if (eval_until_done(part, 1, &t->values[v]) < 0) {
+      if (!trial_lost()) return trial_error(t, "evaluated again");
+      part->tally.values_lost++;
+      continue;
+    }
+    struct fault f;
+    do { // reading what is strided copies it
+      f = (struct fault){.value = -1};
+      part->tally.values_compared++;
+    } while (!check_value(t->e, v, t->values[v], &f) && f.outcome == OUTCOME_ERROR &&
+             mx_error_code() == MX_INTERRUPTED && (mx_interrupt_clear(), true));
+    if (f.outcome != OUTCOME_RIGHT) return *t->f = f, false;
   }
-  part->right = right && (part->interrupted || trial_check_kept(t));
-  release_all(t->values);
+  return true;
+}
+
+static void *run_part(void *context) {
+  struct part *part = context;
+  part->right = build_and_evaluate(part) && check_kept(part);
+  release_all(part->t.values);
   return NULL;
 }
 
@@ -85,6 +97,7 @@ static bool run_parts(struct trial *t, bool interrupted) {
   for (int k = 0; k < nparts; k++) {
     t->tally->values_compared += parts[k].tally.values_compared;
     t->tally->interrupts += parts[k].tally.interrupts;
+    t->tally->values_lost += parts[k].tally.values_lost;
     if (!parts[k].right && right) *t->f = parts[k].fault;
     right &= parts[k].right;
   }

@@ -83,7 +83,9 @@ static enum mode choose_mode(const struct run_options *o, int64_t index, int whi
   bool differentiable = is_differentiable(o->seed + (uint64_t)index);
   for (int m = 0; m < MODE_COUNT; m++)
     if (o->modes >> m & 1 && is_gradient_mode((enum mode)m) == differentiable) modes[n++] = (enum mode)m;
-  return n ? modes[(index / 8 + index + which * (1 + index / n)) % n] : MODE_COUNT;
+  if (!n) return MODE_COUNT;
+  uint64_t first = hash_of(o->seed + (uint64_t)index, 1) % (uint64_t)n;
+  return modes[(first + (uint64_t)which) % (uint64_t)n];
 }
 
 static void run_graph(struct shared *s, const struct run_options *o, struct worker *w, int64_t index,

@@ -41,6 +41,8 @@ int trial_list(const struct program *p, bool inputs, int *list);
 /* Compares all kept values; those evaluated before are not lost. */
 bool trial_check_kept(struct trial *t);
 bool trial_error(struct trial *t, const char *doing); /* false, with the thread's error as the fault */
+/* Does the thread's error say that a value was lost, to an evaluation that ended early? */
+bool trial_lost(void);
 
 bool mode_at_once(struct trial *t);
 bool mode_staged(struct trial *t);
