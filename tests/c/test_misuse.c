@@ -277,7 +277,8 @@ VALUES(mx_writer, mx_writer, {NULL, "x", write_away}, {NULL, NULL, NULL})
 VALUES(mx_file, mx_file, NULL)
 static mx_stream draw_mx_stream(void) { return draw(2) ? NULL : mx_default_stream(MX_CPU); }
 static mx_compiled draw_mx_compiled(void) { return draw(2) ? NULL : mx_compile(identity, NULL, false, NULL); }
-VALUES(const mx_trace_note *, const_mx_trace_note, NULL, &(mx_trace_note){NULL, NULL})
+static const mx_trace_note no_note;
+VALUES(const mx_trace_note *, const_mx_trace_note, NULL, &no_note)
 static mx_trace draw_mx_trace(void) {
   if (draw(2)) return NULL;
   mx_compiled f = mx_compile(identity, NULL, false, NULL);
