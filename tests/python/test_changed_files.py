@@ -2,9 +2,11 @@
 would end by a signal."""
 
 import os
+import pathlib
 import stat
 import subprocess
 import sys
+import tempfile
 import textwrap
 
 import mlx.core as mx
@@ -226,6 +228,7 @@ def test_names_may_have_255_bytes(tmp_path):
 SAVE_AS_NOBODY = """
     os.setgid(65534)
     os.setuid(65534)
+    os.stat(path)  # within reach
     refused = False
     try:
         mx.save(path, mx.array(7))
@@ -233,6 +236,13 @@ SAVE_AS_NOBODY = """
         refused = "Permission denied" in str(e)
     assert refused == (sys.argv[2] == "refused")
 """
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that every user can reach, which those of tmp_path are not."""
+    with tempfile.TemporaryDirectory(prefix="mlx-") as name:
+        yield pathlib.Path(name)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may act as another user")
@@ -246,20 +256,17 @@ SAVE_AS_NOBODY = """
         (65534, 0o640, 65534, "replaced"),
     ],
 )
-def test_saving_needs_the_rights_of_a_plain_write(tmp_path_factory, owner, mode, folder_owner, outcome):
-    folder = tmp_path_factory.mktemp("rights")
-    for above in folder.parents[:2]:
-        above.chmod(0o755)
-    path = folder / "a.npy"
+def test_saving_needs_the_rights_of_a_plain_write(open_folder, owner, mode, folder_owner, outcome):
+    path = open_folder / "a.npy"
     mx.save(path, mx.array(1))
     path.chmod(mode)
     os.chown(path, owner, owner)
-    folder.chmod(0o755)
-    os.chown(folder, folder_owner, folder_owner)
+    open_folder.chmod(0o755)
+    os.chown(open_folder, folder_owner, folder_owner)
     before = path.stat()
     run(SAVE_AS_NOBODY, path, outcome)
     after = path.stat()
     assert mx.load(path).item() == (1 if outcome == "refused" else 7)
     assert (after.st_ino == before.st_ino) == (outcome != "replaced")
     assert (after.st_uid, after.st_gid, after.st_mode) == (before.st_uid, before.st_gid, before.st_mode)
-    assert os.listdir(folder) == ["a.npy"]
+    assert os.listdir(open_folder) == ["a.npy"]
