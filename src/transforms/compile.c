@@ -151,7 +151,7 @@ static struct mxi_kept *find_or_trace(mx_compiled c, uint64_t key, mx_stream str
 
 int mx_compiled_call(mx_compiled c, uint64_t key, int n, const mx_array *in, int max_out, mx_array *out) {
   if (!mxi_given("compile", "a compiled function", c) || !mxi_usable("compile", n, in) ||
-      (max_out > 0 && !mxi_has_place("compile", out)))
+      !mxi_has_places("compile", max_out, out))
     return -1;
   /* Inside a trace over placeholders the function becomes part of it, with all that it captures. */
   if (atomic_load(&disabled) || mxi_env()->no_compile || mxi_thread.trace_level > 0)

@@ -181,9 +181,11 @@ static const mx_meta *draw_metas(void) {
                                 .array = which == 5 ? arrays[3] : NULL};
   return metas[which];
 }
-VALUES(const double *, doubles, (const double[]){1}, NULL, (const double[]){NAN})
-VALUES(const int *, axes_list, NULL, (const int[PLACES]){0}, (const int[PLACES]){INT_MAX, INT_MIN},
-       (const int[PLACES]){MX_UNMAPPED, MX_UNMAPPED})
+static const double one = 1, not_a_number = NAN;
+VALUES(const double *, doubles, &one, NULL, &not_a_number)
+static const int first_axes[PLACES], far_axes[PLACES] = {INT_MAX, INT_MIN},
+                                     no_axes[PLACES] = {MX_UNMAPPED, MX_UNMAPPED};
+VALUES(const int *, axes_list, NULL, first_axes, far_axes, no_axes)
 
 /* ---- Where results go ---- */
 static mx_array out[8][PLACES];
