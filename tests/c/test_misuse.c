@@ -272,7 +272,7 @@ static int write_away(void *context, const void *data, size_t n) { return 0; }
 VALUES(void *, callback, NULL)
 VALUES(void *, context, NULL)
 VALUES(mx_function, mx_function, identity, squares, NULL, gives_nothing, gives_null, says_too_many, fails)
-VALUES(mx_custom_rules, mx_custom_rules, {NULL}, {.vjp = fails})
+VALUES(mx_custom_rules, mx_custom_rules, {.vjp = NULL}, {.vjp = fails})
 VALUES(mx_reader, mx_reader, {NULL, "x", read_zeros}, {NULL, NULL, NULL}, {NULL, NULL, read_nothing},
        {NULL, "x", read_too_much})
 VALUES(mx_writer, mx_writer, {NULL, "x", write_away}, {NULL, NULL, NULL})
