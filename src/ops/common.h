@@ -19,6 +19,13 @@ bool mxi_given(const char *op, const char *what, const void *argument);
 static inline bool mxi_has_place(const char *op, const void *out) {
   return mxi_given(op, "a place for the results", out);
 }
+/* The same of a function's list of at most max_out results, which may be empty. */
+static inline bool mxi_has_places(const char *op, int max_out, const mx_array *out) {
+  if (max_out > 0) return mxi_has_place(op, out);
+  if (max_out < 0)
+    mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected a number of results >= 0, got %d", op, max_out);
+  return max_out == 0;
+}
 /* A list of integers has its elements. */
 int mxi_check_list(const char *op, mx_ints list);
 /* Sets the error and gives MX_BAD: `return mxi_bad(MX_INVALID_ARGUMENT, "[op] expected ..., got ...")`. */

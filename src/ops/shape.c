@@ -247,7 +247,9 @@ mx_array mx_as_strided(mx_array a, mx_ints shape, mx_ints strides, int64_t offse
         "[as_strided] expected elements within the %lld of shape %s, got shape %s, strides %s, offset %lld",
         (long long)a->size, MXI_SHAPE_TEXT(a), mxi_shape_text(shape).s, mxi_shape_text(strides).s,
         (long long)offset);
-  struct mxi_p_AS_STRIDED p = {.strides = strides, .offset = offset};
+  bool empty = false;
+  for (int i = 0; i < shape.n; i++) empty |= shape.v[i] == 0;
+  struct mxi_p_AS_STRIDED p = {.strides = strides, .offset = empty ? 0 : offset}; // no element lies anywhere
   return view_node(MXI_AS_STRIDED, &p, a, shape);
 }
 

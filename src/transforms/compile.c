@@ -260,7 +260,7 @@ int mx_trace_call(mx_trace t, int n, const mx_array *in, mx_array *out) {
 
 int mx_compiled_call(mx_compiled c, uint64_t key, int n, const mx_array *in, int max_out, mx_array *out) {
   if (!mxi_given("compile", "a compiled function", c) || !mxi_usable("compile", n, in) ||
-      (max_out > 0 && !mxi_has_place("compile", out)))
+      !mxi_has_places("compile", max_out, out))
     return -1;
   /* Inside a trace over placeholders the function becomes part of it, with all that it captures. */
   if (mx_compile_is_plain()) return mxi_call_function("compile", c->f, c->context, n, in, max_out, out);

@@ -47,7 +47,7 @@ static int apply_custom(int n, const mx_array *in, int nout, const mx_array *out
 int mx_custom(int n, const mx_array *in, int nout, const mx_array *outputs, mx_custom_rules rules,
               mx_array *out) {
   if (!mxi_usable("custom_function", n, in) || !mxi_usable("custom_function", nout, outputs) ||
-      (nout > 0 && !mxi_has_place("custom_function", out)))
+      !mxi_has_places("custom_function", nout, out))
     return -1;
   struct rules *r = mxi_malloc(sizeof *r);
   mx_buffer *owner = r ? mxi_buffer_foreign(NULL, 0, 0, rules.release, rules.context) : NULL;

@@ -140,7 +140,7 @@ int mx_vmap(mx_function f, void *context, int n, const mx_array *in, const int *
             mx_array *out, const int *out_axes) {
   struct mxi_rewrite r = {.level = mxi_thread.trace_level + 1, .apply = batch_node};
   if (!mxi_given("vmap", "a function", f) || !mxi_usable("vmap", n, in) ||
-      (max_out > 0 && !mxi_has_place("vmap", out)))
+      !mxi_has_places("vmap", max_out, out))
     return -1;
   mx_array *traced = mxi_malloc(((size_t)n + 1) * (sizeof *traced + sizeof(int)));
   if (!traced) return -1;

@@ -46,7 +46,7 @@ SIMPLE = {
     "double *": "double_out",
     "void (*)(void)": "callback",
 }
-COUNTS = {"n", "nmeta", "ndependencies", "ncotangents", "max_out", "parts"}
+COUNTS = {"n", "nmeta", "ndependencies", "ncotangents", "max_out", "nout", "parts"}
 
 
 def prototypes(compiler, folder):

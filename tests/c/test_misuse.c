@@ -181,9 +181,11 @@ static const mx_meta *draw_metas(void) {
                                 .array = which == 5 ? arrays[3] : NULL};
   return metas[which];
 }
-VALUES(const double *, doubles, (const double[]){1}, NULL, (const double[]){NAN})
-VALUES(const int *, axes_list, NULL, (const int[PLACES]){0}, (const int[PLACES]){INT_MAX, INT_MIN},
-       (const int[PLACES]){MX_UNMAPPED, MX_UNMAPPED})
+static const double one = 1, not_a_number = NAN;
+VALUES(const double *, doubles, &one, NULL, &not_a_number)
+static const int first_axes[PLACES], far_axes[PLACES] = {INT_MAX, INT_MIN},
+                                     no_axes[PLACES] = {MX_UNMAPPED, MX_UNMAPPED};
+VALUES(const int *, axes_list, NULL, first_axes, far_axes, no_axes)
 
 /* ---- Where results go ---- */
 static mx_array out[8][PLACES];
@@ -270,7 +272,7 @@ static int write_away(void *context, const void *data, size_t n) { return 0; }
 VALUES(void *, callback, NULL)
 VALUES(void *, context, NULL)
 VALUES(mx_function, mx_function, identity, squares, NULL, gives_nothing, gives_null, says_too_many, fails)
-VALUES(mx_custom_rules, mx_custom_rules, {NULL}, {.vjp = fails})
+VALUES(mx_custom_rules, mx_custom_rules, {.vjp = NULL}, {.vjp = fails})
 VALUES(mx_reader, mx_reader, {NULL, "x", read_zeros}, {NULL, NULL, NULL}, {NULL, NULL, read_nothing},
        {NULL, "x", read_too_much})
 VALUES(mx_writer, mx_writer, {NULL, "x", write_away}, {NULL, NULL, NULL})
