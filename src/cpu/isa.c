@@ -48,16 +48,16 @@ enum mxi_isa mxi_isa_of(const struct mxi_cpuid *c) {
 }
 
 int mxi_isa_check_of(const struct mxi_cpuid *c) {
-  if (mxi_cpuid_level(c) >= 2) return 0;
+  if (mxi_cpuid_level(c) >= MXI_LOWEST_LEVEL) return 0;
   return mxi_fail(MX_DEVICE_ERROR,
-                  "[eval] expected a processor of the level x86-64-v2 (of 2009 or later), got one, or a "
-                  "virtual machine, without %s",
-                  mxi_cpuid_missing(c));
+                  "[eval] expected a processor of the level x86-64-v%d, got one, or a virtual machine, "
+                  "without %s",
+                  MXI_LOWEST_LEVEL, mxi_cpuid_missing(c));
 }
 
 int mxi_isa_check(void) {
   pthread_once(&once, choose);
-  return level >= 2 ? 0 : mxi_isa_check_of(&machine);
+  return level >= MXI_LOWEST_LEVEL ? 0 : mxi_isa_check_of(&machine);
 }
 
 enum mxi_isa mxi_isa(void) {

@@ -10,7 +10,8 @@
 enum mxi_isa { MXI_ISA_V2, MXI_ISA_V3, MXI_ISA_V4 };
 /* The best set this machine has, or the lower one that MLX_CPU_ISA asks for. */
 enum mxi_isa mxi_isa(void);
-/* 0; or -1 with the error set on a machine that lacks v2, where no kernel may be called. */
+/* 0; or -1 with the error set on a machine that lacks v2, or the one set of this build, where no kernel may
+   be called. */
 int mxi_isa_check(void);
 /* The same of a machine described. */
 struct mxi_cpuid;
@@ -34,9 +35,13 @@ bool mxi_cpu_has(enum mxi_extension e);
   ret fn##_v2 args;                       \
   ret fn##_v3 args;                       \
   ret fn##_v4 args
+/* The lowest psABI level that has kernels in this build. */
+enum { MXI_LEVEL_v2 = 2, MXI_LEVEL_v3, MXI_LEVEL_v4 };
 #ifdef MXI_ONLY_ISA /* a build with one set: the others' kernels are not there */
 #define MXI_DISPATCH(fn) MXI_CAT(fn, MXI_ONLY_ISA)
+#define MXI_LOWEST_LEVEL MXI_CAT(MXI_LEVEL, MXI_ONLY_ISA)
 #else
+#define MXI_LOWEST_LEVEL MXI_LEVEL_v2
 #define MXI_DISPATCH(fn) (mxi_isa() == MXI_ISA_V4 ? fn##_v4 : mxi_isa() == MXI_ISA_V3 ? fn##_v3 : fn##_v2)
 #endif
 #endif
