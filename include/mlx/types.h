@@ -87,7 +87,8 @@ MX_API int mx_error_set(mx_status code, const char *format, ...) __attribute__((
    of memory, of files and of evaluations keep the name they have, and so does one of a variant, [op_...]. */
 MX_API void mx_error_name(const char *op);
 
-/* Bytes of one element. */
+/* Bytes of one element. A number that is no dtype sets the error, here and below: 0 bytes, MX_DTYPE_COUNT and
+   MX_GENERIC stand for it. */
 MX_API size_t mx_dtype_size(mx_dtype t);
 /* Name as Python prints it, without the module: "float32". */
 MX_API const char *mx_dtype_name(mx_dtype t);

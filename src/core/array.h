@@ -76,19 +76,24 @@ static inline bool mxi_is_bad(const struct mxi_array *a) { return a == MX_BAD; }
 enum {
   MXI_BUFFER_READ_ONLY = 1, /* a file mapping, a foreign read-only array */
   MXI_BUFFER_FOREIGN = 2,   /* freed by `release`, not by the cache */
-  MXI_BUFFER_EXPORTED = 4   /* a view of it lives outside (NumPy, DLPack): never donated again */
+  MXI_BUFFER_EXPORTED = 4,  /* a view of it lives outside (NumPy, DLPack): never donated again */
+  MXI_BUFFER_OURS = 8,      /* FOREIGN, but `release` is the library's own: it need not wait for a drain */
+  MXI_BUFFER_MAPPED = 16    /* bytes of a file that others may change; owner is a struct mxi_mapped */
 };
 struct mxi_buffer {
   atomic_int refs;
   atomic_uint flags;
   void *data;                   /* on the host; NULL while only a device has them */
   size_t bytes;                 /* usable bytes at data */
-  void (*release)(void *owner); /* foreign: called once, from the thread that drains foreign releases */
+  void (*release)(void *owner); /* foreign: called once, from the thread that drains foreign releases, or
+                                   (MXI_BUFFER_OURS) from the one that lets go last */
   void *owner;
   struct mxi_side *side; /* its bytes on a device (device.h); NULL: they are on the host alone */
 };
 /* Fresh memory for `bytes`, contents undefined, aligned to 64. NULL with the error set. */
 mx_buffer *mxi_buffer_new(size_t bytes);
+/* How many buffers came from the system so far, and not from the cache of those that were freed. */
+size_t mxi_buffers_from_system(void);
 /* Wraps memory owned elsewhere. On failure `release` is not called. */
 mx_buffer *mxi_buffer_foreign(void *data, size_t bytes, unsigned flags, void (*release)(void *), void *owner);
 static inline mx_buffer *mxi_buffer_ref(mx_buffer *b) {

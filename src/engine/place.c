@@ -10,6 +10,7 @@
    nothing. */
 #include "engine/place.h"
 #include "base/error.h"
+#include "core/mapped.h"
 #include "engine/call.h"
 #include "engine/memory.h"
 #include <string.h>
@@ -137,6 +138,13 @@ static int bring_inputs(const struct mxi_backend *b, const struct mxi_call *c) {
   return 0;
 }
 
+/* What was computed of mapped files counts if they are what they were. */
+static int check_files(const struct mxi_call *c) {
+  int result = 0;
+  for (int i = 0; i < c->ninputs && result == 0; i++) result = mxi_after_reading(c->in[i]);
+  return result;
+}
+
 static int launch(const struct mxi_step *s, struct mxi_operands *o) {
   const struct mxi_backend *b = mxi_backend_of(s->stream->device);
   struct mxi_call c = {.prim = s->prim,
@@ -153,6 +161,7 @@ static int launch(const struct mxi_step *s, struct mxi_operands *o) {
   if (result == 0) result = s->program ? place_program(s, o, &c) : place_node(s, o);
   if (result < 0) c.untouched = true;
   if (result == 0) result = b->launch(&c);
+  if (!b->allocate && mxi_mapped_any() && check_files(&c) < 0) result = -1; // why, whatever the op says
   if (result == 0 && b->allocate) mxi_in_use(&c);
   if (result < 0 && c.untouched) o->taken = 0;
   return result;

@@ -23,7 +23,7 @@ static mx_array reduce_node(int64_t op, mx_array a, int n, const int64_t *axes) 
 
 static mx_array reduced(const char *name, int64_t op, mx_array a, mx_dtype t, mx_ints axes, bool keepdims) {
   int64_t sorted[MX_MAX_NDIM];
-  int n = mxi_axes(name, axes, a->ndim, sorted);
+  int n = a == MX_BAD ? -1 : mxi_axes(name, axes, a->ndim, sorted);
   if (n < 0) return MX_BAD;
   if (n == 0 && axes.n >= 0 && a->ndim > 0) return mxi_itself(a);
   for (int i = 0; i < n && (op == MXI_REDUCE_MIN || op == MXI_REDUCE_MAX); i++)

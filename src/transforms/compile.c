@@ -14,7 +14,7 @@
 #include "base/vec.h"
 #include "core/stream.h"
 #include "engine/call.h"
-#include "mlx/ops.h"
+#include "ops/common.h"
 #include "transforms/autodiff.h"
 #include "transforms/merge.h"
 #include "transforms/trace.h"
@@ -44,6 +44,7 @@ bool mx_compile_is_plain(void) {
 }
 
 mx_compiled mx_compile(mx_function f, void *context, bool shapeless, void (*release)(void *context)) {
+  if (!mxi_given("compile", "a function", f)) return NULL;
   (void)shapeless; // a trace is cheap enough to make one for each shape
   mx_compiled c = mxi_malloc(sizeof *c);
   if (!c) return NULL;
@@ -263,6 +264,9 @@ int mx_trace_call(mx_trace t, int n, const mx_array *in, mx_array *out) {
 }
 
 int mx_compiled_call(mx_compiled c, uint64_t key, int n, const mx_array *in, int max_out, mx_array *out) {
+  if (!mxi_given("compile", "a compiled function", c) || !mxi_usable("compile", n, in) ||
+      (max_out > 0 && !mxi_has_place("compile", out)))
+    return -1;
   /* Inside a trace over placeholders the function becomes part of it, with all that it captures. */
   if (mx_compile_is_plain())
     return check_inputs(n, in) < 0 ? -1 : mxi_call_function("compile", c->f, c->context, n, in, max_out, out);

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import mlx.core as mx
 import pytest
+from devices import in_host_memory
 
 KEPT = 1024  # traces of a function, as include/mlx/transforms.h says
 
@@ -104,6 +105,7 @@ def test_what_a_function_returned_beside_arrays_goes_with_its_trace():
     assert seen() is None
 
 
+@in_host_memory
 def test_constants_of_a_trace_go_with_the_function():
     before = mx.get_active_memory()
     held = [mx.ones((1 << 20,))]
@@ -113,6 +115,26 @@ def test_constants_of_a_trace_go_with_the_function():
     held.clear()
     gc.collect()
     assert mx.get_active_memory() - before < 1 << 16
+
+
+def test_clearing_gives_the_memory_of_a_dropped_function_back():
+    def chain(x):
+        for _ in range(10000):
+            x = mx.sort(x) + 1
+        return x
+
+    gc.collect()
+    mx.clear_cache()
+    before = resident_bytes()
+    functions = [mx.compile(chain)]
+    for n in range(1, 9):
+        functions[0](mx.zeros(n))
+    used = resident_bytes() - before
+    assert used > 20 << 20
+    functions.clear()
+    gc.collect()
+    mx.clear_cache()
+    assert resident_bytes() - before < used // 5
 
 
 def test_a_dropped_result_may_call_the_function():

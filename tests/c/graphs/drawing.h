@@ -23,6 +23,7 @@ struct drawing {
   struct program *p;
   struct random r;
   struct style style;
+  const bool *allowed; /* kinds that may be drawn; NULL: every one */
   mx_array *stand_ins; /* a lazy array for each value, for its dtype and shape alone */
   int hub, stream;
   int burst;                /* instructions left of a strict chain: elementwise, each takes the last result */

@@ -124,7 +124,7 @@ void release_all(mx_array *values) {
 }
 
 /* ---- The reference ---- */
-static void set_fusion(bool on) {
+void set_fusion(bool on) {
   ((struct mxi_env *)mxi_env())->no_fusion = !on; // a variable of the library, which the tests include
 }
 
@@ -134,6 +134,7 @@ static int expect_results(struct expected *e, const struct instruction *ins, mx_
     size_t bytes = mx_nbytes(values[v]);
     MX_SCOPE {
       if (mx_eval(values[v]) < 0) return fault_set(f, OUTCOME_ERROR, v, "op by op: %s", mx_error()), -1;
+      memcpy(e->strides[v], mx_strides(values[v]), (size_t)mx_ndim(values[v]) * sizeof(int64_t));
       if (ins->kind == INPUT_KIND) continue;
       const void *data = mx_data(mx_contiguous(values[v], false));
       if (!data) return fault_set(f, OUTCOME_ERROR, v, "op by op, read: %s", mx_error()), -1;
@@ -199,28 +200,39 @@ static void print_element(mx_dtype t, const void *at, char *text, size_t bytes) 
     snprintf(text, bytes, "0x%llx", (unsigned long long)u);
 }
 
+bool check_bytes(const struct value *value, int v, const char *got, const char *want, struct fault *f) {
+  size_t bytes = (size_t)value->size * mx_dtype_size(value->type);
+  if (!memcmp(got, want, bytes)) return true;
+  mx_dtype t = value->type == MX_COMPLEX64 ? MX_FLOAT32 : value->type;
+  size_t step = mx_dtype_size(t), differ = 0, first = 0;
+  for (size_t i = 0; i < bytes; i += step) {
+    bool same = !memcmp(got + i, want + i, step) || (is_nan_at(t, got + i) && is_nan_at(t, want + i));
+    if (!same && !differ++) first = i;
+  }
+  if (!differ) return true;
+  char g[64], w[64];
+  print_element(t, got + first, g, sizeof g);
+  print_element(t, want + first, w, sizeof w);
+  fault_set(f, OUTCOME_WRONG, v, "%zu of %zu elements differ, the first at %zu: got %s, expected %s", differ,
+            bytes / step, first / step, g, w);
+  return false;
+}
+
 bool check_value(const struct expected *e, int v, mx_array a, struct fault *f) {
   const struct value *value = &e->p->values[v];
   if (mx_dtype_of(a) != value->type || mx_ndim(a) != value->ndim ||
       memcmp(mx_shape(a), value->shape, (size_t)value->ndim * sizeof(int64_t)))
     return fault_set(f, OUTCOME_WRONG, v, "another shape or dtype"), false;
   MX_SCOPE {
-    const char *got = mx_data(mx_contiguous(a, false)), *want = e->bytes[v];
+    const char *got = mx_data(mx_contiguous(a, false));
     if (!got) return fault_set(f, OUTCOME_ERROR, v, "read: %s", mx_error()), false;
-    size_t bytes = (size_t)value->size * mx_dtype_size(value->type);
-    if (!memcmp(got, want, bytes)) return true;
-    mx_dtype t = value->type == MX_COMPLEX64 ? MX_FLOAT32 : value->type;
-    size_t step = mx_dtype_size(t), differ = 0, first = 0;
-    for (size_t i = 0; i < bytes; i += step) {
-      bool same = !memcmp(got + i, want + i, step) || (is_nan_at(t, got + i) && is_nan_at(t, want + i));
-      if (!same && !differ++) first = i;
-    }
-    if (!differ) return true;
-    char g[64], w[64];
-    print_element(t, got + first, g, sizeof g);
-    print_element(t, want + first, w, sizeof w);
-    fault_set(f, OUTCOME_WRONG, v, "%zu of %zu elements differ, the first at %zu: got %s, expected %s",
-              differ, bytes / step, first / step, g, w);
+    if (!check_bytes(value, v, got, e->bytes[v], f)) return false;
   }
-  return false;
+  const int64_t *strides = mx_strides(a);
+  for (int i = 0; value->size > 1 && i < value->ndim; i++)
+    if (value->shape[i] > 1 && strides[i] != e->strides[v][i])
+      return fault_set(f, OUTCOME_LAYOUT, v, "along axis %d the stride is %lld, expected %lld", i,
+                       (long long)strides[i], (long long)e->strides[v][i]),
+             false;
+  return true;
 }

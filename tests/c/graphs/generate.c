@@ -85,7 +85,7 @@ static void draw_inputs(struct drawing *d) {
     int64_t shape[MOST_AXES];
     int first = chance(&d->r, 0.6) ? 0 : (int)between(&d->r, 0, s->base_ndim);
     for (int k = first; k < s->base_ndim; k++) shape[k - first] = chance(&d->r, 0.9) ? s->base[k] : 1;
-    mx_dtype t = chance(&d->r, 0.8) ? s->types[between(&d->r, 0, 2)] : draw_type(d, TYPES_ALL);
+    mx_dtype t = d->allowed || chance(&d->r, 0.8) ? s->types[between(&d->r, 0, 2)] : draw_type(d, TYPES_ALL);
     draw_input(d, t, (mx_ints){shape, s->base_ndim - first});
   }
 }
@@ -128,7 +128,7 @@ static void start_burst(struct drawing *d) {
 static void draw_instruction(struct drawing *d) {
   struct instruction ins = {.kind = draw_kind(d)};
   const struct graph_op *op = graph_op(ins.kind);
-  if (generate_without[ins.kind]) return;
+  if (generate_without[ins.kind] || (d->allowed && !d->allowed[ins.kind])) return;
   if (d->burst)
     d->burst--;
   else if (chance(&d->r, 0.008))
@@ -139,6 +139,36 @@ static void draw_instruction(struct drawing *d) {
   generate_drawn[ins.kind]++;
   if (!op->draw(d, op, &ins) || !draw_append(d, &ins)) generate_refused[ins.kind]++;
   if (chance(&d->r, 0.03)) d->hub = d->p->nvalues - 1;
+}
+
+/* ---- Differentiable programs ---- */
+static const bool *differentiable_kinds(void) {
+  static const char *const names[] = {"add",       "subtract",  "multiply",     "divide",
+                                      "maximum",   "minimum",   "negative",     "square",
+                                      "sin",       "cos",       "tanh",         "sigmoid",
+                                      "arctan",    "exp",       "abs",          "erf",
+                                      "logaddexp", "where",     "clip",         "reshape",
+                                      "squeeze",   "transpose", "flip",         "broadcast_to",
+                                      "slice",     "diagonal",  "split",        "concatenate",
+                                      "stack",     "repeat",    "roll",         "expand_dims",
+                                      "pad",       "sum",       "mean",         "max",
+                                      "min",       "softmax",   "logsumexp",    "cumsum",
+                                      "var",       "matmul",    "gram",         "outer",
+                                      "rms_norm",  "sort",      "layer_norm",   "stop_gradient",
+                                      "take",      "tril",      "unstack",      "flatten",
+                                      "swapaxes",  "moveaxis",  "slice_update", "take_along_axis"};
+  static bool kinds[MOST_KINDS];
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) kinds[graph_op_find(names[i])] = true;
+  return kinds;
+}
+
+static void draw_differentiable_style(struct drawing *d) {
+  struct style *s = &d->style;
+  d->allowed = differentiable_kinds();
+  s->length = (int)between(&d->r, 10, 50);
+  s->most_elements = 400;
+  s->most_elements_in_all = 20000;
+  s->other_type = 0;
 }
 
 /* What nobody uses is kept, but for some results of instructions that have several; so are some others. */
@@ -161,6 +191,7 @@ void generate(uint64_t seed, struct program *p) {
   p->ninstructions = p->nvalues = 0;
   MX_SCOPE {
     draw_style(&d.r, &d.style);
+    if (is_differentiable(seed)) draw_differentiable_style(&d);
     draw_base(&d.r, &d.style);
     draw_types(&d);
     draw_inputs(&d);

@@ -4,9 +4,12 @@
 #include <string.h>
 #include <time.h>
 
-#define EACH_MODE(M) \
-  M(at_once)         \
-  M(staged) M(async) M(freed) M(compiled) M(threads) M(memory) M(interrupted) M(interrupted_threads)
+#define EACH_MODE(M)                                                                          \
+  M(at_once)                                                                                  \
+  M(staged)                                                                                   \
+  M(async)                                                                                    \
+  M(freed) M(compiled) M(threads) M(memory) M(interrupted) M(interrupted_threads) M(gradient) \
+      M(gradient_compiled) M(gradient_threads)
 #define NAME(name)     #name,
 #define FUNCTION(name) mode_##name,
 const char *const mode_names[MODE_COUNT] = {EACH_MODE(NAME)};
@@ -37,6 +40,17 @@ int trial_subset(const struct trial *t, int at, double p, mx_array *some) {
     int place = (int)(decision(t, ABOUT_ORDER + 16 * at, v) % (uint64_t)(n + 1));
     some[n++] = some[place];
     some[place] = t->values[v];
+  }
+  return n;
+}
+
+int trial_list(const struct program *p, bool inputs, int *list) {
+  int n = 0;
+  for (int i = 0; i < p->ninstructions; i++) {
+    const struct instruction *ins = &p->instructions[i];
+    if (ins->dropped || (ins->kind == INPUT_KIND) != inputs) continue;
+    for (int v = ins->first; v < ins->first + ins->nresults; v++)
+      if (inputs || p->values[v].kept) list[n++] = v;
   }
   return n;
 }

@@ -13,8 +13,14 @@ enum mode {
   MODE_MEMORY,   /* allocations fail, in the builder and in eval; then evaluated again */
   MODE_INTERRUPTED,         /* interrupted by another thread at a random time; then evaluated again */
   MODE_INTERRUPTED_THREADS, /* both */
+  MODE_GRADIENT, /* derivatives, with intermediates leaked out of the function and used in the next step */
+  MODE_GRADIENT_COMPILED, /* derivatives within a compiled function */
+  MODE_GRADIENT_THREADS,  /* several threads differentiate functions that use the same leaked values */
   MODE_COUNT
 };
+static inline bool is_gradient_mode(enum mode m) {
+  return m >= MODE_GRADIENT;
+} /* of differentiable programs */
 extern const char *const mode_names[MODE_COUNT];
 
 /* What happened on the way, for those who want to know that it did. */

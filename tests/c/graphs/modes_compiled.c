@@ -2,28 +2,16 @@
 #include "graphs/op.h"
 #include "graphs/trial.h"
 
-/* The values of inputs, or the kept ones of other instructions; their number. */
-static int list_values(const struct program *p, bool inputs, int *list) {
-  int n = 0;
-  for (int i = 0; i < p->ninstructions; i++) {
-    const struct instruction *ins = &p->instructions[i];
-    if (ins->dropped || (ins->kind == INPUT_KIND) != inputs) continue;
-    for (int v = ins->first; v < ins->first + ins->nresults; v++)
-      if (inputs || p->values[v].kept) list[n++] = v;
-  }
-  return n;
-}
-
 static int traced(void *context, int n, const mx_array *in, int max_out, mx_array *out) {
   struct trial *t = context;
   int inputs[MOST_VALUES], results[MOST_VALUES];
-  list_values(t->p, true, inputs);
+  trial_list(t->p, true, inputs);
   for (int i = 0; i < n; i++) t->values[inputs[i]] = mx_keep(in[i]);
   for (int i = 0; i < t->p->ninstructions; i++) {
     const struct instruction *ins = &t->p->instructions[i];
     if (!ins->dropped && ins->kind != INPUT_KIND && build(t->e, ins, t->values) < 0) return -1;
   }
-  int nresults = list_values(t->p, false, results);
+  int nresults = trial_list(t->p, false, results);
   for (int i = 0; i < nresults; i++) out[i] = t->values[results[i]];
   return nresults; // the references are let go after the call
 }
@@ -31,7 +19,7 @@ static int traced(void *context, int n, const mx_array *in, int max_out, mx_arra
 /* One call. Donating: nobody else has the inputs when the results are evaluated. */
 static bool call(struct trial *t, mx_compiled f, const struct expected *e, bool donating) {
   int inputs[MOST_VALUES], results[MOST_VALUES];
-  int n = list_values(t->p, true, inputs), nout = list_values(t->p, false, results), made;
+  int n = trial_list(t->p, true, inputs), nout = trial_list(t->p, false, results), made;
   mx_array in[MOST_VALUES], out[MOST_VALUES];
   for (int i = 0; i < n; i++) {
     const struct value *v = &t->p->values[inputs[i]];
@@ -61,7 +49,7 @@ static bool call(struct trial *t, mx_compiled f, const struct expected *e, bool 
 bool mode_compiled(struct trial *t) {
   int results[MOST_VALUES];
   struct expected other; // the trace must not remember the data it was made with
-  if (!list_values(t->p, false, results)) return true;
+  if (!trial_list(t->p, false, results)) return true;
   if (expect(t->p, decision(t, ABOUT_CHECK, 0) | 1, &other, t->f) < 0) return expected_free(&other), false;
   mx_compiled f = mx_compile(traced, t, false, NULL);
   bool right = f && call(t, f, &other, false) && call(t, f, t->e, false) && call(t, f, t->e, true);

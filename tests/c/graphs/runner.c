@@ -76,12 +76,14 @@ static void count(struct shared *s, const struct program *p) {
     if (!p->instructions[i].dropped) atomic_fetch_add(&s->ops[p->instructions[i].kind], 1);
 }
 
+/* MODE_COUNT: none of those wanted fits the program. */
 static enum mode choose_mode(const struct run_options *o, int64_t index, int which) {
   int n = 0;
   enum mode modes[MODE_COUNT];
+  bool differentiable = is_differentiable(o->seed + (uint64_t)index);
   for (int m = 0; m < MODE_COUNT; m++)
-    if (o->modes >> m & 1) modes[n++] = (enum mode)m;
-  return modes[(index + which * (1 + index / n)) % n];
+    if (o->modes >> m & 1 && is_gradient_mode((enum mode)m) == differentiable) modes[n++] = (enum mode)m;
+  return n ? modes[(index / 8 + index + which * (1 + index / n)) % n] : MODE_COUNT;
 }
 
 static void run_graph(struct shared *s, const struct run_options *o, struct worker *w, int64_t index,
@@ -96,6 +98,7 @@ static void run_graph(struct shared *s, const struct run_options *o, struct work
   if (expect(p, 0, &e, &f) < 0) report(s, seed, MODE_AT_ONCE, &f);
   for (int k = 0; k < o->modes_a_graph && f.outcome == OUTCOME_RIGHT; k++) {
     enum mode m = choose_mode(o, index, k);
+    if (m == MODE_COUNT) break;
     struct tally tally = {0};
     atomic_store(&w->mode, (int)m);
     if (!run_checked(m, p, &e, mode_seed(seed, m), &tally, &f)) report(s, seed, m, &f);
@@ -129,7 +132,7 @@ static void start(struct shared *s, const struct run_options *o, struct worker *
 }
 
 void print_fault(const struct program *p, enum mode m, uint64_t seed, const struct fault *f) {
-  static const char *const outcomes[] = {"right", "WRONG", "ERROR", "LEAK", "CRASH", "HANG"};
+  static const char *const outcomes[] = {"right", "WRONG", "LAYOUT", "ERROR", "LEAK", "CRASH", "HANG"};
   printf("# seed %" PRIu64 " mode %s: %s", seed, mode_names[m], outcomes[f->outcome]);
   if (f->value >= 0) printf(" of v%d", f->value);
   printf(", %s\n", f->text);

@@ -36,6 +36,8 @@ enum {
 bool trial_step(struct trial *t, int i);
 /* Some of the values held, in random order: their number. */
 int trial_subset(const struct trial *t, int at, double p, mx_array *some);
+/* The values of inputs, or the kept ones of other instructions, in order; their number. */
+int trial_list(const struct program *p, bool inputs, int *list);
 /* Compares all kept values; those evaluated before are not lost. */
 bool trial_check_kept(struct trial *t);
 bool trial_error(struct trial *t, const char *doing); /* false, with the thread's error as the fault */
@@ -49,4 +51,7 @@ bool mode_threads(struct trial *t);
 bool mode_memory(struct trial *t);
 bool mode_interrupted(struct trial *t);
 bool mode_interrupted_threads(struct trial *t);
+bool mode_gradient(struct trial *t);
+bool mode_gradient_compiled(struct trial *t);
+bool mode_gradient_threads(struct trial *t);
 #endif
