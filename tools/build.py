@@ -32,8 +32,8 @@ class Progress:
         self.total, self.done = sum(map(weight, steps)), 0
         self.start = self.said = time.monotonic()
         self.terminal = sys.stdout.isatty()
-        estimate = self.total * SECONDS / cores
-        print(f"building {folder}: {self.steps} steps, {minutes(estimate)} on {cores} cores", flush=True)
+        self.estimate = self.total * SECONDS / cores
+        print(f"building {folder}: {self.steps} steps, {minutes(self.estimate)} on {cores} cores", flush=True)
 
     def step(self, finished: int, description: str) -> None:
         self.done += weight(description)
@@ -41,7 +41,9 @@ class Progress:
         if not self.terminal and now - self.said < EVERY:
             return
         self.said = now
-        rest = (now - self.start) / self.done * max(0, self.total - self.done)
+        # As if a tenth had been done at the rate first thought: the first few steps alone tell little.
+        rate = (now - self.start + 0.1 * self.estimate) / (self.done + 0.1 * self.total)
+        rest = rate * max(0, self.total - self.done)
         text = f"  {finished} of {self.steps} done, {minutes(rest)} left"
         print(f"\r{text:60}" if self.terminal else text, end="" if self.terminal else "\n", flush=True)
 
