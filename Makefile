@@ -42,6 +42,11 @@ demo: setup-demo+model build
 test: setup-model+test build
 	@MLX_TEST_MODEL=$$($(RUN) python tools/model.py) $(RUN) meson test -C $(BUILD) --no-rebuild --print-errorlogs --quiet
 	@$(RUN) python -m pytest -q -n $(JOBS)
+	@MLX_MOCK_GPU=1 $(RUN) python -m pytest -q -n $(JOBS) $(DEVICE_TESTS)
+
+# What a device of its own memory and threads might do otherwise; src/mock imitates one.
+DEVICE_TESTS := $(addprefix tests/python/test_,array.py compile.py indexing.py nn.py ops.py optimizers.py streams.py \
+  tracers.py transforms_api.py vmap_programs.py)
 
 MINUTES ?= 10
 SEED ?=

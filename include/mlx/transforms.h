@@ -49,13 +49,13 @@ typedef struct mx_trace_note {
   void *data;
   void (*release)(void *data); /* called in the thread that lets go of the trace last, unless data is NULL */
 } mx_trace_note;
-/* The trace that serves such a call; the caller releases it. NULL, without an error, when there is none. */
+/* The trace that serves such a call; the caller releases it. NULL when there is none, without an error unless the arguments are wrong. */
 MX_API mx_trace mx_compiled_find(mx_compiled f, uint64_t key, int n, const mx_array *in);
 /* The same, and where there is none, makes one; f gives at most max_out results. note may be NULL, and may be
    filled by f: its data is released with the trace, or at once when it gets none. NULL with the error set. */
 MX_API mx_trace mx_compiled_trace(mx_compiled f, uint64_t key, int n, const mx_array *in, int max_out,
                                   const mx_trace_note *note);
-/* The number of its results; the data of its note, NULL if it has none. */
+/* The number of its results, -1 for NULL; the data of its note, NULL if it has none. */
 MX_API int mx_trace_outputs(mx_trace t);
 MX_API void *mx_trace_data(mx_trace t);
 /* Calls it with inputs of the shapes and dtypes that it is for: out[mx_trace_outputs(t)] are owned by the

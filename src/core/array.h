@@ -28,8 +28,7 @@ enum mxi_state {
 
 enum {
   MXI_ROW_CONTIGUOUS = 1, /* strides are those of a C-order array (dims of size 1 are free) */
-  MXI_DENSE = 2,          /* the elements fill data[0 .. size) in some order of the axes, each once */
-  MXI_CONSTANT = 4        /* made as one element, repeated: known since it was made, not by an eval */
+  MXI_DENSE = 2           /* the elements fill data[0 .. size) in some order of the axes, each once */
 };
 
 enum { MXI_MAX_NDIM = 32 };
@@ -40,6 +39,7 @@ struct mxi_array {
   uint8_t dtype;
   uint8_t ndim;
   uint8_t flags;
+  uint8_t constant; /* made as one element, repeated, and not by an eval; never changes */
   int32_t output_index;
   int32_t slot;      /* place in the plan that claimed it; meaningful to that plan alone */
   int32_t level;     /* of the innermost trace on whose placeholders it depends; 0: on none */
@@ -77,19 +77,24 @@ static inline bool mxi_is_bad(const struct mxi_array *a) { return a == MX_BAD; }
 enum {
   MXI_BUFFER_READ_ONLY = 1, /* a file mapping, a foreign read-only array */
   MXI_BUFFER_FOREIGN = 2,   /* freed by `release`, not by the cache */
-  MXI_BUFFER_EXPORTED = 4   /* a view of it lives outside (NumPy, DLPack): never donated again */
+  MXI_BUFFER_EXPORTED = 4,  /* a view of it lives outside (NumPy, DLPack): never donated again */
+  MXI_BUFFER_OURS = 8,      /* FOREIGN, but `release` is the library's own: it need not wait for a drain */
+  MXI_BUFFER_MAPPED = 16    /* bytes of a file that others may change; owner is a struct mxi_mapped */
 };
 struct mxi_buffer {
   atomic_int refs;
   atomic_uint flags;
   void *data;                   /* on the host; NULL while only a device has them */
   size_t bytes;                 /* usable bytes at data */
-  void (*release)(void *owner); /* foreign: called once, from the thread that drains foreign releases */
+  void (*release)(void *owner); /* foreign: called once, from the thread that drains foreign releases, or
+                                   (MXI_BUFFER_OURS) from the one that lets go last */
   void *owner;
   struct mxi_side *side; /* its bytes on a device (device.h); NULL: they are on the host alone */
 };
 /* Fresh memory for `bytes`, contents undefined, aligned to 64. NULL with the error set. */
 mx_buffer *mxi_buffer_new(size_t bytes);
+/* How many buffers came from the system so far, and not from the cache of those that were freed. */
+size_t mxi_buffers_from_system(void);
 /* Wraps memory owned elsewhere. On failure `release` is not called. */
 mx_buffer *mxi_buffer_foreign(void *data, size_t bytes, unsigned flags, void (*release)(void *), void *owner);
 static inline mx_buffer *mxi_buffer_ref(mx_buffer *b) {

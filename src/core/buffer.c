@@ -23,6 +23,7 @@ _Static_assert(sizeof(mx_buffer) <= HEADER, "a small buffer's header fits in fro
 static struct {
   mx_buffer *free_list[CLASSES]; // linked through owner
   size_t cached, active, peak, cache_limit, memory_limit;
+  size_t from_system; // buffers that were allocated because the cache had none
 } cache; // under MXI_LOCK_MEMORY
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -118,6 +119,7 @@ mx_buffer *mxi_buffer_new(size_t bytes) {
     cache.cached -= class_bytes;
   } else if (allowed) {
     trim(cache.memory_limit - cache.active - class_bytes);
+    cache.from_system++;
     b = system_allocate(class_bytes);
     if (!b && cache.cached) { // the cache may hold what the system lacks
       trim(0);
@@ -181,13 +183,17 @@ static void queue_foreign(mx_buffer *b) {
   if (wake) wake();
 }
 
+static void release_foreign(mx_buffer *b) {
+  if (b->release) b->release(b->owner);
+  mxi_free(b);
+}
+
 void mx_drain_foreign(void) {
   if (!atomic_load_explicit(&dead_foreign, memory_order_relaxed)) return;
   mx_buffer *b = atomic_exchange(&dead_foreign, NULL);
   while (b) {
     mx_buffer *next = b->data;
-    if (b->release) b->release(b->owner);
-    mxi_free(b);
+    release_foreign(b);
     b = next;
   }
 }
@@ -203,8 +209,12 @@ void mxi_drain_unbound(void) {
 void mxi_buffer_unref(mx_buffer *b) {
   if (!b || atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1) return;
   if (b->side && release_side(b)) return;
-  if (atomic_load_explicit(&b->flags, memory_order_relaxed) & MXI_BUFFER_FOREIGN) {
-    queue_foreign(b);
+  unsigned flags = atomic_load_explicit(&b->flags, memory_order_relaxed);
+  if (flags & MXI_BUFFER_FOREIGN) {
+    if (flags & MXI_BUFFER_OURS)
+      release_foreign(b);
+    else
+      queue_foreign(b);
     return;
   }
   size_t class_bytes;
@@ -237,6 +247,7 @@ static size_t swap_cache_limit(size_t bytes) {
   return old;
 }
 
+size_t mxi_buffers_from_system(void) { LOCKED(size_t, cache.from_system); }
 size_t mx_active_memory(void) { LOCKED(size_t, cache.active); }
 size_t mx_peak_memory(void) { LOCKED(size_t, cache.peak); }
 size_t mx_cache_memory(void) { LOCKED(size_t, cache.cached); }

@@ -1,4 +1,5 @@
 #include "core/dtype.h"
+#include "base/error.h"
 #include "core/cast.h"
 #include <math.h>
 #include <string.h>
@@ -13,9 +14,16 @@ static const struct {
 };
 _Static_assert(sizeof info / sizeof *info == MX_DTYPE_COUNT, "dtypes.def and mx_dtype list the same dtypes");
 
-size_t mx_dtype_size(mx_dtype t) { return info[t].bytes; }
+static int check_dtype(const char *op, mx_dtype t) {
+  if ((unsigned)t < MX_DTYPE_COUNT) return 0;
+  return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected a dtype, got %d", op, (int)t);
+}
+
+size_t mx_dtype_size(mx_dtype t) { return check_dtype("dtype_size", t) < 0 ? 0 : info[t].bytes; }
 const char *mx_dtype_name(mx_dtype t) { return (unsigned)t < MX_DTYPE_COUNT ? info[t].name : "no dtype"; }
-mx_dtype_category mx_dtype_category_of(mx_dtype t) { return (mx_dtype_category)info[t].category; }
+mx_dtype_category mx_dtype_category_of(mx_dtype t) {
+  return check_dtype("dtype_category_of", t) < 0 ? MX_GENERIC : (mx_dtype_category)info[t].category;
+}
 
 bool mx_issubcategory(mx_dtype_category a, mx_dtype_category b) {
   static const uint8_t parent[] = {
@@ -23,6 +31,11 @@ bool mx_issubcategory(mx_dtype_category a, mx_dtype_category b) {
       [MX_SIGNED_INTEGER] = MX_INTEGER, [MX_UNSIGNED_INTEGER] = MX_INTEGER, [MX_INEXACT] = MX_NUMBER,
       [MX_FLOATING] = MX_INEXACT,       [MX_COMPLEX_FLOATING] = MX_INEXACT,
   };
+  if ((unsigned)a > MX_COMPLEX_FLOATING || (unsigned)b > MX_COMPLEX_FLOATING) {
+    mxi_fail(MX_INVALID_ARGUMENT, "[issubcategory] expected categories of dtypes, got %d and %d", (int)a,
+             (int)b);
+    return false;
+  }
   while (a != b && a != MX_GENERIC) a = (mx_dtype_category)parent[a];
   return a == b;
 }
@@ -62,6 +75,7 @@ mx_dtype mx_promote_types(mx_dtype a, mx_dtype b) {
     {C64, C64, C64, C64, C64, C64, C64, C64, C64, C64, C64, C64, C64, C64},
   };
   // clang-format on
+  if (check_dtype("promote_types", a) < 0 || check_dtype("promote_types", b) < 0) return MX_DTYPE_COUNT;
   return (mx_dtype)table[a][b];
 }
 

@@ -1,7 +1,7 @@
 /* An array as text: `array([[1, 2],\n       [3, 4]], dtype=int32)`. An axis longer than six shows its first
    and last three elements. */
-#include "core/array.h"
 #include "core/device.h"
+#include "core/mapped.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include <math.h>
@@ -94,7 +94,7 @@ char *mx_to_string(mx_array a, int precision) {
   append_text(&t, ", dtype=");
   append_text(&t, mx_dtype_name((mx_dtype)a->dtype));
   append_text(&t, ")");
-  if (!t.failed) return t.s;
+  if (!t.failed && mxi_after_reading(a) == 0) return t.s;
   mxi_free(t.s);
   return NULL;
 }

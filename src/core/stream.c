@@ -22,6 +22,10 @@ static int check_device(const char *op, mx_device d) {
   return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected a device type, got %d", op, (int)d.type);
 }
 
+static int no_stream(const char *op) {
+  return mxi_fail(MX_TYPE_ERROR, "[%s] expected a stream, got NULL", op);
+}
+
 mx_device mx_default_device(void) {
   if (!mxi_thread.has_device) {
     mx_device first = mx_is_available(MX_GPU) ? MX_GPU : MX_CPU;
@@ -51,7 +55,7 @@ mx_stream mx_default_stream(mx_device d) {
 }
 
 int mx_set_default_stream(mx_stream s) {
-  if (!s) return mxi_fail(MX_TYPE_ERROR, "[set_default_stream] expected a stream, got NULL");
+  if (!s) return no_stream("set_default_stream");
   mxi_thread.default_streams[s->device.type] = s;
   return 0;
 }
@@ -67,8 +71,10 @@ mx_stream mx_stream_new(mx_device d) {
   return s;
 }
 
-mx_device mx_stream_device(mx_stream s) { return s->device; }
-int mx_stream_index(mx_stream s) { return s->index; }
+mx_device mx_stream_device(mx_stream s) {
+  return s ? s->device : (mx_device){MX_CPU_DEVICE, no_stream("stream_device")};
+}
+int mx_stream_index(mx_stream s) { return s ? s->index : no_stream("stream_index"); }
 
 mx_stream mxi_ambient_stream(void) {
   if (mxi_thread.ambient) return mxi_thread.ambient;

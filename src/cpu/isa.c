@@ -10,6 +10,7 @@
 static enum mxi_isa chosen;
 static unsigned extensions;
 static struct mxi_cpuid machine;
+static int level; /* of it */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 /* The processor has AMX for bfloat16 and the kernel grants its registers to this process, which it does on
@@ -26,6 +27,7 @@ static void choose(void) {
   enum { AVX512_VNNI = 11, AVX512_BF16 = 5 };
   __builtin_cpu_init();
   machine = mxi_cpuid_read();
+  level = mxi_cpuid_level(&machine);
   const char *asked = mxi_env()->cpu_isa;
   enum mxi_isa best = mxi_isa_of(&machine), cap = !asked                 ? MXI_ISA_V4
                                                   : !strcmp(asked, "v2") ? MXI_ISA_V2
@@ -41,8 +43,8 @@ static void choose(void) {
 }
 
 enum mxi_isa mxi_isa_of(const struct mxi_cpuid *c) {
-  int level = mxi_cpuid_level(c);
-  return level >= 4 ? MXI_ISA_V4 : level == 3 ? MXI_ISA_V3 : MXI_ISA_V2;
+  int highest = mxi_cpuid_level(c);
+  return highest >= 4 ? MXI_ISA_V4 : highest == 3 ? MXI_ISA_V3 : MXI_ISA_V2;
 }
 
 int mxi_isa_check_of(const struct mxi_cpuid *c) {
@@ -55,7 +57,7 @@ int mxi_isa_check_of(const struct mxi_cpuid *c) {
 
 int mxi_isa_check(void) {
   pthread_once(&once, choose);
-  return mxi_isa_check_of(&machine);
+  return level >= 2 ? 0 : mxi_isa_check_of(&machine);
 }
 
 enum mxi_isa mxi_isa(void) {

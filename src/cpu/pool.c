@@ -9,6 +9,7 @@
    Each slot starts on a range of neighbouring chunks of its own, so that a thread reads memory in long runs,
    and helps with the other ranges when its own is used up. */
 #include "cpu/pool.h"
+#include "cpu/locals.h"
 #include "base/alloc.h"
 #include "base/env.h"
 #include "base/error.h"
@@ -82,8 +83,8 @@ static void cut_ranges(struct job *j, int64_t n) {
   }
 }
 
-static void *worker(void *unused) {
-  (void)unused;
+static void *worker(void *locals) {
+  mxi_locals_adopt(locals);
   inside_loop = true;
   unsigned seen = 0;
   for (;;) {
@@ -133,12 +134,19 @@ static int allowed_cpus(void) {
 static void start_workers(int size) {
   sigset_t all, old;
   sigfillset(&all);
+  sigdelset(&all, SIGBUS); // see core/guard.h
   pthread_sigmask(SIG_SETMASK, &all, &old);
   pthread_attr_t attr;
   pthread_attr_init(&attr);
   pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
   pool.size = 1;
-  for (pthread_t t; pool.size < size && pthread_create(&t, &attr, worker, NULL) == 0;) pool.size++;
+  for (; pool.size < size; pool.size++) {
+    pthread_t t;
+    void *locals = mxi_locals_new();
+    if (locals && pthread_create(&t, &attr, worker, locals) == 0) continue;
+    mxi_free(locals);
+    break;
+  }
   pthread_attr_destroy(&attr);
   pthread_sigmask(SIG_SETMASK, &old, NULL);
 }

@@ -2,6 +2,7 @@
 #include "cpu/cpu.h"
 #include "cpu/fused.h"
 #include "cpu/isa.h"
+#include "cpu/locals.h"
 #include "cpu/program.h"
 #if defined(__x86_64__)
 #include <xmmintrin.h>
@@ -18,7 +19,7 @@ const mxi_cpu_fn mxi_cpu_table[MXI_PRIM_COUNT] = {
 };
 
 static int launch(struct mxi_call *c) {
-  if (mxi_isa_check() < 0) return mxi_untouched(c);
+  if (mxi_isa_check() < 0 || mxi_locals_ready() < 0) return mxi_untouched(c);
   return c->prim ? mxi_cpu_table[c->prim->id](c) : mxi_run_program(c);
 }
 

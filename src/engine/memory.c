@@ -1,6 +1,7 @@
 #include "engine/memory.h"
 #include "base/error.h"
 #include "base/lock.h"
+#include "core/mapped.h"
 
 /* ---- Results ---- */
 static mx_buffer *device_buffer(const struct mxi_backend *b, mx_stream s, size_t bytes) {
@@ -64,6 +65,7 @@ static int bring_to_device(mx_array a, mx_stream s, bool over) {
   MXI_TRY(wait_for(b, s, side, upload || over));
   if (upload) {
     MXI_TRY(b->upload(s, side, buffer->data));
+    MXI_TRY(mxi_after_reading(a));
     side->valid = true;
     side->written = (struct mxi_event){s, b->submitted(s)};
   }

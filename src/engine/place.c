@@ -10,6 +10,7 @@
    nothing. */
 #include "engine/place.h"
 #include "base/error.h"
+#include "core/mapped.h"
 #include "engine/call.h"
 #include "engine/memory.h"
 #include <string.h>
@@ -41,14 +42,11 @@ static void output_layouts(const struct mxi_program *p, mx_array *in, mx_ints sh
   }
   for (int k = 0; k < p->ninstructions && !all_row; k++) {
     const struct mxi_instruction *i = &p->instructions[k];
-    value[p->ninputs + k] = NEUTRAL;
-    for (int s = 0; s < mxi_arity(i->op); s++)
-      value[p->ninputs + k] = join(value[p->ninputs + k], value[i->src[s]]);
+    layout of_operands = NEUTRAL;
+    for (int s = 0; s < mxi_arity(i->op); s++) of_operands = join(of_operands, value[i->src[s]]);
+    value[p->ninputs + k] = of_operands == NEUTRAL ? ROW : of_operands; // as it would be in memory
   }
-  for (int o = 0; o < p->noutputs; o++) {
-    outputs[o] = all_row ? ROW : value[p->output_value[o]];
-    if (outputs[o] == NEUTRAL) outputs[o] = ROW;
-  }
+  for (int o = 0; o < p->noutputs; o++) { outputs[o] = all_row ? ROW : value[p->output_value[o]]; }
 }
 
 /* ---- Memory ---- */
@@ -137,6 +135,13 @@ static int bring_inputs(const struct mxi_backend *b, const struct mxi_call *c) {
   return 0;
 }
 
+/* What was computed of mapped files counts if they are what they were. */
+static int check_files(const struct mxi_call *c) {
+  int result = 0;
+  for (int i = 0; i < c->ninputs && result == 0; i++) result = mxi_after_reading(c->in[i]);
+  return result;
+}
+
 static int launch(const struct mxi_step *s, struct mxi_operands *o) {
   const struct mxi_backend *b = mxi_backend_of(s->stream->device);
   struct mxi_call c = {.prim = s->prim,
@@ -153,6 +158,7 @@ static int launch(const struct mxi_step *s, struct mxi_operands *o) {
   if (result == 0) result = s->program ? place_program(s, o, &c) : place_node(s, o);
   if (result < 0) c.untouched = true;
   if (result == 0) result = b->launch(&c);
+  if (!b->allocate && mxi_mapped_any() && check_files(&c) < 0) result = -1; // why, whatever the op says
   if (result == 0 && b->allocate) mxi_in_use(&c);
   if (result < 0 && c.untouched) o->taken = 0;
   return result;

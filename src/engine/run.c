@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/lock.h"
+#include "core/mapped.h"
 #include "core/stream.h"
 #include "core/thread.h"
 #include "core/tracer.h"
@@ -103,6 +104,7 @@ static int run_plan(struct mxi_plan *p, struct mxi_tickets *tickets) {
   int result = 0;
   size_t done = 0;
   for (size_t i = 0; i < p->waits.n && result == 0; i++) result = mxi_task_wait(p->waits.v[i]);
+  mxi_before_reading();
   if (result == 0 && p->steps.n) {
     unsigned saved;
     mxi_cpu_backend.enter(&saved);
@@ -163,6 +165,7 @@ static int check_roots(int n, const mx_array *roots, bool *placed) {
     }
     int state = mxi_state(roots[i]);
     *placed &= state == MXI_READY || state == MXI_SUBMITTED;
+    if (state == MXI_READY && mxi_mapped_any()) MXI_TRY(mxi_after_reading(roots[i]));
   }
   return 0;
 }

@@ -194,6 +194,7 @@ mx_array mx_clip(mx_array a, mx_array low, mx_array high) {
 }
 
 int mx_divmod(mx_array a, mx_array b, mx_array *quotient, mx_array *remainder) {
+  if (!mxi_has_place("divmod", quotient) || !mxi_has_place("divmod", remainder)) return -1;
   *quotient = *remainder = MX_BAD;
   if (!broadcastable("divmod", a, b)) return -1;
   if (mxi_dtype(a) == MX_COMPLEX64 || mxi_dtype(b) == MX_COMPLEX64)

@@ -14,7 +14,7 @@
 #include "base/vec.h"
 #include "core/stream.h"
 #include "engine/call.h"
-#include "mlx/ops.h"
+#include "ops/common.h"
 #include "transforms/autodiff.h"
 #include "transforms/merge.h"
 #include "transforms/trace.h"
@@ -44,6 +44,7 @@ bool mx_compile_is_plain(void) {
 }
 
 mx_compiled mx_compile(mx_function f, void *context, bool shapeless, void (*release)(void *context)) {
+  if (!mxi_given("compile", "a function", f)) return NULL;
   (void)shapeless; // a trace is cheap enough to make one for each shape
   mx_compiled c = mxi_malloc(sizeof *c);
   if (!c) return NULL;
@@ -130,13 +131,7 @@ static mx_trace keep(mx_compiled c, mx_trace made, const struct compiled_call *c
   return kept;
 }
 
-static int check_inputs(int n, const mx_array *in) {
-  for (int i = 0; i < n; i++) {
-    if (!in[i]) return mxi_fail(MX_TYPE_ERROR, "[compile] expected %d input arrays, got NULL", n);
-    if (in[i] == MX_BAD) return -1;
-  }
-  return 0;
-}
+static int check_inputs(int n, const mx_array *in) { return mxi_usable("compile", n, in) ? 0 : -1; }
 
 /* ---- Constants: what a trace computes without its inputs is evaluated once. ---- */
 struct constants {
@@ -215,9 +210,8 @@ static mx_trace make_trace(mx_compiled c, const struct compiled_call *call, int 
 
 /* ---- Calls ---- */
 mx_trace mx_compiled_find(mx_compiled c, uint64_t key, int n, const mx_array *in) {
+  if (!mxi_given("compile", "a compiled function", c) || check_inputs(n, in) < 0) return NULL;
   struct compiled_call call = {key, mxi_ambient_stream(), n, in};
-  for (int i = 0; i < n; i++)
-    if (!mx_ok(in[i])) return NULL;
   uint64_t hash = hash_call(&call);
   mxi_lock(MXI_LOCK_TRACES);
   mx_trace t = find(c, hash, &call);
@@ -229,7 +223,7 @@ mx_trace mx_compiled_trace(mx_compiled c, uint64_t key, int n, const mx_array *i
                            const mx_trace_note *note) {
   mx_trace t = NULL;
   struct compiled_call call = {key, mxi_ambient_stream(), n, in};
-  if (check_inputs(n, in) == 0) {
+  if (mxi_given("compile", "a compiled function", c) && check_inputs(n, in) == 0) {
     if (mxi_thread.trace_level > 0)
       mxi_fail(MX_RUNTIME_ERROR, "[compile] expected a call outside of traces, got one inside");
     else if (!call.stream)
@@ -241,17 +235,19 @@ mx_trace mx_compiled_trace(mx_compiled c, uint64_t key, int n, const mx_array *i
   return t;
 }
 
-int mx_trace_outputs(mx_trace t) { return t->kept->noutputs; }
-void *mx_trace_data(mx_trace t) { return t->note.data; }
+static bool given_trace(mx_trace t) { return mxi_given("compile", "a trace", t); }
+int mx_trace_outputs(mx_trace t) { return given_trace(t) ? t->kept->noutputs : -1; }
+void *mx_trace_data(mx_trace t) { return given_trace(t) ? t->note.data : NULL; }
 
 int mx_trace_call(mx_trace t, int n, const mx_array *in, mx_array *out) {
+  if (!given_trace(t) || check_inputs(n, in) < 0) return -1;
   struct mxi_kept *kept = t->kept;
-  MXI_TRY(check_inputs(n, in));
   if (!takes_inputs(kept, n, in))
     return mxi_fail(MX_INVALID_ARGUMENT,
                     "[compile] expected inputs of the shapes and dtypes of the trace, got others");
   int nout = kept->noutputs;
   if (!nout) return 0;
+  if (!mxi_has_place("compile", out)) return -1;
   struct mxi_output few[16], *info = nout <= 16 ? few : mxi_malloc((size_t)nout * sizeof *info);
   if (!info) return -1;
   for (int i = 0; i < nout; i++)
@@ -263,9 +259,11 @@ int mx_trace_call(mx_trace t, int n, const mx_array *in, mx_array *out) {
 }
 
 int mx_compiled_call(mx_compiled c, uint64_t key, int n, const mx_array *in, int max_out, mx_array *out) {
+  if (!mxi_given("compile", "a compiled function", c) || !mxi_usable("compile", n, in) ||
+      (max_out > 0 && !mxi_has_place("compile", out)))
+    return -1;
   /* Inside a trace over placeholders the function becomes part of it, with all that it captures. */
-  if (mx_compile_is_plain())
-    return check_inputs(n, in) < 0 ? -1 : mxi_call_function("compile", c->f, c->context, n, in, max_out, out);
+  if (mx_compile_is_plain()) return mxi_call_function("compile", c->f, c->context, n, in, max_out, out);
   mx_trace t = mx_compiled_trace(c, key, n, in, max_out, NULL);
   if (!t) return -1;
   int nout = mx_trace_outputs(t), result;

@@ -1,6 +1,7 @@
 /* Compiled functions: how many traces they keep, who may use them, and what they let go of. */
 #include "scope.h"
 #include "failing.h"
+#include "core/array.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -186,12 +187,76 @@ static void a_failed_allocation_is_an_error(void **state) {
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_scope, close_scope)
+/* ---- Training ---- */
+enum { WIDTH = 96, BATCH = 32, WEIGHTS = 3 };
+/* The mean square of relu(relu(x w0) w1) w2. */
+static int loss(void *x, int n, const mx_array *w, int max_out, mx_array *out) {
+  mx_array y = x;
+  for (int i = 0; i < WEIGHTS; i++) {
+    y = mx_matmul(y, w[i]);
+    if (i < WEIGHTS - 1) y = mx_maximum(y, mx_float(0));
+  }
+  out[0] = mx_mean(mx_square(y), MX_ALL_AXES, false);
+  return 1;
+}
+/* Inputs: weights, their momenta, x. Outputs: new weights and momenta, the loss. */
+static int momentum_step(void *context, int n, const mx_array *in, int max_out, mx_array *out) {
+  mx_array gradients[WEIGHTS];
+  if (mx_value_and_grad(loss, in[2 * WEIGHTS], WEIGHTS, in, MX_AXES(0, 1, 2), 1, &out[2 * WEIGHTS],
+                        gradients) < 0)
+    return -1;
+  for (int i = 0; i < WEIGHTS; i++) {
+    mx_array momentum = mx_add(mx_multiply(in[WEIGHTS + i], mx_float(0.9)), gradients[i]);
+    out[WEIGHTS + i] = momentum;
+    out[i] = mx_subtract(in[i], mx_multiply(momentum, mx_float(0.01)));
+  }
+  return 2 * WEIGHTS + 1;
+}
+
+static void a_training_step_allocates_nothing_after_the_second(void **state) {
+  mx_compiled step = mx_compile(momentum_step, NULL, false, NULL);
+  mx_array values[2 * WEIGHTS + 1];
+  for (int i = 0; i < 2 * WEIGHTS; i++)
+    values[i] = mx_keep(i < WEIGHTS ? mx_full(MX_SHAPE(WIDTH, WIDTH), mx_float(0.01 * (i + 1)), MX_FLOAT32)
+                                    : mx_zeros(MX_SHAPE(WIDTH, WIDTH), MX_FLOAT32));
+  mx_array x = mx_keep(mx_ones(MX_SHAPE(BATCH, WIDTH), MX_FLOAT32));
+  size_t from_system = 0, active = 0, cached = 0;
+  for (int k = 0; k < 8; k++) {
+    MX_SCOPE {
+      mx_array out[2 * WEIGHTS + 1];
+      values[2 * WEIGHTS] = x;
+      assert_int_equal(mx_compiled_call(step, 0, 2 * WEIGHTS + 1, values, 2 * WEIGHTS + 1, out),
+                       2 * WEIGHTS + 1);
+      for (int i = 0; i < 2 * WEIGHTS; i++) {
+        mx_release(values[i]);
+        values[i] = mx_keep(out[i]);
+      }
+      assert_int_equal(mx_eval_all(2 * WEIGHTS + 1, out), 0);
+    }
+    if (k >= 2) {
+      assert_int_equal(mxi_buffers_from_system(), from_system);
+      assert_int_equal(mx_active_memory(), active);
+      assert_int_equal(mx_cache_memory(), cached);
+    }
+    from_system = mxi_buffers_from_system(), active = mx_active_memory(), cached = mx_cache_memory();
+  }
+  for (int i = 0; i < 2 * WEIGHTS; i++) mx_release(values[i]);
+  mx_release(x);
+  mx_compiled_free(step);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(the_traces_used_last_are_kept),           TEST(constants_go_with_their_trace),
-      TEST(all_memory_comes_back_with_the_function), TEST(a_trace_in_use_outlives_what_drops_it),
-      TEST(a_note_that_no_trace_keeps_is_released),  TEST(a_trace_refuses_other_inputs),
-      TEST(threads_drop_traces_that_others_use),     TEST(a_failed_allocation_is_an_error),
+      cmocka_unit_test_setup_teardown(a_training_step_allocates_nothing_after_the_second, open_scope,
+                                      close_scope),
+      TEST(the_traces_used_last_are_kept),
+      TEST(constants_go_with_their_trace),
+      TEST(all_memory_comes_back_with_the_function),
+      TEST(a_trace_in_use_outlives_what_drops_it),
+      TEST(a_note_that_no_trace_keeps_is_released),
+      TEST(a_trace_refuses_other_inputs),
+      TEST(threads_drop_traces_that_others_use),
+      TEST(a_failed_allocation_is_an_error),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import mlx.core as mx
 import pytest
+from devices import in_host_memory
 
 KEPT = 1024  # traces of a function, as include/mlx/transforms.h says
 
@@ -104,6 +105,7 @@ def test_what_a_function_returned_beside_arrays_goes_with_its_trace():
     assert seen() is None
 
 
+@in_host_memory
 def test_constants_of_a_trace_go_with_the_function():
     before = mx.get_active_memory()
     held = [mx.ones((1 << 20,))]

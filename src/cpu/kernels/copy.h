@@ -1,9 +1,12 @@
 /* Copies of strided panels, and conversions between dtypes. Strides are in elements. */
 #ifndef MXI_CPU_KERNELS_COPY_H
 #define MXI_CPU_KERNELS_COPY_H
-#include "core/dtype.h"
+#include "mlx/dtype.h"
 #include "core/reduce.h"
 #include "cpu/isa.h"
+#include <stdint.h>
+#include <stddef.h>
+#include <stdbool.h>
 
 /* A panel of rows x columns elements on both sides. */
 struct mxi_panel {

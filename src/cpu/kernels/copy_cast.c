@@ -2,6 +2,7 @@
    complex. A run is loaded into a block of its carrier, and stored from there. 14 loads and 5 x 14 stores
    serve all pairs. */
 #include "core/cast.h"
+#include "core/dtype.h"
 #include "cpu/kernels/copy.h"
 #include "cpu/simd.h"
 

@@ -2,7 +2,7 @@
  * floats. */
 #ifndef MXI_CPU_KERNELS_ROWS_EXP_H
 #define MXI_CPU_KERNELS_ROWS_EXP_H
-#include "core/dtype.h"
+#include "mlx/dtype.h"
 #include "cpu/kernels/multiply_add.h"
 #include "cpu/simd.h"
 #include <math.h>
