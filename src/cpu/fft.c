@@ -88,8 +88,6 @@ static int run_transposed(mx_array in, mx_array out, int64_t axis, int64_t n, en
 static int run_axis(mx_array in, mx_array out, int64_t axis, int64_t n, enum mxi_fft_form form, bool inverse,
                     double scale) {
   bool transposed = n >= LONG_LINE && mxi_strides(out)[axis] >= FAR_STEP;
-  /* pairs of real elements are told from elements without imaginary part by how far apart the two lie */
-  transposed |= form == MXI_FFT_FROM_REAL && mxi_strides(in)[axis] == 0;
   return (transposed ? run_transposed : run_lines)(in, out, axis, n, form, inverse, scale);
 }
 
