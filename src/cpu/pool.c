@@ -16,6 +16,7 @@
 #include "base/alloc.h"
 #include "base/env.h"
 #include "core/interrupt.h"
+#include "cpu/float_mode.h"
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -97,6 +98,7 @@ static void cut_ranges(struct job *j, int64_t n) {
 
 static void *worker(void *unused) {
   (void)unused;
+  mxi_float_mode_enter();
   inside_loop = true;
   unsigned seen = 0;
   for (;;) {

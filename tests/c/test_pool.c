@@ -1,4 +1,4 @@
-/* Parallel loops: whether all of one ran, and what stops it. */
+/* Parallel loops: whether all of one ran, what stops it, and the floating-point mode it runs in. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,6 +15,9 @@
 #include "core/interrupt.h"
 #include "mlx/mlx.h"
 #include "cpu/pool.h"
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
 
 static double now(void) {
   struct timespec t;
@@ -23,6 +26,51 @@ static double now(void) {
 }
 static void spend(double seconds) {
   for (double end = now() + seconds; now() < end;) usleep(200);
+}
+
+/* ---- The floating-point mode ---- first, while there is no pool yet ---- */
+enum { N = 1 << 20 };
+
+/* Bits of subnormal numbers halved: 0 for all whose thread flushes them. */
+static uint64_t sum_of_bits(void) {
+  uint64_t sum = 0;
+  MX_SCOPE {
+    mx_array x = mx_add(mx_arange(0, N, 1, MX_INT32), mx_scalar_int(1 << 21, MX_INT32));
+    mx_array y = mx_multiply(mx_view(x, MX_FLOAT32), mx_scalar(0.5, MX_FLOAT32));
+    const uint32_t *bits = mx_data(y);
+    if (!bits) fail_msg("%s", mx_error());
+    for (int i = 0; i < N; i++) sum = sum * 31 + bits[i];
+  }
+  return sum;
+}
+
+/* (i + 2^21) / 2, rounded to even, are the bits of the half of the subnormal with the bits i + 2^21. */
+static uint64_t expected_sum_of_bits(void) {
+  uint64_t sum = 0;
+  for (uint32_t i = 0; i < N; i++) {
+    uint32_t bits = i + (1 << 21), half = bits >> 1;
+    sum = sum * 31 + half + ((bits & 1) && (half & 1));
+  }
+  return sum;
+}
+
+static void a_pool_made_by_a_thread_that_flushes_subnormals_keeps_them(void **state) {
+#if defined(__x86_64__)
+  enum { FLUSHING = 0x9fc0 }; // flush to zero, subnormals are zeros
+  unsigned before = _mm_getcsr();
+  _mm_setcsr(FLUSHING);
+  uint64_t here = sum_of_bits();
+  assert_int_equal(_mm_getcsr() & ~0x3fu, FLUSHING & ~0x3fu); // the caller's own mode is left alone
+  pid_t child = fork();
+  if (child == 0) _exit(sum_of_bits() == here ? 0 : 1);
+  int status = -1;
+  waitpid(child, &status, 0);
+  _mm_setcsr(before);
+  assert_true(here == expected_sum_of_bits());
+  assert_int_equal(status, 0);
+#else
+  skip();
+#endif
 }
 
 /* ---- Whether all of a loop ran ---- */
@@ -171,6 +219,7 @@ static void a_child_forked_by_a_check_does_not_take_its_loop_for_whole(void **st
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_pool_made_by_a_thread_that_flushes_subnormals_keeps_them),
       cmocka_unit_test(a_loop_with_skipped_chunks_fails_though_nobody_asks_it_to_stop_any_more),
       cmocka_unit_test(a_loop_fails_when_one_inside_it_was_cut_short),
       cmocka_unit_test(a_check_stops_the_loops_of_its_thread_alone),
