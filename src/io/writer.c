@@ -1,5 +1,6 @@
 #include "io/writer.h"
 #include "base/alloc.h"
+#include "core/interrupt.h"
 #include "io/place.h"
 #include "mlx/ops.h"
 #include <errno.h>
@@ -59,8 +60,9 @@ int mxi_writer_open(struct mxi_writer *w, const char *op, const struct mxi_targe
 int mxi_writer_write(struct mxi_writer *w, const void *data, size_t n) {
   w->at += n;
   if (w->stream.write) return n ? w->stream.write(w->stream.context, data, n) : 0;
-  enum { AT_ONCE = 1 << 30 }; // Linux writes less than 2 GiB in one call
+  enum { AT_ONCE = 1 << 23 }; // some ms, so that an interrupt is heard
   for (const char *p = data; n;) {
+    MXI_TRY(mxi_go_on(w->op));
     ssize_t done = write(w->fd, p, n < AT_ONCE ? n : AT_ONCE);
     if (done < 0 && errno != EINTR) return mxi_io_fail(w->op, "write", w->target, errno);
     if (done <= 0) continue;
@@ -101,8 +103,21 @@ static void sync_folder(const char *path) {
   close(fd);
 }
 
+/* Starts the disk on all that was written, and waits for it piece by piece: fsync can't be interrupted. Where
+   it isn't possible fsync does all of it. */
+static int flush_pieces(struct mxi_writer *w) {
+  enum { PIECE = 1 << 23 };
+  int flags = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+  for (uint64_t at = 0; at < w->at; at += PIECE) {
+    MXI_TRY(mxi_go_on(w->op));
+    if (sync_file_range(w->fd, (off_t)at, PIECE, flags) < 0) return 0;
+  }
+  return 0;
+}
+
 static int commit(struct mxi_writer *w) {
   if (!w->temporary) return 0;
+  MXI_TRY(flush_pieces(w));
   if (fsync(w->fd) < 0) return mxi_io_fail(w->op, "sync", w->temporary, errno);
   if (rename(w->temporary, w->target) < 0) return mxi_io_fail(w->op, "replace", w->target, errno);
   sync_folder(w->target);
