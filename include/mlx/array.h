@@ -95,8 +95,18 @@ MX_API int mx_eval(mx_array a); /* 0 or -1, as the next two. After a failure it 
 MX_API int mx_eval_all(int n, const mx_array *arrays);
 MX_API int mx_async_eval(int n,
                          const mx_array *arrays); /* starts; a failure surfaces at the next eval or read */
-MX_API void mx_interrupt(void); /* async-signal-safe: running evals end with MX_INTERRUPTED */
+
+/* ---- Interrupting ---- between two chunks of work; what an interrupted eval had not computed stays lazy
+ * ---- */
+/* From here to mx_interrupt_clear, every evaluation, save and load in any thread ends with MX_INTERRUPTED.
+   Both may be called by any thread and by a signal handler. */
+MX_API void mx_interrupt(void);
 MX_API void mx_interrupt_clear(void);
+/* From now on, while the calling thread evaluates, saves, loads, or waits for an evaluation, it calls
+   check(context) about every 30 ms. What check answers is for this thread alone: 0 to go on, else the call
+   ends with MX_INTERRUPTED. What was started by mx_async_eval goes on. NULL: no check, as at first. A check
+   may evaluate arrays, but not those that the thread it interrupts is computing or waits for: they fail. */
+MX_API void mx_set_interrupt_check(int (*check)(void *context), void *context);
 
 /* ---- Reading ---- each evaluates first ---- */
 /* Row-major elements, valid while the array lives. NULL on failure, or when the array is not row-major: then

@@ -46,8 +46,13 @@ int py_wrong_type(const char *function, const char *expected, PyObject *got);
 int py_refuse(PyObject *exception, const char *op, const char *expected, PyObject *got);
 /* NULL for a failed result (the exception is set), else a. */
 static inline mx_array py_checked(mx_array a) { return mx_ok(a) ? a : (py_raise(), NULL); }
-/* Evaluates with the lock released; Ctrl-C ends it with KeyboardInterrupt. Needs an open scope, which keeps
-   the arrays. -1 with the exception set. */
+/* Around calls of the library that may take long: the lock is released, and in the main thread signal
+   handlers run meanwhile. A handler's exception makes the call fail, and stays set. */
+PyThreadState *py_unlock(void);
+void py_lock(PyThreadState *state);
+void py_signals_init(void);
+/* Evaluates with the lock released. Needs an open scope, which keeps the arrays. -1 with the exception set.
+ */
 int py_eval(int n, const mx_array *arrays);
 int py_async_eval(int n, const mx_array *arrays);
 int py_synchronize(mx_stream s);

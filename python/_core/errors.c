@@ -1,8 +1,7 @@
-/* Errors of the library as Python exceptions, and evaluation: with the interpreter's lock released, ended by
- * Ctrl-C. */
+/* Errors of the library as Python exceptions, and evaluation: with the interpreter's lock released, while
+   signal handlers run. */
 #include "core.h"
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -24,11 +23,7 @@ static PyObject *exception_of(mx_status code) {
 
 PyObject *py_raise(void) {
   mx_status code = mx_error_code();
-  if (PyErr_Occurred()) return NULL; /* a callback's own exception */
-  if (code == MX_INTERRUPTED) {
-    mx_interrupt_clear();
-    if (PyErr_CheckSignals() < 0) return NULL;
-  }
+  if (PyErr_Occurred()) return NULL; /* a callback's own exception, or a signal handler's */
   const char *text = mx_error();
   PyErr_SetString(exception_of(code), *text ? text : "unknown error");
   return NULL;
@@ -48,59 +43,8 @@ int py_refuse(PyObject *exception, const char *op, const char *expected, PyObjec
   return raise_with_type(exception, "[%s] expected %s, got %U", op, expected, got);
 }
 
-/* ---- Ctrl-C ---- a handler in front of Python's asks evaluations on the main thread to stop ---- */
-static struct sigaction python_handler;
-static pthread_t main_thread;
-static atomic_bool evaluating, asked;
-static atomic_bool drain_queued; /* see below */
-
-static void on_interrupt(int number, siginfo_t *info, void *context) {
-  if (atomic_load(&evaluating)) {
-    atomic_store(&asked, true);
-    mx_interrupt();
-  }
-  if (python_handler.sa_flags & SA_SIGINFO)
-    python_handler.sa_sigaction(number, info, context);
-  else
-    python_handler.sa_handler(number);
-}
-
-/* In a forked child the thread that forked is the main one; what others were about never ends. */
-static void start_child(void) {
-  main_thread = pthread_self();
-  atomic_store(&evaluating, false);
-  if (atomic_exchange(&asked, false)) mx_interrupt_clear();
-  atomic_store(&drain_queued, false);
-}
-
-static void watch_interrupts(void) {
-  main_thread = pthread_self();
-  pthread_atfork(NULL, NULL, start_child);
-  if (sigaction(SIGINT, NULL, &python_handler) < 0) return;
-  if (!(python_handler.sa_flags & SA_SIGINFO) &&
-      (python_handler.sa_handler == SIG_DFL || python_handler.sa_handler == SIG_IGN))
-    return; /* Python doesn't want it */
-  struct sigaction ours = python_handler;
-  ours.sa_flags |= SA_SIGINFO;
-  ours.sa_sigaction = on_interrupt;
-  sigaction(SIGINT, &ours, NULL);
-}
-
-static int finish(int status, bool main) {
-  if (main) {
-    atomic_store(&evaluating, false);
-    if (atomic_exchange(&asked, false) && status == 0) mx_interrupt_clear();
-  }
-  if (status == 0) return 0;
-  py_raise();
-  return -1;
-}
-
-static bool begin(void) {
-  bool main = pthread_equal(pthread_self(), main_thread);
-  if (main) atomic_store(&evaluating, true);
-  return main;
-}
+/* ---- Evaluation ---- */
+static int finish(int status) { return status < 0 ? (py_raise(), -1) : 0; }
 
 int py_eval(int n, const mx_array *arrays) {
   int pending = 0;
@@ -108,31 +52,30 @@ int py_eval(int n, const mx_array *arrays) {
   if (!pending) return mx_eval_all(n, arrays) < 0 ? (py_raise(), -1) : 0; // only looks, so nobody need wait
   /* Without the lock another thread may swap the arrays that Python objects hold. */
   for (int i = 0; i < n; i++) py_lend(arrays[i]);
-  bool main = begin();
-  PyThreadState *state = PyEval_SaveThread();
+  PyThreadState *state = py_unlock();
   int status = n == 1 ? mx_eval(*arrays) : mx_eval_all(n, arrays);
-  PyEval_RestoreThread(state);
-  return finish(status, main);
+  py_lock(state);
+  return finish(status);
 }
 
 int py_async_eval(int n, const mx_array *arrays) {
   for (int i = 0; i < n; i++) py_lend(arrays[i]);
-  bool main = begin();
-  PyThreadState *state = PyEval_SaveThread();
+  PyThreadState *state = py_unlock();
   int status = mx_async_eval(n, arrays);
-  PyEval_RestoreThread(state);
-  return finish(status, main);
+  py_lock(state);
+  return finish(status);
 }
 
 int py_synchronize(mx_stream s) {
-  bool main = begin();
-  PyThreadState *state = PyEval_SaveThread();
+  PyThreadState *state = py_unlock();
   int status = mx_synchronize(s);
-  PyEval_RestoreThread(state);
-  return finish(status, main);
+  py_lock(state);
+  return finish(status);
 }
 
 /* ---- Destructors of Python objects that lent their memory ---- */
+static atomic_bool drain_queued;
+static void start_child(void) { atomic_store(&drain_queued, false); }
 static int drain(void *unused) {
   (void)unused;
   atomic_store(&drain_queued, false);
@@ -150,7 +93,8 @@ int py_errors_init(PyObject *module) {
       bases ? PyErr_NewExceptionWithDoc("mlx.core.AxisError", "An axis out of range.", bases, NULL) : NULL;
   Py_XDECREF(bases);
   if (!py_axis_error || PyModule_AddObjectRef(module, "AxisError", py_axis_error) < 0) return -1;
-  watch_interrupts();
+  pthread_atfork(NULL, NULL, start_child);
+  py_signals_init();
   mx_on_foreign(wake);
   return 0;
 }

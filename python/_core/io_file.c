@@ -78,8 +78,8 @@ const char *io_name(const io_file *file) {
   return file->path ? file->path : file->name ? PyBytes_AsString(file->name) : NULL;
 }
 
-void io_begin(io_file *file) { file->state = PyEval_SaveThread(); }
-void io_end(io_file *file) { PyEval_RestoreThread(file->state); }
+void io_begin(io_file *file) { file->state = py_unlock(); }
+void io_end(io_file *file) { py_lock(file->state); }
 
 /* A call of the file object failed with an exception, which py_raise leaves as it is. */
 static int failed(const io_file *file) {
@@ -106,11 +106,12 @@ static int64_t take(io_file *file, PyObject *bytes, void *data, Py_ssize_t most)
 static int64_t read_piece(void *context, void *data, size_t n) {
   io_file *file = context;
   Py_ssize_t most = n < PIECE ? (Py_ssize_t)n : PIECE;
-  PyEval_RestoreThread(file->state);
+  py_lock(file->state);
   PyObject *bytes = PyObject_CallFunction(file->method, "n", most);
   int64_t got = bytes ? take(file, bytes, data, most) : -1;
+  if (got >= 0 && PyErr_CheckSignals() < 0) got = -1; // read() may be of C, in which no handler runs
   Py_XDECREF(bytes);
-  file->state = PyEval_SaveThread();
+  file->state = py_unlock();
   return got < 0 ? failed(file) : got;
 }
 
@@ -121,6 +122,10 @@ static Py_ssize_t write_some(io_file *file, const char *data, size_t left) {
   PyObject *taken = bytes ? PyObject_CallFunctionObjArgs(file->method, bytes, NULL) : NULL;
   Py_XDECREF(bytes);
   if (!taken) return -1;
+  if (PyErr_CheckSignals() < 0) { // write() may be of C, in which no handler runs
+    Py_DECREF(taken);
+    return -1;
+  }
   Py_ssize_t count = PyLong_Check(taken) ? PyLong_AsSsize_t(taken) : n; // what gives no number took all
   Py_DECREF(taken);
   if (PyErr_Occurred()) return -1;
@@ -134,12 +139,12 @@ static int write_all(void *context, const void *data, size_t n) {
   io_file *file = context;
   const char *p = data;
   Py_ssize_t done = 0;
-  PyEval_RestoreThread(file->state);
+  py_lock(file->state);
   for (; n && done >= 0; p += done, n -= (size_t)done) {
     done = write_some(file, p, n);
     if (done < 0) break;
   }
-  file->state = PyEval_SaveThread();
+  file->state = py_unlock();
   return done < 0 ? failed(file) : 0;
 }
 

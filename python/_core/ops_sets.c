@@ -18,8 +18,11 @@ FUNCTION(
   if (py_given(f, 5) && !(fill = py_weak_array(f->v[5].o, mx_dtype_of(A)))) return NULL;
   int64_t size = f->v[1].i;
   if (!py_given(f, 1)) {
-    if (py_eval(1, &A) < 0) return NULL;
-    if ((size = mx_count_unique(A)) < 0) return py_raise();
+    mx_array a = py_lend(A); // without the lock another thread may swap it
+    PyThreadState *state = py_unlock();
+    size = mx_count_unique(a);
+    py_lock(state);
+    if (size < 0) return py_raise();
   }
   bool wanted[] = {true, f->v[2].b, f->v[3].b, f->v[4].b};
   if (mx_unique(A, size, fill, &found[0], wanted[1] ? &found[1] : NULL, wanted[2] ? &found[2] : NULL,
@@ -31,10 +34,18 @@ FUNCTION(
   return n == 1 ? py_wrap(out[0]) : py_wrap_tuple(n, out);
 }
 
+static mx_array argwhere(mx_array a) {
+  py_lend(a); // without the lock another thread may swap it
+  PyThreadState *state = py_unlock();
+  mx_array places = mx_argwhere(a);
+  py_lock(state);
+  return places;
+}
+
 FUNCTION(argwhere, "a: array, /" STREAM,
          "The places of the elements other than 0, (count, ndim) int64, in row-major order. Evaluates a: the "
          "call waits.") {
-  return py_eval(1, &A) < 0 ? NULL : py_wrap(mx_argwhere(A));
+  return py_wrap(argwhere(A));
 }
 FUNCTION(
     nonzero, "a: array, /" STREAM " -> tuple[array, ...]",
@@ -46,8 +57,8 @@ FUNCTION(
     PyErr_SetString(PyExc_ValueError, "[nonzero] expected at least 1 dimension, got 0");
     return NULL;
   }
-  if (py_eval(1, &A) < 0) return NULL;
-  return mx_unstack(mx_argwhere(A), 1, columns) < 0 ? py_raise() : py_wrap_tuple(n, columns);
+  mx_array places = argwhere(A);
+  return mx_unstack(places, 1, columns) < 0 ? py_raise() : py_wrap_tuple(n, columns);
 }
 
 FUNCTION(searchsorted, "sorted_sequence: array, values: value, /, side: str = 'left'" STREAM,

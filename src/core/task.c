@@ -1,5 +1,6 @@
 #include "core/task.h"
 #include "base/alloc.h"
+#include "core/interrupt.h"
 #include <pthread.h>
 
 /* All tasks share one lock and one condition: waiting for another thread's eval is rare. */
@@ -41,11 +42,19 @@ int mxi_task_wait(mx_task *t) {
       return mxi_fail(MX_RUNTIME_ERROR,
                       "[eval] expected arrays that no thread was evaluating when the process "
                       "forked, got one that was: evaluate it before");
+    if (mxi_inside_check())
+      return mxi_fail(MX_RUNTIME_ERROR,
+                      "[eval] expected arrays that are not being evaluated, in a signal handler or "
+                      "an interrupt check, got one that is");
+    int result = 0;
     pthread_mutex_lock(&lock);
-    while (!atomic_load(&t->done)) pthread_cond_wait(&ended, &lock);
+    while (result == 0 && !atomic_load(&t->done)) result = mxi_wait(&ended, &lock);
     pthread_mutex_unlock(&lock);
+    if (result < 0) return -1;
   }
-  return atomic_load(&t->done) < 0 ? mxi_error_put(&t->error) : 0;
+  if (atomic_load(&t->done) > 0) return 0;
+  mxi_error_put(&t->error);
+  return t->error.code == MX_INTERRUPTED && !mxi_interrupted() ? MXI_TASK_STOPPED : -1;
 }
 
 void mxi_task_forked(void) {

@@ -19,7 +19,11 @@ void mxi_task_unref(mx_task *t);
 /* Ends the task: with this thread's error if it failed (which stays the thread's error). Wakes the waiters.
  */
 void mxi_task_finish(mx_task *t, int result);
-/* Blocks until the task has ended. Returns 0, or -1 with its error put into this thread. */
+/* The thread that ran the task was asked to stop, and this one wasn't: what the task had claimed is lazy
+   again, and is there to be evaluated here. */
+enum { MXI_TASK_STOPPED = -2 };
+/* Blocks until the task has ended. Returns 0; or -1 or MXI_TASK_STOPPED with its error put into this thread;
+   or -1 when this thread was interrupted. */
 int mxi_task_wait(mx_task *t);
 /* In the child of a fork, while it has one thread. */
 void mxi_task_forked(void);

@@ -7,13 +7,17 @@
    0.
 
    Each slot starts on a range of neighbouring chunks of its own, so that a thread reads memory in long runs,
-   and helps with the other ranges when its own is used up. */
+   and helps with the other ranges when its own is used up.
+
+   A loop that is to stop leaves out the chunks that nobody has begun, and notes that in a flag of its own,
+   shared with the loops inside it. Whether all of it ran is told by that flag alone: what asked it to stop
+   may have changed its mind since. */
 #include "cpu/pool.h"
 #include "cpu/locals.h"
 #include "base/alloc.h"
 #include "base/env.h"
-#include "base/error.h"
-#include "mlx/array.h"
+#include "core/interrupt.h"
+#include "cpu/float_mode.h"
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -33,6 +37,7 @@ struct range {
 struct job {
   void (*fn)(void *ctx, int64_t i, int slot);
   void *ctx;
+  atomic_int *course; // the caller's
   int nranges;
   atomic_int slots; // slot 0 is the caller's
   struct range ranges[MAX_THREADS];
@@ -50,8 +55,10 @@ static struct {
 } pool = {.busy = ATOMIC_FLAG_INIT, .mutex = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static atomic_int interrupt_flag;
 static _Thread_local bool inside_loop;
+enum { GOING, CUT_SHORT, RUN_WHOLE };    // a loop's course: the first may become the second
+static _Thread_local atomic_int *course; // of the outermost loop that this thread runs; NULL outside
+static int forks;                        // before this process; changed while there is one thread
 
 static void relax(void) {
 #if defined(__x86_64__)
@@ -61,13 +68,22 @@ static void relax(void) {
 #endif
 }
 
+/* Before a chunk: is the loop to stop? Only the thread of the caller, which may have a check, asks it. */
+static bool must_stop(bool more_than_one) {
+  int so_far = atomic_load_explicit(course, memory_order_relaxed);
+  if (so_far != GOING) return so_far == CUT_SHORT;
+  if (!(more_than_one ? mxi_must_stop() : mxi_must_stop_soon())) return false;
+  atomic_store_explicit(course, CUT_SHORT, memory_order_relaxed);
+  return true;
+}
+
 static void take_chunks(struct job *j, int slot) {
   for (int k = 0; k < j->nranges; k++) {
     struct range *r = &j->ranges[(slot + k) % j->nranges];
     while (atomic_load_explicit(&r->next, memory_order_relaxed) < r->end) {
       int64_t i = atomic_fetch_add_explicit(&r->next, 1, memory_order_relaxed);
       if (i >= r->end) break;
-      if (atomic_load_explicit(&interrupt_flag, memory_order_relaxed)) return;
+      if (must_stop(true)) return;
       j->fn(j->ctx, i, slot);
     }
   }
@@ -85,6 +101,7 @@ static void cut_ranges(struct job *j, int64_t n) {
 
 static void *worker(void *locals) {
   mxi_locals_adopt(locals);
+  mxi_float_mode_enter();
   inside_loop = true;
   unsigned seen = 0;
   for (;;) {
@@ -103,7 +120,10 @@ static void *worker(void *locals) {
     }
     seen = g;
     atomic_fetch_add(&pool.joined, 1);
-    if (atomic_load(&pool.generation) == g) take_chunks(&pool.job, atomic_fetch_add(&pool.job.slots, 1));
+    if (atomic_load(&pool.generation) == g) {
+      course = pool.job.course;
+      take_chunks(&pool.job, atomic_fetch_add(&pool.job.slots, 1));
+    }
     atomic_fetch_sub_explicit(&pool.joined, 1, memory_order_release);
   }
   return NULL;
@@ -153,7 +173,9 @@ static void start_workers(int size) {
 
 /* A fork carries no workers over: the child starts with fresh state and its own threads. */
 static void after_fork_in_child(void) {
-  if (!pool.size) return; // not started yet
+  forks++;
+  if (course) atomic_store(course, CUT_SHORT); // the helpers' chunks are lost
+  if (!pool.size) return;                      // not started yet
   pthread_mutex_init(&pool.mutex, NULL);
   pthread_cond_init(&pool.wake, NULL);
   atomic_store(&pool.generation, 0);
@@ -179,21 +201,27 @@ int mxi_pool_size(void) {
   return pool.size;
 }
 
-static int finish(void) {
-  return mxi_interrupted() ? mxi_fail(MX_INTERRUPTED, "[eval] expected to finish, got interrupted") : 0;
+static void run_alone(int64_t n, void (*fn)(void *, int64_t, int), void *ctx) {
+  for (int64_t i = 0; i < n && !must_stop(n > 1); i++) fn(ctx, i, 0);
 }
 
-static int run_alone(int64_t n, void (*fn)(void *, int64_t, int), void *ctx) {
-  for (int64_t i = 0; i < n && !mxi_interrupted(); i++) fn(ctx, i, 0);
-  return finish();
+/* The caller's check is asked here too: what the helpers are at may take long. */
+static void wait_for_helpers(void) {
+  for (int spin = 0; atomic_load_explicit(&pool.joined, memory_order_acquire); spin++) {
+    if (spin < SPINS) {
+      relax();
+      continue;
+    }
+    sched_yield();
+    must_stop(true);
+  }
 }
 
-int mxi_parallel_for_slots(int64_t n, void (*fn)(void *ctx, int64_t i, int slot), void *ctx) {
-  if (n <= 1 || inside_loop || mxi_pool_size() == 1 ||
-      atomic_flag_test_and_set_explicit(&pool.busy, memory_order_acquire))
-    return run_alone(n, fn, ctx);
+static void run_on_pool(int64_t n, void (*fn)(void *, int64_t, int), void *ctx) {
+  int forks_before = forks;
   pool.job.fn = fn;
   pool.job.ctx = ctx;
+  pool.job.course = course;
   cut_ranges(&pool.job, n);
   atomic_store_explicit(&pool.job.slots, 1, memory_order_relaxed);
   atomic_fetch_add(&pool.generation, 1);
@@ -205,14 +233,23 @@ int mxi_parallel_for_slots(int64_t n, void (*fn)(void *ctx, int64_t i, int slot)
   inside_loop = true;
   take_chunks(&pool.job, 0);
   inside_loop = false;
+  if (forks != forks_before) return; // the caller's check forked: this process has a fresh pool
   atomic_fetch_add(&pool.generation, 1);
-  for (int spin = 0; atomic_load_explicit(&pool.joined, memory_order_acquire); spin++)
-    if (spin < SPINS)
-      relax();
-    else
-      sched_yield();
+  wait_for_helpers();
   atomic_flag_clear_explicit(&pool.busy, memory_order_release);
-  return finish();
+}
+
+int mxi_parallel_for_slots(int64_t n, void (*fn)(void *ctx, int64_t i, int slot), void *ctx) {
+  atomic_int own = mxi_runs_whole ? RUN_WHOLE : GOING, *outer = course;
+  if (!outer) course = &own;
+  if (n <= 1 || inside_loop || mxi_pool_size() == 1 ||
+      atomic_flag_test_and_set_explicit(&pool.busy, memory_order_acquire))
+    run_alone(n, fn, ctx);
+  else
+    run_on_pool(n, fn, ctx);
+  bool whole = atomic_load_explicit(course, memory_order_relaxed) != CUT_SHORT;
+  course = outer;
+  return whole ? 0 : mxi_fail_interrupted("eval");
 }
 
 struct plain {
@@ -230,10 +267,6 @@ int mxi_parallel_for(int64_t n, void (*fn)(void *ctx, int64_t i), void *ctx) {
   struct plain p = {fn, ctx};
   return mxi_parallel_for_slots(n, call_plain, &p);
 }
-
-void mx_interrupt(void) { atomic_store(&interrupt_flag, 1); }
-void mx_interrupt_clear(void) { atomic_store(&interrupt_flag, 0); }
-int mxi_interrupted(void) { return atomic_load_explicit(&interrupt_flag, memory_order_relaxed); }
 
 /* Scratch: one block a thread, freed when the thread ends. */
 static pthread_key_t scratch_key;

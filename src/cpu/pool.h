@@ -7,9 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Runs fn(ctx, i) for every i in [0, n), in any order, on the pool and the caller. Returns 0, or -1 with the
-   error set when the evaluation was interrupted (some chunks then did not run). A loop inside a loop, and
-   n == 1, run inline. fn must not fail: collect failures in ctx. */
+/* Runs fn(ctx, i) for every i in [0, n), in any order, on the pool and the caller. Returns 0 when all of it
+   ran, else -1 with the error set: the evaluation was interrupted. A loop inside a loop, and n == 1, run
+   inline; what they leave out their outermost loop reports too. fn must not fail: collect failures in ctx. */
 int mxi_parallel_for(int64_t n, void (*fn)(void *ctx, int64_t i), void *ctx);
 /* The same, and fn knows its thread's slot in [0, mxi_pool_size()), for per-thread scratch. */
 int mxi_parallel_for_slots(int64_t n, void (*fn)(void *ctx, int64_t i, int slot), void *ctx);
@@ -19,6 +19,4 @@ int mxi_pool_size(void);
    anew by each call (one user at a time: a kernel, never two nested). NULL with the error set when out of
    memory. */
 void *mxi_scratch(size_t bytes);
-/* Has mx_interrupt asked the running evaluations to stop? */
-int mxi_interrupted(void);
 #endif

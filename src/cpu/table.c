@@ -1,12 +1,10 @@
 /* The CPU backend: one function a primitive. */
 #include "cpu/cpu.h"
+#include "cpu/float_mode.h"
 #include "cpu/fused.h"
 #include "cpu/isa.h"
 #include "cpu/locals.h"
 #include "cpu/program.h"
-#if defined(__x86_64__)
-#include <xmmintrin.h>
-#endif
 
 #define MX_PRIM(ID, text, flags, ...) int mxi_cpu_##ID(struct mxi_call *c);
 #include "core/prims_other.def"
@@ -23,19 +21,8 @@ static int launch(struct mxi_call *c) {
   return c->prim ? mxi_cpu_table[c->prim->id](c) : mxi_run_program(c);
 }
 
-/* Round to nearest, no flushing of subnormals, exceptions masked: results must not depend on the caller's
- * mode. */
-static void enter(unsigned *saved) {
-#if defined(__x86_64__)
-  *saved = _mm_getcsr();
-  if ((*saved & ~0x3fu) != 0x1f80) _mm_setcsr(0x1f80);
-#endif
-}
-static void leave(const unsigned *saved) {
-#if defined(__x86_64__)
-  if ((*saved & ~0x3fu) != 0x1f80) _mm_setcsr(*saved);
-#endif
-}
+static void enter(unsigned *saved) { *saved = mxi_float_mode_enter(); }
+static void leave(const unsigned *saved) { mxi_float_mode_leave(*saved); }
 
 const struct mxi_backend mxi_cpu_backend = {
     .limits = {.inputs = MXI_MAX_OPERANDS,

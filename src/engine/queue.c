@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/lock.h"
+#include "core/interrupt.h"
 #include "core/task.h"
 #include <pthread.h>
 #include <signal.h>
@@ -20,6 +21,7 @@ struct mxi_queue {
   pthread_mutex_t lock;
   pthread_cond_t moved;        // serving moved, or a job came
   struct posted *first, **end; // where the next one is put
+  mxi_vec(uint64_t) passed;    // tickets given up before their turn; has room for all that are out
   bool has_thread;
   struct mxi_queue *next;
 };
@@ -37,11 +39,14 @@ static struct {
   size_t n, bytes;
 } backlog = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0};
 
-void mxi_backlog_wait(void) {
+int mxi_backlog_wait(void) {
+  int result = 0;
+  if (mxi_inside_check()) return 0; // what this thread is in the midst of may be what the others wait for
   pthread_mutex_lock(&backlog.lock);
-  while (backlog.n >= MOST_POSTED || (backlog.n && backlog.bytes > MOST_POSTED_BYTES))
-    pthread_cond_wait(&backlog.ended, &backlog.lock);
+  while (result == 0 && (backlog.n >= MOST_POSTED || (backlog.n && backlog.bytes > MOST_POSTED_BYTES)))
+    result = mxi_wait(&backlog.ended, &backlog.lock);
   pthread_mutex_unlock(&backlog.lock);
+  return result;
 }
 
 void mxi_backlog_add(size_t bytes) {
@@ -72,6 +77,7 @@ static void start_child(void) {
     init(q);
     q->has_thread = false;
     atomic_store(&q->serving, q->next_ticket);
+    q->passed.n = 0;
   }
   pthread_mutex_init(&backlog.lock, NULL);
   pthread_cond_init(&backlog.ended, NULL);
@@ -90,11 +96,21 @@ static struct mxi_queue *queue_of(mx_stream s) {
   return s->queue = q;
 }
 
+/* Giving up a ticket must not fail. Only here does the room change, under the planning lock. */
+static int make_room_to_pass(struct mxi_queue *q) {
+  size_t out = q->next_ticket - atomic_load(&q->serving) + 1;
+  if (q->passed.cap >= out) return 0;
+  pthread_mutex_lock(&q->lock);
+  int result = mxi_reserve(&q->passed, out);
+  pthread_mutex_unlock(&q->lock);
+  return result;
+}
+
 int mxi_tickets_take(struct mxi_tickets *t, mx_stream s) {
   for (size_t i = 0; i < t->n; i++)
     if (mxi_ticket_at(t, i)->stream == s) return 0;
   struct mxi_queue *q = queue_of(s);
-  if (!q || (t->n && mxi_reserve(&t->more, t->n) < 0)) return -1;
+  if (!q || (t->n && mxi_reserve(&t->more, t->n) < 0) || make_room_to_pass(q) < 0) return -1;
   struct mxi_ticket ticket = {s, q->next_ticket++};
   if (t->n++)
     t->more.v[t->more.n++] = ticket;
@@ -103,24 +119,47 @@ int mxi_tickets_take(struct mxi_tickets *t, mx_stream s) {
   return 0;
 }
 
-void mxi_tickets_wait(const struct mxi_tickets *t) {
-  for (size_t i = 0; i < t->n; i++) {
+int mxi_tickets_wait(const struct mxi_tickets *t) {
+  int result = 0;
+  if (mxi_inside_check()) return 0;
+  for (size_t i = 0; i < t->n && result == 0; i++) {
     const struct mxi_ticket *ticket = mxi_ticket_at(t, i);
     struct mxi_queue *q = ticket->stream->queue;
     if (atomic_load_explicit(&q->serving, memory_order_acquire) == ticket->number) continue;
     pthread_mutex_lock(&q->lock);
-    while (atomic_load(&q->serving) != ticket->number) pthread_cond_wait(&q->moved, &q->lock);
+    while (result == 0 && atomic_load(&q->serving) != ticket->number) result = mxi_wait(&q->moved, &q->lock);
     pthread_mutex_unlock(&q->lock);
   }
+  return result;
+}
+
+/* With the queue's lock held. Was the ticket given up? Then it is forgotten. */
+static bool was_passed(struct mxi_queue *q, uint64_t ticket) {
+  for (size_t i = 0; i < q->passed.n; i++) {
+    if (q->passed.v[i] != ticket) continue;
+    q->passed.v[i] = q->passed.v[--q->passed.n];
+    return true;
+  }
+  return false;
+}
+
+static void pass(struct mxi_queue *q, uint64_t ticket) {
+  pthread_mutex_lock(&q->lock);
+  if (atomic_load(&q->serving) == ticket) {
+    do ticket++;
+    while (was_passed(q, ticket));
+    atomic_store(&q->serving, ticket);
+    pthread_cond_broadcast(&q->moved);
+  } else if (ticket > atomic_load(&q->serving)) { // else it is from before a fork
+    q->passed.v[q->passed.n++] = ticket;
+  }
+  pthread_mutex_unlock(&q->lock);
 }
 
 void mxi_tickets_done(struct mxi_tickets *t) {
   for (size_t i = 0; i < t->n; i++) {
-    struct mxi_queue *q = mxi_ticket_at(t, i)->stream->queue;
-    pthread_mutex_lock(&q->lock);
-    atomic_fetch_add(&q->serving, 1);
-    pthread_cond_broadcast(&q->moved);
-    pthread_mutex_unlock(&q->lock);
+    const struct mxi_ticket *ticket = mxi_ticket_at(t, i);
+    pass(ticket->stream->queue, ticket->number);
   }
   mxi_vec_free(&t->more);
   t->n = 0;

@@ -22,9 +22,11 @@ static inline const struct mxi_ticket *mxi_ticket_at(const struct mxi_tickets *t
 }
 /* With the planning lock held. A stream's second ticket is its first. */
 int mxi_tickets_take(struct mxi_tickets *t, mx_stream s);
-/* Blocks until the tickets are at the head of their streams. */
-void mxi_tickets_wait(const struct mxi_tickets *t);
-/* Lets the next plans of these streams run; the tickets are used up. */
+/* Blocks until the tickets are at the head of their streams; -1 when this thread was interrupted. Inside an
+   interrupt check it doesn't wait: this thread itself may hold what is before it. */
+int mxi_tickets_wait(const struct mxi_tickets *t);
+/* Lets the next plans of these streams run, also when it wasn't this one's turn yet; the tickets are used up.
+ */
 void mxi_tickets_done(struct mxi_tickets *t);
 
 /* Runs job(context) on the own thread of the first ticket's stream, when its turn has come. The thread is
@@ -32,8 +34,9 @@ void mxi_tickets_done(struct mxi_tickets *t);
 int mxi_queue_post(const struct mxi_tickets *t, void (*job)(void *context), void *context);
 
 /* ---- How much may be under way that nobody waits for ---- */
-/* Waits until there is room for one more posted evaluation. Not with tickets in hand. */
-void mxi_backlog_wait(void);
+/* Waits until there is room for one more posted evaluation; -1 when this thread was interrupted. Not with
+   tickets in hand. */
+int mxi_backlog_wait(void);
 /* A posted evaluation that keeps so many bytes in use begins (before it is posted) or ends. */
 void mxi_backlog_add(size_t bytes);
 void mxi_backlog_remove(size_t bytes);

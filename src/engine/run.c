@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/lock.h"
 #include "core/mapped.h"
+#include "core/interrupt.h"
 #include "core/stream.h"
 #include "core/thread.h"
 #include "core/tracer.h"
@@ -99,19 +100,8 @@ struct evaluation {
   size_t bytes; /* posted: what it keeps in use */
 };
 
-static int run_plan(struct mxi_plan *p, struct mxi_tickets *tickets) {
-  mxi_tickets_wait(tickets);
-  int result = 0;
-  size_t done = 0;
-  for (size_t i = 0; i < p->waits.n && result == 0; i++) result = mxi_task_wait(p->waits.v[i]);
-  mxi_before_reading();
-  if (result == 0 && p->steps.n) {
-    unsigned saved;
-    mxi_cpu_backend.enter(&saved);
-    for (; done < p->steps.n && result == 0; done += result == 0)
-      result = run_and_commit(p, &p->steps.v[done]);
-    mxi_cpu_backend.leave(&saved);
-  }
+/* The plan's end, after `done` of its steps; what they have not computed is lazy again. */
+static int finish(struct mxi_plan *p, struct mxi_tickets *tickets, int result, size_t done) {
   if (result < 0) {
     mxi_lock(MXI_LOCK_PLANNING);
     mxi_plan_unclaim(p, (int32_t)done);
@@ -121,6 +111,21 @@ static int run_plan(struct mxi_plan *p, struct mxi_tickets *tickets) {
   mxi_task_finish(p->task, result);
   mxi_plan_free(p);
   return result;
+}
+
+static int run_plan(struct mxi_plan *p, struct mxi_tickets *tickets) {
+  int result = mxi_tickets_wait(tickets);
+  size_t done = 0;
+  for (size_t i = 0; i < p->waits.n && result == 0; i++) result = mxi_task_wait(p->waits.v[i]);
+  mxi_before_reading();
+  if (result == 0 && p->steps.n) {
+    unsigned saved;
+    mxi_cpu_backend.enter(&saved);
+    for (; done < p->steps.n && result == 0; done += result == 0)
+      result = mxi_must_stop_soon() ? mxi_fail_interrupted("eval") : run_and_commit(p, &p->steps.v[done]);
+    mxi_cpu_backend.leave(&saved);
+  }
+  return finish(p, tickets, result, done);
 }
 
 /* Plans the evaluation of the roots. 1: to run; 0: nothing to do; -1: failed. */
@@ -144,10 +149,7 @@ static int plan(int n, const mx_array *roots, struct evaluation *e) {
     mxi_plan_unclaim(p, 0);
   mxi_unlock(MXI_LOCK_PLANNING);
   if (result == 0 && (p->steps.n || p->waits.n)) return 1;
-  if (e->tickets.n) { // taken before the failure: pass them on in turn
-    mxi_tickets_wait(&e->tickets);
-    mxi_tickets_done(&e->tickets);
-  }
+  mxi_tickets_done(&e->tickets); // taken before the failure
   mxi_task_finish(p->task, result);
   mxi_plan_free(p);
   return result;
@@ -176,14 +178,44 @@ static int await_all(int n, const mx_array *roots) {
   return 0;
 }
 
+static void *run_apart(void *evaluation) {
+  struct evaluation *e = evaluation;
+  mxi_check.depth = 1;
+  run_plan(e->plan, &e->tickets);
+  return NULL;
+}
+
+/* Inside an interrupt check this thread is in the midst of a kernel, which keeps scratch memory for it: what
+   the check evaluates runs in a thread of its own. */
+static int run_inside_check(struct evaluation *e) {
+  pthread_t thread;
+  mx_task *task = mxi_task_ref(e->plan->task);
+  int result = pthread_create(&thread, NULL, run_apart, e);
+  if (result != 0) {
+    mxi_fail(MX_OUT_OF_MEMORY, "[eval] expected a thread inside an interrupt check, got none");
+    result = finish(e->plan, &e->tickets, -1, 0);
+  } else {
+    pthread_join(thread, NULL);
+    result = mxi_task_wait(task);
+  }
+  mxi_task_unref(task);
+  return result;
+}
+
+static int run_here(struct evaluation *e) {
+  return mxi_inside_check() ? run_inside_check(e) : run_plan(e->plan, &e->tickets);
+}
+
 int mx_eval_all(int n, const mx_array *roots) {
   bool placed;
   MXI_TRY(check_roots(n, roots, &placed));
   int result = 0;
   if (!placed) {
     struct evaluation e;
-    result = plan(n, roots, &e);
-    if (result > 0) result = run_plan(e.plan, &e.tickets);
+    do {
+      result = plan(n, roots, &e);
+      if (result > 0) result = run_here(&e);
+    } while (result == MXI_TASK_STOPPED);
     mxi_drain_unbound();
   }
   return result < 0 ? -1 : await_all(n, roots);
@@ -219,8 +251,8 @@ int mx_async_eval(int n, const mx_array *roots) {
   if (placed) return 0;
   struct evaluation *e = mxi_malloc(sizeof *e);
   if (!e) return -1;
-  mxi_backlog_wait();
-  int result = plan(n, roots, e);
+  int result = mxi_backlog_wait();
+  if (result == 0) result = plan(n, roots, e);
   if (result > 0 && !e->tickets.n) { // all of it is under way in other evals
     mxi_task_finish(e->plan->task, 0);
     mxi_plan_free(e->plan);
@@ -232,7 +264,7 @@ int mx_async_eval(int n, const mx_array *roots) {
     size_t bytes = e->bytes = bytes_of(e->plan);
     mxi_backlog_add(bytes);
     if (mxi_queue_post(&e->tickets, run_posted, e) == 0) return 0;
-    result = run_plan(e->plan, &e->tickets); // no thread to be had: run it here
+    result = run_here(e); // no thread to be had: run it here
     mxi_backlog_remove(bytes);
   }
   mxi_free(e);
@@ -241,14 +273,19 @@ int mx_async_eval(int n, const mx_array *roots) {
 
 int mx_synchronize(mx_stream s) {
   if (!s && !(s = mx_default_stream(mx_default_device()))) return -1;
+  if (mxi_inside_check())
+    return mxi_fail(
+        MX_RUNTIME_ERROR,
+        "[synchronize] expected to be outside of signal handlers and interrupt checks, got inside");
   struct mxi_tickets t = {0};
   mxi_lock(MXI_LOCK_PLANNING);
   int result = mxi_tickets_take(&t, s);
   mxi_unlock(MXI_LOCK_PLANNING);
   if (result < 0) return -1;
-  mxi_tickets_wait(&t);
+  result = mxi_tickets_wait(&t);
   mxi_tickets_done(&t);
   mxi_drain_unbound();
+  if (result < 0) return -1;
   const struct mxi_backend *b = mxi_backend_of(s->device);
   return b->allocate ? b->await((struct mxi_event){s, b->submitted(s)}) : 0;
 }
@@ -302,6 +339,9 @@ static int run_in_frame(const struct mxi_plan *p, const struct mxi_step *s, stru
 }
 
 int mxi_plan_run_frame(const struct mxi_plan *p, struct mxi_frame *frame) {
-  for (size_t i = 0; i < p->steps.n; i++) MXI_TRY(run_in_frame(p, &p->steps.v[i], frame));
+  for (size_t i = 0; i < p->steps.n; i++) {
+    if (mxi_must_stop_soon()) return mxi_fail_interrupted("eval");
+    MXI_TRY(run_in_frame(p, &p->steps.v[i], frame));
+  }
   return 0;
 }

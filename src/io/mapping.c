@@ -1,6 +1,7 @@
 #include "io/mapping.h"
 #include "base/alloc.h"
 #include "base/checked.h"
+#include "core/interrupt.h"
 #include "io/place.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -155,6 +156,7 @@ int mxi_mapping_fill(struct mxi_mapping *m, size_t size) {
       MXI_TRY(grow(m, m->room < size && size < twice ? size : twice));
     }
     size_t room = m->room - m->size, left = size - m->size, want = room < left ? room : left;
+    MXI_TRY(mxi_go_on(m->op));
     int64_t n = m->reader->read(m->reader->context, (void *)(m->data + m->size), want);
     if (n < 0) return -1;
     if ((uint64_t)n > want)

@@ -161,7 +161,9 @@ static int write_deflated(struct mxi_writer *w, struct member *m, const void *da
 static int write_rows(void *context, const void *data, size_t n) {
   struct job *job = context;
   struct member *m = job->member;
-  m->crc = mxi_crc32(mxi_crc32(0, m->header, m->header_bytes), data, n);
+  m->crc = 0;
+  MXI_TRY(mxi_checksum(job->to->op, &m->crc, m->header, m->header_bytes));
+  MXI_TRY(mxi_checksum(job->to->op, &m->crc, data, n));
   m->offset = job->to->at;
   m->compressed = m->size = m->header_bytes + n;
   MXI_TRY(write_local(job->to, m));

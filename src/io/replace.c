@@ -1,4 +1,5 @@
 #include "io/replace.h"
+#include "core/interrupt.h"
 #include "base/alloc.h"
 #include "core/mapped.h"
 #include "io/place.h"
@@ -205,8 +206,23 @@ int mxi_replacement_open(struct mxi_replacement *r, const char *op, const char *
   return -1;
 }
 
+/* Starts the disk on all that was written, and waits for it piece by piece: fsync can't be interrupted. Where
+   it isn't possible fsync does all of it. */
+static int flush_pieces(const struct mxi_replacement *r) {
+  enum { PIECE = 1 << 23 };
+  int flags = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+  struct stat written;
+  if (fstat(r->fd, &written) < 0) return 0;
+  for (off_t at = 0; at < written.st_size; at += PIECE) {
+    MXI_TRY(mxi_go_on(r->op));
+    if (sync_file_range(r->fd, at, PIECE, flags) < 0) return 0;
+  }
+  return 0;
+}
+
 /* A device can't be synced, and need not be. */
 static int sync_file(const struct mxi_replacement *r) {
+  MXI_TRY(flush_pieces(r));
   return fsync(r->fd) < 0 && errno != EINVAL && errno != EROFS ? fail(r, "sync") : 0;
 }
 

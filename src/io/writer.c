@@ -1,5 +1,6 @@
 #include "io/writer.h"
 #include "core/mapped.h"
+#include "core/interrupt.h"
 #include "io/place.h"
 #include "mlx/ops.h"
 #include <errno.h>
@@ -28,8 +29,9 @@ int mxi_writer_open(struct mxi_writer *w, const char *op, const struct mxi_targe
 int mxi_writer_write(struct mxi_writer *w, const void *data, size_t n) {
   w->at += n;
   if (w->stream.write) return n ? w->stream.write(w->stream.context, data, n) : 0;
-  enum { AT_ONCE = 1 << 30 }; // Linux writes less than 2 GiB in one call
+  enum { AT_ONCE = 1 << 23 }; // some ms, so that an interrupt is heard
   for (const char *p = data; n;) {
+    MXI_TRY(mxi_go_on(w->op));
     ssize_t done = write(w->file.fd, p, n < AT_ONCE ? n : AT_ONCE);
     if (done < 0 && errno != EINTR) return mxi_io_fail(w->op, "write", w->file.path, errno);
     if (done <= 0) continue;

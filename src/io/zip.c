@@ -175,12 +175,15 @@ void mxi_zip_free(mxi_zip_members *members) {
 }
 
 /* ---- Inflating ---- */
-/* Inflates all of m's bytes into its size bytes at out, no more and no less. zlib's status. */
-static int inflate_all(z_stream *z, const uint8_t *in, uint8_t *out, const struct mxi_zip_member *m) {
+/* Inflates all of m's bytes into its size bytes at out, no more and no less. zlib's status; Z_ERRNO with the
+   error set when interrupted. */
+static int inflate_all(z_stream *z, const char *op, const uint8_t *in, uint8_t *out,
+                       const struct mxi_zip_member *m) {
   uint8_t none; // room of no bytes needs an address too
   size_t in_left = m->compressed, out_left = m->size;
   int status = Z_OK;
   while (status == Z_OK) {
+    if (mxi_go_on(op) < 0) return Z_ERRNO;
     unsigned give = mxi_zlib_part(in_left), room = mxi_zlib_part(out_left);
     z->next_in = (uint8_t *)in + (m->compressed - in_left);
     z->avail_in = give;
@@ -197,12 +200,14 @@ static int inflate_member(struct mxi_mapping *to, const struct mxi_mapping *map,
                           const struct mxi_zip_member *m, struct mxi_place *place) {
   z_stream z = mxi_zlib_stream();
   if (inflateInit2(&z, -MAX_WBITS) != Z_OK) return mxi_fail_memory(sizeof z);
-  int status = inflate_all(&z, map->data + m->begin, (uint8_t *)to->data, m);
+  int status = inflate_all(&z, place->op, map->data + m->begin, (uint8_t *)to->data, m);
   inflateEnd(&z);
+  if (status == Z_ERRNO) return -1;
   if (status == Z_MEM_ERROR) return mxi_fail_memory(sizeof z);
   if (status != Z_STREAM_END)
     return mxi_bad_file(place, "expected deflated data of %zu bytes, got other bytes", m->size);
-  uint32_t crc = mxi_crc32(0, to->data, m->size);
+  uint32_t crc = 0;
+  MXI_TRY(mxi_checksum(place->op, &crc, to->data, m->size));
   if (crc != m->crc) return mxi_bad_file(place, "expected the checksum %08x, got %08x", m->crc, crc);
   return 0;
 }
