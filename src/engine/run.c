@@ -158,6 +158,9 @@ static int plan(int n, const mx_array *roots, struct evaluation *e) {
 /* placed: nothing is left to plan. */
 static int check_roots(int n, const mx_array *roots, bool *placed) {
   *placed = true;
+  if (n < 0 || (n > 0 && !roots))
+    return mxi_fail(MX_INVALID_ARGUMENT, "[eval] expected a list of arrays, got %s",
+                    n < 0 ? "a negative number" : "NULL");
   for (int i = 0; i < n; i++) {
     if (!roots[i]) return mxi_fail(MX_TYPE_ERROR, "[eval] expected an array, got NULL");
     if (roots[i] == MX_BAD) {
