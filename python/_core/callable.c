@@ -20,11 +20,13 @@ int py_wrap_all(int n, const mx_array *in, leaves *l) {
   return 0;
 }
 
+int py_too_many(int n, int max_out) {
+  PyErr_Format(PyExc_ValueError, "expected a function of at most %d output arrays, got %d", max_out, n);
+  return -1;
+}
+
 int py_lend_all(const leaves *l, int max_out, mx_array *out) {
-  if (l->n > max_out) {
-    PyErr_Format(PyExc_ValueError, "expected a function of at most %d output arrays, got %d", max_out, l->n);
-    return -1;
-  }
+  if (l->n > max_out) return py_too_many(l->n, max_out);
   mx_scope s = mx_scope_open(); /* mx_pass moves from here to the callback's scope */
   for (int i = 0; i < l->n; i++) out[i] = mx_pass(py_handle(l->v[i]));
   mx_scope_close(&s);
@@ -36,6 +38,20 @@ PyObject *py_rebuild(PyObject *shape, int n, const mx_array *arrays) {
   int next = 0;
   PyObject *r = py_wrap_all(n, arrays, &l) == 0 ? py_tree_build(shape, l.v, n, &next) : NULL;
   py_leaves_free(&l);
+  return r;
+}
+
+PyObject *py_hollow(PyObject *tree, int n) {
+  PyObject *placeholder = py_wrap(mx_int(0)), **same = PyMem_Malloc(sizeof *same * (size_t)(n + 1)),
+           *r = NULL;
+  int next = 0;
+  for (int i = 0; same && i < n; i++) same[i] = placeholder;
+  if (placeholder && same)
+    r = py_tree_build(tree, same, n, &next);
+  else if (!PyErr_Occurred())
+    PyErr_NoMemory();
+  Py_XDECREF(placeholder);
+  PyMem_Free(same);
   return r;
 }
 
@@ -62,7 +78,7 @@ static int callable_traverse(PyObject *self, visitproc visit, void *arg) {
   Py_VISIT(o->vjp);
   Py_VISIT(o->jvp);
   Py_VISIT(o->vmap);
-  for (int i = 0; i < o->ntraces; i++) Py_VISIT(o->traces[i].result);
+  for (trace_record *r = o->records; r; r = r->next) Py_VISIT(r->result);
   return 0;
 }
 static int callable_clear(PyObject *self) {
@@ -78,10 +94,9 @@ static int callable_clear(PyObject *self) {
   Py_CLEAR(o->vjp);
   Py_CLEAR(o->jvp);
   Py_CLEAR(o->vmap);
-  while (o->ntraces) {
-    o->ntraces--;
-    Py_CLEAR(o->traces[o->ntraces].result);
-  }
+  mx_compiled compiled = o->compiled; /* what its traces let go of may call the function, which is gone */
+  o->compiled = NULL;
+  mx_compiled_free(compiled);
   return 0;
 }
 static void callable_dealloc(PyObject *self) {
@@ -90,8 +105,7 @@ static void callable_dealloc(PyObject *self) {
   PyObject_GC_UnTrack(self);
   if (o->weak) PyObject_ClearWeakRefs(self);
   callable_clear(self);
-  PyMem_Free(o->traces);
-  mx_compiled_free(o->compiled);
+  py_trace_lock_free(&o->lock);
   PyObject_GC_Del(self);
   Py_DECREF(type);
 }

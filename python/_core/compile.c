@@ -1,169 +1,195 @@
 /* compile: the key of a call, the trace, and what the trace returned; and eval.
 
    Arrays of the arguments and of the captured inputs become the inputs of the compiled graph; everything else
-   is part of the key. While the function is traced, the captured state holds tracers. */
+   is part of the key. While the function is traced, the captured state holds tracers: nobody else may read it
+   then. Functions may share their state, so one lock serves all that capture some, for the whole of a call; a
+   function without state has a lock of its own, for its traces alone. A trace carries the record of what the
+   function returned. */
 #include "transforms.h"
-#include <string.h>
+#include <limits.h>
 
 /* ---- compile ---- */
 typedef struct compile_call {
   PyObject *args, *kwargs; /* kwargs may be NULL */
   uint64_t key;
-  int nargs, nstate;
-  PyObject *result;
-  struct compile_call *outer;
+  leaves in; /* arrays of the arguments, then of the captured inputs */
+  int nargs;
+  leaves outputs;      /* captured outputs before the function runs */
+  leaves tracers;      /* what stands for `in` while it runs */
+  PyObject *result;    /* what it returned, with tracers; NULL: it hasn't run, or failed */
+  int nresult, nstate; /* arrays of the result, and of the captured outputs behind it */
+  mx_trace_note note;
 } compile_call;
 
 static bool compile_enabled = true;
+static trace_lock state_lock;
 
-static trace_record *find_trace(callable_object *o, uint64_t key) {
-  for (int i = o->ntraces - 1; i >= 0; i--)
-    if (o->traces[i].key == key) return &o->traces[i];
-  return NULL;
+static bool is_stateful(const callable_object *o) { return o->inputs || o->outputs; }
+
+/* ---- Records ---- */
+static void release_record(void *data) {
+  trace_record *r = data;
+  *r->link = r->next;
+  if (r->next) r->next->link = r->link;
+  Py_XDECREF(r->result);
+  PyMem_Free(r);
 }
 
-static int keep_trace(callable_object *o, uint64_t key, PyObject *result, int nresult, int nstate) {
-  trace_record *t = find_trace(o, key);
-  if (!t) {
-    if (o->ntraces == o->trace_capacity) {
-      int capacity = o->trace_capacity ? 2 * o->trace_capacity : 4;
-      trace_record *v = PyMem_Realloc(o->traces, sizeof *v * (size_t)capacity);
-      if (!v) return PyErr_NoMemory(), -1;
-      o->traces = v;
-      o->trace_capacity = capacity;
-    }
-    t = &o->traces[o->ntraces++];
-    *t = (trace_record){.key = key};
-  }
-  /* The record must not hold tracers: a tree of one placeholder array instead. */
-  PyObject *placeholder = py_wrap(mx_int(0)), *tree = NULL,
-           **same = PyMem_Malloc(sizeof *same * (size_t)(nresult + 1));
-  int next = 0;
-  for (int i = 0; same && i < nresult; i++) same[i] = placeholder;
-  if (placeholder && same) tree = py_tree_build(result, same, nresult, &next);
-  Py_XDECREF(placeholder);
-  PyMem_Free(same);
-  if (!tree) return PyErr_Occurred() ? -1 : (PyErr_NoMemory(), -1);
-  py_set(&t->result, tree);
-  t->nresult = nresult;
-  t->nstate = nstate;
-  return 0;
+static int note_record(callable_object *o, compile_call *c) {
+  trace_record *r = PyMem_Malloc(sizeof *r);
+  if (!r) return PyErr_NoMemory(), -1;
+  *r = (trace_record){py_hollow(c->result, c->nresult), c->nresult, c->nstate, o->records, &o->records};
+  if (r->next) r->next->link = &r->next;
+  o->records = r;
+  c->note = (mx_trace_note){r, release_record};
+  return r->result ? 0 : -1;
 }
 
-/* Calls the function with tracers for the arguments' arrays. */
-static PyObject *call_traced(callable_object *o, const compile_call *c, PyObject *const *tracers) {
-  int next = 0;
+/* ---- The function on tracers ---- */
+/* Calls it with c->tracers in place of the arrays. Its results, and behind them the captured outputs. */
+static int run_function(callable_object *o, compile_call *c, int max_out, leaves *results) {
+  PyObject *const *tracers = c->tracers.v;
+  int next = 0, n = c->in.n;
+  if (o->outputs && py_tree_leaves(o->outputs, &c->outputs, false) < 0) return -1;
+  if (o->inputs && py_tree_fill(o->inputs, tracers + c->nargs, n - c->nargs) < 0) return -1;
   PyObject *args = py_tree_build(c->args, tracers, c->nargs, &next);
   PyObject *kwargs = args && c->kwargs ? py_tree_build(c->kwargs, tracers, c->nargs, &next) : NULL;
-  PyObject *r = args && (kwargs || !c->kwargs) ? PyObject_Call(o->function, args, kwargs) : NULL;
+  if (args && (kwargs || !c->kwargs)) c->result = PyObject_Call(o->function, args, kwargs);
   Py_XDECREF(args);
   Py_XDECREF(kwargs);
-  return r;
+  if (!c->result || py_tree_leaves(c->result, results, false) < 0) return -1;
+  c->nresult = results->n;
+  if (o->outputs && py_tree_leaves(o->outputs, results, false) < 0) return -1;
+  c->nstate = results->n - c->nresult;
+  return results->n <= max_out ? 0 : py_too_many(results->n, max_out);
 }
 
-/* Puts the captured arrays back where the function left the tracers that stood for them. After a failure also
-   where it put others, unless it has changed the structure. */
-static int restore_inputs(callable_object *o, PyObject *const *tracers, const leaves *captured, int n,
-                          bool failed) {
+/* Puts the captured arrays back where the function left the tracers that stood for them. */
+static int restore_inputs(const callable_object *o, const compile_call *c) {
+  int n = c->tracers.n - c->nargs;
+  return o->inputs && n > 0 ? py_tree_replace(o->inputs, c->tracers.v + c->nargs, c->in.v + c->nargs, n) : 0;
+}
+
+/* After a failure: all captured arrays as they were, unless the function has changed the structure. */
+static int restore_tree(PyObject *tree, PyObject *const *before, int n) {
   leaves now = {0};
-  bool all = failed && py_tree_leaves(o->inputs, &now, false) == 0 && now.n == captured->n;
+  int r = tree ? py_tree_leaves(tree, &now, false) : 0;
+  if (r == 0 && tree && now.n == n) r = py_tree_fill(tree, before, n);
   py_leaves_free(&now);
-  if (all) return py_tree_fill(o->inputs, captured->v, captured->n);
-  return py_tree_replace(o->inputs, tracers, captured->v, captured->n < n ? captured->n : n);
+  return r;
+}
+static void restore_all(const callable_object *o, const compile_call *c) {
+  PyObject *type, *value, *traceback;
+  if (!c->tracers.v) return;
+  PyErr_Fetch(&type, &value, &traceback);
+  if (restore_inputs(o, c) < 0 || restore_tree(o->inputs, c->in.v + c->nargs, c->in.n - c->nargs) < 0 ||
+      restore_tree(o->outputs, c->outputs.v, c->outputs.n) < 0)
+    PyErr_Clear();
+  PyErr_Restore(type, value, traceback);
 }
 
 static int compile_callback(void *context, int n, const mx_array *in, int max_out, mx_array *out) {
   callable_object *o = context;
   compile_call *c = o->current;
-  leaves tracers = {0}, captured = {0}, results = {0};
+  leaves results = {0};
   int count = -1;
-  if (!c) {
+  if (!c)
     PyErr_SetString(PyExc_RuntimeError, "[compile] traced outside a call");
-    return py_callback_failed();
-  }
-  if (py_wrap_all(n, in, &tracers) < 0) goto done;
-  PyObject *const *state = tracers.v + c->nargs;
-  if (o->inputs &&
-      (py_tree_leaves(o->inputs, &captured, false) < 0 || py_tree_fill(o->inputs, state, c->nstate) < 0))
-    goto done;
-  o->current = NULL; /* a call inside is a call of its own */
-  py_set(&c->result, call_traced(o, c, tracers.v));
-  o->current = c;
-  if (c->result && py_tree_leaves(c->result, &results, false) == 0) {
-    int nresult = results.n;
-    if ((!o->outputs || py_tree_leaves(o->outputs, &results, false) == 0) &&
-        keep_trace(o, c->key, c->result, nresult, results.n - nresult) == 0)
-      count = py_lend_all(&results, max_out, out);
-  }
-  if (o->inputs) {
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    if (restore_inputs(o, state, &captured, c->nstate, count < 0) < 0) count = -1;
-    if (type) PyErr_Restore(type, value, traceback);
-  }
-done:
-  py_leaves_free(&tracers);
-  py_leaves_free(&captured);
+  else if (py_wrap_all(n, in, &c->tracers) == 0 && run_function(o, c, max_out, &results) == 0 &&
+           note_record(o, c) == 0)
+    count = py_lend_all(&results, max_out, out);
   py_leaves_free(&results);
   return count < 0 ? py_callback_failed() : count;
 }
 
-static PyObject *compiled_result(callable_object *o, const trace_record *t, int n, const mx_array *outs) {
-  if (n != t->nresult + t->nstate) {
-    PyErr_Format(PyExc_RuntimeError, "[compile] expected %d outputs, got %d", t->nresult + t->nstate, n);
-    return NULL;
-  }
-  if (t->nstate) {
+/* ---- Calls ---- */
+/* The result: a tree with new objects around the first arrays; the others go into the captured outputs. */
+static PyObject *deliver(const callable_object *o, PyObject *tree, int nresult, int nstate,
+                         const mx_array *arrays) {
+  if (nstate) {
     leaves state = {0};
-    int r = py_wrap_all(t->nstate, outs + t->nresult, &state) == 0
-                ? py_tree_fill(o->outputs, state.v, state.n)
-                : -1;
+    int r =
+        py_wrap_all(nstate, arrays + nresult, &state) == 0 ? py_tree_fill(o->outputs, state.v, state.n) : -1;
     py_leaves_free(&state);
     if (r < 0) return NULL;
   }
-  if (t->nresult == 1 && py_is_array(t->result)) return py_wrap(outs[0]);
-  PyObject *shape = Py_NewRef(t->result), *r = py_rebuild(shape, t->nresult, outs);
-  Py_DECREF(shape);
+  return nresult == 1 && py_is_array(tree) ? py_wrap(arrays[0]) : py_rebuild(tree, nresult, arrays);
+}
+
+/* Inside another trace, as a part of it. */
+static PyObject *call_plainly(callable_object *o, compile_call *c, const mx_array *handles) {
+  leaves results = {0};
+  mx_array *arrays = NULL;
+  PyObject *r = NULL;
+  if (py_wrap_all(c->in.n, handles, &c->tracers) == 0 && run_function(o, c, INT_MAX, &results) == 0 &&
+      restore_inputs(o, c) == 0 && (arrays = py_leaves_handles(&results)))
+    r = deliver(o, c->result, c->nresult, c->nstate, arrays);
+  py_leaves_free(&results);
+  PyMem_Free(arrays);
+  return r;
+}
+
+/* A new trace, or the one that another thread has made while this one waited. */
+static mx_trace make_trace(callable_object *o, compile_call *c, const mx_array *handles) {
+  trace_lock *lock = is_stateful(o) ? &state_lock : &o->lock;
+  if (py_trace_lock(lock) < 0) return NULL;
+  o->current = c;
+  mx_trace t = mx_compiled_trace(o->compiled, c->key, c->in.n, handles, MAX_OUTPUTS, &c->note);
+  o->current = NULL;
+  if (!t) py_raise();
+  py_trace_unlock(lock);
+  if (!t || restore_inputs(o, c) == 0) return t;
+  mx_trace_release(t);
+  return NULL;
+}
+
+static PyObject *call_trace(callable_object *o, compile_call *c, const mx_array *handles) {
+  mx_trace t = mx_compiled_find(o->compiled, c->key, c->in.n, handles);
+  if (!t && !(t = make_trace(o, c, handles))) return NULL;
+  int n = mx_trace_outputs(t);
+  mx_array few[16], *outs = n <= 16 ? few : PyMem_Malloc(sizeof *outs * (size_t)n);
+  const trace_record *record = mx_trace_data(t);
+  PyObject *r = NULL;
+  if (!outs)
+    PyErr_NoMemory();
+  else if (mx_trace_call(t, c->in.n, handles, outs) < 0)
+    py_raise();
+  else
+    r = deliver(o, record->result, record->nresult, record->nstate, outs);
+  if (outs != few) PyMem_Free(outs);
+  mx_trace_release(t);
+  return r;
+}
+
+static int read_call(const callable_object *o, compile_call *c) {
+  if (py_tree_hash(c->args, &c->key) < 0 || py_tree_leaves(c->args, &c->in, false) < 0) return -1;
+  if (c->kwargs && (py_tree_hash(c->kwargs, &c->key) < 0 || py_tree_leaves(c->kwargs, &c->in, false) < 0))
+    return -1;
+  c->nargs = c->in.n;
+  return o->inputs ? py_tree_leaves(o->inputs, &c->in, false) : 0;
+}
+
+static PyObject *call_compiled(callable_object *o, PyObject *args, PyObject *kwargs) {
+  compile_call c = {.args = args, .kwargs = kwargs, .key = UINT64_C(0x243F6A8885A308D3)};
+  mx_array *handles = read_call(o, &c) == 0 ? py_leaves_handles(&c.in) : NULL;
+  PyObject *r = NULL;
+  if (handles) r = mx_compile_is_plain() ? call_plainly(o, &c, handles) : call_trace(o, &c, handles);
+  if (!r) restore_all(o, &c);
+  PyMem_Free(handles);
+  py_leaves_free(&c.in);
+  py_leaves_free(&c.outputs);
+  py_leaves_free(&c.tracers);
+  Py_XDECREF(c.result);
   return r;
 }
 
 static PyObject *compile_invoke(callable_object *o, PyObject *args, PyObject *kwargs) {
   if (!compile_enabled) return PyObject_Call(o->function, args, kwargs);
   if (kwargs && PyDict_Size(kwargs) == 0) kwargs = NULL;
-  compile_call c = {.args = args, .kwargs = kwargs, .outer = o->current, .key = UINT64_C(0x243F6A8885A308D3)};
-  leaves in = {0};
-  mx_array *handles = NULL, *outs = NULL, few[16];
-  PyObject *r = NULL;
-  if (py_tree_hash(args, &c.key, o->shapeless) < 0 ||
-      (kwargs && py_tree_hash(kwargs, &c.key, o->shapeless) < 0))
-    return NULL;
-  if (py_tree_leaves(args, &in, false) < 0 || (kwargs && py_tree_leaves(kwargs, &in, false) < 0)) goto done;
-  c.nargs = in.n;
-  if (o->inputs && py_tree_leaves(o->inputs, &in, false) < 0) goto done;
-  c.nstate = in.n - c.nargs;
-  for (int i = c.nargs; i < in.n; i++) /* the state's structure may change; its constants don't count */
-    if (py_tree_hash(in.v[i], &c.key, o->shapeless) < 0) goto done;
-  if (!(handles = py_leaves_handles(&in))) goto done;
-  trace_record *known = find_trace(o, c.key);
-  int room = known ? known->nresult + known->nstate : MAX_OUTPUTS;
-  outs = room <= 16 ? few : PyMem_Malloc(sizeof *outs * (size_t)room);
-  if (!outs) {
-    PyErr_NoMemory();
-    goto done;
-  }
-  o->current = &c;
-  int n = mx_compiled_call(o->compiled, c.key, in.n, handles, room, outs);
-  o->current = c.outer;
-  trace_record *t = find_trace(o, c.key);
-  if (n < 0 || !t)
-    py_raise();
-  else
-    r = compiled_result(o, t, n, outs);
-done:
-  if (outs != few) PyMem_Free(outs);
-  PyMem_Free(handles);
-  py_leaves_free(&in);
-  Py_XDECREF(c.result);
+  bool stateful = is_stateful(o);
+  if (stateful && py_trace_lock(&state_lock) < 0) return NULL;
+  PyObject *r = call_compiled(o, args, kwargs);
+  if (stateful) py_trace_unlock(&state_lock);
   return r;
 }
 
@@ -183,8 +209,7 @@ FUNCTION(compile,
   if (!o) return NULL;
   if (py_given(f, 1)) o->inputs = Py_NewRef(f->v[1].o);
   if (py_given(f, 2)) o->outputs = Py_NewRef(f->v[2].o);
-  o->shapeless = f->v[3].b;
-  o->compiled = mx_compile(compile_callback, o, o->shapeless, nothing_to_release);
+  o->compiled = mx_compile(compile_callback, o, f->v[3].b, nothing_to_release);
   if (!o->compiled) {
     Py_DECREF(o);
     return py_raise();

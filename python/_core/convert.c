@@ -28,12 +28,14 @@ static struct {
   mx_array a;
   uint64_t bits;
   mx_dtype t;
+  bool integer; /* bits are those of an int64_t, else of a double */
 } cache[1 << CACHE_BITS];
 
 static mx_array cached(uint64_t bits, mx_dtype t, bool integer) {
   size_t i =
       (bits * UINT64_C(0x9E3779B97F4A7C15) + (uint64_t)t * UINT64_C(0xC2B2AE3D27D4EB4F)) >> (64 - CACHE_BITS);
-  if (cache[i].a && cache[i].bits == bits && cache[i].t == t) return cache[i].a;
+  if (cache[i].a && cache[i].bits == bits && cache[i].t == t && cache[i].integer == integer)
+    return cache[i].a;
   double number;
   memcpy(&number, &bits, sizeof number);
   mx_array a = py_checked(integer ? mx_scalar_int((int64_t)bits, t) : mx_scalar(number, t));
@@ -42,6 +44,7 @@ static mx_array cached(uint64_t bits, mx_dtype t, bool integer) {
   cache[i].a = mx_keep(a);
   cache[i].bits = bits;
   cache[i].t = t;
+  cache[i].integer = integer;
   return a;
 }
 
@@ -69,8 +72,8 @@ static mx_array from_int(PyObject *o, mx_dtype t, bool wrap) {
   int over;
   int64_t v = PyLong_AsLongLongAndOverflow(o, &over);
   if (v == -1 && PyErr_Occurred()) return NULL;
-  if (!is_integer(t) && t != MX_BOOL) {
-    double x = over ? PyLong_AsDouble(o) : (double)v;
+  if (over && !is_integer(t) && t != MX_BOOL) {
+    double x = PyLong_AsDouble(o);
     return x == -1 && PyErr_Occurred() ? NULL : from_double(x, t);
   }
   if (over) {
@@ -81,7 +84,7 @@ static mx_array from_int(PyObject *o, mx_dtype t, bool wrap) {
     }
     return py_checked(mx_array_from(&u, MX_NO_SHAPE, MX_UINT64));
   }
-  if (!wrap && t != MX_BOOL && !fits(v, t)) return overflow(o, t);
+  if (!wrap && is_integer(t) && !fits(v, t)) return overflow(o, t);
   return t == MX_BOOL ? py_checked(mx_bool(v != 0)) : cached((uint64_t)v, t, true);
 }
 
@@ -102,9 +105,7 @@ static mx_array scalar_array(PyObject *o, scalar_class c, int dtype) {
   case SCALAR_BOOL:
     if (dtype < 0) return py_checked(mx_bool(o == Py_True));
     return cached((uint64_t)(o == Py_True), (mx_dtype)dtype, true);
-  case SCALAR_INT:
-    if (dtype == MX_COMPLEX64) break;
-    return from_int(o, dtype < 0 ? int_dtype(o) : (mx_dtype)dtype, dtype >= 0);
+  case SCALAR_INT: return from_int(o, dtype < 0 ? int_dtype(o) : (mx_dtype)dtype, dtype >= 0);
   case SCALAR_FLOAT: {
     double x = PyFloat_AsDouble(o);
     if (x == -1 && PyErr_Occurred()) return NULL;
@@ -114,7 +115,7 @@ static mx_array scalar_array(PyObject *o, scalar_class c, int dtype) {
   default: break;
   }
   mx_array z = from_complex(o);
-  return z && dtype >= 0 && dtype != MX_COMPLEX64 ? py_checked(mx_astype(mx_real(z), (mx_dtype)dtype)) : z;
+  return z && dtype >= 0 ? py_checked(mx_astype(z, (mx_dtype)dtype)) : z;
 }
 
 /* The dtype that a Python scalar takes beside an array of dtype `like`: the array's own unless the scalar's
@@ -330,8 +331,9 @@ static mx_array from_list(PyObject *o, int dtype) {
                  : s.highest == SCALAR_INT     ? (s.wide ? MX_INT64 : MX_INT32)
                  : s.highest == SCALAR_COMPLEX ? MX_COMPLEX64
                                                : MX_FLOAT32;
-  mx_dtype t = own; /* what is stored; then cast */
+  mx_dtype t = own; /* what is stored; then cast, a float as the double it is, as a scalar is */
   if (dtype == MX_FLOAT64 && own != MX_COMPLEX64) t = MX_FLOAT64;
+  if (dtype >= 0 && !is_floating((mx_dtype)dtype) && own == MX_FLOAT32) t = MX_FLOAT64;
   if (dtype >= 0 && is_integer((mx_dtype)dtype) && (own == MX_BOOL || is_integer(own))) t = (mx_dtype)dtype;
   size_t count = 1, size = mx_dtype_size(t);
   for (int i = 0; i < s.ndim; i++)

@@ -292,7 +292,8 @@ PyObject *py_tree_build(PyObject *tree, PyObject *const *values, int n, int *nex
 int py_tree_fill(PyObject *tree, PyObject *const *values, int n);
 /* Puts to[i] wherever from[i] stands. */
 int py_tree_replace(PyObject *tree, PyObject *const *from, PyObject *const *to, int n);
-int py_tree_hash(PyObject *tree, uint64_t *hash, bool shapeless);
+/* Mixes its structure and constants, not its arrays, into the hash. */
+int py_tree_hash(PyObject *tree, uint64_t *hash);
 
 /* ---- The parts of the module ---- */
 int py_array_init(PyObject *module);

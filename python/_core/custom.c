@@ -38,21 +38,6 @@ static void release_rule(void *context) {
                     NULL); /* when that queue is full, the next call of a function with rules does it */
 }
 
-/* A tree with one placeholder for every array. */
-static PyObject *hollow(PyObject *tree, int n) {
-  PyObject *placeholder = py_wrap(mx_int(0)), **same = PyMem_Malloc(sizeof *same * (size_t)(n + 1)),
-           *r = NULL;
-  int next = 0;
-  for (int i = 0; same && i < n; i++) same[i] = placeholder;
-  if (placeholder && same)
-    r = py_tree_build(tree, same, n, &next);
-  else if (!PyErr_Occurred())
-    PyErr_NoMemory();
-  Py_XDECREF(placeholder);
-  PyMem_Free(same);
-  return r;
-}
-
 static PyObject *
 unwrap_single(PyObject *args) { /* the primals of a function of one argument are that argument */
   if (!args || PyTuple_Size(args) != 1) return args;
@@ -210,8 +195,8 @@ static PyObject *with_rules(PyObject *function, PyObject *args, rule rules, mx_f
   *r = (rule){.vjp = Py_XNewRef(rules.vjp),
               .jvp = Py_XNewRef(rules.jvp),
               .vmap = Py_XNewRef(rules.vmap),
-              .args = hollow(args, in.n),
-              .outputs = hollow(result, results.n),
+              .args = py_hollow(args, in.n),
+              .outputs = py_hollow(result, results.n),
               .nin = in.n,
               .nout = results.n};
   if (!r->args || !r->outputs) goto done;

@@ -49,7 +49,7 @@ static int finish(int status) { return status < 0 ? (py_raise(), -1) : 0; }
 int py_eval(int n, const mx_array *arrays) {
   int pending = 0;
   for (int i = 0; i < n; i++) pending += !mx_is_ready(arrays[i]);
-  if (!pending) return 0;
+  if (!pending) return mx_eval_all(n, arrays) < 0 ? (py_raise(), -1) : 0; // only looks, so nobody need wait
   /* Without the lock another thread may swap the arrays that Python objects hold. */
   for (int i = 0; i < n; i++) py_lend(arrays[i]);
   PyThreadState *state = py_unlock();

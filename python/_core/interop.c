@@ -14,12 +14,15 @@ static const struct {
     [MX_FLOAT16] = {'e', "e"}, [MX_BFLOAT16] = {0, "bfloat16"}, [MX_FLOAT32] = {'f', "f"},
     [MX_FLOAT64] = {'d', "d"}, [MX_COMPLEX64] = {0, "Zf"}};
 
-/* The array itself when its elements are row-major, else a row-major copy; evaluated. */
-static mx_array row_major(mx_array a) {
+/* The array itself when its elements are row-major, else a row-major copy; evaluated. *data: the elements. */
+static mx_array row_major(mx_array a, const void **data) {
+  static const char empty;
+  *data = &empty;
   if (py_eval(1, &a) < 0) return NULL;
-  if (mx_data(a) || mx_size(a) == 0) return a;
+  if (mx_size(a) == 0 || (*data = mx_data(a))) return a;
   a = py_checked(mx_contiguous(a, false));
-  return !a || py_eval(1, &a) < 0 ? NULL : a;
+  if (!a || py_eval(1, &a) < 0) return NULL;
+  return (*data = mx_data(a)) ? a : py_checked(MX_BAD);
 }
 
 /* ---- Export by buffer ---- */
@@ -31,7 +34,8 @@ export;
 
 int py_array_getbuffer(PyObject *self, Py_buffer *view, int flags) {
   mx_scope s = mx_scope_open();
-  mx_array a = row_major(py_handle(self));
+  const void *data = NULL;
+  mx_array a = row_major(py_handle(self), &data);
   view->obj = NULL;
   if (a && (flags & PyBUF_WRITABLE) && !mx_is_writable(a)) {
     PyErr_SetString(PyExc_BufferError, "this array is read-only");
@@ -48,8 +52,7 @@ int py_array_getbuffer(PyObject *self, Py_buffer *view, int flags) {
       e->dims[n + i] = stride;
       stride *= e->dims[i] ? e->dims[i] : 1;
     }
-    static char empty;
-    *view = (Py_buffer){.buf = mx_size(a) ? (void *)(uintptr_t)mx_data(a) : &empty,
+    *view = (Py_buffer){.buf = (void *)(uintptr_t)data,
                         .obj = Py_NewRef(self),
                         .len = (Py_ssize_t)mx_nbytes(a),
                         .itemsize = (Py_ssize_t)mx_dtype_size(t),
@@ -197,7 +200,8 @@ METHOD(__dlpack__,
     PyErr_Format(PyExc_BufferError, "[__dlpack__] expected the device (%d, 0), the CPU", DL_CPU);
     return NULL;
   }
-  mx_array given = f->v[0].a, a = row_major(given);
+  const void *elements = NULL;
+  mx_array given = f->v[0].a, a = row_major(given, &elements);
   PyObject *capsule = NULL;
   int n = a ? mx_ndim(a) : 0;
   bool must_copy = a && !mx_is_writable(a); /* DLPack's first version can't say "read-only" */
@@ -211,8 +215,8 @@ METHOD(__dlpack__,
   dl_managed *m = a ? malloc(sizeof *m + numbers + (copy ? mx_nbytes(a) : 0)) : NULL;
   if (m) {
     int64_t *shape = (int64_t *)(m + 1), stride = 1;
-    void *data = copy ? (char *)shape + numbers : (void *)(uintptr_t)mx_data(a);
-    if (copy && mx_size(a)) memcpy(data, mx_data(a), mx_nbytes(a));
+    void *data = copy ? (char *)shape + numbers : (void *)(uintptr_t)elements;
+    if (copy && mx_size(a)) memcpy(data, elements, mx_nbytes(a));
     for (int i = n - 1; i >= 0; i--) {
       shape[i] = mx_dim(a, i);
       shape[n + i] = stride;
@@ -329,8 +333,9 @@ FUNCTION(from_dlpack, "x: object, /, *, copy: bool? = None",
   if (py_is_array(f->v[0].o)) return py_wrap(py_handle(f->v[0].o));
   mx_array a = py_from_dlpack(f->v[0].o);
   if (a && py_given(f, 1) && f->v[1].b) {
-    a = row_major(a);
-    if (a) a = py_checked(mx_array_from(mx_data(a), mx_shape_ints(a), mx_dtype_of(a)));
+    const void *data = NULL;
+    a = row_major(a, &data);
+    if (a) a = py_checked(mx_array_from(data, mx_shape_ints(a), mx_dtype_of(a)));
   }
   return a ? py_wrap(a) : NULL;
 }

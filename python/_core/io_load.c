@@ -120,7 +120,8 @@ FUNCTION(
     " -> array | dict[str, array] | tuple[dict[str, array], dict[str, Any]]",
     "The arrays of a file, a path or an object with read(): one array (npy) or a dict (npz, safetensors, "
     "gguf), with return_metadata (dict, metadata). The format is the name's ending unless given. A file "
-    "at a path is mapped and read when used; a file object is read once. A bad file raises ValueError, "
+    "at a path is read, or if it is large mapped and used in place: when another program changes it then, "
+    "using its arrays raises OSError. A file object is read once. A bad file raises ValueError, "
     "an absent one OSError.") {
   io_file file;
   PyObject *r = NULL;

@@ -72,8 +72,12 @@ FUNCTION_AND_METHOD(round, "a: value, /, decimals: int32 = 0, stream: stream = N
                     "Rounded to decimals (negative: to tens, hundreds ...), halves to even.") {
   return py_wrap(mx_round(A, (int)f->v[1].i));
 }
-FUNCTION_AND_METHOD(astype, "a: value, dtype: dtype, stream: stream = None",
-                    "Converted to dtype. Floats are cut to integers; integers wrap.") {
+FUNCTION_AND_METHOD(
+    astype, "a: value, dtype: dtype, stream: stream = None",
+    "Converted to dtype. Integers wrap. Floats are truncated to a signed integer of 64 bits for 64-bit "
+    "dtypes and of 32 bits for the others, whose low bits are the result; NaN and what does not fit "
+    "are that integer's least value: -1 is 255 as uint8, 3e9 is -2**31 as int32. uint32 and uint64 "
+    "have their whole range.") {
   return py_wrap(mx_astype(A, f->v[1].t));
 }
 FUNCTION_AND_METHOD(view, "a: value, dtype: dtype, stream: stream = None",

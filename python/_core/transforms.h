@@ -12,22 +12,28 @@ enum { MAX_OUTPUTS = 1 << 14 }; /* arrays that a transformed function may return
 
 typedef struct callable_object callable_object;
 typedef PyObject *(*invoke)(callable_object *, PyObject *args, PyObject *kwargs);
-typedef struct trace_record { /* what a compiled function returned for one key */
-  uint64_t key;
-  PyObject *result; /* its tree, with placeholders for arrays */
+typedef struct trace_record { /* what a compiled function returned in one trace */
+  PyObject *result;           /* its tree, with placeholders for arrays */
   int nresult, nstate;
+  struct trace_record *next, **link; /* in the function's list; what points here */
 } trace_record;
+/* Held by the thread that traces. A thread that waits lets go of the interpreter's lock; one that has it
+   takes it again; in a forked child it is free. */
+typedef struct trace_lock {
+  PyThread_type_lock lock; /* made when it is first taken */
+  unsigned long owner;     /* while depth > 0 */
+  int depth, forks;        /* forks: of the process, when it was last taken */
+} trace_lock;
 struct callable_object {
   PyObject_HEAD invoke call;
   PyObject *function, *dict, *weak;
   PyObject *argnums, *argnames; /* value_and_grad: tuples or NULL */
   bool value;                   /* return the value too */
   PyObject *inputs, *outputs;   /* compile: captured state */
-  bool shapeless;
   mx_compiled compiled;
-  struct compile_call *current;
-  trace_record *traces;
-  int ntraces, trace_capacity;
+  struct compile_call *current; /* the one that is being traced; under its lock */
+  trace_record *records;        /* those of the traces that exist */
+  trace_lock lock;
   PyObject *in_axes, *out_axes; /* vmap */
   PyObject *vjp, *jvp, *vmap;   /* custom_function */
 };
@@ -41,11 +47,19 @@ int py_need_callable(const frame *f, PyObject *o);
 int py_callback_failed(void);
 /* New array objects around n arrays. */
 int py_wrap_all(int n, const mx_array *in, leaves *l);
+/* ValueError: a function returned more arrays than it may. -1. */
+int py_too_many(int n, int max_out);
 /* Hands the arrays of Python objects to the scope of the callback, so that they outlive the objects. Their
  * number. */
 int py_lend_all(const leaves *l, int max_out, mx_array *out);
 /* A tree of `shape` with new array objects around the given arrays. */
 PyObject *py_rebuild(PyObject *shape, int n, const mx_array *arrays);
+/* The tree with one placeholder for each of its n arrays, so that it keeps none of them. */
+PyObject *py_hollow(PyObject *tree, int n);
+/* 0; -1 with an exception, such as KeyboardInterrupt while it waited. */
+int py_trace_lock(trace_lock *l);
+void py_trace_unlock(trace_lock *l);
+void py_trace_lock_free(trace_lock *l);
 /* One axis (MX_UNMAPPED for None) for each of the n arrays of a tree, from a tree of axes that is a prefix of
    it. -1 with ValueError; `name` is what to call the axes. */
 int py_expand_axes(const char *name, PyObject *tree, PyObject *axes, int n, int *out);

@@ -214,7 +214,8 @@ int py_tree_replace(PyObject *tree, PyObject *const *from, PyObject *const *to, 
   return n ? walk(tree, &v) : 0;
 }
 
-/* ---- Hash ---- of structure, shapes, dtypes and constants ---- */
+/* ---- Hash ---- of structure and constants; shapes and dtypes of arrays are told apart by the library ----
+ */
 static uint64_t mix(uint64_t h, uint64_t x) {
   /* The finaliser of SplitMix64 (Steele, Lea, Flood 2014) over the running value. */
   h ^= x + UINT64_C(0x9E3779B97F4A7C15) + (h << 6) + (h >> 2);
@@ -225,6 +226,7 @@ static uint64_t mix(uint64_t h, uint64_t x) {
 
 enum {
   TAG_ARRAY = 1,
+  TAG_STATE,
   TAG_LIST,
   TAG_TUPLE,
   TAG_DICT,
@@ -253,44 +255,45 @@ static int hash_int(PyObject *o, uint64_t *h) {
   Py_XDECREF(digits);
   return r;
 }
-static int hash_key(PyObject *key, uint64_t *h) {
-  return PyLong_Check(key) ? hash_int(key, h) : hash_object(key, TAG_STR, h);
+static int hash_float(PyObject *o, uint64_t *h) {
+  double x = PyFloat_AsDouble(o);
+  uint64_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  *h = mix(mix(*h, TAG_FLOAT), bits);
+  return 0;
 }
-
-static int hash_array(mx_array a, uint64_t *h, bool shapeless) {
-  mx_ints s = mx_shape_ints(a);
-  *h = mix(mix(mix(*h, TAG_ARRAY), (uint64_t)mx_dtype_of(a)), (uint64_t)s.n);
-  for (int i = 0; !shapeless && i < s.n; i++) *h = mix(*h, (uint64_t)s.v[i]);
+static int hash_key(PyObject *key, uint64_t *h) {
+  if (PyLong_Check(key)) return hash_int(key, h);
+  if (PyFloat_Check(key)) return hash_float(key, h);
+  if (!PyTuple_Check(key)) return hash_object(key, TAG_STR, h);
+  *h = mix(mix(*h, TAG_TUPLE), (uint64_t)PyTuple_Size(key));
+  for (Py_ssize_t i = 0; i < PyTuple_Size(key); i++)
+    if (hash_key(PyTuple_GetItem(key, i), h) < 0) return -1;
   return 0;
 }
 
-static int hash_tree(PyObject *o, uint64_t *h, bool shapeless) {
-  if (py_is_array(o)) return hash_array(py_handle(o), h, shapeless);
-  if (is_random_state(o)) return *h = mix(*h, TAG_ARRAY), 0;
+static int hash_tree(PyObject *o, uint64_t *h) {
+  if (py_is_array(o)) return *h = mix(*h, TAG_ARRAY), 0;
+  if (is_random_state(o)) return *h = mix(*h, TAG_STATE), 0;
   if (o == Py_None) return *h = mix(*h, TAG_NONE), 0;
   if (PyBool_Check(o)) return *h = mix(mix(*h, TAG_BOOL), o == Py_True), 0;
   if (PyLong_Check(o)) return hash_int(o, h);
   if (PyUnicode_Check(o)) return hash_object(o, TAG_STR, h);
-  if (PyFloat_Check(o)) {
-    double x = PyFloat_AsDouble(o);
-    uint64_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return *h = mix(mix(*h, TAG_FLOAT), bits), 0;
-  }
+  if (PyFloat_Check(o)) return hash_float(o, h);
   if (PyList_Check(o) || PyTuple_Check(o)) {
     bool list = PyList_Check(o);
     Py_ssize_t n = list ? PyList_Size(o) : PyTuple_Size(o);
     *h = mix(mix(*h, list ? TAG_LIST : TAG_TUPLE), (uint64_t)n);
     if (!list && Py_TYPE(o) != &PyTuple_Type) *h = mix(*h, (uint64_t)(uintptr_t)Py_TYPE(o));
     for (Py_ssize_t i = 0; i < n; i++)
-      if (py_tree_hash(list ? PyList_GetItem(o, i) : PyTuple_GetItem(o, i), h, shapeless) < 0) return -1;
+      if (py_tree_hash(list ? PyList_GetItem(o, i) : PyTuple_GetItem(o, i), h) < 0) return -1;
     return 0;
   }
   if (PyDict_Check(o)) {
     PyObject *key, *value;
     *h = mix(mix(*h, TAG_DICT), (uint64_t)PyDict_Size(o));
     for (Py_ssize_t at = 0; PyDict_Next(o, &at, &key, &value);)
-      if (hash_key(key, h) < 0 || py_tree_hash(value, h, shapeless) < 0) return -1;
+      if (hash_key(key, h) < 0 || py_tree_hash(value, h) < 0) return -1;
     return 0;
   }
   if (py_is_dtype(o)) return *h = mix(mix(*h, TAG_OTHER), (uint64_t)py_dtype_value(o)), 0;
@@ -298,9 +301,9 @@ static int hash_tree(PyObject *o, uint64_t *h, bool shapeless) {
                    "trees of arrays or constants (floats, ints, strings or None) as arguments", o);
 }
 
-int py_tree_hash(PyObject *o, uint64_t *h, bool shapeless) {
+int py_tree_hash(PyObject *o, uint64_t *h) {
   if (Py_EnterRecursiveCall(" in a tree of arrays")) return -1;
-  int r = hash_tree(o, h, shapeless);
+  int r = hash_tree(o, h);
   Py_LeaveRecursiveCall();
   return r;
 }

@@ -21,6 +21,7 @@ static void read_environment(void) {
   env.cpu_isa = text("MLX_CPU_ISA");
   env.no_fusion = integer("MLX_DISABLE_FUSION");
   env.lapack = text("MLX_LAPACK");
+  env.mock_gpu = integer("MLX_MOCK_GPU");
   env.no_compile = getenv("MLX_DISABLE_COMPILE") != NULL;
 }
 

@@ -6,6 +6,7 @@ struct mxi_env {
   const char *cpu_isa; /* MLX_CPU_ISA forces an instruction set; NULL = the best; see cpu/isa.h */
   const char *lapack;  /* MLX_LAPACK: path of the LAPACK library; NULL = the one beside the package */
   int no_fusion;       /* MLX_DISABLE_FUSION=1 runs each elementwise op alone; for tests */
+  int mock_gpu;        /* MLX_MOCK_GPU=1, in builds for tests, makes mx.gpu a device that is an imitation */
   int no_compile;      /* MLX_DISABLE_COMPILE=1 makes mx_compile the identity */
 };
 const struct mxi_env *mxi_env(void);

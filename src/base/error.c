@@ -32,6 +32,7 @@ int mxi_error_put(const struct mxi_error *e) {
 }
 
 void mx_error_name(const char *op) {
+  if (!op) return;
   const char *text = thread_error.text, *end = strchr(text, ']');
   size_t n = strlen(op);
   mx_status code = thread_error.code;

@@ -1,4 +1,6 @@
 #include "core/array.h"
+#include "core/device.h"
+#include "core/mapped.h"
 #include "core/node.h"
 #include "core/task.h"
 #include "base/alloc.h"
@@ -10,6 +12,8 @@ struct mxi_array mxi_bad_array = {.refs = 1, .state = MXI_BAD, .dtype = MX_FLOAT
 
 /* The product of a shape, checked: elements in *size. */
 static int check_shape(mx_dtype t, mx_ints shape, int64_t *size) {
+  if (shape.n > 0 && !shape.v)
+    return mxi_fail(MX_TYPE_ERROR, "[array] expected a shape of %d dimensions, got NULL", shape.n);
   if ((unsigned)t >= MX_DTYPE_COUNT)
     return mxi_fail(MX_INVALID_ARGUMENT, "[array] expected a dtype, got %d", (int)t);
   if (shape.n < 0 || shape.n > MXI_MAX_NDIM)
@@ -53,6 +57,7 @@ mx_array mxi_array_new(mx_dtype t, mx_ints shape) {
   a->dtype = (uint8_t)t;
   a->ndim = (uint8_t)shape.n;
   a->flags = MXI_ROW_CONTIGUOUS | MXI_DENSE;
+  a->constant = 0;
   a->output_index = 0;
   a->slot = -1;
   a->level = 0;
@@ -61,6 +66,7 @@ mx_array mxi_array_new(mx_dtype t, mx_ints shape) {
   a->task = NULL;
   a->buffer = NULL;
   a->data = NULL;
+  a->offset = 0;
   a->size = size;
   for (int i = 0; i < shape.n; i++) a->dims[i] = shape.v[i];
   row_major_strides(a, mxi_strides(a));
@@ -80,6 +86,7 @@ mx_array mxi_array_alloc(mx_dtype t, mx_ints shape) {
 mx_array mxi_array_fill(mx_dtype t, mx_ints shape, const void *element) {
   mx_array a = mxi_array_new(t, shape);
   if (!a) return NULL;
+  a->constant = 1;
   a->inline_value.bits = 0;
   memcpy(&a->inline_value, element, mx_dtype_size(t));
   a->data = &a->inline_value;
@@ -123,7 +130,8 @@ void mxi_update_flags(mx_array a) {
 
 void mxi_set_data(mx_array a, mx_buffer *b, int64_t offset, const int64_t *strides) {
   a->buffer = b;
-  a->data = (char *)b->data + offset;
+  a->offset = offset;
+  a->data = b->data ? (char *)b->data + offset : NULL;
   if (strides)
     memcpy(mxi_strides(a), strides, (size_t)a->ndim * sizeof(int64_t));
   else
@@ -145,7 +153,9 @@ void mxi_set_view(mx_array a, mx_array src, int64_t offset, const int64_t *strid
     row_major_strides(a, mxi_strides(a));
   if (src->buffer) {
     a->buffer = mxi_buffer_ref(src->buffer);
-    a->data = (char *)src->data + offset * (int64_t)mxi_itemsize(src);
+    int64_t bytes = offset * (int64_t)mxi_itemsize(src);
+    a->offset = src->offset + bytes;
+    a->data = src->data ? (char *)src->data + bytes : NULL;
   } else { // one inline element serves every place of the view
     a->inline_value = src->inline_value;
     a->data = &a->inline_value;
@@ -197,6 +207,13 @@ void mxi_unref(mx_array a) {
 }
 
 /* ---- Public: making and asking ---- */
+/* NULL sets the error, and is then as MX_BAD. */
+static inline mx_array asked(const char *op, mx_array a) {
+  if (a) return a;
+  mxi_fail(MX_TYPE_ERROR, "[%s] expected an array, got NULL", op);
+  return MX_BAD;
+}
+
 static mx_array filled(mx_dtype t, const void *element) {
   return mxi_own(mxi_array_fill(t, MX_NO_SHAPE, element));
 }
@@ -208,11 +225,8 @@ mx_array mx_scalar(double value, mx_dtype t) {
 }
 
 mx_array mx_scalar_int(int64_t value, mx_dtype t) {
-  uint64_t element = (uint64_t)value; // little-endian: the low bytes are the narrower integer
-  if (t == MX_BOOL)
-    element = value != 0;
-  else if (mxi_is_inexact(t))
-    mxi_scalar_store(&element, t, (double)value, 0);
+  uint64_t element = 0;
+  mxi_scalar_cast(&element, t, &value, MX_INT64);
   return filled(t, &element);
 }
 
@@ -226,59 +240,51 @@ mx_array mx_float(double value) { return mx_scalar(value, MX_FLOAT32); }
 mx_array mx_int(int64_t value) { return mx_scalar_int(value, MX_INT32); }
 mx_array mx_bool(bool value) { return mx_scalar_int(value, MX_BOOL); }
 mx_array mx_like(mx_array a, double value) {
-  return mx_ok(a) ? mx_scalar(value, (mx_dtype)a->dtype) : MX_BAD;
+  return mx_ok(asked("like", a)) ? mx_scalar(value, (mx_dtype)a->dtype) : MX_BAD;
 }
 
 mx_array mx_array_from(const void *data, mx_ints shape, mx_dtype t) {
-  mx_array a = mxi_array_alloc(t, shape);
-  if (a && a->size) memcpy(a->data, data, (size_t)a->size * mx_dtype_size(t));
+  mx_array a = mxi_array_new(t, shape);
+  bool absent = a && a->size && !data;
+  if (absent)
+    mxi_fail(MX_INVALID_ARGUMENT, "[array_from] expected the memory of %lld elements, got NULL",
+             (long long)a->size);
+  if (!a || absent || mxi_alloc(a) < 0) return mxi_unref(a), MX_BAD;
+  if (t == MX_BOOL)
+    mxi_normalise_bools(a->data, data, a->size);
+  else if (a->size)
+    memcpy(a->data, data, (size_t)a->size * mx_dtype_size(t));
+  mxi_publish(a);
   return mxi_own(a);
 }
 
-mx_array mx_array_foreign(void *data, mx_ints shape, mx_ints strides, mx_dtype t, bool read_only,
-                          void (*release)(void *owner), void *owner) {
-  if (strides.v && strides.n != shape.n) {
-    mxi_fail(MX_INVALID_ARGUMENT, "[array_foreign] expected %d strides, got %d", shape.n, strides.n);
-    return MX_BAD;
-  }
-  mx_array a = mxi_array_new(t, shape);
-  mx_buffer *b = a ? mxi_buffer_foreign(data, (size_t)a->size * mx_dtype_size(t),
-                                        read_only ? MXI_BUFFER_READ_ONLY : 0, release, owner)
-                   : NULL;
-  if (!b) {
-    mxi_unref(a);
-    return MX_BAD;
-  }
-  mxi_set_data(a, b, 0, strides.v);
-  mxi_publish(a);
-  mxi_buffer_ref(b);
-  a = mxi_own(a);
-  if (a == MX_BAD) b->release = NULL; // the memory stays the caller's
-  mxi_buffer_unref(b);
-  return a;
-}
-
-int mx_ndim(mx_array a) { return a->ndim; }
-const int64_t *mx_shape(mx_array a) { return a->dims; }
+int mx_ndim(mx_array a) { return asked("ndim", a)->ndim; }
+const int64_t *mx_shape(mx_array a) { return asked("shape", a)->dims; }
 int64_t mx_dim(mx_array a, int axis) {
+  a = asked("dim", a);
   if (axis < 0) axis += a->ndim;
   return axis < 0 || axis >= a->ndim ? 0 : a->dims[axis];
 }
-int64_t mx_size(mx_array a) { return a->size; }
-size_t mx_nbytes(mx_array a) { return (size_t)a->size * mxi_itemsize(a); }
-mx_dtype mx_dtype_of(mx_array a) { return (mx_dtype)a->dtype; }
-mx_ints mx_shape_ints(mx_array a) { return mxi_shape_of(a); }
-bool mx_is_ready(mx_array a) { return mxi_state(a) == MXI_READY; }
+int64_t mx_size(mx_array a) { return asked("size", a)->size; }
+size_t mx_nbytes(mx_array a) {
+  a = asked("nbytes", a);
+  return (size_t)a->size * mxi_itemsize(a);
+}
+mx_dtype mx_dtype_of(mx_array a) { return (mx_dtype)asked("dtype_of", a)->dtype; }
+mx_ints mx_shape_ints(mx_array a) { return mxi_shape_of(asked("shape_ints", a)); }
+bool mx_is_ready(mx_array a) { return mxi_state(asked("is_ready", a)) == MXI_READY; }
 
 /* ---- Public: reading ---- */
 static int ready(const char *op, mx_array a) {
   if (!a) return mxi_fail(MX_TYPE_ERROR, "[%s] expected an array, got NULL", op);
   if (a == MX_BAD) return -1;
-  return mxi_state(a) == MXI_READY ? 0 : mx_eval(a);
+  mxi_before_reading();
+  if (mxi_state(a) != MXI_READY) MXI_TRY(mx_eval(a));
+  return a->data ? 0 : mxi_to_host(a);
 }
 
 const void *mx_data(mx_array a) {
-  if (ready("data", a) < 0) return NULL;
+  if (ready("data", a) < 0 || mxi_after_reading(a) < 0) return NULL;
   if (!mxi_row_contiguous(a)) {
     mxi_fail(MX_INVALID_ARGUMENT,
              "[data] expected a row-major array, got a view with other strides: read mx_contiguous(a)");
@@ -289,8 +295,9 @@ const void *mx_data(mx_array a) {
 
 const int64_t *mx_strides(mx_array a) { return ready("strides", a) < 0 ? NULL : mxi_strides(a); }
 
-static int one_element(mx_array a) {
+static int one_element(mx_array a, const void *value) {
   MXI_TRY(ready("item", a));
+  if (!value) return mxi_fail(MX_TYPE_ERROR, "[item] expected a place for the value, got NULL");
   if (a->size != 1)
     return mxi_fail(MX_INVALID_ARGUMENT, "[item] expected an array of one element, got %lld",
                     (long long)a->size);
@@ -298,18 +305,18 @@ static int one_element(mx_array a) {
 }
 
 int mx_item(mx_array a, double *value) {
-  MXI_TRY(one_element(a));
+  MXI_TRY(one_element(a, value));
   *value = mxi_scalar_load(a->data, (mx_dtype)a->dtype, NULL);
-  return 0;
+  return mxi_after_reading(a);
 }
 int mx_item_int(mx_array a, int64_t *value) {
-  MXI_TRY(one_element(a));
+  MXI_TRY(one_element(a, value));
   *value = mxi_scalar_load_int(a->data, (mx_dtype)a->dtype);
-  return 0;
+  return mxi_after_reading(a);
 }
 int mx_item_complex(mx_array a, double *re, double *im) {
-  MXI_TRY(one_element(a));
+  MXI_TRY(one_element(a, re));
   *re = mxi_scalar_load(a->data, (mx_dtype)a->dtype, im);
-  return 0;
+  return mxi_after_reading(a);
 }
 void mx_free(void *p) { mxi_free(p); }

@@ -20,6 +20,7 @@ enum mxi_state {
   MXI_LAZY,
   MXI_CLAIMED, /* by the plan of a task that runs, or has run it away into a register */
   MXI_READY,
+  MXI_SUBMITTED, /* placed, and its device at work: ready when its buffer's event has passed */
   MXI_LOST, /* its memory was given to a step that then failed: what needs it can't be computed any more */
   MXI_PLACEHOLDER,
   MXI_BAD
@@ -38,6 +39,7 @@ struct mxi_array {
   uint8_t dtype;
   uint8_t ndim;
   uint8_t flags;
+  uint8_t constant; /* made as one element, repeated, and not by an eval; never changes */
   int32_t output_index;
   int32_t slot;      /* place in the plan that claimed it; meaningful to that plan alone */
   int32_t level;     /* of the innermost trace on whose placeholders it depends; 0: on none */
@@ -45,8 +47,9 @@ struct mxi_array {
   mx_node *node;     /* NULL for leaves, and when ready unless a tracer of an open session */
   mx_task *task;     /* the eval that claimed it */
   mx_buffer *buffer; /* NULL while lazy, and for inline scalars */
-  void *data;        /* first element: inside the buffer, or &inline_value */
-  int64_t size;      /* elements; the product of the shape */
+  void *data; /* first element: inside the buffer, or &inline_value; NULL: not on the host (mxi_to_host) */
+  int64_t offset; /* of the first element in the buffer, in bytes */
+  int64_t size;   /* elements; the product of the shape */
   union {
     uint64_t bits;
     double f64;
@@ -74,18 +77,24 @@ static inline bool mxi_is_bad(const struct mxi_array *a) { return a == MX_BAD; }
 enum {
   MXI_BUFFER_READ_ONLY = 1, /* a file mapping, a foreign read-only array */
   MXI_BUFFER_FOREIGN = 2,   /* freed by `release`, not by the cache */
-  MXI_BUFFER_EXPORTED = 4   /* a view of it lives outside (NumPy, DLPack): never donated again */
+  MXI_BUFFER_EXPORTED = 4,  /* a view of it lives outside (NumPy, DLPack): never donated again */
+  MXI_BUFFER_OURS = 8,      /* FOREIGN, but `release` is the library's own: it need not wait for a drain */
+  MXI_BUFFER_MAPPED = 16    /* bytes of a file that others may change; owner is a struct mxi_mapped */
 };
 struct mxi_buffer {
   atomic_int refs;
   atomic_uint flags;
-  void *data;
+  void *data;                   /* on the host; NULL while only a device has them */
   size_t bytes;                 /* usable bytes at data */
-  void (*release)(void *owner); /* foreign: called once, from the thread that drains foreign releases */
+  void (*release)(void *owner); /* foreign: called once, from the thread that drains foreign releases, or
+                                   (MXI_BUFFER_OURS) from the one that lets go last */
   void *owner;
+  struct mxi_side *side; /* its bytes on a device (device.h); NULL: they are on the host alone */
 };
 /* Fresh memory for `bytes`, contents undefined, aligned to 64. NULL with the error set. */
 mx_buffer *mxi_buffer_new(size_t bytes);
+/* How many buffers came from the system so far, and not from the cache of those that were freed. */
+size_t mxi_buffers_from_system(void);
 /* Wraps memory owned elsewhere. On failure `release` is not called. */
 mx_buffer *mxi_buffer_foreign(void *data, size_t bytes, unsigned flags, void (*release)(void *), void *owner);
 static inline mx_buffer *mxi_buffer_ref(mx_buffer *b) {
@@ -127,7 +136,7 @@ void mxi_set_view(mx_array a, mx_array src, int64_t offset, const int64_t *strid
 void mxi_update_flags(mx_array a);
 /* Drops data of an array whose evaluation failed: lazy again. */
 void mxi_reset_data(mx_array a);
-/* Marks a as ready: everything written before is visible to who sees it ready. */
+/* Marks a as ready: everything written before is visible to who sees it so. */
 static inline void mxi_publish(mx_array a) {
   atomic_store_explicit(&a->state, MXI_READY, memory_order_release);
 }

@@ -4,10 +4,11 @@
    Size classes: multiples of 64 bytes up to 1 KiB, then eight steps to each power of two (at most 12.5%
    waste). Blocks below LARGE come from malloc with the header in front; larger ones are mapped, aligned to 2
    MiB, with huge pages asked for: first touch of 64 MiB costs 5 ms that way, and 35 ms with 4 KiB pages. */
-#include "core/array.h"
+#include "core/device.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/lock.h"
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@ _Static_assert(sizeof(mx_buffer) <= HEADER, "a small buffer's header fits in fro
 static struct {
   mx_buffer *free_list[CLASSES]; // linked through owner
   size_t cached, active, peak, cache_limit, memory_limit;
+  size_t from_system; // buffers that were allocated because the cache had none
 } cache; // under MXI_LOCK_MEMORY
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -117,6 +119,7 @@ mx_buffer *mxi_buffer_new(size_t bytes) {
     cache.cached -= class_bytes;
   } else if (allowed) {
     trim(cache.memory_limit - cache.active - class_bytes);
+    cache.from_system++;
     b = system_allocate(class_bytes);
     if (!b && cache.cached) { // the cache may hold what the system lacks
       trim(0);
@@ -130,6 +133,7 @@ mx_buffer *mxi_buffer_new(size_t bytes) {
   mxi_unlock(MXI_LOCK_MEMORY);
   if (!b) return mxi_fail_memory(bytes), NULL;
   b->owner = NULL;
+  b->side = NULL;
   atomic_store_explicit(&b->refs, 1, memory_order_relaxed);
   atomic_store_explicit(&b->flags, 0, memory_order_relaxed);
   return b;
@@ -145,6 +149,27 @@ mx_buffer *mxi_buffer_foreign(void *data, size_t bytes, unsigned flags, void (*r
   return b;
 }
 
+mx_buffer *mxi_buffer_on_device(struct mxi_side *side) {
+  mx_buffer *b = mxi_malloc(sizeof *b);
+  if (!b) return NULL;
+  *b = (mx_buffer){.bytes = side->bytes, .side = side};
+  atomic_init(&b->refs, 1);
+  atomic_init(&b->flags, 0);
+  return b;
+}
+
+/* Lets go of the bytes on the device, and of all there is if the buffer began there: then true. */
+static bool release_side(mx_buffer *b) {
+  struct mxi_side *side = b->side;
+  bool began_there = !b->data || side->host;
+  mxi_buffer_unref(side->host);
+  side->host = NULL;
+  side->release(side);
+  b->side = NULL;
+  if (began_there) mxi_free(b);
+  return began_there;
+}
+
 /* ---- Foreign owners whose last array has gone wait here: their destructors belong to another runtime. ----
  */
 static _Atomic(mx_buffer *) dead_foreign; // linked through data
@@ -158,13 +183,17 @@ static void queue_foreign(mx_buffer *b) {
   if (wake) wake();
 }
 
+static void release_foreign(mx_buffer *b) {
+  if (b->release) b->release(b->owner);
+  mxi_free(b);
+}
+
 void mx_drain_foreign(void) {
   if (!atomic_load_explicit(&dead_foreign, memory_order_relaxed)) return;
   mx_buffer *b = atomic_exchange(&dead_foreign, NULL);
   while (b) {
     mx_buffer *next = b->data;
-    if (b->release) b->release(b->owner);
-    mxi_free(b);
+    release_foreign(b);
     b = next;
   }
 }
@@ -179,8 +208,13 @@ void mxi_drain_unbound(void) {
 
 void mxi_buffer_unref(mx_buffer *b) {
   if (!b || atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1) return;
-  if (atomic_load_explicit(&b->flags, memory_order_relaxed) & MXI_BUFFER_FOREIGN) {
-    queue_foreign(b);
+  if (b->side && release_side(b)) return;
+  unsigned flags = atomic_load_explicit(&b->flags, memory_order_relaxed);
+  if (flags & MXI_BUFFER_FOREIGN) {
+    if (flags & MXI_BUFFER_OURS)
+      release_foreign(b);
+    else
+      queue_foreign(b);
     return;
   }
   size_t class_bytes;
@@ -213,6 +247,7 @@ static size_t swap_cache_limit(size_t bytes) {
   return old;
 }
 
+size_t mxi_buffers_from_system(void) { LOCKED(size_t, cache.from_system); }
 size_t mx_active_memory(void) { LOCKED(size_t, cache.active); }
 size_t mx_peak_memory(void) { LOCKED(size_t, cache.peak); }
 size_t mx_cache_memory(void) { LOCKED(size_t, cache.cached); }
@@ -228,4 +263,7 @@ void mx_clear_cache(void) {
   mxi_lock(MXI_LOCK_MEMORY);
   trim(0);
   mxi_unlock(MXI_LOCK_MEMORY);
+#ifdef __GLIBC__
+  malloc_trim(0); // freed graphs and small buffers too, which the allocator keeps otherwise
+#endif
 }

@@ -1,4 +1,6 @@
 #include "core/dtype.h"
+#include "base/error.h"
+#include "core/cast.h"
 #include <math.h>
 #include <string.h>
 
@@ -12,9 +14,16 @@ static const struct {
 };
 _Static_assert(sizeof info / sizeof *info == MX_DTYPE_COUNT, "dtypes.def and mx_dtype list the same dtypes");
 
-size_t mx_dtype_size(mx_dtype t) { return info[t].bytes; }
+static int check_dtype(const char *op, mx_dtype t) {
+  if ((unsigned)t < MX_DTYPE_COUNT) return 0;
+  return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected a dtype, got %d", op, (int)t);
+}
+
+size_t mx_dtype_size(mx_dtype t) { return check_dtype("dtype_size", t) < 0 ? 0 : info[t].bytes; }
 const char *mx_dtype_name(mx_dtype t) { return (unsigned)t < MX_DTYPE_COUNT ? info[t].name : "no dtype"; }
-mx_dtype_category mx_dtype_category_of(mx_dtype t) { return (mx_dtype_category)info[t].category; }
+mx_dtype_category mx_dtype_category_of(mx_dtype t) {
+  return check_dtype("dtype_category_of", t) < 0 ? MX_GENERIC : (mx_dtype_category)info[t].category;
+}
 
 bool mx_issubcategory(mx_dtype_category a, mx_dtype_category b) {
   static const uint8_t parent[] = {
@@ -22,6 +31,11 @@ bool mx_issubcategory(mx_dtype_category a, mx_dtype_category b) {
       [MX_SIGNED_INTEGER] = MX_INTEGER, [MX_UNSIGNED_INTEGER] = MX_INTEGER, [MX_INEXACT] = MX_NUMBER,
       [MX_FLOATING] = MX_INEXACT,       [MX_COMPLEX_FLOATING] = MX_INEXACT,
   };
+  if ((unsigned)a > MX_COMPLEX_FLOATING || (unsigned)b > MX_COMPLEX_FLOATING) {
+    mxi_fail(MX_INVALID_ARGUMENT, "[issubcategory] expected categories of dtypes, got %d and %d", (int)a,
+             (int)b);
+    return false;
+  }
   while (a != b && a != MX_GENERIC) a = (mx_dtype_category)parent[a];
   return a == b;
 }
@@ -61,6 +75,7 @@ mx_dtype mx_promote_types(mx_dtype a, mx_dtype b) {
     {C64, C64, C64, C64, C64, C64, C64, C64, C64, C64, C64, C64, C64, C64},
   };
   // clang-format on
+  if (check_dtype("promote_types", a) < 0 || check_dtype("promote_types", b) < 0) return MX_DTYPE_COUNT;
   return (mx_dtype)table[a][b];
 }
 
@@ -100,27 +115,17 @@ uint16_t mxi_f16_from_float(float x) {
   return (uint16_t)(sign | ((magnitude + 0xc8000fff + ((magnitude >> 13) & 1)) >> 13));
 }
 
-/* A double to int64 or uint64 without undefined behaviour: truncated where it fits, saturated where not, NaN
- * -> 0. */
-static uint64_t wrap(double x) {
-  if (x != x) return 0;
-  if (x >= 0x1p64) return UINT64_MAX;
-  if (x >= 0x1p63) return (uint64_t)x;
-  if (x < -0x1p63) return (uint64_t)INT64_MIN;
-  return (uint64_t)(int64_t)x;
-}
-
 void mxi_scalar_store(void *p, mx_dtype t, double re, double im) {
   switch (t) {
   case MX_BOOL: *(uint8_t *)p = re != 0 || im != 0; break;
   case MX_UINT8:
-  case MX_INT8: *(uint8_t *)p = (uint8_t)wrap(re); break;
+  case MX_INT8: *(uint8_t *)p = (uint8_t)mxi_i32_of_f64(re); break;
   case MX_UINT16:
-  case MX_INT16: *(uint16_t *)p = (uint16_t)wrap(re); break;
-  case MX_UINT32:
-  case MX_INT32: *(uint32_t *)p = (uint32_t)wrap(re); break;
-  case MX_UINT64:
-  case MX_INT64: *(uint64_t *)p = wrap(re); break;
+  case MX_INT16: *(uint16_t *)p = (uint16_t)mxi_i32_of_f64(re); break;
+  case MX_UINT32: *(uint32_t *)p = mxi_u32_of_f64(re); break;
+  case MX_UINT64: *(uint64_t *)p = mxi_u64_of_f64(re); break;
+  case MX_INT32: *(int32_t *)p = mxi_i32_of_f64(re); break;
+  case MX_INT64: *(int64_t *)p = mxi_i64_of_f64(re); break;
   case MX_FLOAT16: *(uint16_t *)p = mxi_f16_from_float((float)re); break;
   case MX_BFLOAT16: *(uint16_t *)p = mxi_bf16_from_float((float)re); break;
   case MX_FLOAT32: *(float *)p = (float)re; break;
@@ -128,6 +133,27 @@ void mxi_scalar_store(void *p, mx_dtype t, double re, double im) {
   case MX_COMPLEX64: ((float *)p)[0] = (float)re, ((float *)p)[1] = (float)im; break;
   case MX_DTYPE_COUNT: break;
   }
+}
+
+/* A 64-bit integer is rounded once: to float for all that floats make. */
+static void store_integer(void *p, mx_dtype t, mx_dtype from, int64_t value) {
+  if (t == MX_BOOL)
+    *(uint8_t *)p = value != 0;
+  else if (!mxi_is_inexact(t))
+    memcpy(p, &value, mx_dtype_size(t)); // little-endian: the low bytes are the narrower integer
+  else if (t == MX_FLOAT64)
+    *(double *)p = from == MX_UINT64 ? (double)(uint64_t)value : (double)value;
+  else
+    mxi_scalar_store(p, t, from == MX_UINT64 ? (float)(uint64_t)value : (float)value, 0);
+}
+
+void mxi_scalar_cast(void *to, mx_dtype t, const void *from, mx_dtype f) {
+  if (!mxi_is_inexact(f)) {
+    store_integer(to, t, f, mxi_scalar_load_int(from, f));
+    return;
+  }
+  double im, re = mxi_scalar_load(from, f, &im);
+  mxi_scalar_store(to, t, re, im);
 }
 
 double mxi_scalar_load(const void *p, mx_dtype t, double *im) {
@@ -154,6 +180,10 @@ int64_t mxi_scalar_load_int(const void *p, mx_dtype t) {
   case MX_INT8: return *(const int8_t *)p;
   case MX_INT16: return *(const int16_t *)p;
   case MX_INT32: return *(const int32_t *)p;
-  default: return (int64_t)wrap(mxi_scalar_load(p, t, NULL));
+  default: return mxi_i64_of_f64(mxi_scalar_load(p, t, NULL));
   }
+}
+
+void mxi_normalise_bools(uint8_t *to, const uint8_t *from, int64_t n) {
+  for (int64_t i = 0; i < n; i++) to[i] = from[i] != 0;
 }

@@ -4,6 +4,7 @@
 #include "core/tracer.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/lock.h"
 #include <string.h>
 
@@ -52,7 +53,7 @@ static mx_params *params_new(const mx_prim *p, const void *fields) {
   return made;
 }
 
-static void params_unref(const mx_prim *p, mx_params *params) {
+void mxi_params_unref(const mx_prim *p, mx_params *params) {
   if (!params || atomic_fetch_sub_explicit(&params->refs, 1, memory_order_acq_rel) != 1) return;
   for (int i = 0; i < p->nfields; i++)
     if (p->fields[i].kind == MXI_F_OBJECT) {
@@ -75,18 +76,16 @@ bool mxi_params_equal(const mx_prim *p, const mx_params *a, const mx_params *b) 
   return true;
 }
 
-static uint64_t mix(uint64_t h, uint64_t x) { return (h ^ x) * 0x9e3779b97f4a7c15u ^ (h >> 29); }
-
 uint64_t mxi_params_hash(const mx_prim *p, const mx_params *a) {
   uint64_t h = (uint64_t)p->id + 1;
   for (int i = 0; i < p->nfields; i++) {
     const char *x = a->fields + p->fields[i].offset;
     if (p->fields[i].kind == MXI_F_INTS) {
       const mx_ints *u = (const mx_ints *)x;
-      for (int k = 0; k < u->n; k++) h = mix(h, (uint64_t)u->v[k]);
-      h = mix(h, (uint64_t)u->n);
+      for (int k = 0; k < u->n; k++) h = mxi_mix(h, (uint64_t)u->v[k]);
+      h = mxi_mix(h, (uint64_t)u->n);
     } else
-      h = mix(h, *(const uint64_t *)x);
+      h = mxi_mix(h, *(const uint64_t *)x);
   }
   return h;
 }
@@ -125,7 +124,7 @@ static mx_node *node_new(const mx_prim *p, mx_params *params, mx_stream stream, 
 }
 
 void mxi_node_free(mx_node *n) {
-  params_unref(n->prim, n->params);
+  mxi_params_unref(n->prim, n->params);
   mxi_free(n);
 }
 
@@ -164,7 +163,7 @@ static int apply(const mx_prim *p, mx_params *params, mx_stream stream, int ninp
   bool usable = stream && inherit(ninputs, inputs, &session, &level) == 0;
   mx_node *n = usable ? node_new(p, params, stream, ninputs, inputs, noutputs, outputs) : NULL;
   if (!n) {
-    params_unref(p, params);
+    mxi_params_unref(p, params);
     for (int i = 0; i < noutputs; i++) out[i] = MX_BAD;
     return -1;
   }
@@ -223,8 +222,7 @@ int mxi_apply_like(const mx_node *n, const mx_array *outputs, const mx_array *in
   if (n->noutputs > 16 && !(o = mxi_malloc((size_t)n->noutputs * sizeof *o))) return -1;
   for (int i = 0; i < n->noutputs; i++)
     o[i] = (struct mxi_output){(mx_dtype)outputs[i]->dtype, mxi_shape_of(outputs[i])};
-  if (n->params) atomic_fetch_add(&n->params->refs, 1);
-  int result = apply(n->prim, n->params, n->stream, n->ninputs, inputs, n->noutputs, o, out);
+  int result = apply(n->prim, mxi_params_ref(n->params), n->stream, n->ninputs, inputs, n->noutputs, o, out);
   if (o != stack) mxi_free(o);
   return result;
 }

@@ -107,6 +107,11 @@ static inline mx_node *mxi_node_ref(mx_node *n) {
   atomic_fetch_add_explicit(&n->refs, 1, memory_order_relaxed);
   return n;
 }
+void mxi_params_unref(const mx_prim *p, mx_params *params);
+static inline mx_params *mxi_params_ref(const mx_params *params) {
+  if (params) atomic_fetch_add_explicit(&((mx_params *)params)->refs, 1, memory_order_relaxed);
+  return (mx_params *)params;
+}
 bool mxi_params_equal(const mx_prim *p, const mx_params *a, const mx_params *b);
 uint64_t mxi_params_hash(const mx_prim *p, const mx_params *a);
 

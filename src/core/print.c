@@ -1,6 +1,7 @@
 /* An array as text: `array([[1, 2],\n       [3, 4]], dtype=int32)`. An axis longer than six shows its first
    and last three elements. */
-#include "core/array.h"
+#include "core/device.h"
+#include "core/mapped.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include <math.h>
@@ -85,7 +86,7 @@ static void append_axis(text *t, const struct mxi_array *a, int axis, const char
 }
 
 char *mx_to_string(mx_array a, int precision) {
-  if (mx_eval(a) < 0) return NULL;
+  if (mx_eval(a) < 0 || (!a->data && mxi_to_host(a) < 0)) return NULL;
   text t = {0};
   append_text(&t, "array(");
   if (precision > MAX_PRECISION) precision = MAX_PRECISION;
@@ -93,7 +94,7 @@ char *mx_to_string(mx_array a, int precision) {
   append_text(&t, ", dtype=");
   append_text(&t, mx_dtype_name((mx_dtype)a->dtype));
   append_text(&t, ")");
-  if (!t.failed) return t.s;
+  if (!t.failed && mxi_after_reading(a) == 0) return t.s;
   mxi_free(t.s);
   return NULL;
 }

@@ -50,10 +50,12 @@ void mx_scope_close(mx_scope *scope) {
   if (scope->open > 0)
     while (mxi_thread.depth >= scope->open) release_items(&mxi_thread.scopes[mxi_thread.depth-- - 1]);
   scope->open = 0;
+  mxi_drain_unbound();
 }
 
 void mx_scope_drain(void) {
   if (mxi_thread.depth) release_items(&mxi_thread.scopes[mxi_thread.depth - 1]);
+  mxi_drain_unbound();
 }
 
 static mx_array push(int scope, mx_array a) {
@@ -81,4 +83,7 @@ mx_array mx_pass(mx_array a) {
 }
 
 mx_array mx_keep(mx_array a) { return mx_ok(a) ? mxi_ref(a) : a; }
-void mx_release(mx_array a) { mxi_unref(a); }
+void mx_release(mx_array a) {
+  mxi_unref(a);
+  mxi_drain_unbound();
+}

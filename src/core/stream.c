@@ -5,10 +5,13 @@
 #include "base/lock.h"
 #include <stdatomic.h>
 
-static struct mxi_stream first_cpu_stream = {.device = {MX_CPU_DEVICE, 0}, .index = 0};
-static atomic_int stream_count = 1;
-static _Atomic(mx_stream) last_stream = &first_cpu_stream;
-static mx_device initial_device = {MX_CPU_DEVICE, 0}; // under MXI_LOCK_DEVICE
+/* By device type. */
+static struct mxi_stream first_streams[] = {{.device = {MX_CPU_DEVICE, 0}, .index = 0},
+                                            {.device = {MX_GPU_DEVICE, 0}, .index = 1}};
+static atomic_int stream_count = 2;
+static _Atomic(mx_stream) last_stream = &first_streams[MX_CPU_DEVICE];
+static mx_device initial_device; // under MXI_LOCK_DEVICE; the GPU where there is one
+static bool has_initial_device;
 
 static int check_device(const char *op, mx_device d) {
   if (mx_is_available(d)) return 0;
@@ -19,13 +22,15 @@ static int check_device(const char *op, mx_device d) {
   return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected a device type, got %d", op, (int)d.type);
 }
 
-bool mx_is_available(mx_device d) { return d.type == MX_CPU_DEVICE && d.index == 0; }
-int mx_device_count(mx_device_type t) { return t == MX_CPU_DEVICE; }
+static int no_stream(const char *op) {
+  return mxi_fail(MX_TYPE_ERROR, "[%s] expected a stream, got NULL", op);
+}
 
 mx_device mx_default_device(void) {
   if (!mxi_thread.has_device) {
+    mx_device first = mx_is_available(MX_GPU) ? MX_GPU : MX_CPU;
     mxi_lock(MXI_LOCK_DEVICE);
-    mxi_thread.device = initial_device;
+    mxi_thread.device = has_initial_device ? initial_device : first;
     mxi_unlock(MXI_LOCK_DEVICE);
     mxi_thread.has_device = true;
   }
@@ -38,6 +43,7 @@ int mx_set_default_device(mx_device d) {
   mxi_thread.has_device = true;
   mxi_lock(MXI_LOCK_DEVICE);
   initial_device = d;
+  has_initial_device = true;
   mxi_unlock(MXI_LOCK_DEVICE);
   return 0;
 }
@@ -45,11 +51,11 @@ int mx_set_default_device(mx_device d) {
 mx_stream mx_default_stream(mx_device d) {
   if (check_device("stream", d) < 0) return NULL;
   mx_stream s = mxi_thread.default_streams[d.type];
-  return s ? s : &first_cpu_stream;
+  return s ? s : &first_streams[d.type];
 }
 
 int mx_set_default_stream(mx_stream s) {
-  if (!s) return mxi_fail(MX_TYPE_ERROR, "[set_default_stream] expected a stream, got NULL");
+  if (!s) return no_stream("set_default_stream");
   mxi_thread.default_streams[s->device.type] = s;
   return 0;
 }
@@ -65,8 +71,10 @@ mx_stream mx_stream_new(mx_device d) {
   return s;
 }
 
-mx_device mx_stream_device(mx_stream s) { return s->device; }
-int mx_stream_index(mx_stream s) { return s->index; }
+mx_device mx_stream_device(mx_stream s) {
+  return s ? s->device : (mx_device){MX_CPU_DEVICE, no_stream("stream_device")};
+}
+int mx_stream_index(mx_stream s) { return s ? s->index : no_stream("stream_index"); }
 
 mx_stream mxi_ambient_stream(void) {
   if (mxi_thread.ambient) return mxi_thread.ambient;

@@ -28,10 +28,10 @@ static void solve_half(void *ctx, int64_t half) {
   struct problem *p = ctx;
   int n1 = first_rows(p), first = half ? n1 + 1 : 0, n = half ? p->n - n1 - 1 : n1, extra = half ? 0 : 1,
       leaf = LEAF;
-  p->lapack->lasd0[p->which](&n, &extra, at(p, p->d, first), at(p, p->e, first),
-                             at(p, p->u, (int64_t)first * (p->ldu + 1)), &p->ldu,
-                             at(p, p->vt, (int64_t)first * (p->ldvt + 1)), &p->ldvt, &leaf, p->iwork[half],
-                             p->work[half], &p->info[half]);
+  MXI_LAPACK_CALL(p->lapack->lasd0[p->which](&n, &extra, at(p, p->d, first), at(p, p->e, first),
+                                             at(p, p->u, (int64_t)first * (p->ldu + 1)), &p->ldu,
+                                             at(p, p->vt, (int64_t)first * (p->ldvt + 1)), &p->ldvt, &leaf,
+                                             p->iwork[half], p->work[half], &p->info[half]));
 }
 
 static int join(struct problem *p, struct mxi_ranked *ranks, int *order) {
@@ -44,8 +44,8 @@ static int join(struct problem *p, struct mxi_ranked *ranks, int *order) {
   double diagonal[1] = {0}, beside[1] = {0}; // of the row between
   memcpy(diagonal, at(p, p->d, n1), p->item);
   memcpy(beside, at(p, p->e, n1), p->item);
-  p->lapack->lasd1[p->which](&n1, &n2, &none, p->d, diagonal, beside, p->u, &p->ldu, p->vt, &p->ldvt, order,
-                             p->iwork[0], p->work[0], &info);
+  MXI_LAPACK_CALL(p->lapack->lasd1[p->which](&n1, &n2, &none, p->d, diagonal, beside, p->u, &p->ldu, p->vt,
+                                             &p->ldvt, order, p->iwork[0], p->work[0], &info));
   return info;
 }
 
@@ -87,8 +87,8 @@ static bool in_one_piece(const struct problem *p, double eps) {
 static int whole(const struct problem *p) {
   char uplo = 'U', vectors = 'I';
   int info;
-  p->lapack->bdsdc[p->which](&uplo, &vectors, &p->n, p->d, p->e, p->u, &p->ldu, p->vt, &p->ldvt, NULL, NULL,
-                             p->work[0], p->iwork[0], &info, 1, 1);
+  MXI_LAPACK_CALL(p->lapack->bdsdc[p->which](&uplo, &vectors, &p->n, p->d, p->e, p->u, &p->ldu, p->vt,
+                                             &p->ldvt, NULL, NULL, p->work[0], p->iwork[0], &info, 1, 1));
   return info ? MXI_NOT_CONVERGED : 0;
 }
 

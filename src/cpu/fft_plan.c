@@ -233,57 +233,67 @@ static struct mxi_fft_plan *make(int64_t n, bool halves, enum mxi_fft_use use) {
 }
 
 /* ---- The cache: the plans used last, within a number and a size ---- */
-enum { CACHE_PLANS = 64, CACHE_BYTES = 128 << 20 };
+enum { PLANS_KEPT = 1024, BYTES_KEPT = 128 << 20 };
 static struct {
-  int count;
+  struct mxi_lru plans;
   size_t bytes;
-  struct mxi_fft_plan *plans[CACHE_PLANS]; /* owned, the last used first */
-} cache;                                   /* under MXI_LOCK_FFT_PLANS */
+} cache; /* under MXI_LOCK_FFT_PLANS */
 
-static bool matches(const struct mxi_fft_plan *p, int64_t n, bool halves, enum mxi_fft_use use) {
-  return p->n == n && (p->kind == MXI_FFT_HALVES) == halves && p->use == use;
+struct wanted {
+  int64_t n;
+  bool halves;
+  enum mxi_fft_use use;
+};
+static bool is_wanted(const struct mxi_lru_entry *e, const void *wanted) {
+  const struct mxi_fft_plan *p = (const struct mxi_fft_plan *)e;
+  const struct wanted *w = wanted;
+  return p->n == w->n && (p->kind == MXI_FFT_HALVES) == w->halves && p->use == w->use;
+}
+static uint64_t hash_wanted(const struct wanted *w) {
+  return (uint64_t)w->n << 3 | (uint64_t)w->use << 1 | w->halves;
 }
 
-/* Puts plan i, or one behind the last, in front. */
-static void bring_to_front(int i, struct mxi_fft_plan *p) {
-  memmove(cache.plans + 1, cache.plans, (size_t)i * sizeof *cache.plans);
-  cache.plans[0] = p;
+/* With a reference for the caller. */
+static struct mxi_fft_plan *find(const struct wanted *w) {
+  struct mxi_fft_plan *p = (struct mxi_fft_plan *)mxi_lru_find(&cache.plans, hash_wanted(w), is_wanted, w);
+  if (p) atomic_fetch_add(&p->refs, 1);
+  return p;
 }
 
-static struct mxi_fft_plan *find(int64_t n, bool halves, enum mxi_fft_use use) {
-  struct mxi_fft_plan *found = NULL;
+/* Takes out one plan too many; NULL when all may stay. */
+static struct mxi_fft_plan *take_excess(void) {
+  if (cache.plans.n <= PLANS_KEPT && cache.bytes <= BYTES_KEPT) return NULL;
+  struct mxi_fft_plan *p = (struct mxi_fft_plan *)mxi_lru_take_oldest(&cache.plans);
+  cache.bytes -= p->bytes;
+  return p;
+}
+
+/* Two threads may have made one plan: both are kept until the older one drops out. A plan that doesn't get in
+   is dropped after its use. */
+static int keep(struct mxi_fft_plan *p, const struct wanted *w) {
+  struct mxi_fft_plan *excess;
+  if (p->bytes > BYTES_KEPT) return 0;
   mxi_lock(MXI_LOCK_FFT_PLANS);
-  for (int i = 0; i < cache.count && !found; i++)
-    if (matches(cache.plans[i], n, halves, use)) {
-      found = cache.plans[i];
-      atomic_fetch_add(&found->refs, 1);
-      bring_to_front(i, found);
-    }
-  mxi_unlock(MXI_LOCK_FFT_PLANS);
-  return found;
-}
-
-/* Two threads may have made one plan: both are kept until the older one drops out. */
-static void keep(struct mxi_fft_plan *p) {
-  struct mxi_fft_plan *dropped[CACHE_PLANS];
-  int ndropped = 0;
-  if (p->bytes > CACHE_BYTES) return;
-  mxi_lock(MXI_LOCK_FFT_PLANS);
-  while (cache.count && (cache.count == CACHE_PLANS || cache.bytes + p->bytes > CACHE_BYTES)) {
-    dropped[ndropped] = cache.plans[--cache.count];
-    cache.bytes -= dropped[ndropped++]->bytes;
+  int result = mxi_lru_put(&cache.plans, &p->entry, hash_wanted(w));
+  if (result == 0) {
+    cache.bytes += p->bytes;
+    atomic_fetch_add(&p->refs, 1);
   }
-  bring_to_front(cache.count++, p);
-  cache.bytes += p->bytes;
-  atomic_fetch_add(&p->refs, 1);
+  while ((excess = take_excess())) {
+    mxi_unlock(MXI_LOCK_FFT_PLANS);
+    mxi_fft_plan_unref(excess);
+    mxi_lock(MXI_LOCK_FFT_PLANS);
+  }
   mxi_unlock(MXI_LOCK_FFT_PLANS);
-  for (int i = 0; i < ndropped; i++) mxi_fft_plan_unref(dropped[i]);
+  return result;
 }
 
 struct mxi_fft_plan *mxi_fft_plan_get(int64_t n, bool halves, enum mxi_fft_use use) {
-  struct mxi_fft_plan *p = find(n, halves, use);
-  if (p) return p;
-  p = make(n, halves, use);
-  if (p) keep(p);
-  return p;
+  const struct wanted w = {n, halves, use};
+  mxi_lock(MXI_LOCK_FFT_PLANS);
+  struct mxi_fft_plan *p = find(&w);
+  mxi_unlock(MXI_LOCK_FFT_PLANS);
+  if (p || !(p = make(n, halves, use)) || keep(p, &w) == 0) return p;
+  mxi_fft_plan_unref(p);
+  return NULL;
 }

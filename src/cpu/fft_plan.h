@@ -2,6 +2,7 @@
    are shared, immutable, and kept in a bounded cache. */
 #ifndef MXI_CPU_FFT_PLAN_H
 #define MXI_CPU_FFT_PLAN_H
+#include "base/lru.h"
 #include "cpu/kernels/fft.h"
 #include <stdatomic.h>
 #include <stddef.h>
@@ -26,6 +27,7 @@ struct mxi_fft_roots {
 enum mxi_fft_use { MXI_FFT_MANY, MXI_FFT_FEW, MXI_FFT_PART };
 
 struct mxi_fft_plan {
+  struct mxi_lru_entry entry; /* first */
   atomic_int refs;
   enum mxi_fft_use use;
   enum mxi_fft_kind kind;

@@ -233,7 +233,7 @@ struct layout {
 };
 static struct layout layout_of(const struct mxi_fft_pass *x, bool real, int64_t step) {
   if (!real) return (struct layout){step, 1};
-  return by_halves(x) ? (struct layout){2 * step, step} : (struct layout){step, 0};
+  return by_halves(x) ? (struct layout){2 * step, step} : (struct layout){step, MXI_FFT_NO_IMAG};
 }
 static struct layout in_layout(const struct mxi_fft_pass *x) {
   return layout_of(x, x->form == MXI_FFT_FROM_REAL, x->in_step);

@@ -162,7 +162,5 @@ static int run_reduction(const struct mxi_tile_program *p, struct mxi_call *c) {
 }
 
 int mxi_run_program(struct mxi_call *c) {
-  struct mxi_tile_program p;
-  mxi_allocate_registers(c->program, &p);
-  return c->reduction ? run_reduction(&p, c) : run_elementwise(&p, c);
+  return c->reduction ? run_reduction(c->prepared, c) : run_elementwise(c->prepared, c);
 }

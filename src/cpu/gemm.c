@@ -13,6 +13,7 @@
 #include "cpu/gemm.h"
 #include "cpu/gemm_parts.h"
 #include "cpu/kernels/gemm_kernels.h"
+#include "cpu/locals.h"
 #include "cpu/pool.h"
 #include "base/checked.h"
 #include "base/error.h"
@@ -24,7 +25,7 @@ enum {
   TASK_ROWS = 18,       /* of C, or one sliver of more rows */
   TASK_COLUMNS = 1024,  /* of C */
   SLIVER_BYTES = 65536, /* most of a sliver, packed or not, and of a task's slivers */
-  STACK_WORKSPACE = 16384
+  SMALL_WORKSPACE = 16384
 };
 
 struct plan {
@@ -72,7 +73,7 @@ static void pack_a_sliver(const struct step *s, int64_t sliver, char *dst) {
   const struct mxi_gemm *g = p->g;
   int64_t row = sliver * s->height, rows = mxi_min(s->height, s->mc - row);
   if (g->gather_a) {
-    _Alignas(64) char gathered[SLIVER_BYTES];
+    MXI_LOCAL(char, gathered, SLIVER_BYTES);
     g->gather_a(g->gather_ctx, gathered, s->m0 + row, rows, s->k0, s->kc);
     p->pack_a(dst, gathered, s->kc, 1, rows, rows, s->kc);
   } else
@@ -153,7 +154,7 @@ static void compute_tile(const struct step *s, const char *a, int64_t sliver, in
 
 static void tile_task(void *ctx, int64_t i) {
   const struct step *s = ctx;
-  _Alignas(64) char slivers[SLIVER_BYTES];
+  MXI_LOCAL(char, slivers, SLIVER_BYTES);
   int64_t sliver0 = i % s->down * s->task_slivers, sliver1 = mxi_min(sliver0 + s->task_slivers, s->slivers);
   int64_t panel0 = i / s->down * s->task_panels, panel1 = mxi_min(panel0 + s->task_panels, s->panels);
   int64_t bytes = s->height * s->units * s->plan->kern->unit_bytes;
@@ -247,10 +248,10 @@ static int run_batch(struct plan *p, double work) {
 }
 
 static int run_in_turn(struct plan *p, double work) {
-  _Alignas(64) char small[STACK_WORKSPACE];
+  MXI_LOCAL(char, small, SMALL_WORKSPACE);
   p->parallel = work >= MXI_GEMM_INLINE_WORK;
   char *workspace =
-      p->workspace_bytes <= STACK_WORKSPACE ? small : mxi_gemm_workspace_take((size_t)p->workspace_bytes);
+      p->workspace_bytes <= SMALL_WORKSPACE ? small : mxi_gemm_workspace_take((size_t)p->workspace_bytes);
   if (!workspace) return -1;
   int failed = 0;
   for (int64_t i = 0; i < p->g->batch && !failed; i++) failed = run_product(p, i, workspace);

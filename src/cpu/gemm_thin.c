@@ -3,19 +3,20 @@
    added in order: both cuts are functions of the shape alone. */
 #include "cpu/gemm_parts.h"
 #include "cpu/kernels/gemm_kernels.h"
+#include "cpu/locals.h"
 #include "cpu/pool.h"
 #include "base/checked.h"
 #include <string.h>
 
 enum {
-  LARGE_B = 1 << 20, /* elements; read once rather than packed for up to MXI_THIN_ROWS rows */
-  DOT_COLS = 256, /* most columns of a chunk where B's columns are contiguous: their sums lie on the stack */
+  LARGE_B = 1 << 20,    /* elements; read once rather than packed for up to MXI_THIN_ROWS rows */
+  DOT_COLS = 256,       /* most columns of a chunk where B's columns are contiguous: their sums are local */
   ROW_SUMS = 16384,     /* most sums of a chunk where B's rows are: they stay in the second cache */
   NEAR_ROW_SUMS = 4096, /* with several rows of A they are used more often, and stay in the first */
   CHUNK_WORK = 131072,  /* elements of B in a chunk, about */
   FEW_CHUNKS = 32,      /* fewer chunks than this are cut along k */
   REDUCE_COLS = 1024,
-  STACK_FLOATS = 4096
+  SMALL_FLOATS = 4096
 };
 
 struct thin {
@@ -98,7 +99,7 @@ static void chunk(void *ctx, int64_t i) {
     t->sum(a, a_row, b, t->stride, g->m, cols, kc, sums, g->n);
     return;
   }
-  float sums[MXI_THIN_ROWS * DOT_COLS];
+  MXI_LOCAL(float, sums, MXI_THIN_ROWS *DOT_COLS);
   t->sum(a, a_row, b, t->stride, g->m, cols, kc, sums, cols);
   finish(t, product, col, cols, sums, cols);
 }
@@ -162,8 +163,8 @@ int mxi_gemm_thin(const struct mxi_gemm *original) {
   int64_t a_floats = placed ? g->batch * g->m * mxi_ceil_div(g->k * t.a_item, (int64_t)sizeof(float)) : 0;
   bool partial = t.pieces > 1 || g->m * t.cols > MXI_THIN_ROWS * DOT_COLS;
   int64_t floats = a_floats + (partial ? g->batch * t.pieces * g->m * g->n : 0);
-  float small[STACK_FLOATS];
-  float *workspace = floats <= STACK_FLOATS ? small : mxi_gemm_workspace_take((size_t)floats * sizeof(float));
+  MXI_LOCAL(float, small, SMALL_FLOATS);
+  float *workspace = floats <= SMALL_FLOATS ? small : mxi_gemm_workspace_take((size_t)floats * sizeof(float));
   if (!workspace) return -1;
   if (placed) {
     place_a(&t, (char *)workspace);

@@ -5,6 +5,7 @@
 #include "cpu/copy.h"
 #include "cpu/cpu.h"
 #include "cpu/kernels/copy.h"
+#include "cpu/locals.h"
 #include "cpu/stream_bytes.h"
 #include <stdatomic.h>
 #include <string.h>
@@ -116,7 +117,7 @@ static int report_bad(const struct mxi_call *c, const struct indices *x) {
 
 static void check_chunk(void *ctx, int64_t i) {
   struct indices *x = ctx;
-  int64_t offsets[RUN];
+  MXI_LOCAL(int64_t, offsets, RUN);
   for (int64_t at = i * CHUNK, end = mxi_min(x->size, at + CHUNK); at < end; at += RUN)
     if (!resolve(x, at, mxi_min(RUN, end - at), offsets, NULL)) return;
 }
@@ -168,7 +169,7 @@ static void gather_run(const struct gather *g, char *out, const int64_t *offsets
 
 static void gather_chunk(void *ctx, int64_t i) {
   struct gather *g = ctx;
-  int64_t offsets[RUN];
+  MXI_LOCAL(int64_t, offsets, RUN);
   for (int64_t at = i * g->chunk, end = mxi_min(g->indices.size, at + g->chunk); at < end; at += RUN) {
     int64_t n = mxi_min(RUN, end - at);
     if (!resolve(&g->indices, at, n, offsets, NULL)) return;
@@ -216,20 +217,20 @@ static void slice_box(struct mxi_box *box, mx_array array, const int64_t *shape)
 int mxi_cpu_GATHER(struct mxi_call *c) {
   const struct mxi_p_GATHER *p = MXI_CALL_PARAMS(GATHER, c);
   mx_array in = c->in[0], out = c->out[0];
-  struct gather g;
-  g.in = in;
-  g.out = out->data;
-  g.itemsize = (int64_t)mxi_itemsize(in);
-  slice_box(&g.box, in, p->slice_sizes.v);
-  g.slice = g.box.size;
-  indices_init(&g.indices, c->ninputs > 1 ? c->in[1]->size : 1);
+  MXI_LOCAL(struct gather, g, 1);
+  g->in = in;
+  g->out = out->data;
+  g->itemsize = (int64_t)mxi_itemsize(in);
+  slice_box(&g->box, in, p->slice_sizes.v);
+  g->slice = g->box.size;
+  indices_init(&g->indices, c->ninputs > 1 ? c->in[1]->size : 1);
   for (int i = 1; i < c->ninputs; i++) {
     int64_t axis = p->axes.v[i - 1];
-    add_indices(&g.indices, c->in[i], in, axis, p->slice_sizes.v[axis]);
+    add_indices(&g->indices, c->in[i], in, axis, p->slice_sizes.v[axis]);
   }
-  if (!out->size) return check_all(c, &g.indices);
-  if (g.slice >= BIG_SLICE) return gather_big_slices(c, &g, p->slice_sizes.v, in->ndim);
-  return run_gather(c, &g);
+  if (!out->size) return check_all(c, &g->indices);
+  if (g->slice >= BIG_SLICE) return gather_big_slices(c, g, p->slice_sizes.v, in->ndim);
+  return run_gather(c, g);
 }
 
 /* Offsets along an axis start from where the other coordinates lead: strides of `target` without that axis,
@@ -247,15 +248,15 @@ static void base_on(struct indices *x, mx_array index, mx_array target, const in
 int mxi_cpu_GATHER_AXIS(struct mxi_call *c) {
   int64_t axis = MXI_CALL_PARAMS(GATHER_AXIS, c)->axis;
   mx_array in = c->in[0], index = c->in[1], out = c->out[0];
-  struct gather g;
-  g.in = in;
-  g.out = out->data;
-  g.itemsize = (int64_t)mxi_itemsize(in);
-  g.slice = 1;
-  indices_init(&g.indices, index->size);
-  add_indices(&g.indices, index, in, axis, 1);
-  base_on(&g.indices, index, in, NULL, axis);
-  return run_gather(c, &g);
+  MXI_LOCAL(struct gather, g, 1);
+  g->in = in;
+  g->out = out->data;
+  g->itemsize = (int64_t)mxi_itemsize(in);
+  g->slice = 1;
+  indices_init(&g->indices, index->size);
+  add_indices(&g->indices, index, in, axis, 1);
+  base_on(&g->indices, index, in, NULL, axis);
+  return run_gather(c, g);
 }
 
 /* ---- scatter ---- */
@@ -306,7 +307,8 @@ static void update_slices(const struct scatter *s, int64_t n, const int64_t *to,
 /* Goes through all indices and applies those whose offset this part owns. */
 static void scatter_part(void *ctx, int64_t part) {
   struct scatter *s = ctx;
-  int64_t to[RUN], from[RUN];
+  MXI_LOCAL(int64_t, to, RUN);
+  MXI_LOCAL(int64_t, from, RUN);
   for (int64_t at = 0; at < s->indices.size; at += RUN) {
     int64_t n = mxi_min(RUN, s->indices.size - at), owned = 0;
     if (!resolve(&s->indices, at, n, to, from)) return;
@@ -342,35 +344,35 @@ int mxi_cpu_SCATTER(struct mxi_call *c) {
   const struct mxi_p_SCATTER *p = MXI_CALL_PARAMS(SCATTER, c);
   mx_array out = c->out[0], updates = c->in[1];
   const int64_t *shape = mxi_shape(updates) + updates->ndim - out->ndim; /* of a slice */
-  struct scatter s;
-  s.out = out;
-  s.mode = (int)p->mode;
-  slice_box(&s.box, out, shape); /* out is row-major: its strides are final */
-  s.slice = s.box.size;
-  indices_init(&s.indices, c->ninputs > 2 ? c->in[2]->size : 1);
+  MXI_LOCAL(struct scatter, s, 1);
+  s->out = out;
+  s->mode = (int)p->mode;
+  slice_box(&s->box, out, shape); /* out is row-major: its strides are final */
+  s->slice = s->box.size;
+  indices_init(&s->indices, c->ninputs > 2 ? c->in[2]->size : 1);
   bool disjoint = true;
   for (int i = 2; i < c->ninputs; i++) {
     int64_t axis = p->axes.v[i - 2];
-    add_indices(&s.indices, c->in[i], out, axis, shape[axis]);
+    add_indices(&s->indices, c->in[i], out, axis, shape[axis]);
     disjoint = disjoint && shape[axis] == 1;
   }
-  s.updates = mxi_row_major(updates);
-  if (!s.updates) return mxi_untouched(c);
-  int result = run_scatter(c, &s, disjoint);
-  mxi_unref(s.updates);
+  s->updates = mxi_row_major(updates);
+  if (!s->updates) return mxi_untouched(c);
+  int result = run_scatter(c, s, disjoint);
+  mxi_unref(s->updates);
   return result;
 }
 
 int mxi_cpu_SCATTER_AXIS(struct mxi_call *c) {
   const struct mxi_p_SCATTER_AXIS *p = MXI_CALL_PARAMS(SCATTER_AXIS, c);
   mx_array out = c->out[0], updates = c->in[1], index = c->in[2];
-  struct scatter s;
-  s.out = out;
-  s.updates = updates;
-  s.mode = (int)p->mode;
-  s.slice = 1;
-  indices_init(&s.indices, index->size);
-  add_indices(&s.indices, index, out, p->axis, 1);
-  base_on(&s.indices, index, out, mxi_strides(updates), p->axis);
-  return run_scatter(c, &s, true);
+  MXI_LOCAL(struct scatter, s, 1);
+  s->out = out;
+  s->updates = updates;
+  s->mode = (int)p->mode;
+  s->slice = 1;
+  indices_init(&s->indices, index->size);
+  add_indices(&s->indices, index, out, p->axis, 1);
+  base_on(&s->indices, index, out, mxi_strides(updates), p->axis);
+  return run_scatter(c, s, true);
 }

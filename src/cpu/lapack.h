@@ -2,6 +2,7 @@
    products are what the pool is for, and results must not depend on the number of threads. */
 #ifndef MXI_CPU_LAPACK_H
 #define MXI_CPU_LAPACK_H
+#include "cpu/lapack_calls.h"
 #include <stddef.h>
 
 /* Matrices are column-major, every argument is a pointer, and the lengths of texts come last. */
@@ -52,6 +53,13 @@ struct mxi_lapack {
   MXI_LAPACK_COMPLEX(F)
 #undef F
 };
-/* NULL with the error set when there is no LAPACK; a later call looks again. */
+/* NULL with the error set when there is no LAPACK, or no memory for it; a later call looks again. */
 const struct mxi_lapack *mxi_lapack(void);
+/* Every call of one of these functions is made like this: MXI_LAPACK_CALL(l->cgesdd(...)). */
+#define MXI_LAPACK_CALL(call)                          \
+  do {                                                 \
+    struct mxi_lapack_turn turn_ = mxi_lapack_begin(); \
+    call;                                              \
+    mxi_lapack_end(turn_);                             \
+  } while (0)
 #endif

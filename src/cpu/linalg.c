@@ -23,7 +23,8 @@ static int factor_by_blocks(const struct mxi_job *j, char *a, char *tau, char *w
   for (int c = 0; c < j->k; c += MXI_REFLECTOR_BLOCK) {
     int count = j->k - c < MXI_REFLECTOR_BLOCK ? j->k - c : MXI_REFLECTOR_BLOCK, rows = j->m - c, info;
     char *corner = a + ((size_t)c * (size_t)j->m + (size_t)c) * item;
-    j->lapack->geqrf[j->which](&rows, &count, corner, &j->m, tau + (size_t)c * item, work, &j->lwork, &info);
+    MXI_LAPACK_CALL(j->lapack->geqrf[j->which](&rows, &count, corner, &j->m, tau + (size_t)c * item, work,
+                                               &j->lwork, &info));
     int rest = j->n - c - count;
     if (rest <= 0) continue;
     struct mxi_reflectors q = reflectors(j, a, tau, c, count);
@@ -66,7 +67,7 @@ static int qr_one(void *ctx, int64_t i, char *work) {
   if (small(j) && qr_of_small(j, i, q, r, a) == 0) return 0;
   mxi_load_matrix(&j->a, i, a, 1, j->m);
   if (!j->large)
-    j->lapack->geqrf[j->which](&j->m, &j->n, a, &j->m, tau, work, &j->lwork, &info);
+    MXI_LAPACK_CALL(j->lapack->geqrf[j->which](&j->m, &j->n, a, &j->m, tau, work, &j->lwork, &info));
   else if (factor_by_blocks(j, a, tau, work))
     return MXI_NO_MEMORY;
   store_r(j, a, 1, j->m, r);
@@ -75,7 +76,7 @@ static int qr_one(void *ctx, int64_t i, char *work) {
     mxi_put_identity(j->dtype, q, j->m, j->k);
     return mxi_reflect_identity(&all, q, j->k, j->k, work) < 0 ? MXI_NO_MEMORY : 0;
   }
-  j->lapack->orgqr[j->which](&j->m, &j->k, &j->k, a, &j->m, tau, work, &j->lwork, &info);
+  MXI_LAPACK_CALL(j->lapack->orgqr[j->which](&j->m, &j->k, &j->k, a, &j->m, tau, work, &j->lwork, &info));
   mxi_copy_matrix((struct mxi_target){q, j->k, 1}, a, 1, j->m, j->m, j->k, item);
   return 0;
 }
@@ -85,8 +86,8 @@ int mxi_cpu_QR(struct mxi_call *c) {
   if (!j.k || !j.a.count) return 0;
   int query = -1, info, size[2];
   double first[2] = {0}, none[2] = {0};
-  j.lapack->geqrf[j.which](&j.m, &j.n, none, &j.m, none, &first[0], &query, &info);
-  j.lapack->orgqr[j.which](&j.m, &j.k, &j.k, none, &j.m, none, &first[1], &query, &info);
+  MXI_LAPACK_CALL(j.lapack->geqrf[j.which](&j.m, &j.n, none, &j.m, none, &first[0], &query, &info));
+  MXI_LAPACK_CALL(j.lapack->orgqr[j.which](&j.m, &j.k, &j.k, none, &j.m, none, &first[1], &query, &info));
   for (int i = 0; i < 2; i++) MXI_TRY(mxi_job_workspace(&j, &first[i], &size[i]));
   j.lwork = size[0] > size[1] ? size[0] : size[1];
   size_t item = mxi_job_item(&j), lapack = (size_t)j.lwork * item;
@@ -108,7 +109,7 @@ static int cholesky_one(void *ctx, int64_t i, char *work) {
   int info;
   (void)work;
   mxi_load_matrix(&j->a, i, a, j->n, 1);
-  j->lapack->potrf[j->which](&uplo, &j->n, a, &j->n, &info, 1);
+  MXI_LAPACK_CALL(j->lapack->potrf[j->which](&uplo, &j->n, a, &j->n, &info, 1));
   for (int row = 0; row < j->n; row++) {
     char *first = a + (size_t)row * bytes;
     if (!positive(j, first + (size_t)row * item)) info = 1; // NaN passes LAPACK's own test

@@ -9,10 +9,11 @@ static int call_eigh(const struct mxi_job *j, void *a, void *w, void *work, int 
   char job = j->vectors ? 'V' : 'N', uplo = j->upper ? 'U' : 'L';
   int info;
   if (j->dtype == MX_COMPLEX64)
-    j->lapack->cheevd(&job, &uplo, &j->n, a, &j->n, w, work, &lwork, rwork, &lrwork, iwork, &liwork, &info, 1,
-                      1);
+    MXI_LAPACK_CALL(j->lapack->cheevd(&job, &uplo, &j->n, a, &j->n, w, work, &lwork, rwork, &lrwork, iwork,
+                                      &liwork, &info, 1, 1));
   else
-    j->lapack->syevd[j->which](&job, &uplo, &j->n, a, &j->n, w, work, &lwork, iwork, &liwork, &info, 1, 1);
+    MXI_LAPACK_CALL(j->lapack->syevd[j->which](&job, &uplo, &j->n, a, &j->n, w, work, &lwork, iwork, &liwork,
+                                               &info, 1, 1));
   return info;
 }
 /* The largest element of the triangle that is read; a is column-major. */
@@ -31,7 +32,7 @@ static int eigh_by_blocks(const struct mxi_job *j, char *a, char *w, char *z, ch
   size_t item = mxi_job_item(j);
   char *e = mxi_take(&work, (size_t)j->n * item), *tau = mxi_take(&work, (size_t)j->n * item), uplo = 'L';
   int info;
-  j->lapack->sytrd[j->which](&uplo, &j->n, a, &j->n, w, e, tau, work, &j->lwork, &info, 1);
+  MXI_LAPACK_CALL(j->lapack->sytrd[j->which](&uplo, &j->n, a, &j->n, w, e, tau, work, &j->lwork, &info, 1));
   int why = mxi_tridiagonal_eigen(j->lapack, j->dtype, j->n, w, e, z, work);
   if (why) return why;
   struct mxi_reflectors q = {.dtype = j->dtype,
@@ -90,11 +91,11 @@ static int call_eig(const struct mxi_job *j, void *a, void *w, void *wi, void *v
   char left = 'N', right = j->vectors ? 'V' : 'N';
   int info, one = 1;
   if (j->dtype == MX_COMPLEX64)
-    j->lapack->cgeev(&left, &right, &j->n, a, &j->n, w, NULL, &one, v, &j->n, work, &lwork, rwork, &info, 1,
-                     1);
+    MXI_LAPACK_CALL(j->lapack->cgeev(&left, &right, &j->n, a, &j->n, w, NULL, &one, v, &j->n, work, &lwork,
+                                     rwork, &info, 1, 1));
   else
-    j->lapack->geev[j->which](&left, &right, &j->n, a, &j->n, w, wi, NULL, &one, v, &j->n, work, &lwork,
-                              &info, 1, 1);
+    MXI_LAPACK_CALL(j->lapack->geev[j->which](&left, &right, &j->n, a, &j->n, w, wi, NULL, &one, v, &j->n,
+                                              work, &lwork, &info, 1, 1));
   return info;
 }
 static mxi_complex64 complex_of(float re, float im) {

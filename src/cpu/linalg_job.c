@@ -77,6 +77,7 @@ int mxi_job_run(struct mxi_job *j, double cost, size_t bytes, int (*one)(void *,
   struct mxi_batch batch = {.count = j->a.count, .cost = cost, .work_bytes = bytes, .one = one, .ctx = j};
   int64_t failed;
   int why;
+  mxi_lapack_look_for_room();
   MXI_TRY(mxi_batch_run(&batch, &failed, &why));
   if (failed < 0) return 0;
   switch (why) {

@@ -12,9 +12,11 @@ static int call_gesdd(const struct mxi_job *j, void *a, void *s, void *vt, void 
   if (!j->vectors) m = n = one;
   int lda = j->n ? j->n : 1;
   if (j->dtype == MX_COMPLEX64)
-    j->lapack->cgesdd(&job, &j->n, &j->m, a, &lda, s, vt, &n, u, &m, work, &lwork, rwork, iwork, &info, 1);
+    MXI_LAPACK_CALL(j->lapack->cgesdd(&job, &j->n, &j->m, a, &lda, s, vt, &n, u, &m, work, &lwork, rwork,
+                                      iwork, &info, 1));
   else
-    j->lapack->gesdd[j->which](&job, &j->n, &j->m, a, &lda, s, vt, &n, u, &m, work, &lwork, iwork, &info, 1);
+    MXI_LAPACK_CALL(j->lapack->gesdd[j->which](&job, &j->n, &j->m, a, &lda, s, vt, &n, u, &m, work, &lwork,
+                                               iwork, &info, 1));
   return info;
 }
 /* What a reduction to two diagonals leaves beside the reflectors, and its workspace. */
@@ -36,8 +38,8 @@ static int reduce(const struct mxi_job *j, char *a, const struct reduction *r) {
     int m = j->n - c, n = j->m - c, count = j->k - c < PANEL ? j->k - c : PANEL;
     int64_t first = c * item, below = m - count, beside = n - count;
     char *corner = a + c * (lda + 1) * item;
-    j->lapack->labrd[j->which](&m, &n, &count, corner, &j->n, r->d + first, r->e + first, r->tauq + first,
-                               r->taup + first, r->x, &j->n, r->y, &j->m);
+    MXI_LAPACK_CALL(j->lapack->labrd[j->which](&m, &n, &count, corner, &j->n, r->d + first, r->e + first,
+                                               r->tauq + first, r->taup + first, r->x, &j->n, r->y, &j->m));
     if (below <= 0 || beside <= 0) continue;
     struct mxi_target y = {r->left, beside, 1}, u = {r->left + count * beside * item, beside, 1};
     struct mxi_target v = {r->right, below, 1}, x = {r->right + count * below * item, below, 1};
@@ -89,8 +91,8 @@ static int svd_by_blocks(const struct mxi_job *j, char *a, void *s, void *vt, vo
   mxi_put_identity(j->dtype, u, n, n);
   if (below) {
     int info;
-    j->lapack->bdsdc[j->which](&uplo, &vectors, &j->k, s, r.e, vt, &j->n, u, &j->m, NULL, NULL, work, iwork,
-                               &info, 1, 1);
+    MXI_LAPACK_CALL(j->lapack->bdsdc[j->which](&uplo, &vectors, &j->k, s, r.e, vt, &j->n, u, &j->m, NULL,
+                                               NULL, work, iwork, &info, 1, 1));
     if (info) return MXI_NOT_CONVERGED;
   } else {
     int why = mxi_bidiagonal_svd(j->lapack, j->dtype, j->k, s, r.e, vt, j->n, u, j->m, work);

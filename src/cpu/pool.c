@@ -13,6 +13,7 @@
    shared with the loops inside it. Whether all of it ran is told by that flag alone: what asked it to stop
    may have changed its mind since. */
 #include "cpu/pool.h"
+#include "cpu/locals.h"
 #include "base/alloc.h"
 #include "base/env.h"
 #include "core/interrupt.h"
@@ -96,8 +97,8 @@ static void cut_ranges(struct job *j, int64_t n) {
   }
 }
 
-static void *worker(void *unused) {
-  (void)unused;
+static void *worker(void *locals) {
+  mxi_locals_adopt(locals);
   mxi_float_mode_enter();
   inside_loop = true;
   unsigned seen = 0;
@@ -151,12 +152,19 @@ static int allowed_cpus(void) {
 static void start_workers(int size) {
   sigset_t all, old;
   sigfillset(&all);
+  sigdelset(&all, SIGBUS); // see core/guard.h
   pthread_sigmask(SIG_SETMASK, &all, &old);
   pthread_attr_t attr;
   pthread_attr_init(&attr);
   pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
   pool.size = 1;
-  for (pthread_t t; pool.size < size && pthread_create(&t, &attr, worker, NULL) == 0;) pool.size++;
+  for (; pool.size < size; pool.size++) {
+    pthread_t t;
+    void *locals = mxi_locals_new();
+    if (locals && pthread_create(&t, &attr, worker, locals) == 0) continue;
+    mxi_free(locals);
+    break;
+  }
   pthread_attr_destroy(&attr);
   pthread_sigmask(SIG_SETMASK, &old, NULL);
 }

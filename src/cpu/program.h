@@ -8,6 +8,7 @@
 #define MXI_CPU_PROGRAM_H
 #include "engine/program.h"
 #include "cpu/isa.h"
+#include <stddef.h>
 
 enum { MXI_TILE = 1024, MXI_MAX_REGISTERS = 32 };
 
@@ -20,11 +21,12 @@ struct mxi_tile_program {
   uint8_t input_type[MXI_MAX_OPERANDS]; /* input i is loaded into register i */
   uint8_t output_type[MXI_MAX_OPERANDS];
   uint8_t output_register[MXI_MAX_OPERANDS];
-  struct mxi_tile_instruction instructions[MXI_MAX_INSTRUCTIONS];
+  struct mxi_tile_instruction instructions[MXI_MAX_INSTRUCTIONS]; /* allocated as long as needed */
 };
 /* Gives every value a register, which is free again after the value's last use. The program needs at most
    MXI_MAX_REGISTERS (mxi_program_registers). */
-void mxi_allocate_registers(const struct mxi_program *from, struct mxi_tile_program *to);
+void mxi_allocate_registers(const struct mxi_program *from, void *tile_program);
+size_t mxi_tile_program_bytes(int ninstructions);
 
 /* Where inputs and outputs lie for one run. The iteration space is a row-major box of ndim dims (already
    collapsed and permuted so that outputs are contiguous along it wherever possible). Strides are in bytes. */
@@ -43,9 +45,16 @@ struct mxi_tile_job {
 /* Runs the program on elements [begin, end) of the box, on the calling thread. begin is a multiple of
    MXI_TILE. An input whose strides are all zero is a scalar: loaded and widened once. */
 MXI_DECLARE_KERNEL(void, mxi_tiles_run, (const struct mxi_tile_job *job, int64_t begin, int64_t end));
+/* What a program needs at most while it runs: registers, one to spare, scalar inputs, a tile of halves. */
+enum {
+  MXI_TILE_SLOT_PAD = 64,
+  MXI_TILE_SLOTS = MXI_MAX_REGISTERS + 1 + MXI_MAX_OPERANDS,
+  MXI_TILE_SCRATCH = MXI_TILE_SLOTS * (8 * MXI_TILE + MXI_TILE_SLOT_PAD) + 2 * MXI_TILE,
+  MXI_TILE_GET_SCRATCH = 8 * MXI_TILE + MXI_TILE_SCRATCH
+};
 /* Computes output 0 of the program for n <= MXI_TILE elements from `begin`, into memory (float32 for halves:
-   register form). For reductions that end a program. Returns the tile: `scratch`, or the input itself when it
-   can be read in place. */
+   register form). For reductions that end a program. Returns the tile, which lies in `scratch`
+   (MXI_TILE_GET_SCRATCH bytes, aligned to 64), or is the input itself when it can be read in place. */
 MXI_DECLARE_KERNEL(const void *, mxi_tiles_get,
                    (const struct mxi_tile_job *job, int64_t begin, int64_t n, void *scratch));
 #endif

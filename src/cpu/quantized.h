@@ -7,7 +7,9 @@
 #ifndef MXI_CPU_QUANTIZED_H
 #define MXI_CPU_QUANTIZED_H
 #include "cpu/isa.h"
-#include "mlx/types.h"
+#include "mlx/dtype.h"
+#include <stdint.h>
+#include <stdbool.h>
 
 struct mxi_quantized {
   const uint32_t *packed;      /* (rows, cols * bits / 32) */

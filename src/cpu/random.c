@@ -5,6 +5,7 @@
 #include "cpu/box.h"
 #include "cpu/cpu.h"
 #include "cpu/kernels/random.h"
+#include "cpu/locals.h"
 #include <string.h>
 
 enum { CHUNK = 8192 /* counters */ };
@@ -35,7 +36,9 @@ static void put_words(const struct draw *d, char *out, int64_t word, const uint3
 /* Counters [begin, end) of key i. Output in place needs aligned words that all belong to this key. */
 static void draw_counters(const struct draw *d, int64_t i, int64_t begin, int64_t end) {
   char *out = d->out + i * d->bytes;
-  uint32_t key[2], a[CHUNK], b[CHUNK];
+  uint32_t key[2];
+  MXI_LOCAL(uint32_t, a, CHUNK);
+  MXI_LOCAL(uint32_t, b, CHUNK);
   int64_t n = end - begin, upper = d->half + d->odd;
   bool in_place = d->bytes % 4 == 0;
   uint32_t *first = in_place ? (uint32_t *)out + begin : a;

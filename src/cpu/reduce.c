@@ -11,6 +11,7 @@
 #include "cpu/cpu.h"
 #include "cpu/kernels/copy.h"
 #include "cpu/kernels/reduce.h"
+#include "cpu/locals.h"
 #include "cpu/reduce_plan.h"
 #include <string.h>
 
@@ -84,7 +85,8 @@ static const void *tile_of_program(const struct runs *x, int64_t begin, int64_t 
 
 /* The value of block b of run i. */
 static void reduce_block(const struct runs *x, int64_t i, int64_t b, void *value) {
-  double scratch[TILE], registers[TILE];
+  MXI_LOCAL(double, scratch, TILE);
+  MXI_LOCAL(char, registers, MXI_TILE_GET_SCRATCH);
   mxi_reduce_state s;
   const char *in = NULL;
   if (!x->job) {
@@ -123,7 +125,8 @@ static void contiguous_runs(const struct runs *x, int64_t first, int64_t n, char
 
 /* Runs too short for lanes: whole ones side by side in a tile. */
 static void short_runs(const struct runs *x, int64_t first, int64_t n, char *values) {
-  double scratch[TILE], registers[TILE];
+  MXI_LOCAL(double, scratch, TILE);
+  MXI_LOCAL(char, registers, MXI_TILE_GET_SCRATCH);
   struct mxi_reduce_kind r = x->r;
   r.from = r.acc;
   int64_t side_by_side = TILE / x->length;
@@ -151,7 +154,7 @@ static bool contiguous(const struct runs *x) {
 
 static void runs_chunk(void *ctx, int64_t chunk) {
   const struct runs *x = ctx;
-  double values[TILE];
+  MXI_LOCAL(double, values, TILE);
   int64_t end = mxi_min(x->count, (chunk + 1) * x->batch);
   for (int64_t first = chunk * x->batch; first < end; first += TILE) {
     int64_t n = mxi_min(TILE, end - first);
@@ -284,7 +287,7 @@ static void column_unit(const struct columns *x, int64_t unit) {
     reduce_column_block(x, in, block, n, block_values(x, outer, block, first));
     return;
   }
-  double values[TILE];
+  MXI_LOCAL(double, values, TILE);
   reduce_column_block(x, in, 0, n, values);
   store_columns(x, &p, first, n, values);
 }

@@ -1,6 +1,7 @@
 /* argmin and argmax. Runs along the axis are searched tile by tile, long ones block by block on the pool;
    where another axis is the contiguous one, rows of candidates are kept instead. */
 #include "cpu/cpu.h"
+#include "cpu/locals.h"
 #include "cpu/reduce_plan.h"
 #include <string.h>
 
@@ -18,7 +19,7 @@ struct search {
 };
 
 static struct mxi_extreme search_block(const struct search *x, const struct mxi_place *p, int64_t b) {
-  double scratch[TILE];
+  MXI_LOCAL(double, scratch, TILE);
   struct mxi_extreme e = {.index = -1};
   int64_t end = mxi_min(x->length, (b + 1) * BLOCK), size = (int64_t)mx_dtype_size(x->r.from);
   for (int64_t at = b * BLOCK; at < end; at += TILE) {
@@ -68,8 +69,10 @@ static void column_chunk(void *ctx, int64_t i) {
   const struct search *x = ctx;
   int64_t first = i % x->tiles * TILE, n = mxi_min(TILE, x->width - first),
           size = (int64_t)mx_dtype_size(x->r.from);
-  double values[TILE], scratch[TILE];
-  uint32_t indices[TILE] = {0};
+  MXI_LOCAL(double, values, TILE);
+  MXI_LOCAL(double, scratch, TILE);
+  MXI_LOCAL(uint32_t, indices, TILE);
+  memset(indices, 0, TILE * sizeof *indices);
   struct mxi_place p;
   mxi_place_init(&p, &x->kept, i / x->tiles);
   for (int64_t k = 0; k < x->length; k++) {

@@ -1,7 +1,13 @@
 #include "cpu/program.h"
 #include <string.h>
 
-void mxi_allocate_registers(const struct mxi_program *from, struct mxi_tile_program *to) {
+size_t mxi_tile_program_bytes(int ninstructions) {
+  return offsetof(struct mxi_tile_program, instructions) +
+         (size_t)ninstructions * sizeof(struct mxi_tile_instruction);
+}
+
+void mxi_allocate_registers(const struct mxi_program *from, void *tile_program) {
+  struct mxi_tile_program *to = tile_program;
   uint8_t last_use[MXI_MAX_VALUES], reg[MXI_MAX_VALUES];
   mxi_program_last_uses(from, last_use);
   to->ninstructions = from->ninstructions;

@@ -6,6 +6,7 @@
  */
 #include "cpu/cpu.h"
 #include "cpu/kernels/scan.h"
+#include "cpu/locals.h"
 #include "cpu/reduce_plan.h"
 #include "cpu/stream_bytes.h"
 #include <string.h>
@@ -43,7 +44,9 @@ static char *out_at(const struct scan *x, const struct mxi_place *line, int64_t 
    wanted. Sums that are stored as they are go straight to the output. */
 static void scan_block(const struct scan *x, const struct mxi_place *line, int64_t b, const void *before,
                        bool out, uint64_t *total) {
-  uint64_t space[TILE + 1], scratch[TILE], start; /* the element before the tile, then the tile */
+  MXI_LOCAL(uint64_t, space, TILE + 1); /* the element before the tile, then the tile */
+  MXI_LOCAL(uint64_t, scratch, TILE);
+  uint64_t start;
   int64_t size = acc_size(x), end = mxi_min(x->length, (b + 1) * BLOCK);
   char *tile = (char *)(space + 1), *previous = tile - size;
   bool straight = out && !x->exclusive && x->out_step == 1 && x->r.to == x->r.acc;
@@ -127,7 +130,8 @@ static int scan_lines(struct scan *x) {
 
 static void column_chunk(void *ctx, int64_t i) {
   const struct scan *x = ctx;
-  uint64_t running[2][COLUMNS];
+  typedef uint64_t columns[COLUMNS];
+  MXI_LOCAL(columns, running, 2);
   int64_t first = i % x->tiles * COLUMNS, n = mxi_min(COLUMNS, x->width - first);
   int64_t from_size = (int64_t)mx_dtype_size(x->r.from), to_size = (int64_t)mx_dtype_size(x->r.to);
   struct mxi_place p;

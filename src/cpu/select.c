@@ -4,6 +4,7 @@
    are looked at further. */
 #include "cpu/select.h"
 #include "cpu/cpu.h"
+#include "cpu/locals.h"
 #include "cpu/sort_rows.h"
 #include <string.h>
 
@@ -75,7 +76,7 @@ static uint64_t key_at(const struct mxi_rows *r, const char *keys, int64_t i) {
 
 /* The bounds between which the k-th key lies in all likelihood. */
 static void choose_window(struct parts *p) {
-  uint64_t sample[SAMPLE];
+  MXI_LOCAL(uint64_t, sample, SAMPLE);
   const struct mxi_rows *r = p->rows;
   sample_row(p, (char *)sample);
   int64_t middle = (int64_t)((double)r->kth / (double)r->length * SAMPLE);

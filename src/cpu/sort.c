@@ -4,6 +4,7 @@
    are copied last and back. Partitions are those of select.c. */
 #include "cpu/copy.h"
 #include "cpu/cpu.h"
+#include "cpu/locals.h"
 #include "cpu/select.h"
 #include "cpu/sort_rows.h"
 #include <string.h>
@@ -193,9 +194,14 @@ static int sort_runs(struct passes *p) {
 }
 
 static int sort_long_row(const struct mxi_rows *r, int64_t i, char *items, char *room) {
-  struct passes p = {.rows = r, .row = i, .items = items, .room = room, .parts = mxi_row_parts(r)};
-  MXI_TRY(mxi_parallel_for(p.parts.count, encode_part, &p));
-  return is_quick(r) ? sort_runs(&p) : run_passes(&p);
+  MXI_LOCAL(struct passes, p, 1);
+  p->rows = r;
+  p->row = i;
+  p->items = items;
+  p->room = room;
+  p->parts = mxi_row_parts(r);
+  MXI_TRY(mxi_parallel_for(p->parts.count, encode_part, p));
+  return is_quick(r) ? sort_runs(p) : run_passes(p);
 }
 
 static struct mxi_sort sort_of(mx_dtype t, bool indices) {

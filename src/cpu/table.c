@@ -2,6 +2,8 @@
 #include "cpu/cpu.h"
 #include "cpu/float_mode.h"
 #include "cpu/fused.h"
+#include "cpu/isa.h"
+#include "cpu/locals.h"
 #include "cpu/program.h"
 
 #define MX_PRIM(ID, text, flags, ...) int mxi_cpu_##ID(struct mxi_call *c);
@@ -15,7 +17,8 @@ const mxi_cpu_fn mxi_cpu_table[MXI_PRIM_COUNT] = {
 };
 
 static int launch(struct mxi_call *c) {
-  return c->program ? mxi_run_program(c) : mxi_cpu_table[c->prim->id](c);
+  if (mxi_isa_check() < 0 || mxi_locals_ready() < 0) return mxi_untouched(c);
+  return c->prim ? mxi_cpu_table[c->prim->id](c) : mxi_run_program(c);
 }
 
 static void enter(unsigned *saved) { *saved = mxi_float_mode_enter(); }
@@ -27,6 +30,8 @@ const struct mxi_backend mxi_cpu_backend = {
                .operands = 2 * MXI_MAX_OPERANDS,
                .instructions = MXI_MAX_INSTRUCTIONS,
                .registers = MXI_MAX_REGISTERS},
+    .prepared_bytes = mxi_tile_program_bytes,
+    .prepare = mxi_allocate_registers,
     .launch = launch,
     .enter = enter,
     .leave = leave,

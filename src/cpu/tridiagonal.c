@@ -52,8 +52,8 @@ static void find_eigenvalues(void *ctx, int64_t chunk) {
   int end = (int)mxi_min(j->k, (chunk + 1) * COLUMNS), info;
   for (int c = (int)(chunk * COLUMNS); c < end; c++) {
     int number = c + 1;
-    p->lapack->laed4[p->which](&j->k, &number, j->poles, j->w, block(&j->s, 0, c), &j->rho,
-                               at(p, p->d, j->s.first + c), &info);
+    MXI_LAPACK_CALL(p->lapack->laed4[p->which](&j->k, &number, j->poles, j->w, block(&j->s, 0, c), &j->rho,
+                                               at(p, p->d, j->s.first + c), &info));
     if (info) atomic_store(&p->failed, MXI_NOT_CONVERGED);
   }
 }
@@ -140,8 +140,8 @@ static int join(const struct share *s, int n1) {
     memcpy(at(p, j.z, i), block(s, i < n1 ? n1 - 1 : n1, i), p->item);
   }
   memcpy(&j.rho, at(p, p->e, s->first + n1 - 1), p->item);
-  p->lapack->laed2[p->which](&j.k, &n, &n1, d, block(s, 0, 0), &p->n, halves, &j.rho, j.z, j.poles, j.w, j.q2,
-                             index, order, places, types, &info);
+  MXI_LAPACK_CALL(p->lapack->laed2[p->which](&j.k, &n, &n1, d, block(s, 0, 0), &p->n, halves, &j.rho, j.z,
+                                             j.poles, j.w, j.q2, index, order, places, types, &info));
   if (info) return MXI_NOT_CONVERGED;
   /* types now counts the columns with a part in the first half alone, in both, in the second alone. */
   j.n12 = types[0] + types[1];
@@ -183,9 +183,9 @@ static void solve(struct share s) {
   if (s.n <= LEAF) {
     char vectors = 'I';
     int info, lwork = 1 + 4 * s.n + s.n * s.n, liwork = 3 + 5 * s.n;
-    p->lapack->stedc[p->which](&vectors, &s.n, at(p, p->d, s.first), at(p, p->e, s.first), block(&s, 0, 0),
-                               &p->n, share_of_work(&s), &lwork, p->iwork + (size_t)IWORK * (size_t)s.first,
-                               &liwork, &info, 1);
+    MXI_LAPACK_CALL(p->lapack->stedc[p->which](
+        &vectors, &s.n, at(p, p->d, s.first), at(p, p->e, s.first), block(&s, 0, 0), &p->n, share_of_work(&s),
+        &lwork, p->iwork + (size_t)IWORK * (size_t)s.first, &liwork, &info, 1));
     fail(p, info ? MXI_NOT_CONVERGED : 0);
     return;
   }

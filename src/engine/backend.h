@@ -2,7 +2,7 @@
    memory. Then the backend launches it on a stream. */
 #ifndef MXI_ENGINE_BACKEND_H
 #define MXI_ENGINE_BACKEND_H
-#include "core/array.h"
+#include "core/device.h"
 #include "core/node.h"
 #include "engine/program.h"
 
@@ -20,6 +20,7 @@ struct mxi_call {
   const mx_prim *prim; /* NULL: a program */
   const mx_params *params;
   const struct mxi_program *program;
+  const void *prepared;                  /* what the backend has made of the program */
   const struct mxi_reduction *reduction; /* NULL: none; else out[0] receives its result */
   mx_ints shape;                         /* of a program's values: inputs broadcast to it */
   mx_array
@@ -47,14 +48,29 @@ struct mxi_limits {
 
 struct mxi_backend {
   struct mxi_limits limits;
+  /* A program in the backend's own form, made once when its step is: so many bytes, aligned to 8. */
+  size_t (*prepared_bytes)(int ninstructions);
+  void (*prepare)(const struct mxi_program *program, void *prepared);
   /* Can it run the primitive with these operands' dtypes? NULL: anything. Asked when the step is placed. */
   bool (*supports)(const struct mxi_call *c);
-  /* Runs a placed step. */
+  /* Submits a placed step to its stream. What it needs of the call, but for the memory, it copies. A device
+     that works on the host's memory has done it when launch returns. */
   int (*launch)(struct mxi_call *c);
-  /* Around a run: floating-point mode of the running thread. */
+  /* Around the steps that a thread runs: its floating-point mode. NULL where the thread computes nothing. */
   void (*enter)(unsigned *saved);
   void (*leave)(const unsigned *saved);
+
+  /* For devices with memory of their own; all NULL for those that work on the host's. What is submitted to
+     one stream is done in order. */
+  struct mxi_side *(*allocate)(mx_stream s, size_t bytes);           /* for use on s, or elsewhere after s */
+  int (*upload)(mx_stream s, struct mxi_side *to, const void *from); /* has read the host's bytes on return */
+  int (*download)(const struct mxi_side *from, void *to); /* of what has been written; on return it is here */
+  uint64_t (*submitted)(mx_stream s);                     /* the number of what was submitted last */
+  int (*wait_for)(mx_stream s, struct mxi_event e);       /* what is submitted to s next comes after e */
+  int (*await)(struct mxi_event e);                       /* blocks the thread until e has passed */
 };
-/* Never NULL: streams of absent devices can't be made. */
+/* NULL for an absent device, of which there are no streams. */
 const struct mxi_backend *mxi_backend_of(mx_device d);
+/* The one that runs on the host's processors. */
+extern const struct mxi_backend mxi_cpu_backend;
 #endif

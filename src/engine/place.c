@@ -10,7 +10,9 @@
    nothing. */
 #include "engine/place.h"
 #include "base/error.h"
+#include "core/mapped.h"
 #include "engine/call.h"
+#include "engine/memory.h"
 #include <string.h>
 
 /* ---- Layouts ---- */
@@ -40,28 +42,14 @@ static void output_layouts(const struct mxi_program *p, mx_array *in, mx_ints sh
   }
   for (int k = 0; k < p->ninstructions && !all_row; k++) {
     const struct mxi_instruction *i = &p->instructions[k];
-    value[p->ninputs + k] = NEUTRAL;
-    for (int s = 0; s < mxi_arity(i->op); s++)
-      value[p->ninputs + k] = join(value[p->ninputs + k], value[i->src[s]]);
+    layout of_operands = NEUTRAL;
+    for (int s = 0; s < mxi_arity(i->op); s++) of_operands = join(of_operands, value[i->src[s]]);
+    value[p->ninputs + k] = of_operands == NEUTRAL ? ROW : of_operands; // as it would be in memory
   }
-  for (int o = 0; o < p->noutputs; o++) {
-    outputs[o] = all_row ? ROW : value[p->output_value[o]];
-    if (outputs[o] == NEUTRAL) outputs[o] = ROW;
-  }
+  for (int o = 0; o < p->noutputs; o++) { outputs[o] = all_row ? ROW : value[p->output_value[o]]; }
 }
 
 /* ---- Memory ---- */
-static int place_fresh(mx_array out, const int64_t *strides) {
-  if (out->size == 1) {
-    out->data = &out->inline_value;
-    return 0;
-  }
-  mx_buffer *b = mxi_buffer_new((size_t)out->size * mxi_itemsize(out));
-  if (!b) return -1;
-  mxi_set_data(out, b, 0, strides);
-  return 0;
-}
-
 /* Is the input's memory free for an output of these strides (NULL: row-major)? */
 static bool fits(const struct mxi_operands *o, int input, mx_array out, const int64_t *strides) {
   mx_array in = o->in[input];
@@ -72,10 +60,14 @@ static bool fits(const struct mxi_operands *o, int input, mx_array out, const in
                  : mxi_row_contiguous(in);
 }
 
-static void take(struct mxi_operands *o, int input, mx_array out, const int64_t *strides) {
-  mx_array in = o->in[input];
+/* The output gets fresh memory, or that of an input. */
+static int take_or_make(const struct mxi_step *s, struct mxi_operands *o, int input, mx_array out,
+                        const int64_t *strides) {
+  if (input < 0 || out->size == 1) return mxi_place_fresh(out, s->stream, strides);
+  MXI_TRY(mxi_bring(o->in[input], s->stream, true));
   o->taken |= 1ull << input;
-  mxi_set_data(out, mxi_buffer_ref(in->buffer), (char *)in->data - (char *)in->buffer->data, strides);
+  mxi_place_over(out, o->in[input], strides);
+  return 0;
 }
 
 /* ---- Programs ---- */
@@ -85,17 +77,14 @@ static int place_program(const struct mxi_step *s, struct mxi_operands *o, struc
   if (s->reduction.params) {
     c->reduction = &s->reduction;
     c->values_like = layouts[0] == ROW ? NULL : o->in[layouts[0]];
-    return place_fresh(o->out[0], NULL);
+    return mxi_place_fresh(o->out[0], s->stream, NULL);
   }
   for (int k = 0; k < s->noutputs; k++) {
     mx_array out = o->out[k];
     const int64_t *strides = layouts[k] == ROW ? NULL : mxi_strides(o->in[layouts[k]]);
     int input = 0;
     while (input < s->ninputs && !fits(o, input, out, strides)) input++;
-    if (input < s->ninputs && out->size != 1)
-      take(o, input, out, strides);
-    else
-      MXI_TRY(place_fresh(out, strides));
+    MXI_TRY(take_or_make(s, o, input < s->ninputs ? input : -1, out, strides));
   }
   return 0;
 }
@@ -130,29 +119,47 @@ static int place_node(const struct mxi_step *s, struct mxi_operands *o) {
     const int64_t *strides = flags & MXI_P_HEADS                ? heads_strides(o->in[0], out, own)
                              : (flags & MXI_P_COLUMNS) && k > 0 ? columns_strides(out, own)
                                                                 : NULL;
-    if ((flags & MXI_P_IN_PLACE) && k == 0 && fits(o, 0, out, NULL))
-      take(o, 0, out, NULL);
-    else
-      MXI_TRY(place_fresh(out, strides));
+    bool over = (flags & MXI_P_IN_PLACE) && k == 0 && fits(o, 0, out, NULL);
+    MXI_TRY(take_or_make(s, o, over ? 0 : -1, out, strides));
   }
   return 0;
 }
 
 /* ---- Launching ---- */
+static int bring_inputs(const struct mxi_backend *b, const struct mxi_call *c) {
+  if (b->supports && !b->supports(c))
+    return mxi_fail(MX_NOT_SUPPORTED, "[%s] expected an op and dtypes that the device supports, got %s of %s",
+                    c->prim ? c->prim->name : "eval", c->prim ? c->prim->name : "a program",
+                    mx_dtype_name((mx_dtype)c->in[0]->dtype));
+  for (int i = 0; i < c->ninputs; i++) MXI_TRY(mxi_bring(c->in[i], c->stream, false));
+  return 0;
+}
+
+/* What was computed of mapped files counts if they are what they were. */
+static int check_files(const struct mxi_call *c) {
+  int result = 0;
+  for (int i = 0; i < c->ninputs && result == 0; i++) result = mxi_after_reading(c->in[i]);
+  return result;
+}
+
 static int launch(const struct mxi_step *s, struct mxi_operands *o) {
   const struct mxi_backend *b = mxi_backend_of(s->stream->device);
   struct mxi_call c = {.prim = s->prim,
                        .params = s->params,
                        .program = s->program,
+                       .prepared = s->prepared,
                        .shape = s->shape,
                        .stream = s->stream,
                        .ninputs = s->ninputs,
                        .noutputs = s->noutputs,
                        .in = o->in,
                        .out = o->out};
-  int result = s->program ? place_program(s, o, &c) : place_node(s, o);
+  int result = bring_inputs(b, &c);
+  if (result == 0) result = s->program ? place_program(s, o, &c) : place_node(s, o);
   if (result < 0) c.untouched = true;
   if (result == 0) result = b->launch(&c);
+  if (!b->allocate && mxi_mapped_any() && check_files(&c) < 0) result = -1; // why, whatever the op says
+  if (result == 0 && b->allocate) mxi_in_use(&c);
   if (result < 0 && c.untouched) o->taken = 0;
   return result;
 }

@@ -9,7 +9,7 @@ struct visit {
   int32_t next; /* input to look at next */
 };
 
-/* The lists of a larger plan, some 200 bytes a slot, go back to the system. */
+/* The lists of a larger plan, some 200 bytes a slot, and those of compiled functions go back to the system. */
 enum { MOST_SLOTS_KEPT = 1 << 14 };
 static struct mxi_plan *free_plans; // under MXI_LOCK_PLANS
 
@@ -31,7 +31,7 @@ void mxi_plan_free(struct mxi_plan *p) {
   for (size_t i = 0; i < p->slots.n; i++)
     if (p->slots.v[i].held) mxi_unref(p->slots.v[i].array);
   mxi_task_unref(p->task);
-  if (p->slots.cap > MOST_SLOTS_KEPT) {
+  if (p->compiled || p->slots.cap > MOST_SLOTS_KEPT) {
     mxi_vec_free(&p->slots);
     mxi_vec_free(&p->order);
     mxi_vec_free(&p->rank);
@@ -102,7 +102,8 @@ static int32_t visit(struct mxi_plan *p, mx_array a) {
   int32_t slot = mxi_plan_slot(p, a);
   if (slot >= 0) return slot;
   switch (mxi_state(a)) {
-  case MXI_READY: return add_slot(p, a, MXI_STEP_LEAF);
+  case MXI_READY:
+  case MXI_SUBMITTED: return add_slot(p, a, MXI_STEP_LEAF);
   case MXI_PLACEHOLDER:
     if (p->compiled) return add_slot(p, a, MXI_STEP_LEAF);
     mxi_fail(MX_INVALID_ARGUMENT, "[eval] expected arrays with values, got a placeholder: what depends on a "

@@ -42,6 +42,7 @@ struct mxi_step {
   const mx_params *params;
   mx_stream stream;
   struct mxi_program *program;
+  void *prepared;                      /* the backend's form of it, in the same block */
   struct mxi_reduction reduction;      /* params NULL: none */
   mx_ints shape;                       /* program: its iteration shape */
   int32_t operands, ninputs, noutputs; /* plan->operands[operands ...]: inputs, then outputs */

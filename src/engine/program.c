@@ -1,4 +1,5 @@
 #include "engine/program.h"
+#include <stdbool.h>
 
 void mxi_program_last_uses(const struct mxi_program *p, uint8_t *last_use) {
   for (int v = 0; v < p->ninputs; v++) last_use[v] = 0;

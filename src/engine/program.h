@@ -6,7 +6,8 @@
    instruction, so a fused result equals the unfused one bit for bit. */
 #ifndef MXI_ENGINE_PROGRAM_H
 #define MXI_ENGINE_PROGRAM_H
-#include "core/dtype.h"
+#include "mlx/dtype.h"
+#include <stdint.h>
 
 /* No backend takes more. */
 enum {

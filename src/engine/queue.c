@@ -194,6 +194,7 @@ static void *serve(void *queue) {
 static int start_thread(struct mxi_queue *q) {
   sigset_t all, old;
   sigfillset(&all);
+  sigdelset(&all, SIGBUS); // see core/guard.h
   pthread_sigmask(SIG_SETMASK, &all, &old);
   pthread_t t;
   int failed = pthread_create(&t, NULL, serve, q);

@@ -1,11 +1,13 @@
 /* Evaluation: plan under the lock, run outside it, commit step by step. */
 #include "engine/run.h"
+#include "engine/memory.h"
 #include "engine/place.h"
 #include "engine/queue.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/lock.h"
 #include "core/interrupt.h"
+#include "core/mapped.h"
 #include "core/stream.h"
 #include "core/thread.h"
 #include "core/tracer.h"
@@ -32,10 +34,9 @@ static void operands_free(struct few_operands *f) {
 /* ---- Eval ---- */
 /* Is the memory of the array this step's to write over? Its nodes hold every reference and let go of it, and
    nobody else holds the buffer. */
-static bool donatable(const struct mxi_slot *slot, int32_t uses) {
+static bool donatable(const struct mxi_slot *slot, int32_t uses, mx_stream s) {
   mx_array a = slot->array;
-  return !slot->pinned && atomic_load_explicit(&a->refs, memory_order_acquire) == uses &&
-         mxi_buffer_donatable(a->buffer);
+  return !slot->pinned && atomic_load_explicit(&a->refs, memory_order_acquire) == uses && mxi_may_take(a, s);
 }
 
 static void find_operands(struct mxi_plan *p, const struct mxi_step *s, struct mxi_operands *o) {
@@ -45,15 +46,20 @@ static void find_operands(struct mxi_plan *p, const struct mxi_step *s, struct m
     o->in[i] = slot->array; // outputs follow the inputs
     /* a node that reads it by two inputs must not write over it */
     bool once = s->kind == MXI_STEP_PROGRAM || operand->uses == 1;
-    if (i < s->ninputs && i < 64 && once && donatable(slot, operand->uses)) o->donatable |= 1ull << i;
+    if (i < s->ninputs && i < 64 && once && donatable(slot, operand->uses, s->stream))
+      o->donatable |= 1ull << i;
   }
+}
+
+static void publish(mx_array a) {
+  atomic_store_explicit(&a->state, mxi_state_of_result(a), memory_order_release);
 }
 
 /* Results become visible, and nodes let go of their inputs. */
 static void commit(struct mxi_plan *p, const struct mxi_step *s) {
   const int32_t *members = p->members.v + s->members;
   for (int i = 0; i < s->nmembers; i++)
-    if (!p->slots.v[members[i]].vanishes) mxi_publish(p->slots.v[members[i]].array);
+    if (!p->slots.v[members[i]].vanishes) publish(p->slots.v[members[i]].array);
   for (int i = s->nmembers; i--;) {
     struct mxi_slot *slot = &p->slots.v[members[i]];
     if (slot->vanishes) continue; // freed with the nodes that use it
@@ -111,13 +117,13 @@ static int run_plan(struct mxi_plan *p, struct mxi_tickets *tickets) {
   int result = mxi_tickets_wait(tickets);
   size_t done = 0;
   for (size_t i = 0; i < p->waits.n && result == 0; i++) result = mxi_task_wait(p->waits.v[i]);
+  mxi_before_reading();
   if (result == 0 && p->steps.n) {
-    const struct mxi_backend *b = mxi_backend_of(p->steps.v[0].stream->device);
     unsigned saved;
-    b->enter(&saved);
+    mxi_cpu_backend.enter(&saved);
     for (; done < p->steps.n && result == 0; done += result == 0)
       result = mxi_must_stop_soon() ? mxi_fail_interrupted("eval") : run_and_commit(p, &p->steps.v[done]);
-    b->leave(&saved);
+    mxi_cpu_backend.leave(&saved);
   }
   return finish(p, tickets, result, done);
 }
@@ -149,8 +155,9 @@ static int plan(int n, const mx_array *roots, struct evaluation *e) {
   return result;
 }
 
-static int check_roots(int n, const mx_array *roots, bool *all_ready) {
-  *all_ready = true;
+/* placed: nothing is left to plan. */
+static int check_roots(int n, const mx_array *roots, bool *placed) {
+  *placed = true;
   for (int i = 0; i < n; i++) {
     if (!roots[i]) return mxi_fail(MX_TYPE_ERROR, "[eval] expected an array, got NULL");
     if (roots[i] == MX_BAD) {
@@ -158,7 +165,9 @@ static int check_roots(int n, const mx_array *roots, bool *all_ready) {
         mxi_fail(MX_RUNTIME_ERROR, "[eval] expected an array, got the result of a failed op");
       return -1;
     }
-    *all_ready &= mxi_state(roots[i]) == MXI_READY;
+    int state = mxi_state(roots[i]);
+    *placed &= state == MXI_READY || state == MXI_SUBMITTED;
+    if (state == MXI_READY && mxi_mapped_any()) MXI_TRY(mxi_after_reading(roots[i]));
   }
   return 0;
 }
@@ -191,18 +200,25 @@ static int run_here(struct evaluation *e) {
   return mxi_inside_check() ? run_inside_check(e) : run_plan(e->plan, &e->tickets);
 }
 
+static int await_all(int n, const mx_array *roots) {
+  for (int i = 0; i < n; i++)
+    if (mxi_state(roots[i]) == MXI_SUBMITTED) MXI_TRY(mxi_await(roots[i]));
+  return 0;
+}
+
 int mx_eval_all(int n, const mx_array *roots) {
-  bool all_ready;
-  MXI_TRY(check_roots(n, roots, &all_ready));
-  if (all_ready) return 0;
-  struct evaluation e;
-  int result;
-  do {
-    result = plan(n, roots, &e);
-    if (result > 0) result = run_here(&e);
-  } while (result == MXI_TASK_STOPPED);
-  mxi_drain_unbound();
-  return result;
+  bool placed;
+  MXI_TRY(check_roots(n, roots, &placed));
+  int result = 0;
+  if (!placed) {
+    struct evaluation e;
+    do {
+      result = plan(n, roots, &e);
+      if (result > 0) result = run_here(&e);
+    } while (result == MXI_TASK_STOPPED);
+    mxi_drain_unbound();
+  }
+  return result < 0 ? -1 : await_all(n, roots);
 }
 
 int mx_eval(mx_array a) { return mx_eval_all(1, &a); }
@@ -222,10 +238,17 @@ static void run_posted(void *context) {
   mxi_free(e);
 }
 
+/* Does a thread compute in it, and not only submit? */
+static bool computes(const struct mxi_plan *p) {
+  for (size_t i = 0; i < p->steps.n; i++)
+    if (!mxi_backend_of(p->steps.v[i].stream->device)->allocate) return true;
+  return p->waits.n;
+}
+
 int mx_async_eval(int n, const mx_array *roots) {
-  bool all_ready;
-  MXI_TRY(check_roots(n, roots, &all_ready));
-  if (all_ready) return 0;
+  bool placed;
+  MXI_TRY(check_roots(n, roots, &placed));
+  if (placed) return 0;
   struct evaluation *e = mxi_malloc(sizeof *e);
   if (!e) return -1;
   int result = mxi_backlog_wait();
@@ -235,7 +258,9 @@ int mx_async_eval(int n, const mx_array *roots) {
     mxi_plan_free(e->plan);
     result = 0;
   }
-  if (result > 0) {
+  if (result > 0 && !computes(e->plan)) {
+    result = run_here(e);
+  } else if (result > 0) {
     size_t bytes = e->bytes = bytes_of(e->plan);
     mxi_backlog_add(bytes);
     if (mxi_queue_post(&e->tickets, run_posted, e) == 0) return 0;
@@ -260,7 +285,9 @@ int mx_synchronize(mx_stream s) {
   result = mxi_tickets_wait(&t);
   mxi_tickets_done(&t);
   mxi_drain_unbound();
-  return result;
+  if (result < 0) return -1;
+  const struct mxi_backend *b = mxi_backend_of(s->device);
+  return b->allocate ? b->await((struct mxi_event){s, b->submitted(s)}) : 0;
 }
 
 /* ---- Kept plans ---- */
@@ -269,7 +296,7 @@ static void find_in_frame(const struct mxi_step *s, const struct mxi_operand_slo
   for (int i = 0; i < s->ninputs; i++) {
     o->in[i] = f->arrays[slots[i].slot];
     bool ours = (f->flags[slots[i].slot] & MXI_FRAME_DONATABLE) && slots[i].last && i < 64;
-    if (ours && mxi_buffer_donatable(o->in[i]->buffer)) o->donatable |= 1ull << i;
+    if (ours && mxi_may_take(o->in[i], s->stream)) o->donatable |= 1ull << i;
   }
 }
 

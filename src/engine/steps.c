@@ -25,9 +25,16 @@ static uint8_t value_of(const struct mxi_plan *p, const struct mxi_group *g, int
   return (uint8_t)mxi_group_input(p, g, slot);
 }
 
-static struct mxi_program *make_program(const struct mxi_plan *p, const struct mxi_group *g) {
-  struct mxi_program *program = mxi_malloc(offsetof(struct mxi_program, instructions) +
-                                           (size_t)g->nmembers * sizeof(struct mxi_instruction));
+/* Bytes before the backend's form of a program. */
+static size_t program_bytes(int ninstructions) {
+  size_t bytes =
+      offsetof(struct mxi_program, instructions) + (size_t)ninstructions * sizeof(struct mxi_instruction);
+  return (bytes + 7) & ~(size_t)7;
+}
+
+static struct mxi_program *make_program(const struct mxi_plan *p, const struct mxi_group *g,
+                                        const struct mxi_backend *b) {
+  struct mxi_program *program = mxi_malloc(program_bytes(g->nmembers) + b->prepared_bytes(g->nmembers));
   if (!program) return NULL;
   program->ninstructions = g->nmembers;
   program->ninputs = g->ninputs;
@@ -48,6 +55,10 @@ static struct mxi_program *make_program(const struct mxi_plan *p, const struct m
   return program;
 }
 
+static void *prepared_of(struct mxi_program *program) {
+  return (char *)program + program_bytes(program->ninstructions);
+}
+
 /* References to `slot` among the inputs of the members' nodes. */
 static int32_t uses_by(const struct mxi_plan *p, const struct mxi_group *g, int32_t slot) {
   return p->slots.v[slot].mark == g->id ? p->slots.v[slot].marked_uses : 0;
@@ -60,6 +71,7 @@ static int add_program_step(struct mxi_plan *p, const struct mxi_group *g, struc
   struct mxi_step step = {.kind = MXI_STEP_PROGRAM,
                           .stream = root->node->stream,
                           .program = program,
+                          .prepared = prepared_of(program),
                           .shape = mxi_shape_of(root),
                           .operands = (int32_t)p->operands.n,
                           .ninputs = g->ninputs,
@@ -84,18 +96,19 @@ static int add_program_step(struct mxi_plan *p, const struct mxi_group *g, struc
 /* One program step that ends in `root` (and in the reduction, if any), with as many nodes as the backend
    takes: when a group needs too many registers, half as many. */
 static int fuse(struct mxi_plan *p, int32_t root, int32_t reduce, int32_t *next_id) {
-  struct mxi_group g = {.root = root, .ends_in_reduce = reduce >= 0};
-  g.limits = mxi_backend_of(p->slots.v[root].array->node->stream->device)->limits;
+  const struct mxi_backend *b = mxi_backend_of(p->slots.v[root].array->node->stream->device);
+  struct mxi_group g = {.root = root, .ends_in_reduce = reduce >= 0, .limits = b->limits};
   for (; g.limits.instructions; g.limits.instructions /= 2) {
     g.id = (*next_id)++;
     mxi_group_gather(p, &g);
     if (!g.nmembers) break;
-    struct mxi_program *program = make_program(p, &g);
+    struct mxi_program *program = make_program(p, &g, b);
     if (!program) return -1;
     if (mxi_program_registers(program) > g.limits.registers) {
       mxi_free(program);
       continue;
     }
+    b->prepare(program, prepared_of(program));
     int result = add_program_step(p, &g, program, reduce);
     if (result < 0) mxi_free(program);
     return result;

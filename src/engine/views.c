@@ -93,19 +93,25 @@ static int as_strided(const struct mxi_p_AS_STRIDED *p, mx_stream stream, mx_arr
   return 0;
 }
 
+/* Buffers themselves are aligned; a file that is mapped, and foreign memory, are not. */
+static bool is_aligned(mx_array a, size_t size) {
+  uintptr_t at = a->data ? (uintptr_t)a->data : (uintptr_t)a->offset;
+  return at % size == 0;
+}
+
 /* The same bytes as another dtype. Equal sizes keep any strides; else the elements must lie row-major, at an
    address that the other dtype may have. */
 static int view(mx_stream stream, mx_array in, mx_array out) {
   size_t from = mxi_itemsize(in), to = mxi_itemsize(out);
   if (from == to) return same(in, out);
-  if (!in->buffer) { // one inline element, seen as several
+  if (!in->buffer && in->size == 1) { // one inline element, seen as several
     mx_buffer *b = mxi_buffer_new(from);
     if (!b) return -1;
     memcpy(b->data, in->data, from);
     mxi_set_data(out, b, 0, NULL);
     return 0;
   }
-  if (!mxi_row_contiguous(in) || (uintptr_t)in->data % to) return view_copy(stream, in, out, 0, NULL);
+  if (!mxi_row_contiguous(in) || !is_aligned(in, to)) return view_copy(stream, in, out, 0, NULL);
   mxi_set_view(out, in, 0, NULL);
   return 0;
 }

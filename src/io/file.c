@@ -20,6 +20,7 @@ void mx_file_free(mx_file f) {
   mxi_free(f->tensor_order);
   mxi_free(f->meta_order);
   mxi_free(f);
+  mxi_drain_unbound();
 }
 
 static char *copy_text(const char *s, size_t n) {

@@ -290,7 +290,7 @@ static mx_file load(struct mxi_mapping *map, const char *path) {
   for (size_t i = 0; i < g.names.n; i++) mxi_free(g.names.v[i]);
   mxi_vec_free(&g.names);
   mxi_vec_free(&g.spans);
-  mxi_mapping_unref(map);
+  status = mxi_mapping_close(map, status);
   if (!status) return g.file;
   mx_file_free(g.file);
   return NULL;

@@ -45,20 +45,23 @@ static int read_vector(struct mxi_gguf *g, uint32_t type, uint64_t n, mx_meta *m
   if (n > left)
     return mxi_bad_file(&g->place, "expected at most %zu elements, got a count of %llu", left,
                         (unsigned long long)n);
-  if (t == MX_BOOL) MXI_TRY(check_bools(g, g->map->data + g->at, (size_t)n));
   m->kind = MX_META_ARRAY;
   m->array = mxi_array_alloc(t, MX_SHAPE((int64_t)n));
-  return m->array && n ? mxi_gguf_take(g, m->array->data, (size_t)n * mx_dtype_size(t)) : m->array ? 0 : -1;
+  if (!m->array) return -1;
+  if (n) MXI_TRY(mxi_gguf_take(g, m->array->data, (size_t)n * mx_dtype_size(t)));
+  return t == MX_BOOL ? check_bools(g, m->array->data, (size_t)n) : 0;
 }
 
 /* Walks n strings; with `text` copies them there, each behind its pointer in list. *bytes: their size with
- * NULs. */
+   NULs. A mapped file may change between the two walks. */
 static int walk_strings(struct mxi_gguf *g, uint64_t n, const char **list, char *text, size_t *bytes) {
   const char *s = NULL;
-  size_t length = 0, total = 0;
+  size_t length = 0, total = 0, room = *bytes;
   for (uint64_t i = 0; i < n; i++) {
     MXI_TRY(mxi_gguf_take_string(g, &s, &length));
     if (text) {
+      if (length >= room - total)
+        return mxi_bad_file(&g->place, "expected the strings read before, got longer ones");
       list[i] = text + total;
       memcpy(text + total, s, length);
       text[total + length] = 0;

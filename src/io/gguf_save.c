@@ -41,6 +41,7 @@ static int put(text *t, const void *data, size_t n) {
 static int put32(text *t, int v) { return put(t, &(uint32_t){(uint32_t)v}, 4); }
 static int put64(text *t, int64_t v) { return put(t, &v, 8); }
 static int put_string(text *t, const char *s) {
+  if (!s) return mxi_fail(MX_TYPE_ERROR, "[save_gguf] expected a text, got NULL");
   if (!mxi_utf8_valid(s, strlen(s)))
     return mxi_fail(MX_INVALID_ARGUMENT, "[save_gguf] expected names and strings in UTF-8, got other bytes");
   MXI_TRY(put64(t, (int64_t)strlen(s)));
@@ -69,6 +70,9 @@ static int put_numbers(text *t, const mx_meta *m) {
 }
 
 static int put_strings(text *t, const mx_meta *m) {
+  if (m->nstrings < 0 || (m->nstrings && !m->strings))
+    return mxi_fail(MX_INVALID_ARGUMENT, "[save_gguf] expected a list of %lld strings at '%.80s'",
+                    (long long)m->nstrings, m->key);
   MXI_TRY(put32(t, TYPE_ARRAY));
   MXI_TRY(put32(t, TYPE_STRING));
   MXI_TRY(put64(t, m->nstrings));
@@ -111,6 +115,8 @@ static const char zeros[ALIGNMENT];
 static int put_header(text *t, int n, const char *const *names, const mx_array *arrays, int nmeta,
                       const mx_meta *meta) {
   int64_t offset = 0;
+  if (nmeta < 0 || (nmeta && !meta))
+    return mxi_fail(MX_INVALID_ARGUMENT, "[save_gguf] expected a list of %d metadata entries", nmeta);
   MXI_TRY(put(t, "GGUF", 4));
   MXI_TRY(put32(t, 3));
   MXI_TRY(put64(t, n));
@@ -133,7 +139,7 @@ static int save(const struct mxi_target *to, int n, const char *const *names, co
                 int nmeta, const mx_meta *meta) {
   text header = {0};
   struct mxi_writer w;
-  MXI_TRY(mx_eval_all(n, arrays));
+  MXI_TRY(mxi_check_saved("save_gguf", to, n, names, arrays));
   int status = put_header(&header, n, names, arrays, nmeta, meta);
   if (!status) status = mxi_writer_open(&w, "save_gguf", to);
   if (!status) status = mxi_writer_close(&w, write_file(&w, &header, n, arrays));
@@ -147,5 +153,5 @@ int mx_save_gguf(const char *path, int n, const char *const *names, const mx_arr
 }
 int mx_write_gguf(mx_writer writer, int n, const char *const *names, const mx_array *arrays, int nmeta,
                   const mx_meta *meta) {
-  return save(&(struct mxi_target){.stream = writer}, n, names, arrays, nmeta, meta);
+  return save(&(struct mxi_target){.to_stream = true, .stream = writer}, n, names, arrays, nmeta, meta);
 }

@@ -237,8 +237,9 @@ static mx_array load(struct mxi_mapping *map, const char *path) {
   if (!map) return MX_BAD;
   struct scanner s = {.place = {.op = "load_npy", .path = path}};
   mx_array a = read_array(&s, &(struct part){map, 0, SIZE_MAX}, NULL);
-  mxi_mapping_unref(map);
-  return mxi_own(a);
+  if (mxi_mapping_close(map, a ? 0 : -1) == 0) return mxi_own(a);
+  mxi_unref(a);
+  return MX_BAD;
 }
 
 mx_array mx_load_npy(const char *path) { return load(mxi_mapping_open("load_npy", path), path); }
@@ -275,7 +276,7 @@ size_t mxi_npy_header(char out[MXI_NPY_HEADER], mx_array a) {
 static int save(const struct mxi_target *to, mx_array a) {
   struct mxi_writer w;
   char header[MXI_NPY_HEADER];
-  MXI_TRY(mx_eval(a));
+  MXI_TRY(mxi_check_saved("save_npy", to, 1, (const char *[]){"the array"}, &a));
   size_t n = mxi_npy_header(header, a);
   MXI_TRY(mxi_writer_open(&w, "save_npy", to));
   int status = mxi_writer_write(&w, header, n);
@@ -283,4 +284,6 @@ static int save(const struct mxi_target *to, mx_array a) {
 }
 
 int mx_save_npy(const char *path, mx_array a) { return save(&(struct mxi_target){.path = path}, a); }
-int mx_write_npy(mx_writer writer, mx_array a) { return save(&(struct mxi_target){.stream = writer}, a); }
+int mx_write_npy(mx_writer writer, mx_array a) {
+  return save(&(struct mxi_target){.to_stream = true, .stream = writer}, a);
+}

@@ -36,7 +36,7 @@ static mx_file load(struct mxi_mapping *map, const char *path) {
   mx_file file = mxi_file_new();
   int status = file ? read_file(map, file, &members, &place) : -1;
   mxi_zip_free(&members);
-  mxi_mapping_unref(map);
+  status = mxi_mapping_close(map, status);
   if (!status) return file;
   mx_file_free(file);
   return NULL;

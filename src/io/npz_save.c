@@ -126,7 +126,7 @@ static void put_entry(struct record *r, const struct member *m) {
 /* ---- Bytes ---- */
 /* Deflates n bytes; with Z_FINISH also the end. */
 static int deflate_bytes(struct mxi_writer *w, z_stream *z, const void *data, size_t n, int flush) {
-  uint8_t out[1 << 14];
+  uint8_t out[1 << 13];
   z->next_in = (uint8_t *)data;
   size_t left = n;
   do {
@@ -238,7 +238,7 @@ static int save(const struct mxi_target *to, int n, const char *const *names, co
                 bool compressed) {
   struct mxi_writer w;
   struct record directory = {0};
-  MXI_TRY(mx_eval_all(n, arrays));
+  MXI_TRY(mxi_check_saved("save_npz", to, n, names, arrays));
   MXI_TRY(check_names(n, names));
   MXI_TRY(mxi_writer_open(&w, "save_npz", to));
   int status = write_members(&w, &directory, n, names, arrays, compressed);
@@ -251,5 +251,5 @@ int mx_save_npz(const char *path, int n, const char *const *names, const mx_arra
   return save(&(struct mxi_target){.path = path}, n, names, arrays, compressed);
 }
 int mx_write_npz(mx_writer writer, int n, const char *const *names, const mx_array *arrays, bool compressed) {
-  return save(&(struct mxi_target){.stream = writer}, n, names, arrays, compressed);
+  return save(&(struct mxi_target){.to_stream = true, .stream = writer}, n, names, arrays, compressed);
 }

@@ -48,8 +48,7 @@ void mxi_place_at(struct mxi_place *p, const char *format, ...) {
   clean(p->at);
 }
 
-/* The end of a long path tells more than its start, and the place behind it must still fit. */
-static const char *path_end(const char *path) {
+const char *mxi_path_end(const char *path) {
   size_t n = strlen(path);
   return n > 200 ? path + n - 200 : path;
 }
@@ -61,11 +60,20 @@ int mxi_bad_file(const struct mxi_place *p, const char *format, ...) {
   vsnprintf(text, sizeof text, format, args);
   va_end(args);
   clean(text);
-  return mxi_fail(MX_INVALID_ARGUMENT, "[%s] %s in %s at %s", p->op, text, path_end(p->path), p->at);
+  return mxi_fail(MX_INVALID_ARGUMENT, "[%s] %s in %s at %s", p->op, text, mxi_path_end(p->path), p->at);
 }
 
 int mxi_io_fail(const char *op, const char *verb, const char *path, int code) {
   char reason[128];
-  return mxi_fail(MX_IO_ERROR, "[%s] expected to %s %s, got: %s", op, verb, path_end(path),
+  return mxi_fail(MX_IO_ERROR, "[%s] expected to %s %s, got: %s", op, verb, mxi_path_end(path),
                   strerror_r(code, reason, sizeof reason));
+}
+
+bool mxi_given_path(const char *op, const char *path) {
+  if (!path) mxi_fail(MX_TYPE_ERROR, "[%s] expected a path, got NULL", op);
+  return path;
+}
+bool mxi_given_function(const char *op, const char *name, void (*function)(void)) {
+  if (!function) mxi_fail(MX_TYPE_ERROR, "[%s] expected a stream with a function to %s, got NULL", op, name);
+  return function;
 }

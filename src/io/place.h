@@ -15,9 +15,15 @@ int mxi_bad_file(const struct mxi_place *p, const char *format, ...) __attribute
 /* Sets MX_IO_ERROR "[op] expected to VERB FILE, got STRERROR(code)"; returns -1. */
 int mxi_io_fail(const char *op, const char *verb, const char *path, int code);
 
+/* What error texts show of a path: the end of a long one, which tells more than its start; what follows in
+   the text must still fit. */
+const char *mxi_path_end(const char *path);
 /* What error texts call a stream. */
 static inline const char *mxi_stream_name(const char *name) { return name ? name : "a stream"; }
 
 /* Is this well-formed UTF-8 (RFC 3629) without NUL? */
 bool mxi_utf8_valid(const char *s, size_t n);
+/* Is there a path, and a stream's function? Else MX_TYPE_ERROR. */
+bool mxi_given_path(const char *op, const char *path);
+bool mxi_given_function(const char *op, const char *name, void (*function)(void));
 #endif

@@ -147,7 +147,7 @@ static mx_file load(struct mxi_mapping *map, const char *path) {
   r.file = mxi_file_new();
   int status = r.file && mxi_mapping_fill(map, SIZE_MAX) == 0 ? read_file(&r) : -1;
   mxi_vec_free(&r.spans);
-  mxi_mapping_unref(map);
+  status = mxi_mapping_close(map, status);
   if (!status) return r.file;
   mx_file_free(r.file);
   return NULL;
@@ -206,9 +206,15 @@ static int add_member(json_t *object, const char *name, json_t *value, const cha
 }
 
 static int add_metadata(json_t *header, int n, const char *const *keys, const char *const *values) {
+  if (n < 0 || !keys || !values)
+    return mxi_fail(MX_INVALID_ARGUMENT, "[save_safetensors] expected lists of %d metadata keys and values",
+                    n);
   json_t *metadata = json_object();
   if (json_object_set_new(header, "__metadata__", metadata) < 0) return mxi_fail_memory(sizeof(void *));
   for (int i = 0; i < n; i++) {
+    if (!keys[i] || !values[i])
+      return mxi_fail(MX_TYPE_ERROR, "[save_safetensors] expected metadata key %d and its value, got NULL",
+                      i);
     if (!mxi_utf8_valid(values[i], strlen(values[i])))
       return mxi_fail(MX_INVALID_ARGUMENT,
                       "[save_safetensors] expected metadata in UTF-8, got other bytes at key '%.80s'",
@@ -251,7 +257,7 @@ static int write_file(struct mxi_writer *w, const char *header, const struct ite
 
 static int save(const struct mxi_target *to, int n, const char *const *names, const mx_array *arrays,
                 int nmeta, const char *const *keys, const char *const *values) {
-  MXI_TRY(mx_eval_all(n, arrays));
+  MXI_TRY(mxi_check_saved("save_safetensors", to, n, names, arrays));
   struct item *items = mxi_calloc((size_t)n, sizeof *items);
   if (!items) return -1;
   for (int i = 0; i < n; i++) items[i] = (struct item){.name = names[i], .array = arrays[i]};
@@ -270,5 +276,6 @@ int mx_save_safetensors(const char *path, int n, const char *const *names, const
 }
 int mx_write_safetensors(mx_writer writer, int n, const char *const *names, const mx_array *arrays, int nmeta,
                          const char *const *keys, const char *const *values) {
-  return save(&(struct mxi_target){.stream = writer}, n, names, arrays, nmeta, keys, values);
+  return save(&(struct mxi_target){.to_stream = true, .stream = writer}, n, names, arrays, nmeta, keys,
+              values);
 }

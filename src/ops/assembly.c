@@ -108,6 +108,7 @@ static int all_ok(int n, const mx_array *out) {
 }
 
 int mx_split_at(mx_array a, mx_ints indices, int axis, mx_array *out) {
+  if (!mxi_has_place("split", out) || mxi_check_list("split", indices) < 0) return -1;
   int parts = indices.n < 0 ? 0 : indices.n + 1;
   if (!mxi_usable1("split", a) || (axis = mxi_axis("split", axis, a->ndim)) < 0) return fail_all(parts, out);
   for (int i = 0; i < parts; i++)
@@ -116,6 +117,7 @@ int mx_split_at(mx_array a, mx_ints indices, int axis, mx_array *out) {
 }
 
 int mx_split(mx_array a, int parts, int axis, mx_array *out) {
+  if (!mxi_has_place("split", out)) return -1;
   if (parts < 1) return mxi_fail(MX_INVALID_ARGUMENT, "[split] expected at least one part, got %d", parts);
   if (!mxi_usable1("split", a) || (axis = mxi_axis("split", axis, a->ndim)) < 0) return fail_all(parts, out);
   if (a->dims[axis] % parts) {
@@ -129,7 +131,9 @@ int mx_split(mx_array a, int parts, int axis, mx_array *out) {
 }
 
 int mx_unstack(mx_array a, int axis, mx_array *out) {
-  if (!mxi_usable1("unstack", a) || (axis = mxi_axis("unstack", axis, a->ndim)) < 0) return -1;
+  if (!mxi_has_place("unstack", out) || !mxi_usable1("unstack", a) ||
+      (axis = mxi_axis("unstack", axis, a->ndim)) < 0)
+    return -1;
   int n = (int)mxi_min(a->dims[axis], INT32_MAX);
   for (int i = 0; i < n; i++) out[i] = MXI_COMPOSED(mx_squeeze(along(a, axis, i, i + 1), MX_AXES(axis)));
   return all_ok(n, out);
@@ -197,7 +201,8 @@ mx_array mx_tile(mx_array a, mx_ints reps) {
 static mx_array rolled(mx_array a, int64_t shift, int axis) {
   int64_t n = mx_ok(a) ? a->dims[axis] : 0;
   if (n == 0) return a;
-  int64_t by = (shift % n + n) % n;
+  int64_t by = shift % n;
+  if (by < 0) by += n;
   if (by == 0) return a;
   return mx_concatenate(2, (mx_array[]){along(a, axis, n - by, n), along(a, axis, 0, n - by)}, axis);
 }
@@ -218,7 +223,8 @@ static mx_array rolled_flat(mx_array a, mx_ints shifts) {
 
 /* Axis i takes shift i, or the only one; MX_ALL_AXES rolls the flattened array by the sum of the shifts. */
 mx_array mx_roll(mx_array a, mx_ints shifts, mx_ints axes) {
-  if (!mxi_usable1("roll", a)) return MX_BAD;
+  if (!mxi_usable1("roll", a) || mxi_check_list("roll", shifts) < 0 || mxi_check_list("roll", axes) < 0)
+    return MX_BAD;
   if (shifts.n < 1 || (shifts.n > 1 && shifts.n < axes.n))
     return mxi_bad(MX_INVALID_ARGUMENT, "[roll] expected one shift or one for each of %d axes, got %d",
                    axes.n, shifts.n);
@@ -314,6 +320,9 @@ static mx_array mirrored_pad(mx_array a, mx_ints low, mx_ints high, mx_pad_mode 
 
 mx_array mx_pad(mx_array a, mx_ints low, mx_ints high, mx_pad_mode mode, mx_array value) {
   if (!mxi_usable1("pad", a) || value == MX_BAD) return MX_BAD;
+  if (mxi_check_list("pad", low) < 0 || mxi_check_list("pad", high) < 0) return MX_BAD;
+  if ((unsigned)mode > MX_PAD_SYMMETRIC)
+    return mxi_bad(MX_INVALID_ARGUMENT, "[pad] expected a mode of padding, got %d", (int)mode);
   if (low.n != a->ndim || high.n != a->ndim)
     return mxi_bad(MX_INVALID_ARGUMENT,
                    "[pad] expected %d sizes before and after for shape %s, got %d and %d", a->ndim,
@@ -338,6 +347,7 @@ static mx_array grid_axis(mx_array a, int axis, int n) {
 }
 
 int mx_meshgrid(int n, const mx_array *arrays, bool sparse, bool ij, mx_array *out) {
+  if (!mxi_has_place("meshgrid", out)) return -1;
   fail_all(n, out);
   if (!mxi_usable("meshgrid", n, arrays)) return -1;
   if (n > MX_MAX_NDIM)
@@ -362,6 +372,7 @@ static mx_array after(mx_array a, int n, const mx_array *dependencies) {
 
 int mx_depends(int n, const mx_array *inputs, int ndependencies, const mx_array *dependencies,
                mx_array *out) {
+  if (!mxi_has_place("depends", out)) return -1;
   fail_all(n, out);
   if (!mxi_usable("depends", n, inputs) || !mxi_usable("depends", ndependencies, dependencies)) return -1;
   for (int i = 0; i < n; i++)

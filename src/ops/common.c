@@ -2,6 +2,13 @@
 #include <stdio.h>
 
 bool mxi_usable(const char *op, int n, const mx_array *arrays) {
+  if (n < 0 || (n > 0 && !arrays)) {
+    mxi_fail(n < 0 ? MX_INVALID_ARGUMENT : MX_TYPE_ERROR,
+             n < 0 ? "[%s] expected a number of arrays >= 0, got %d"
+                   : "[%s] expected a list of %d arrays, got NULL",
+             op, n);
+    return false;
+  }
   for (int i = 0; i < n; i++)
     if (arrays[i] == MX_BAD) return false;
   for (int i = 0; i < n; i++)
@@ -12,9 +19,21 @@ bool mxi_usable(const char *op, int n, const mx_array *arrays) {
   return true;
 }
 
+bool mxi_given(const char *op, const char *what, const void *argument) {
+  if (argument) return true;
+  mxi_fail(MX_TYPE_ERROR, "[%s] expected %s, got NULL", op, what);
+  return false;
+}
+
+int mxi_check_list(const char *op, mx_ints list) {
+  if (list.n <= 0 || list.v) return 0;
+  return mxi_fail(MX_TYPE_ERROR, "[%s] expected a list of %d integers, got NULL", op, list.n);
+}
+
 struct mxi_text mxi_shape_text(mx_ints shape) {
   struct mxi_text text;
   size_t at = 0, room = sizeof text.s - 8;
+  if (!shape.v) shape.n = 0;
   at += (size_t)snprintf(text.s, room, "(");
   for (int i = 0; i < shape.n && at < room; i++)
     at += (size_t)snprintf(text.s + at, room - at, i ? ",%lld" : "%lld", (long long)shape.v[i]);
@@ -32,6 +51,7 @@ int mxi_axis(const char *op, int64_t axis, int ndim) {
 
 int mxi_axes(const char *op, mx_ints axes, int ndim, int64_t *out) {
   uint32_t seen = 0;
+  MXI_TRY(mxi_check_list(op, axes));
   for (int i = 0; i < axes.n; i++) {
     int axis = mxi_axis(op, axes.v[i], ndim);
     if (axis < 0) return -1;
@@ -46,6 +66,7 @@ int mxi_axes(const char *op, mx_ints axes, int ndim, int64_t *out) {
 }
 
 int mxi_check_shape(const char *op, mx_ints shape, int64_t *size) {
+  MXI_TRY(mxi_check_list(op, shape));
   if (shape.n < 0 || shape.n > MX_MAX_NDIM)
     return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected at most %d dimensions, got %d", op, MX_MAX_NDIM,
                     shape.n);
@@ -80,6 +101,7 @@ bool mxi_update_mode_ok(const char *op, mx_update_mode mode) {
 }
 
 int mxi_broadcast_shape(const char *op, mx_ints a, mx_ints b, int64_t *out) {
+  MXI_TRY(mxi_check_list(op, b));
   int n = a.n > b.n ? a.n : b.n;
   if (n > MX_MAX_NDIM)
     return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected at most %d dimensions, got %d", op, MX_MAX_NDIM, n);
@@ -96,7 +118,11 @@ int mxi_broadcast_shape(const char *op, mx_ints a, mx_ints b, int64_t *out) {
 
 int mx_broadcast_shapes(int n, const mx_ints *shapes, int64_t *out) {
   mx_ints common = MX_NO_SHAPE;
+  if (n > 0 &&
+      (!mxi_given("broadcast_shapes", "a list of shapes", shapes) || !mxi_has_place("broadcast_shapes", out)))
+    return -1;
   for (int i = 0; i < n; i++) {
+    MXI_TRY(mxi_check_list("broadcast_shapes", shapes[i]));
     for (int k = 0; k < shapes[i].n; k++)
       if (shapes[i].v[k] < 0)
         return mxi_fail(MX_INVALID_ARGUMENT,
@@ -110,6 +136,7 @@ int mx_broadcast_shapes(int n, const mx_ints *shapes, int64_t *out) {
 }
 
 int mxi_broadcast_all(const char *op, int n, const mx_array *arrays, mx_array *out) {
+  if (!mxi_has_place(op, out)) return -1;
   for (int i = 0; i < n; i++) out[i] = MX_BAD;
   if (!mxi_usable(op, n, arrays)) return -1;
   int64_t shape[MX_MAX_NDIM];

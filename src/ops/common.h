@@ -14,6 +14,20 @@ static inline bool mxi_usable1(const char *op, mx_array a) { return mx_ok(a) || 
 static inline bool mxi_usable2(const char *op, mx_array a, mx_array b) {
   return (mx_ok(a) && mx_ok(b)) || mxi_usable(op, 2, (mx_array[]){a, b});
 }
+/* Is an argument that must be there (a text, a list, a place for results) there? Else MX_TYPE_ERROR. */
+bool mxi_given(const char *op, const char *what, const void *argument);
+static inline bool mxi_has_place(const char *op, const void *out) {
+  return mxi_given(op, "a place for the results", out);
+}
+/* The same of a function's list of at most max_out results, which may be empty. */
+static inline bool mxi_has_places(const char *op, int max_out, const mx_array *out) {
+  if (max_out > 0) return mxi_has_place(op, out);
+  if (max_out < 0)
+    mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected a number of results >= 0, got %d", op, max_out);
+  return max_out == 0;
+}
+/* A list of integers has its elements. */
+int mxi_check_list(const char *op, mx_ints list);
 /* Sets the error and gives MX_BAD: `return mxi_bad(MX_INVALID_ARGUMENT, "[op] expected ..., got ...")`. */
 #define mxi_bad(...) (mxi_fail(__VA_ARGS__), MX_BAD)
 
@@ -55,10 +69,9 @@ static inline mx_ints mxi_copy_ints(int64_t *out, mx_ints from) {
 }
 
 /* ---- Values ---- */
-/* A ready array that is one element, repeated: it can be recast or reshaped at once, without a node. */
-static inline bool mxi_is_constant(mx_array a) {
-  return !a->buffer && !a->node && !a->session && mxi_state(a) == MXI_READY && a->data == &a->inline_value;
-}
+/* An array made as one element, repeated: it can be recast or reshaped at once, without a node. One that an eval
+   made so is none: what a builder does must not depend on what has been evaluated. */
+static inline bool mxi_is_constant(mx_array a) { return a->constant; }
 /* `value` in every element. */
 mx_array mxi_constant(double value, mx_dtype t, mx_ints shape);
 static inline mx_array mxi_zeros_like(mx_array a) { return mxi_constant(0, mxi_dtype(a), mxi_shape_of(a)); }

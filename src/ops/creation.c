@@ -31,11 +31,11 @@ mx_array mx_ones_like(mx_array a) {
   return mxi_usable1("ones_like", a) ? mxi_constant(1, mxi_dtype(a), mxi_shape_of(a)) : MX_BAD;
 }
 
-/* x as an element of dtype t holds it. */
+/* x as an element of dtype t holds it. Integers wrap as they are counted: uint64's upper half is below 0. */
 static double rounded(double x, mx_dtype t) {
   uint64_t element = 0;
   mxi_scalar_store(&element, t, x, 0);
-  return mxi_scalar_load(&element, t, NULL);
+  return mxi_is_integer(t) ? (double)mxi_scalar_load_int(&element, t) : mxi_scalar_load(&element, t, NULL);
 }
 
 /* ceil((stop - start) / step) elements; start and step are rounded to dtype t first. */
@@ -75,7 +75,7 @@ static mx_array rows(int64_t n) { return mx_reshape(mx_arange(0, (double)n, 1, M
 static mx_array columns(int64_t m) { return mx_arange(0, (double)m, 1, MX_INT64); }
 /* row + k for every row; k of any size moves it no further than just outside the matrix. */
 static mx_array diagonal_columns(int64_t n, int64_t m, int64_t k) {
-  return mx_add(rows(n), mx_scalar_int(mxi_max(-n - 1, mxi_min(k, m + 1)), MX_INT64));
+  return mx_add(rows(n), mx_scalar_int(mxi_max(-n, mxi_min(k, m)), MX_INT64));
 }
 
 static int check_matrix(const char *op, int64_t n, int64_t m, mx_dtype t) {
@@ -86,13 +86,13 @@ static int check_matrix(const char *op, int64_t n, int64_t m, mx_dtype t) {
 mx_array mx_eye(int64_t n, int64_t m, int64_t k, mx_dtype t) {
   if (check_matrix("eye", n, m, t) < 0) return MX_BAD;
   if (n == 0 || m == 0) return mx_zeros(MX_SHAPE(n, m), t);
-  return MXI_COMPOSED(mx_astype(mx_equal(columns(m), diagonal_columns(n, m, k)), t));
+  return MXI_NAMED("eye", mx_astype(mx_equal(columns(m), diagonal_columns(n, m, k)), t));
 }
 
 mx_array mx_tri(int64_t n, int64_t m, int64_t k, mx_dtype t) {
   if (check_matrix("tri", n, m, t) < 0) return MX_BAD;
   if (n == 0 || m == 0) return mx_zeros(MX_SHAPE(n, m), t);
-  return MXI_COMPOSED(mx_astype(mx_less_equal(columns(m), diagonal_columns(n, m, k)), t));
+  return MXI_NAMED("tri", mx_astype(mx_less_equal(columns(m), diagonal_columns(n, m, k)), t));
 }
 
 static int check_at_least_matrix(const char *op, mx_array a) {

@@ -485,7 +485,7 @@ static mx_array contracted(const struct equation *e, const mx_array *operands, c
 
 /* ---- Entry points ---- */
 mx_array mx_einsum(const char *subscripts, int n, const mx_array *operands) {
-  if (!mxi_usable("einsum", n, operands)) return MX_BAD;
+  if (!mxi_usable("einsum", n, operands) || !mxi_given("einsum", "subscripts", subscripts)) return MX_BAD;
   size_t room = n > 0 ? (size_t)n : 1;
   struct term *terms = mxi_calloc(room, sizeof *terms);
   mx_einsum_step *steps = mxi_calloc(room, sizeof *steps);
@@ -503,7 +503,9 @@ mx_array mx_einsum(const char *subscripts, int n, const mx_array *operands) {
 
 int mx_einsum_path(const char *subscripts, int n, const mx_array *operands, mx_einsum_step *steps,
                    mx_einsum_cost *cost) {
-  if (!mxi_usable("einsum_path", n, operands)) return -1;
+  if (!mxi_usable("einsum_path", n, operands) || !mxi_given("einsum_path", "subscripts", subscripts) ||
+      (n > 1 && !mxi_has_place("einsum_path", steps)) || !mxi_has_place("einsum_path", cost))
+    return -1;
   struct term *terms = mxi_calloc(n > 0 ? (size_t)n : 1, sizeof *terms);
   struct equation e = {.in = terms};
   int status = -1;

@@ -9,14 +9,7 @@ enum rule { SAME, FLOAT, REAL, COMPARE, LOGIC, BITS, TEST, PART, CAST, SELECT };
 /* ---- Casts ---- */
 static mx_array recast(mx_array a, mx_dtype t) {
   uint64_t element = 0;
-  mx_dtype from = mxi_dtype(a);
-  if (mxi_is_inexact(from) || mxi_is_inexact(t)) {
-    double im = 0, re = mxi_scalar_load(a->data, from, &im);
-    mxi_scalar_store(&element, t, re, im);
-  } else {
-    element = (uint64_t)mxi_scalar_load_int(a->data, from);
-    if (t == MX_BOOL) element = element != 0;
-  }
+  mxi_scalar_cast(&element, t, a->data, mxi_dtype(a));
   return mxi_own(mxi_array_fill(t, mxi_shape_of(a), &element));
 }
 
@@ -201,6 +194,7 @@ mx_array mx_clip(mx_array a, mx_array low, mx_array high) {
 }
 
 int mx_divmod(mx_array a, mx_array b, mx_array *quotient, mx_array *remainder) {
+  if (!mxi_has_place("divmod", quotient) || !mxi_has_place("divmod", remainder)) return -1;
   *quotient = *remainder = MX_BAD;
   if (!broadcastable("divmod", a, b)) return -1;
   if (mxi_dtype(a) == MX_COMPLEX64 || mxi_dtype(b) == MX_COMPLEX64)

@@ -75,6 +75,7 @@ static mx_array transform(const char *op, mx_array a, mx_ints s, mx_ints axes, m
     return mxi_bad(MX_INVALID_ARGUMENT, "[%s] expected an array with dimensions, got a scalar", op);
   if (s.n >= 0 && axes.n < 0)
     return mxi_bad(MX_INVALID_ARGUMENT, "[%s] expected axes along with lengths, got lengths alone", op);
+  if (mxi_check_list(op, s) < 0) return MX_BAD;
   axes = (mx_ints){axis, transform_axes(op, axes, a->ndim, axis)};
   if (axes.n < 0 || transform_lengths(op, a, s, axes, form, length) < 0) return MX_BAD;
   if (axes.n == 0) return mxi_itself(a);
@@ -144,7 +145,7 @@ MXI_VJP(FFT) {
 /* ---- Order and frequencies ---- */
 static mx_array shifted(const char *op, mx_array a, mx_ints axes, bool back) {
   int64_t all[MX_MAX_NDIM];
-  if (!mxi_usable1(op, a)) return MX_BAD;
+  if (!mxi_usable1(op, a) || mxi_check_list(op, axes) < 0) return MX_BAD;
   if (axes.n < 0) axes = (mx_ints){all, mxi_axes(op, axes, a->ndim, all)};
   for (int i = 0; i < axes.n && mx_ok(a); i++) {
     int axis = mxi_axis(op, axes.v[i], a->ndim);

@@ -117,6 +117,7 @@ static int update(const struct steps *s, mx_array v, mx_dtype t, mx_array *state
 
 int mx_fast_gated_delta_update(mx_array q, mx_array k, mx_array v, mx_array gamma, mx_array beta,
                                mx_array state, mx_array mask, mx_array *out) {
+  if (!mxi_has_place(op, out)) return -1;
   out[0] = out[1] = MX_BAD;
   mx_array in[] = {q, k, v, gamma, beta};
   if (!mxi_usable(op, 5, in) || state == MX_BAD || mask == MX_BAD) return -1;

@@ -46,7 +46,7 @@ mx_array mx_gather(mx_array a, int n, const mx_array *indices, mx_ints axes, mx_
   mx_array in[1 + MAX_INDICES] = {a};
   int64_t order[MX_MAX_NDIM], shape[MX_MAX_NDIM];
   if (index_operands("gather", a, n, indices, axes, in + 1, order) < 0) return MX_BAD;
-  bool fits = slice_sizes.n == a->ndim;
+  bool fits = slice_sizes.n == a->ndim && (slice_sizes.v || !a->ndim);
   for (int i = 0; fits && i < a->ndim; i++) fits = slice_sizes.v[i] >= 0 && slice_sizes.v[i] <= a->dims[i];
   int ndim = fits ? indexed_shape("gather", index_shape_of(n, in + 1), slice_sizes, shape) : -1;
   if (!fits)

@@ -34,6 +34,9 @@ static int make_box(const char *op, mx_array a, mx_ints start, mx_ints stop, mx_
     return mxi_fail(MX_INVALID_ARGUMENT,
                     "[%s] expected %d starts, stops and steps for shape %s, got %d, %d and %d", op, a->ndim,
                     MXI_SHAPE_TEXT(a), start.n, stop.n, step.n);
+  MXI_TRY(mxi_check_list(op, start));
+  MXI_TRY(mxi_check_list(op, stop));
+  MXI_TRY(mxi_check_list(op, step));
   b->ndim = a->ndim;
   b->whole = b->plain = true;
   for (int i = 0; i < a->ndim; i++) {
@@ -198,7 +201,7 @@ mx_array mx_dynamic_slice(mx_array a, mx_array start, mx_ints axes, mx_ints slic
   if (axes_in_order("dynamic_slice", axes, a->ndim, order) < 0 ||
       check_start("dynamic_slice", start, axes) < 0)
     return MX_BAD;
-  bool fits = slice_size.n == a->ndim;
+  bool fits = slice_size.n == a->ndim && (slice_size.v || !a->ndim);
   for (int i = 0; fits && i < a->ndim; i++) fits = slice_size.v[i] >= 0 && slice_size.v[i] <= a->dims[i];
   if (!fits)
     return mxi_bad(MX_INVALID_ARGUMENT, "[dynamic_slice] expected a slice within shape %s, got %s",

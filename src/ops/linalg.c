@@ -88,6 +88,7 @@ static int give(mx_array *to, mx_array a) {
 }
 int mx_linalg_lu_factor(mx_array a, mx_array *lu, mx_array *pivots) {
   mx_array rows;
+  if (!mxi_has_place("lu_factor", lu) || !mxi_has_place("lu_factor", pivots)) return -1;
   *lu = *pivots = MX_BAD;
   return check_matrices("lu_factor", a, 0) < 0 ? -1 : mxi_lu("lu_factor", a, lu, pivots, &rows);
 }
@@ -102,6 +103,7 @@ static int unpack_lu(mx_array a, mx_array *rows, mx_array *l, mx_array *u) {
   return give(u, mx_triu(mxi_block(lu, 0, k, 0, mx_dim(a, -1)), 0));
 }
 int mx_linalg_lu(mx_array a, mx_array *rows, mx_array *l, mx_array *u) {
+  if (!mxi_has_place("lu", rows) || !mxi_has_place("lu", l) || !mxi_has_place("lu", u)) return -1;
   *rows = *l = *u = MX_BAD;
   if (check_matrices("lu", a, 0) < 0) return -1;
   mx_scope scope = mx_scope_open();
@@ -140,6 +142,7 @@ static int sign_and_log(mx_array a, mx_array *sign, mx_array *logabs) {
   return give(logabs, mx_sum(mx_log(mx_abs(diagonal)), MX_AXES(-1), false));
 }
 int mx_linalg_slogdet(mx_array a, mx_array *sign, mx_array *logabs) {
+  if (!mxi_has_place("slogdet", sign) || !mxi_has_place("slogdet", logabs)) return -1;
   *sign = *logabs = MX_BAD;
   a = check_determinant("slogdet", a);
   if (!mx_ok(a)) return -1;
@@ -249,6 +252,7 @@ mx_array mx_linalg_cholesky_inv(mx_array a, bool upper) {
 
 int mx_linalg_qr(mx_array a, mx_array *q, mx_array *r) {
   struct results out;
+  if (!mxi_has_place("qr", q) || !mxi_has_place("qr", r)) return -1;
   *q = *r = MX_BAD;
   MXI_TRY(check_matrices("qr", a, 0));
   int64_t k = least_side(a);
@@ -263,6 +267,7 @@ int mx_linalg_qr(mx_array a, mx_array *q, mx_array *r) {
 /* ---- Spectra ---- */
 int mx_linalg_svd(mx_array a, mx_array *u, mx_array *s, mx_array *vt) {
   struct results r;
+  if (!mxi_has_place("svd", u) || !mxi_has_place("svd", s) || !mxi_has_place("svd", vt)) return -1;
   *u = *s = *vt = MX_BAD;
   MXI_TRY(check_matrices("svd", a, COMPLEX));
   int64_t m = mx_dim(a, -2), n = mx_dim(a, -1);
@@ -304,6 +309,7 @@ static int eigen_symmetric(const char *op, mx_array a, bool upper, mx_array *w, 
   return eigen(op, MXI_EIGH, &p, a, t == MX_COMPLEX64 ? MX_FLOAT32 : t, t, w, v);
 }
 int mx_linalg_eigh(mx_array a, bool upper, mx_array *w, mx_array *v) {
+  if (!mxi_has_place("eigh", w) || !mxi_has_place("eigh", v)) return -1;
   return eigen_symmetric("eigh", a, upper, w, v);
 }
 mx_array mx_linalg_eigvalsh(mx_array a, bool upper) {
@@ -312,6 +318,7 @@ mx_array mx_linalg_eigvalsh(mx_array a, bool upper) {
   return w;
 }
 int mx_linalg_eig(mx_array a, mx_array *w, mx_array *v) {
+  if (!mxi_has_place("eig", w) || !mxi_has_place("eig", v)) return -1;
   return eigen("eig", MXI_EIG, NULL, a, MX_COMPLEX64, MX_COMPLEX64, w, v);
 }
 mx_array mx_linalg_eigvals(mx_array a) {

@@ -77,7 +77,7 @@ mx_array mx_linalg_norm_ord(mx_array a, double ord, mx_ints axes, bool keepdims)
 }
 mx_array mx_linalg_norm_matrix(mx_array a, const char *ord, mx_ints axes, bool keepdims) {
   int64_t v[MX_MAX_NDIM];
-  if (!mxi_usable1("norm", a)) return MX_BAD;
+  if (!mxi_usable1("norm", a) || !mxi_given("norm", "an ord", ord)) return MX_BAD;
   bool frobenius = !strcmp(ord, "fro") || !strcmp(ord, "f");
   if (!frobenius && strcmp(ord, "nuc"))
     return mxi_bad(MX_INVALID_ARGUMENT, "[norm] expected ord 'fro', 'f' or 'nuc', got '%s'", ord);

@@ -156,6 +156,7 @@ static struct packed packed_groups(mx_array w, mx_float_format format, mx_array 
 
 int mx_quantize_float(mx_array w, mx_float_format format, mx_array global_scale, mx_array *packed,
                       mx_array *scales) {
+  if (!mxi_has_place("quantize", packed) || !mxi_has_place("quantize", scales)) return -1;
   *packed = *scales = MX_BAD;
   if (!mxi_usable1("quantize", w) || global_scale == MX_BAD) return -1;
   const struct format *f = find_format("quantize", format, global_scale);

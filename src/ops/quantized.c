@@ -37,6 +37,9 @@ static int quantized_rows(mx_array w, mx_quant q, mx_array *out) {
 }
 
 int mx_quantize(mx_array w, mx_quant q, mx_array *packed, mx_array *scales, mx_array *biases) {
+  if (!mxi_has_place("quantize", packed) || !mxi_has_place("quantize", scales) ||
+      !mxi_has_place("quantize", biases))
+    return -1;
   *packed = *scales = *biases = MX_BAD;
   if (!mxi_usable1("quantize", w) || options("quantize", &q) < 0) return -1;
   if (!mxi_is_float(mxi_dtype(w)))

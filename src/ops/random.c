@@ -326,7 +326,8 @@ static bool one_distribution(mx_array logits, int axis) {
 }
 
 mx_array mx_random_categorical(mx_array logits, int axis, mx_ints shape, mx_array key) {
-  if (!mxi_usable1("categorical", logits) || key == MX_BAD) return MX_BAD;
+  if (!mxi_usable1("categorical", logits) || key == MX_BAD || mxi_check_list("categorical", shape) < 0)
+    return MX_BAD;
   int positive = mxi_axis("categorical", axis, logits->ndim);
   if (positive < 0) return MX_BAD;
   int64_t ones[MX_MAX_NDIM];

@@ -50,15 +50,8 @@ DEFINE(sum, MXI_REDUCE_SUM, accumulated(mxi_dtype(a)))
 DEFINE(prod, MXI_REDUCE_PROD, accumulated(mxi_dtype(a)))
 DEFINE(min, MXI_REDUCE_MIN, mxi_dtype(a))
 DEFINE(max, MXI_REDUCE_MAX, mxi_dtype(a))
-#undef DEFINE
-#define DEFINE(name, OP)                                                                          \
-  mx_array mx_##name(mx_array a, mx_ints axes, bool keepdims) {                                   \
-    return mxi_usable1(#name, a)                                                                  \
-               ? MXI_COMPOSED(reduced(#name, OP, mx_astype(a, MX_BOOL), MX_BOOL, axes, keepdims)) \
-               : MX_BAD;                                                                          \
-  }
-DEFINE(all, MXI_REDUCE_AND)
-DEFINE(any, MXI_REDUCE_OR)
+DEFINE(all, MXI_REDUCE_AND, MX_BOOL)
+DEFINE(any, MXI_REDUCE_OR, MX_BOOL)
 #undef DEFINE
 
 /* ---- Moments ---- */

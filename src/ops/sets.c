@@ -92,25 +92,31 @@ int64_t mx_count_unique(mx_array a) {
 }
 
 /* ---- argwhere ---- */
-static mx_array positions(const bool *nonzero, mx_ints shape, int64_t size) {
-  int64_t count = 0, at[MX_MAX_NDIM] = {0};
-  for (int64_t i = 0; i < size; i++) count += nonzero[i];
-  mx_array out = mxi_own(mxi_array_alloc(MX_INT64, MX_SHAPE(count, shape.n)));
-  if (!mx_ok(out)) return MX_BAD;
-  int64_t *next = mxi_data(int64_t, out);
+/* The places of what isn't 0, as many as were counted. */
+static int fill_positions(mx_array out, const uint8_t *nonzero, mx_ints shape, int64_t size) {
+  int64_t at[MX_MAX_NDIM] = {0}, *next = mxi_data(int64_t, out), left = mx_dim(out, 0);
   for (int64_t i = 0; i < size; i++) {
     if (nonzero[i]) {
+      if (left-- == 0) break;
       mxi_copy_ints(next, (mx_ints){at, shape.n});
       next += shape.n;
     }
     for (int d = shape.n - 1; d >= 0 && ++at[d] == shape.v[d]; d--) at[d] = 0;
   }
-  return out;
+  if (left == 0) return 0;
+  return mxi_fail(MX_RUNTIME_ERROR, "[argwhere] expected the %lld elements that were counted, got %s",
+                  (long long)mx_dim(out, 0), left < 0 ? "more" : "fewer");
+}
+static mx_array positions(const uint8_t *nonzero, mx_ints shape, int64_t size) {
+  int64_t count = 0;
+  for (int64_t i = 0; i < size; i++) count += nonzero[i] != 0;
+  mx_array out = mxi_own(mxi_array_alloc(MX_INT64, MX_SHAPE(count, shape.n)));
+  return mx_ok(out) && fill_positions(out, nonzero, shape, size) < 0 ? MX_BAD : out;
 }
 static mx_array nonzero_positions(mx_array a) {
   mx_array nonzero = mx_contiguous(mx_not_equal(a, mx_like(a, 0)), false);
   if (mx_eval(nonzero) < 0) return MX_BAD;
-  const bool *data = mx_data(nonzero);
+  const uint8_t *data = mx_data(nonzero);
   return data || a->size == 0 ? positions(data, mxi_shape_of(a), a->size) : MX_BAD;
 }
 mx_array mx_argwhere(mx_array a) {

@@ -27,7 +27,7 @@ static mx_array cannot_reshape(const char *op, mx_array a, mx_ints shape) {
 
 /* Copies shape, with its -1 (at most one) inferred from `size` elements; -1 when it doesn't fit. */
 static int infer_shape(mx_ints shape, int64_t size, int64_t *out) {
-  if (shape.n < 0 || shape.n > MX_MAX_NDIM) return -1;
+  if (shape.n < 0 || shape.n > MX_MAX_NDIM || (shape.n && !shape.v)) return -1;
   int inferred = -1;
   int64_t known = 1;
   for (int i = 0; i < shape.n; i++) {
@@ -81,8 +81,9 @@ mx_array mx_unflatten(mx_array a, int axis, mx_ints shape) {
   axis = mxi_axis("unflatten", axis, a->ndim);
   if (axis < 0) return MX_BAD;
   int64_t part[MX_MAX_NDIM], dims[MX_MAX_NDIM];
-  int ndim = a->ndim - 1 + shape.n;
-  if (shape.n <= 0 || ndim > MX_MAX_NDIM || infer_shape(shape, a->dims[axis], part) < 0)
+  int ndim = shape.n > MX_MAX_NDIM ? shape.n : a->ndim - 1 + shape.n;
+  if (shape.n <= 0 || shape.n > MX_MAX_NDIM || ndim > MX_MAX_NDIM ||
+      infer_shape(shape, a->dims[axis], part) < 0)
     return mxi_bad(MX_INVALID_ARGUMENT, "[unflatten] expected a shape of %lld elements for axis %d, got %s",
                    (long long)a->dims[axis], axis, mxi_shape_text(shape).s);
   for (int i = 0; i < ndim; i++)
@@ -109,9 +110,9 @@ mx_array mx_squeeze(mx_array a, mx_ints axes) {
 
 mx_array mx_expand_dims(mx_array a, mx_ints axes) {
   if (!mxi_usable1("expand_dims", a)) return MX_BAD;
-  if (axes.n < 0 || a->ndim + axes.n > MX_MAX_NDIM)
-    return mxi_bad(MX_INVALID_ARGUMENT, "[expand_dims] expected at most %d dimensions, got %d", MX_MAX_NDIM,
-                   a->ndim + axes.n);
+  if (axes.n < 0 || axes.n > MX_MAX_NDIM - a->ndim)
+    return mxi_bad(MX_INVALID_ARGUMENT, "[expand_dims] expected at most %d new dimensions, got %d",
+                   MX_MAX_NDIM - a->ndim, axes.n);
   int64_t added[MX_MAX_NDIM], dims[MX_MAX_NDIM];
   int ndim = a->ndim + axes.n, n = mxi_axes("expand_dims", axes, ndim, added), at = 0;
   if (n < 0) return MX_BAD;
@@ -188,7 +189,7 @@ mx_array mx_moveaxis(mx_array a, int source, int destination) {
 
 /* ---- Broadcast ---- */
 mx_array mx_broadcast_to(mx_array a, mx_ints shape) {
-  if (!mxi_usable1("broadcast_to", a)) return MX_BAD;
+  if (!mxi_usable1("broadcast_to", a) || mxi_check_list("broadcast_to", shape) < 0) return MX_BAD;
   if (mxi_ints_equal(mxi_shape_of(a), shape)) return mxi_itself(a);
   int64_t common[MX_MAX_NDIM];
   if (mxi_check_shape("broadcast_to", shape, NULL) < 0) return MX_BAD;
@@ -235,7 +236,8 @@ static bool strided_in_bounds(mx_ints shape, mx_ints strides, int64_t offset, in
 
 mx_array mx_as_strided(mx_array a, mx_ints shape, mx_ints strides, int64_t offset) {
   if (!mxi_usable1("as_strided", a)) return MX_BAD;
-  if (mxi_check_shape("as_strided", shape, NULL) < 0) return MX_BAD;
+  if (mxi_check_shape("as_strided", shape, NULL) < 0 || mxi_check_list("as_strided", strides) < 0)
+    return MX_BAD;
   if (strides.n != shape.n)
     return mxi_bad(MX_INVALID_ARGUMENT, "[as_strided] expected %d strides for shape %s, got %d", shape.n,
                    mxi_shape_text(shape).s, strides.n);
@@ -245,7 +247,9 @@ mx_array mx_as_strided(mx_array a, mx_ints shape, mx_ints strides, int64_t offse
         "[as_strided] expected elements within the %lld of shape %s, got shape %s, strides %s, offset %lld",
         (long long)a->size, MXI_SHAPE_TEXT(a), mxi_shape_text(shape).s, mxi_shape_text(strides).s,
         (long long)offset);
-  struct mxi_p_AS_STRIDED p = {.strides = strides, .offset = offset};
+  bool empty = false;
+  for (int i = 0; i < shape.n; i++) empty |= shape.v[i] == 0;
+  struct mxi_p_AS_STRIDED p = {.strides = strides, .offset = empty ? 0 : offset}; // no element lies anywhere
   return view_node(MXI_AS_STRIDED, &p, a, shape);
 }
 
@@ -276,11 +280,17 @@ MXI_VMAP(AS_STRIDED) {
   return mxi_batch_done(b, mx_as_strided(b->in[0], wide, steps, p->offset));
 }
 
+/* Any byte but 0 is true. */
+static mx_array view_as_bool(mx_array a) {
+  return mx_not_equal(mx_view(a, MX_UINT8), mx_scalar_int(0, MX_UINT8));
+}
+
 mx_array mx_view(mx_array a, mx_dtype t) {
   if (!mxi_usable1("view", a)) return MX_BAD;
   if ((unsigned)t >= MX_DTYPE_COUNT)
     return mxi_bad(MX_INVALID_ARGUMENT, "[view] expected a dtype, got %d", (int)t);
   if (t == mxi_dtype(a)) return mxi_itself(a);
+  if (t == MX_BOOL) return MXI_COMPOSED(view_as_bool(a));
   int64_t from = (int64_t)mxi_itemsize(a), to = (int64_t)mx_dtype_size(t), dims[MX_MAX_NDIM], bytes = from;
   mxi_copy_ints(dims, mxi_shape_of(a));
   if (from != to) {

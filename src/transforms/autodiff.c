@@ -246,6 +246,13 @@ static int push_by_vjp(const mx_node *n, const mx_array *outputs, const mx_array
   return result;
 }
 
+/* A tangent has the dtype of its output, whatever a rule makes of integers: a node that is linear is applied
+   to it as it was to that. */
+static mx_array as_output(mx_array tangent, mx_array output) {
+  return mx_ok(tangent) && tangent->dtype != output->dtype ? mx_astype(tangent, (mx_dtype)output->dtype)
+                                                           : tangent;
+}
+
 static int push_node(struct tape *t, mx_array a) {
   const mx_node *n = a->node;
   struct operands o; // cotangents: of outputs; grads: tangents of inputs
@@ -269,6 +276,8 @@ static int push_node(struct tape *t, mx_array a) {
       result = push_linear(n, o.outputs, o.grads, o.cotangents);
     else
       result = push_by_vjp(n, o.outputs, o.grads, o.cotangents);
+    for (int i = 0; i < n->noutputs && result == 0; i++)
+      o.cotangents[i] = as_output(o.cotangents[i], o.outputs[i]);
   }
   for (int i = 0; i < n->noutputs && result == 0; i++) {
     struct entry *e = o.outputs[i] ? find(t, o.outputs[i]) : NULL;
@@ -285,7 +294,8 @@ int mxi_push_forward(int nroots, const mx_array *roots, int nsources, const mx_a
                      const mx_array *tangents, mx_array *out) {
   struct tape t = {0};
   int result = tape_build(&t, nroots, roots, nsources, sources, 0, NULL);
-  for (int i = 0; i < nsources && result == 0; i++) result = add_cotangent(find(&t, sources[i]), tangents[i]);
+  for (int i = 0; i < nsources && result == 0; i++)
+    result = add_cotangent(find(&t, sources[i]), as_output(tangents[i], sources[i]));
   for (size_t i = 0; i < t.entries.n && result == 0; i++) {
     struct entry *e = &t.entries.v[i];
     if (!e->leaf && e->active && is_first_output(&t, e->array)) result = push_node(&t, e->array);

@@ -1,39 +1,50 @@
 /* compile: a function traced over placeholders, once for each kind of call, into a kept plan. A call makes
    one lazy CALL node. Under a derivative the traced graph is replayed, so compiled functions differentiate as
-   plain ones; inside another trace the function is called plainly, and becomes part of that. */
+   plain ones; inside another trace the function is called plainly, and becomes part of that.
+
+   A function keeps the traces used last. Who found a trace has a reference, and so has a CALL node on its
+   plan: what another thread drops meanwhile stays whole. */
 #include "base/alloc.h"
 #include "base/env.h"
 #include "base/error.h"
+#include "base/hash.h"
+#include "base/lock.h"
+#include "base/lru.h"
 #include "base/map.h"
 #include "base/vec.h"
 #include "core/stream.h"
 #include "engine/call.h"
-#include "mlx/ops.h"
+#include "ops/common.h"
 #include "transforms/autodiff.h"
 #include "transforms/merge.h"
 #include "transforms/trace.h"
 #include "transforms/walk.h"
 #include <string.h>
 
-/* One trace: what it is for, and the plan. */
-struct trace_entry {
+struct mxi_trace {
+  struct mxi_lru_entry entry; /* first */
+  atomic_int refs;
   uint64_t key;
   mx_stream stream;
   struct mxi_kept *kept;
-  struct trace_entry *next;
+  mx_trace_note note;
 };
 
 struct mxi_compiled {
   mx_function f;
   void *context;
   void (*release)(void *context);
-  _Atomic(struct trace_entry *) entries; // grows in front
+  struct mxi_lru traces; /* under MXI_LOCK_TRACES */
 };
 
 static atomic_bool disabled;
 void mx_set_compile_enabled(bool enabled) { atomic_store(&disabled, !enabled); }
+bool mx_compile_is_plain(void) {
+  return atomic_load(&disabled) || mxi_env()->no_compile || mxi_thread.trace_level > 0;
+}
 
 mx_compiled mx_compile(mx_function f, void *context, bool shapeless, void (*release)(void *context)) {
+  if (!mxi_given("compile", "a function", f)) return NULL;
   (void)shapeless; // a trace is cheap enough to make one for each shape
   mx_compiled c = mxi_malloc(sizeof *c);
   if (!c) return NULL;
@@ -41,35 +52,86 @@ mx_compiled mx_compile(mx_function f, void *context, bool shapeless, void (*rele
   return c;
 }
 
+static void release_note(const mx_trace_note *note) {
+  if (note && note->data && note->release) note->release(note->data);
+}
+
+/* Outside of locks: what the note's owner does is unknown. */
+void mx_trace_release(mx_trace t) {
+  if (!t || atomic_fetch_sub(&t->refs, 1) != 1) return;
+  mxi_kept_unref(t->kept);
+  release_note(&t->note);
+  mxi_free(t);
+}
+
+static mx_trace take_oldest(mx_compiled c) { return (mx_trace)mxi_lru_take_oldest(&c->traces); }
+
 void mx_compiled_free(mx_compiled c) {
   if (!c) return;
-  for (struct trace_entry *e = c->entries, *next; e; e = next) {
-    next = e->next;
-    mxi_kept_unref(e->kept);
-    mxi_free(e);
-  }
+  for (mx_trace t; (t = take_oldest(c));) mx_trace_release(t);
+  mxi_lru_free(&c->traces);
   if (c->release) c->release(c->context);
   mxi_free(c);
 }
 
-static bool fits(const struct trace_entry *e, uint64_t key, mx_stream stream, int n, const mx_array *in) {
-  if (e->key != key || e->stream != stream || e->kept->ninputs != n) return false;
-  for (int i = 0; i < n; i++) {
-    mx_array p = e->kept->inputs[i];
-    if (p->dtype != in[i]->dtype || p->ndim != in[i]->ndim ||
-        memcmp(p->dims, in[i]->dims, (size_t)p->ndim * sizeof(int64_t)))
-      return false;
+/* ---- Which trace serves a call ---- */
+struct compiled_call {
+  uint64_t key;
+  mx_stream stream;
+  int n;
+  const mx_array *in;
+};
+
+static uint64_t hash_call(const struct compiled_call *call) {
+  uint64_t h = mxi_mix(call->key, (uint64_t)(uintptr_t)call->stream);
+  for (int i = 0; i < call->n; i++) {
+    mx_array a = call->in[i];
+    h = mxi_mix(h, (uint64_t)a->dtype << 8 | a->ndim);
+    for (int d = 0; d < a->ndim; d++) h = mxi_mix(h, (uint64_t)a->dims[d]);
   }
+  return h;
+}
+
+static bool takes_inputs(const struct mxi_kept *k, int n, const mx_array *in) {
+  if (k->ninputs != n) return false;
+  for (int i = 0; i < n; i++)
+    if (k->inputs[i]->dtype != in[i]->dtype || !mxi_same_shape(k->inputs[i], in[i])) return false;
   return true;
 }
 
-static struct mxi_kept *find(mx_compiled c, uint64_t key, mx_stream stream, int n, const mx_array *in) {
-  const struct trace_entry *e = atomic_load(&c->entries);
-  while (e && !fits(e, key, stream, n, in)) e = e->next;
-  if (!e) return NULL;
-  atomic_fetch_add(&e->kept->object.refs, 1);
-  return e->kept;
+static bool serves(const struct mxi_lru_entry *e, const void *wanted) {
+  const struct mxi_trace *t = (const struct mxi_trace *)e;
+  const struct compiled_call *call = wanted;
+  return t->key == call->key && t->stream == call->stream && takes_inputs(t->kept, call->n, call->in);
 }
+
+/* The trace with a reference for the caller. */
+static mx_trace find(mx_compiled c, uint64_t hash, const struct compiled_call *call) {
+  mx_trace t = (mx_trace)mxi_lru_find(&c->traces, hash, serves, call);
+  if (t) atomic_fetch_add(&t->refs, 1);
+  return t;
+}
+
+/* Keeps a new trace, unless another thread has made the same meanwhile. Takes over the caller's reference,
+   and returns the kept trace with one; NULL with the error set. */
+static mx_trace keep(mx_compiled c, mx_trace made, const struct compiled_call *call) {
+  uint64_t hash = hash_call(call);
+  mx_trace unused = made, dropped = NULL;
+  mxi_lock(MXI_LOCK_TRACES);
+  mx_trace kept = find(c, hash, call);
+  if (!kept && mxi_lru_put(&c->traces, &made->entry, hash) == 0) {
+    atomic_fetch_add(&made->refs, 1);
+    kept = made;
+    unused = NULL;
+    if (c->traces.n > MX_TRACES_KEPT) dropped = take_oldest(c);
+  }
+  mxi_unlock(MXI_LOCK_TRACES);
+  mx_trace_release(unused);
+  mx_trace_release(dropped);
+  return kept;
+}
+
+static int check_inputs(int n, const mx_array *in) { return mxi_usable("compile", n, in) ? 0 : -1; }
 
 /* ---- Constants: what a trace computes without its inputs is evaluated once. ---- */
 struct constants {
@@ -104,8 +166,8 @@ static int evaluate_constants(int32_t level, int nout, const mx_array *outputs) 
   return result;
 }
 
-/* Traces f for inputs like `in`. */
-static struct mxi_kept *trace(mx_compiled c, int n, const mx_array *in, int max_out) {
+/* The graph of f for inputs like `in`, planned. */
+static struct mxi_kept *trace_graph(mx_compiled c, int n, const mx_array *in, int max_out) {
   mx_array *arrays = mxi_calloc((size_t)n + (size_t)max_out + 1, sizeof *arrays),
            *outputs = arrays ? arrays + n : NULL;
   if (!arrays) return NULL;
@@ -132,47 +194,84 @@ static struct mxi_kept *trace(mx_compiled c, int n, const mx_array *in, int max_
   return kept;
 }
 
-static struct mxi_kept *find_or_trace(mx_compiled c, uint64_t key, mx_stream stream, int n,
-                                      const mx_array *in, int max_out) {
-  struct mxi_kept *kept = find(c, key, stream, n, in);
-  if (kept || !(kept = trace(c, n, in, max_out))) return kept;
-  struct trace_entry *e = mxi_malloc(sizeof *e);
-  if (!e) {
-    mxi_kept_unref(kept);
+static mx_trace make_trace(mx_compiled c, const struct compiled_call *call, int max_out,
+                           const mx_trace_note *note) {
+  mx_trace t = mxi_malloc(sizeof *t);
+  struct mxi_kept *kept = t ? trace_graph(c, call->n, call->in, max_out) : NULL;
+  if (!kept) {
+    release_note(note);
+    mxi_free(t);
     return NULL;
   }
-  *e = (struct trace_entry){key, stream, kept, NULL};
-  atomic_fetch_add(&kept->object.refs, 1);
-  e->next = atomic_load(&c->entries);
-  while (!atomic_compare_exchange_weak(&c->entries, &e->next, e)) {}
-  return kept;
+  *t = (struct mxi_trace){.refs = 1, .key = call->key, .stream = call->stream, .kept = kept};
+  if (note) t->note = *note;
+  return t;
+}
+
+/* ---- Calls ---- */
+mx_trace mx_compiled_find(mx_compiled c, uint64_t key, int n, const mx_array *in) {
+  if (!mxi_given("compile", "a compiled function", c) || check_inputs(n, in) < 0) return NULL;
+  struct compiled_call call = {key, mxi_ambient_stream(), n, in};
+  uint64_t hash = hash_call(&call);
+  mxi_lock(MXI_LOCK_TRACES);
+  mx_trace t = find(c, hash, &call);
+  mxi_unlock(MXI_LOCK_TRACES);
+  return t;
+}
+
+mx_trace mx_compiled_trace(mx_compiled c, uint64_t key, int n, const mx_array *in, int max_out,
+                           const mx_trace_note *note) {
+  mx_trace t = NULL;
+  struct compiled_call call = {key, mxi_ambient_stream(), n, in};
+  if (mxi_given("compile", "a compiled function", c) && check_inputs(n, in) == 0) {
+    if (mxi_thread.trace_level > 0)
+      mxi_fail(MX_RUNTIME_ERROR, "[compile] expected a call outside of traces, got one inside");
+    else if (!call.stream)
+      mxi_fail(MX_DEVICE_ERROR, "[compile] expected an available device, got a stream of one that is absent");
+    else if (!(t = mx_compiled_find(c, key, n, in)))
+      return (t = make_trace(c, &call, max_out, note)) ? keep(c, t, &call) : NULL;
+  }
+  release_note(note);
+  return t;
+}
+
+static bool given_trace(mx_trace t) { return mxi_given("compile", "a trace", t); }
+int mx_trace_outputs(mx_trace t) { return given_trace(t) ? t->kept->noutputs : -1; }
+void *mx_trace_data(mx_trace t) { return given_trace(t) ? t->note.data : NULL; }
+
+int mx_trace_call(mx_trace t, int n, const mx_array *in, mx_array *out) {
+  if (!given_trace(t) || check_inputs(n, in) < 0) return -1;
+  struct mxi_kept *kept = t->kept;
+  if (!takes_inputs(kept, n, in))
+    return mxi_fail(MX_INVALID_ARGUMENT,
+                    "[compile] expected inputs of the shapes and dtypes of the trace, got others");
+  int nout = kept->noutputs;
+  if (!nout) return 0;
+  if (!mxi_has_place("compile", out)) return -1;
+  struct mxi_output few[16], *info = nout <= 16 ? few : mxi_malloc((size_t)nout * sizeof *info);
+  if (!info) return -1;
+  for (int i = 0; i < nout; i++)
+    info[i] = (struct mxi_output){mx_dtype_of(kept->outputs[i]), mx_shape_ints(kept->outputs[i])};
+  struct mxi_p_CALL p = {.plan = &kept->object};
+  int result = mxi_apply_multi(MXI_CALL, &p, n, in, nout, info, out);
+  if (info != few) mxi_free(info);
+  return result;
 }
 
 int mx_compiled_call(mx_compiled c, uint64_t key, int n, const mx_array *in, int max_out, mx_array *out) {
-  for (int i = 0; i < n; i++) {
-    if (!in[i]) return mxi_fail(MX_TYPE_ERROR, "[compile] expected %d input arrays, got NULL", n);
-    if (in[i] == MX_BAD) return -1;
-  }
+  if (!mxi_given("compile", "a compiled function", c) || !mxi_usable("compile", n, in) ||
+      !mxi_has_places("compile", max_out, out))
+    return -1;
   /* Inside a trace over placeholders the function becomes part of it, with all that it captures. */
-  if (atomic_load(&disabled) || mxi_env()->no_compile || mxi_thread.trace_level > 0)
-    return mxi_call_function("compile", c->f, c->context, n, in, max_out, out);
-  mx_stream stream = mxi_ambient_stream();
-  if (!stream)
-    return mxi_fail(MX_DEVICE_ERROR,
-                    "[compile] expected an available device, got a stream of one that is absent");
-  struct mxi_kept *kept = find_or_trace(c, key, stream, n, in, max_out);
-  if (!kept) return -1;
-  int nout = kept->noutputs, result = 0;
+  if (mx_compile_is_plain()) return mxi_call_function("compile", c->f, c->context, n, in, max_out, out);
+  mx_trace t = mx_compiled_trace(c, key, n, in, max_out, NULL);
+  if (!t) return -1;
+  int nout = mx_trace_outputs(t), result;
   if (nout > max_out)
     result = mxi_fail(MX_INVALID_ARGUMENT, "[compile] expected at most %d outputs, got %d", max_out, nout);
-  struct mxi_output few[16], *info = nout <= 16 ? few : mxi_malloc((size_t)nout * sizeof *info);
-  if (!info) result = -1;
-  for (int i = 0; i < nout && result == 0; i++)
-    info[i] = (struct mxi_output){mx_dtype_of(kept->outputs[i]), mx_shape_ints(kept->outputs[i])};
-  struct mxi_p_CALL p = {.plan = &kept->object};
-  if (result == 0 && nout) result = mxi_apply_multi(MXI_CALL, &p, n, in, nout, info, out);
-  if (info != few) mxi_free(info);
-  mxi_kept_unref(kept);
+  else
+    result = mx_trace_call(t, n, in, out);
+  mx_trace_release(t);
   return result < 0 ? -1 : nout;
 }
 

@@ -2,7 +2,7 @@
    inputs are the outputs as they were computed, then the function's inputs. */
 #include "base/alloc.h"
 #include "base/error.h"
-#include "mlx/ops.h"
+#include "ops/common.h"
 #include "mlx/transforms.h"
 #include "transforms/autodiff.h"
 #include "transforms/trace.h"
@@ -46,6 +46,9 @@ static int apply_custom(int n, const mx_array *in, int nout, const mx_array *out
 
 int mx_custom(int n, const mx_array *in, int nout, const mx_array *outputs, mx_custom_rules rules,
               mx_array *out) {
+  if (!mxi_usable("custom_function", n, in) || !mxi_usable("custom_function", nout, outputs) ||
+      !mxi_has_places("custom_function", nout, out))
+    return -1;
   struct rules *r = mxi_malloc(sizeof *r);
   mx_buffer *owner = r ? mxi_buffer_foreign(NULL, 0, 0, rules.release, rules.context) : NULL;
   if (!owner) {
@@ -169,11 +172,16 @@ static int call_vmap(const mx_node *n, const struct mxi_batch *b, const mx_array
   if (!axes) return -1;
   for (int i = 0; i < nin; i++) axes[nout + i] = b->batched[nout + i] ? 0 : MX_UNMAPPED;
   for (int j = 0; j < nout; j++) axes[j] = 0;
+  mx_scope scope = mx_scope_open(); // what the rule drains: its inputs lie in ours
   int got = r->vmap(r->context, nin, in, axes + nout, nout, made, axes);
   if (got < 0 && mx_error_code() == MX_OK)
     mxi_fail(MX_CALLBACK_ERROR,
              "[custom_function] expected the vmap to succeed, got a failure without an error");
   int result = check_count("outputs from the vmap", nout, got);
+  if (result == 0)
+    result = mxi_move_out(&scope, nout, made);
+  else
+    mx_scope_close(&scope);
   for (int j = 0; j < nout && result == 0; j++) {
     int64_t shape[MXI_BATCH_NDIM];
     if (!mx_ok(made[j])) {

@@ -2,6 +2,7 @@
    primitive, parameters, stream, inputs and outputs) becomes that one. Random numbers are functions of their
    key, so those of one key may be one. */
 #include "base/alloc.h"
+#include "base/hash.h"
 #include "ops/common.h"
 #include "transforms/merge.h"
 #include "transforms/rewrite.h"
@@ -20,20 +21,19 @@ struct merger {
 };
 
 /* ---- Hashes ---- */
-static uint64_t mix(uint64_t h, uint64_t x) { return (h ^ x) * UINT64_C(0x9e3779b97f4a7c15) ^ (h >> 29); }
 static uint64_t mix_shape(uint64_t h, mx_dtype t, mx_ints shape) {
-  h = mix(mix(h, (uint64_t)t), (uint64_t)shape.n);
-  for (int i = 0; i < shape.n; i++) h = mix(h, (uint64_t)shape.v[i]);
+  h = mxi_mix(mxi_mix(h, (uint64_t)t), (uint64_t)shape.n);
+  for (int i = 0; i < shape.n; i++) h = mxi_mix(h, (uint64_t)shape.v[i]);
   return h;
 }
 /* Constants by what they are, other arrays by their identity. */
 static uint64_t mix_input(uint64_t h, mx_array a) {
-  if (!mxi_is_constant(a)) return mix(h, (uint64_t)(uintptr_t)a);
-  return mix_shape(mix(h, a->inline_value.bits), mxi_dtype(a), mxi_shape_of(a));
+  if (!mxi_is_constant(a)) return mxi_mix(h, (uint64_t)(uintptr_t)a);
+  return mix_shape(mxi_mix(h, a->inline_value.bits), mxi_dtype(a), mxi_shape_of(a));
 }
 /* As a key of the map, which is no null pointer. */
 static const void *hash_node(const mx_node *n, const struct mxi_batch *b) {
-  uint64_t h = mix(mxi_params_hash(n->prim, n->params), (uint64_t)(uintptr_t)n->stream);
+  uint64_t h = mxi_mix(mxi_params_hash(n->prim, n->params), (uint64_t)(uintptr_t)n->stream);
   for (int i = 0; i < n->ninputs; i++) h = mix_input(h, b->in[i]);
   for (int i = 0; i < n->noutputs; i++) h = mix_shape(h, b->outputs[i].dtype, b->outputs[i].shape);
   return (const void *)(uintptr_t)(h | 1);

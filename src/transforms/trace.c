@@ -20,9 +20,8 @@ int mxi_tracers(int n, const mx_array *in, mx_array *tracers) {
   return 0;
 }
 
-int mxi_call_function(const char *transform, mx_function f, void *context, int n, const mx_array *in,
-                      int max_out, mx_array *out) {
-  int nout = f(context, n, in, max_out, out);
+/* The number of outputs that came back, or -1. */
+static int check_outputs(const char *transform, int nout, int max_out, const mx_array *out) {
   if (nout < 0) {
     if (mx_error_code() == MX_OK)
       mxi_fail(MX_CALLBACK_ERROR, "[%s] expected the function to succeed, got a failure without an error",
@@ -38,6 +37,15 @@ int mxi_call_function(const char *transform, mx_function f, void *context, int n
       return mxi_fail(MX_TYPE_ERROR, "[%s] expected arrays from the function, got NULL", transform);
   }
   return nout;
+}
+
+int mxi_call_function(const char *transform, mx_function f, void *context, int n, const mx_array *in,
+                      int max_out, mx_array *out) {
+  mx_scope scope = mx_scope_open(); // what f drains: its inputs lie in the caller's
+  int nout = check_outputs(transform, f(context, n, in, max_out, out), max_out, out);
+  if (nout >= 0) return mxi_move_out(&scope, nout, out) < 0 ? -1 : nout;
+  mx_scope_close(&scope);
+  return -1;
 }
 
 int mxi_move_out(mx_scope *scope, int n, mx_array *arrays) {

@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "core/node.h"
-#include "mlx/ops.h"
+#include "ops/common.h"
 #include "transforms/autodiff.h"
 #include "transforms/rewrite.h"
 #include "transforms/trace.h"
@@ -62,8 +62,6 @@ static int mapped_axis(const char *what, int i, int axis, int ndim) {
 static int check_inputs(int n, const mx_array *in, const int *in_axes, int *axes, int64_t *size) {
   int first = -1;
   for (int i = 0; i < n; i++) {
-    if (!in[i]) return mxi_fail(MX_TYPE_ERROR, "[vmap] expected %d input arrays, got NULL", n);
-    if (in[i] == MX_BAD) return -1;
     axes[i] = mapped_axis("input", i, in_axes ? in_axes[i] : 0, in[i]->ndim);
     if (axes[i] == -1) return -1;
     if (axes[i] == MX_UNMAPPED) continue;
@@ -141,6 +139,9 @@ static int trace_and_replay(struct mxi_rewrite *r, mx_function f, void *context,
 int mx_vmap(mx_function f, void *context, int n, const mx_array *in, const int *in_axes, int max_out,
             mx_array *out, const int *out_axes) {
   struct mxi_rewrite r = {.level = mxi_thread.trace_level + 1, .apply = batch_node};
+  if (!mxi_given("vmap", "a function", f) || !mxi_usable("vmap", n, in) ||
+      !mxi_has_places("vmap", max_out, out))
+    return -1;
   mx_array *traced = mxi_malloc(((size_t)n + 1) * (sizeof *traced + sizeof(int)));
   if (!traced) return -1;
   int *axes = (int *)(traced + n + 1), nout = -1;

@@ -4,6 +4,7 @@
 #ifndef MXI_TESTS_FILES_H
 #define MXI_TESTS_FILES_H
 #include "base/alloc.h"
+#include "io/mapping.h"
 #include "mlx/mlx.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -147,32 +149,45 @@ static inline void expect_arrays(mx_file f, int n, const char *const *names, con
   }
 }
 
-/* From the path and from a stream, with the same outcome. */
-static inline int load_both(loader load, const struct bytes *b) {
-  mx_error_clear();
-  int streamed = load(NULL, &(struct stream){b, 0, SIZE_MAX});
-  if (streamed) assert_int_equal(mx_error_code(), MX_INVALID_ARGUMENT);
-  mx_error_clear();
-  int mapped = load(written(b), NULL);
-  if (mapped) assert_int_equal(mx_error_code(), MX_INVALID_ARGUMENT);
-  assert_int_equal(streamed, mapped);
-  return mapped;
+/* With the file mapped, however small; and old, so that the load need not wait for the clock to move on. */
+static inline int load_mapped(loader load, const char *path) {
+  const struct timespec long_ago[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+  assert_int_equal(utimensat(AT_FDCWD, path, long_ago, 0), 0);
+  size_t old = mxi_set_mapped_from(1);
+  int status = load(path, NULL);
+  mxi_set_mapped_from(old);
+  return status;
+}
+
+/* From the path, read and mapped, and from a stream, with the same outcome. */
+static inline int load_all(loader load, const struct bytes *b) {
+  const char *path = written(b);
+  int status[3];
+  for (int way = 0; way < 3; way++) {
+    mx_error_clear();
+    status[way] = way == 0   ? load(NULL, &(struct stream){b, 0, SIZE_MAX})
+                  : way == 1 ? load_mapped(load, path)
+                             : load(path, NULL);
+    if (status[way]) assert_int_equal(mx_error_code(), MX_INVALID_ARGUMENT);
+    assert_int_equal(status[way], status[0]);
+  }
+  return status[0];
 }
 
 /* The load fails with a text that names the file and holds `word`. */
 static inline void expect_bad(loader load, const struct bytes *b, const char *word) {
-  assert_int_equal(load_both(load, b), -1);
+  assert_int_equal(load_all(load, b), -1);
   if (!strstr(mx_error(), word) || !strstr(mx_error(), folder)) fail_msg("'%s' lacks '%s'", mx_error(), word);
 }
 
 /* Every prefix and every flipped byte loads or fails with an error; a strict prefix of `fixed` bytes fails.
  */
 static inline void damage(loader load, const struct bytes *good, size_t fixed) {
-  assert_int_equal(load_both(load, good), 0);
+  assert_int_equal(load_all(load, good), 0);
   for (size_t n = 0; n < good->n; n++) {
     struct bytes cut = *good;
     cut.n = n;
-    int status = load_both(load, &cut);
+    int status = load_all(load, &cut);
     if (n < fixed) assert_int_equal(status, -1);
     mx_error_clear();
     assert_int_equal(load(NULL, &(struct stream){good, 0, n}), -1); // the stream itself fails there
@@ -184,21 +199,22 @@ static inline void damage(loader load, const struct bytes *good, size_t fixed) {
       struct bytes flipped = *good;
       flipped.data[i] ^= flips[k];
       mx_error_clear();
-      int status = k ? load(NULL, &(struct stream){&flipped, 0, SIZE_MAX}) : load_both(load, &flipped);
+      int status = k ? load(NULL, &(struct stream){&flipped, 0, SIZE_MAX}) : load_all(load, &flipped);
       if (status) assert_int_equal(mx_error_code(), MX_INVALID_ARGUMENT);
     }
 }
 
-/* Every allocation fails in turn, from the path and from a stream: MX_OUT_OF_MEMORY, and nothing is lost. */
+/* Every allocation fails in turn, from the path, read and mapped, and from a stream: MX_OUT_OF_MEMORY, and
+   nothing is lost. */
 static inline void starve(loader load, const struct bytes *good) {
   const char *path = written(good);
-  for (int streamed = 0; streamed < 2; streamed++) {
+  for (int way = 0; way < 3; way++) {
     long n = 0;
     for (int status = -1; status; n++) {
       struct stream s = {good, 0, SIZE_MAX};
       mx_error_clear();
       mxi_alloc_fail_after(n);
-      status = load(streamed ? NULL : path, &s);
+      status = way == 1 ? load_mapped(load, path) : load(way ? NULL : path, &s);
       mxi_alloc_fail_after(-1);
       if (status) assert_int_equal(mx_error_code(), MX_OUT_OF_MEMORY);
     }

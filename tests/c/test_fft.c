@@ -77,6 +77,26 @@ static void real_lines_come_back(void **state) {
         }
 }
 
+/* One number seen many times, along the axis or across the lines. */
+static void broadcast_lines_agree_with_their_copies(void **state) {
+  for (int i = 0; i < LENGTHS; i++)
+    for (int axis = 0; axis < 2; axis++)
+      MX_SCOPE {
+        mx_array x = mx_broadcast_to(mx_real(sample(3, 1)), MX_SHAPE(3, lengths[i]));
+        mx_array z = mx_broadcast_to(sample(3, 1), MX_SHAPE(3, lengths[i]));
+        mx_array got[] = {mx_fft_rfft(x, 0, axis, MX_FFT_ORTHO), mx_fft_fft(z, 0, axis, MX_FFT_ORTHO),
+                          mx_fft_irfft(z, 5, axis, MX_FFT_ORTHO)};
+        x = mx_contiguous(x, false), z = mx_contiguous(z, false);
+        mx_array want[] = {mx_fft_rfft(x, 0, axis, MX_FFT_ORTHO), mx_fft_fft(z, 0, axis, MX_FFT_ORTHO),
+                           mx_fft_irfft(z, 5, axis, MX_FFT_ORTHO)};
+        for (int k = 0; k < 3; k++) {
+          double value = 0;
+          assert_int_equal(mx_item(mx_allclose(got[k], want[k], 1e-5, 1e-5, false), &value), 0);
+          if (value != 1) fail_msg("transform %d, length %lld, axis %d", k, (long long)lengths[i], axis);
+        }
+      }
+}
+
 static void a_failed_allocation_leaves_the_graph_whole(void **state) {
   static const int64_t fresh[] = {96, 1034, 1033, 4409, 12345, 8194, 20011};
   for (size_t i = 0; i < sizeof fresh / sizeof *fresh; i++) {
@@ -99,7 +119,7 @@ static void a_failed_allocation_leaves_the_graph_whole(void **state) {
 static void *transform_many(void *context) {
   bool *fine = context;
   *fine = true;
-  for (int64_t n = 200; n < 300; n++)
+  for (int64_t n = 200; n < 1300; n++)
     MX_SCOPE {
       mx_array x = sample(2, n);
       mx_array back = mx_fft_ifft(mx_fft_fft(x, 0, 1, MX_FFT_BACKWARD), 0, 1, MX_FFT_BACKWARD);
@@ -136,6 +156,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(every_length_agrees_with_the_definition),
       TEST(real_lines_come_back),
+      TEST(broadcast_lines_agree_with_their_copies),
       TEST(a_failed_allocation_leaves_the_graph_whole),
       TEST(threads_share_plans),
       TEST(options_start_from_zero),

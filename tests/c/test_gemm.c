@@ -79,6 +79,15 @@ struct product {
 
 static const double guard = -77;
 
+/* A's rows, or B's columns, one after the other in double: what the plain product reads. */
+static double *widened(const struct matrix *m, mx_dtype t, int64_t start, int64_t lines, int64_t line,
+                       int64_t k, int64_t step) {
+  double *w = malloc((size_t)(lines * k + 1) * sizeof *w);
+  for (int64_t i = 0; i < lines; i++)
+    for (int64_t l = 0; l < k; l++) w[i * k + l] = load(m->first, t, start + i * line + l * step);
+  return w;
+}
+
 static void check_product(struct product p) {
   mx_dtype t = p.dtype;
   struct matrix a = matrix_as(p.a, t, p.batch, p.m, p.k), b = matrix_as(p.b, t, p.batch, p.k, p.n);
@@ -122,13 +131,14 @@ static void check_product(struct product p) {
   assert_int_equal((p.turned ? mxi_gemm_turned : mxi_gemm_run)(&g), 0);
 
   double u = mxi_is_half(t) ? 0x1p-24 : unit_roundoff(t);
-  for (int64_t q = 0; q < p.batch; q++)
+  for (int64_t q = 0; q < p.batch; q++) {
+    double *rows = widened(&a, t, a_batch[q], p.m, a.row, p.k, a.col);
+    double *columns = widened(&b, t, b_batch[q], p.n, b.col, p.k, b.row);
     for (int64_t i = 0; i < p.m; i++) {
       for (int64_t j = 0; j < p.n; j++) {
         double sum = 0, size = 0;
         for (int64_t k = 0; k < p.k; k++) {
-          double x = load(a.first, t, a_batch[q] + i * a.row + k * a.col) *
-                     load(b.first, t, b_batch[q] + k * b.row + j * b.col);
+          double x = rows[i * p.k + k] * columns[j * p.k + k];
           sum += x;
           size += fabs(x);
         }
@@ -151,6 +161,8 @@ static void check_product(struct product p) {
       }
       for (int64_t j = p.n; j < c_row; j++) assert_true(load(c, t, (q * p.m + i) * c_row + j) == guard);
     }
+    free(rows), free(columns);
+  }
   free(a.memory), free(b.memory), free(c0.memory), free(c), free(a_batch), free(b_batch);
 }
 

@@ -150,16 +150,19 @@ static void npz_of_every_dtype_loads_as_saved(void **state) {
 
 static void stored_members_are_used_in_place(void **state) {
   MX_SCOPE {
-    mx_array x[] = {mx_contiguous(mx_arange(0, 100, 1, MX_FLOAT64), false), mx_int(3)};
+    enum { N = 10000 };
+    mx_array x[] = {mx_contiguous(mx_arange(0, N, 1, MX_FLOAT64), false), mx_int(3)};
     const char *names[] = {"odd name", "y"};
     assert_int_equal(mx_save_npz(path_of("a.npz"), 2, names, x, false), 0);
+    size_t old = mxi_set_mapped_from(1);
     mx_file f = mx_load_npz(path_of("a.npz"));
+    mxi_set_mapped_from(old);
     mx_array a = mx_file_get(f, "odd name");
-    assert_true(atomic_load(&a->buffer->flags) & MXI_BUFFER_FOREIGN);
+    assert_true(atomic_load(&a->buffer->flags) & MXI_BUFFER_MAPPED);
     assert_int_equal((uintptr_t)mx_data(a) % 64, 0);
     mx_keep(a);
     mx_file_free(f);
-    assert_memory_equal(mx_data(a), mx_data(x[0]), 800); // the array holds the mapping
+    assert_memory_equal(mx_data(a), mx_data(x[0]), N * 8); // the array holds the mapping
     mx_release(a);
   }
 }
@@ -236,7 +239,7 @@ static void members_of_any_layout_load(void **state) {
   struct bytes b = archive_of(member_of("x", "abc"));
   b.data[b.n - 2] = 5;
   put_text(&b, "hello"); // the archive's comment
-  assert_int_equal(load_both(load_npz, &b), 0);
+  assert_int_equal(load_all(load_npz, &b), 0);
 }
 
 static void bad_npz_is_refused(void **state) {

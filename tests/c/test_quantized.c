@@ -3,6 +3,7 @@
 #include "base/checked.h"
 #include "cpu/pool.h"
 #include "cpu/quantized.h"
+#include "mlx/types.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -16,9 +16,15 @@
 /* ---- The instruction sets this machine has ---- */
 typedef void (*run_fn)(const struct mxi_tile_job *, int64_t, int64_t);
 typedef const void *(*get_fn)(const struct mxi_tile_job *, int64_t, int64_t, void *);
+#ifdef MXI_ONLY_ISA
+static const run_fn run_of[] = {[0 ... MXI_ISA_V4] = MXI_DISPATCH(mxi_tiles_run)};
+static const get_fn get_of[] = {[0 ... MXI_ISA_V4] = MXI_DISPATCH(mxi_tiles_get)};
+#define EACH_ISA(isa) for (int isa = (int)mxi_isa(); isa == (int)mxi_isa(); isa++)
+#else
 static const run_fn run_of[] = {mxi_tiles_run_v2, mxi_tiles_run_v3, mxi_tiles_run_v4};
 static const get_fn get_of[] = {mxi_tiles_get_v2, mxi_tiles_get_v3, mxi_tiles_get_v4};
 #define EACH_ISA(isa) for (int isa = 0; isa <= (int)mxi_isa(); isa++)
+#endif
 
 static const uint8_t sizes[] = {1, 1, 2, 4, 8, 1, 2, 4, 8, 2, 2, 4, 8, 8};
 enum { CAST, SAME, FLOAT, REAL, COMPARE, LOGIC, BITS, TEST, PART, SELECT };
@@ -172,7 +178,8 @@ static struct mxi_tile_job flat_job(const struct mxi_tile_program *p, const int6
     job.out[o] = (struct mxi_operand){out[o], flat_stride(p->output_type[o])};
   return job;
 }
-static void run_flat(int isa, const struct mxi_tile_program *p, int64_t n, void *const *in, void *const *out) {
+static void run_flat(int isa, const struct mxi_tile_program *p, int64_t n, void *const *in,
+                     void *const *out) {
   struct mxi_tile_job job = flat_job(p, &n, in, out);
   run_of[isa](&job, 0, n);
 }
@@ -663,7 +670,7 @@ static void check_layout(int isa, int type, const int64_t shape[3], const int64_
                                  job.out[0].data + i * strides[2][0] + j * strides[2][1] + l * strides[2][2],
                                  1, type));
   for (int64_t begin = 0; begin < size; begin += 700) { /* the same values, handed out tile by tile */
-    _Alignas(64) char scratch[8 * MXI_TILE];
+    static _Alignas(64) char scratch[MXI_TILE_GET_SCRATCH];
     int n = size - begin < 700 ? (int)(size - begin) : 700;
     const void *tile = get_of[isa](&job, begin, n, scratch);
     for (int i = 0; i < n; i++) {
@@ -757,15 +764,15 @@ static void registers_may_be_reused_with_other_element_sizes(void **state) {
   for (int i = 0; i < N; i++) a[i] = (uint8_t)(i * 7);
   /* uint8 -> float64 -> float32 -> float64, all in register 0 */
   struct mxi_tile_program p = {.ninstructions = 4,
-                          .ninputs = 1,
-                          .noutputs = 1,
-                          .nregisters = 1,
-                          .input_type = {MX_UINT8},
-                          .output_type = {MX_FLOAT64},
-                          .instructions = {{MXI_ASTYPE, MX_UINT8, MX_FLOAT64, 0, {0}},
-                                           {MXI_SQRT, MX_FLOAT64, MX_FLOAT64, 0, {0}},
-                                           {MXI_ASTYPE, MX_FLOAT64, MX_FLOAT32, 0, {0}},
-                                           {MXI_ASTYPE, MX_FLOAT32, MX_FLOAT64, 0, {0}}}};
+                               .ninputs = 1,
+                               .noutputs = 1,
+                               .nregisters = 1,
+                               .input_type = {MX_UINT8},
+                               .output_type = {MX_FLOAT64},
+                               .instructions = {{MXI_ASTYPE, MX_UINT8, MX_FLOAT64, 0, {0}},
+                                                {MXI_SQRT, MX_FLOAT64, MX_FLOAT64, 0, {0}},
+                                                {MXI_ASTYPE, MX_FLOAT64, MX_FLOAT32, 0, {0}},
+                                                {MXI_ASTYPE, MX_FLOAT32, MX_FLOAT64, 0, {0}}}};
   EACH_ISA(isa) {
     run_flat(isa, &p, N, (void *[]){a}, (void *[]){got});
     for (int i = 0; i < N; i++) assert_true(got[i] == (double)(float)sqrt(a[i]));
@@ -796,14 +803,14 @@ static void two_outputs_may_swap_their_inputs(void **state) {
    */
   static float d[N];
   struct mxi_tile_program p = {.ninstructions = 2,
-                          .ninputs = 3,
-                          .noutputs = 4,
-                          .nregisters = 5,
-                          .input_type = {MX_FLOAT32, MX_FLOAT32, MX_FLOAT32},
-                          .output_type = {MX_FLOAT32, MX_FLOAT32, MX_FLOAT32, MX_FLOAT32},
-                          .output_register = {3, 4, 0, 2},
-                          .instructions = {{MXI_ADD, MX_FLOAT32, MX_FLOAT32, 3, {1, 1}},
-                                           {MXI_SUBTRACT, MX_FLOAT32, MX_FLOAT32, 4, {0, 1}}}};
+                               .ninputs = 3,
+                               .noutputs = 4,
+                               .nregisters = 5,
+                               .input_type = {MX_FLOAT32, MX_FLOAT32, MX_FLOAT32},
+                               .output_type = {MX_FLOAT32, MX_FLOAT32, MX_FLOAT32, MX_FLOAT32},
+                               .output_register = {3, 4, 0, 2},
+                               .instructions = {{MXI_ADD, MX_FLOAT32, MX_FLOAT32, 3, {1, 1}},
+                                                {MXI_SUBTRACT, MX_FLOAT32, MX_FLOAT32, 4, {0, 1}}}};
   EACH_ISA(isa) {
     for (int i = 0; i < N; i++) a[i] = (float)i, b[i] = (float)(3 * i + 1), c[i] = (float)-i;
     run_flat(isa, &p, N, (void *[]){a, b, c}, (void *[]){a, b, c, d});
@@ -821,14 +828,14 @@ static void a_scalar_register_may_be_overwritten(void **state) {
   for (int i = 0; i < N; i++) a[i] = (float)i;
   const int64_t n = N, step = 4, zero = 0;
   struct mxi_tile_program p = {.ninstructions = 2,
-                          .ninputs = 2,
-                          .noutputs = 1,
-                          .nregisters = 2,
-                          .input_type = {MX_FLOAT32, MX_FLOAT32},
-                          .output_type = {MX_FLOAT32},
-                          .output_register = {1},
-                          .instructions = {{MXI_ADD, MX_FLOAT32, MX_FLOAT32, 1, {0, 1}},
-                                           {MXI_ADD, MX_FLOAT32, MX_FLOAT32, 1, {1, 1}}}};
+                               .ninputs = 2,
+                               .noutputs = 1,
+                               .nregisters = 2,
+                               .input_type = {MX_FLOAT32, MX_FLOAT32},
+                               .output_type = {MX_FLOAT32},
+                               .output_register = {1},
+                               .instructions = {{MXI_ADD, MX_FLOAT32, MX_FLOAT32, 1, {0, 1}},
+                                                {MXI_ADD, MX_FLOAT32, MX_FLOAT32, 1, {1, 1}}}};
   struct mxi_tile_job job = {.program = &p,
                              .ndim = 1,
                              .shape = &n,

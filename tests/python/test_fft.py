@@ -434,3 +434,10 @@ def test_errors_of_short_frames():
     wrong(lambda: mx.fft.istft(s, hop_length=0), ValueError)
     wrong(lambda: mx.fft.istft(s, win_length=5), ValueError)
     wrong(lambda: mx.fft.istft(s, n_fft=0), ValueError)
+
+
+def test_real_transforms_read_axes_that_repeat_one_element():
+    for shape in [(2, 1), (4, 1), (2, 3), (3, 5), (64, 2), (1, 4)]:
+        x = mx.broadcast_to(mx.array([6.0]), shape)
+        assert np.allclose(mx.fft.rfft(x, axis=0), np.fft.rfft(np.full(shape, 6.0), axis=0), atol=1e-5)
+        assert np.allclose(mx.fft.rfft2(x), np.fft.rfft2(np.full(shape, 6.0)), atol=1e-5)

@@ -5,6 +5,7 @@ import threading
 import mlx.core as mx
 import numpy as np
 import pytest
+from devices import in_host_memory, without_gpu
 from samples import EVERY, INTEGERS
 from threads import in_a_thread
 
@@ -30,6 +31,7 @@ def test_devices_compare_by_type_and_index():
     assert mx.DeviceType.cpu is mx.cpu and mx.cpu.name == "cpu"
 
 
+@without_gpu
 def test_only_the_cpu_is_available():
     assert mx.is_available(mx.cpu) and not mx.is_available(mx.Device(mx.cpu, 1))
     assert mx.device_count(mx.cpu) == 1
@@ -130,6 +132,7 @@ def test_results_of_one_stream_serve_another():
 
 
 # ---- Memory ----
+@in_host_memory
 def test_memory_in_use_rises_and_falls_with_arrays():
     before = mx.get_active_memory()
     mx.reset_peak_memory()
@@ -143,6 +146,7 @@ def test_memory_in_use_rises_and_falls_with_arrays():
     assert mx.get_cache_memory() == 0
 
 
+@in_host_memory
 def test_limits_give_the_limit_before_and_hold():
     old = mx.set_memory_limit(mx.get_active_memory() + 1_000_000)
     try:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from devices import with_fork
 
 
 def heed_interrupts() -> None:
@@ -100,6 +101,7 @@ def test_a_forked_child_evaluates_on_the_streams_of_its_parent(work):
     assert run(FORKED.format(before="", work=work)) == "0\n"
 
 
+@with_fork
 def test_a_forked_child_does_not_wait_for_what_its_parent_evaluates():
     before = """
 slow = mx.ones((600, 600))

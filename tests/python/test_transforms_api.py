@@ -506,3 +506,20 @@ def test_keyword_arguments_of_a_custom_function_are_constants_that_its_vjp_gets(
     g.jvp(lambda primal, tangent: tangent)
     with pytest.raises(ValueError, match="positional"):
         g(x, scale=3)
+
+
+@pytest.mark.parametrize("dtype", [mx.bool_, mx.uint8, mx.int32, mx.uint64, mx.int64, mx.float16])
+@pytest.mark.parametrize(
+    "f", [mx.max, mx.min, mx.sum, mx.prod, mx.abs, mx.square, lambda x: mx.max(x).reshape(1, 1)]
+)
+def test_tangents_have_the_dtype_of_their_outputs(f, dtype):
+    x = mx.array([3, 4], dtype=dtype)
+    (value,), (tangent,) = mx.jvp(f, [x], [mx.ones(x.shape)])
+    assert tangent.dtype == value.dtype and tangent.shape == value.shape
+
+
+@pytest.mark.parametrize("dtype", [mx.uint8, mx.int32, mx.uint64, mx.int64])
+def test_a_linear_op_after_a_rule_of_integers_reads_the_tangent_as_what_it_is(dtype):
+    x = mx.array([3, 4], dtype=dtype)
+    _, (tangent,) = mx.jvp(mx.max, [x], [x])  # a float in the rule; the reshape that drops the axis is linear
+    assert tangent.item() == 4

@@ -255,7 +255,7 @@ class array:
     def argmin(self, axis: int | None = None, keepdims: bool = False, *, stream: _Stream | None = None) -> array:
         """Where the smallest element is, uint32: along an axis, or in the flattened array."""
     def astype(self, dtype: Dtype, stream: _Stream | None = None) -> array:
-        """Converted to dtype. Floats are cut to integers; integers wrap."""
+        """Converted to dtype. Integers wrap. Floats are truncated to a signed integer of 64 bits for 64-bit dtypes and of 32 bits for the others, whose low bits are the result; NaN and what does not fit are that integer's least value: -1 is 255 as uint8, 3e9 is -2**31 as int32. uint32 and uint64 have their whole range."""
     @property
     def at(self) -> ArrayAt: ...
     def conj(self, *, stream: _Stream | None = None) -> array:
@@ -367,7 +367,7 @@ def asinh(a: _Value, /, *, stream: _Stream | None = None) -> array:
     """The inverse hyperbolic sine. Integers become float32."""
 
 def astype(a: _Value, dtype: Dtype, stream: _Stream | None = None) -> array:
-    """Converted to dtype. Floats are cut to integers; integers wrap."""
+    """Converted to dtype. Integers wrap. Floats are truncated to a signed integer of 64 bits for 64-bit dtypes and of 32 bits for the others, whose low bits are the result; NaN and what does not fit are that integer's least value: -1 is 255 as uint8, 3e9 is -2**31 as int32. uint32 and uint64 have their whole range."""
 
 def async_eval(*args: Any) -> None:
     """Starts to compute the arrays of all trees given, without waiting. An error surfaces at the next eval."""
@@ -794,7 +794,7 @@ def linspace(start: float, stop: float, num: int = 50, endpoint: bool = True, dt
     """num evenly spaced values from start to stop, with stop itself when endpoint."""
 
 def load(file: Any, /, format: str | None = None, return_metadata: bool = False, *, stream: _Stream | None = None) -> array | dict[str, array] | tuple[dict[str, array], dict[str, Any]]:
-    """The arrays of a file, a path or an object with read(): one array (npy) or a dict (npz, safetensors, gguf), with return_metadata (dict, metadata). The format is the name's ending unless given. A file at a path is mapped and read when used; a file object is read once. A bad file raises ValueError, an absent one OSError."""
+    """The arrays of a file, a path or an object with read(): one array (npy) or a dict (npz, safetensors, gguf), with return_metadata (dict, metadata). The format is the name's ending unless given. A file at a path is read, or if it is large mapped and used in place: when another program changes it then, using its arrays raises OSError. A file object is read once. A bad file raises ValueError, an absent one OSError."""
 
 def log(a: _Value, /, *, stream: _Stream | None = None) -> array:
     """The natural logarithm. Integers become float32."""

@@ -6,9 +6,10 @@
    its head that has no value: it joins the sum alone. */
 #ifndef MXI_CPU_KERNELS_ATTENTION_H
 #define MXI_CPU_KERNELS_ATTENTION_H
-#include "core/dtype.h"
+#include "mlx/dtype.h"
 #include "cpu/isa.h"
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Strides in elements; the last axes of q, k, v and out are contiguous. */
 struct mxi_attention {

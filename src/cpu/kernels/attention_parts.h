@@ -82,7 +82,7 @@ MXI_INLINE float softmax_step(float *logits, int64_t width, float *max, float *s
     mxi_store_f32(logits + j, e);
     total += e;
   }
-  *sum = *sum * factor + sum_lanes(total);
+  *sum = *sum * factor + mxi_hsum_f32(total);
   *max = top;
   return factor;
 }

@@ -3,8 +3,9 @@
    for all. */
 #ifndef MXI_CPU_KERNELS_CONV_DEPTHWISE_H
 #define MXI_CPU_KERNELS_CONV_DEPTHWISE_H
-#include "core/dtype.h"
+#include "mlx/dtype.h"
 #include "cpu/isa.h"
+#include <stdint.h>
 
 /* The taps that meet the input along an axis, for one place of the output: `count` of them from `tap`, with
    the elements of the input under them. */

@@ -1,9 +1,12 @@
 /* Copies of strided panels, and conversions between dtypes. Strides are in elements. */
 #ifndef MXI_CPU_KERNELS_COPY_H
 #define MXI_CPU_KERNELS_COPY_H
-#include "core/dtype.h"
+#include "mlx/dtype.h"
 #include "core/reduce.h"
 #include "cpu/isa.h"
+#include <stdint.h>
+#include <stddef.h>
+#include <stdbool.h>
 
 /* A panel of rows x columns elements on both sides. */
 struct mxi_panel {
@@ -14,11 +17,12 @@ struct mxi_panel {
  * caches. */
 MXI_DECLARE_KERNEL(void, mxi_copy_panel,
                    (int itemsize, const struct mxi_panel *p, void *dst, const void *src, int stream));
-/* The same between dtypes, converted as astype does: integers wrap, floats truncate towards zero to 64-bit
-   integers that then wrap, complex numbers lose the imaginary part, bool is "not zero". */
+/* The same between dtypes, converted as astype does: integers wrap, floats become integers by the rule of
+   core/cast.h, complex numbers lose the imaginary part, bool is "not zero". */
 MXI_DECLARE_KERNEL(void, mxi_cast_panel,
                    (mx_dtype to, mx_dtype from, const struct mxi_panel *p, void *dst, const void *src));
-/* dst[i * dst_stride] = start + (first + i) * step for i in [0, n), computed in double, cast to t. */
+/* dst[i] = start + (first + i) * step for i in [0, n): in integers that wrap for an integer t, else in
+   double, cast to t. */
 MXI_DECLARE_KERNEL(void, mxi_arange,
                    (mx_dtype t, void *dst, int64_t first, int64_t n, double start, double step));
 /* dst[i * dst_stride] = dst[..] mode src[i * src_stride], in order of i, for elements of one dtype; mode is

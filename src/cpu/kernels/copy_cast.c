@@ -1,6 +1,8 @@
 /* Conversions go through five carrier types, wide enough for every dtype: int64, uint64, float, double,
    complex. A run is loaded into a block of its carrier, and stored from there. 14 loads and 5 x 14 stores
    serve all pairs. */
+#include "core/cast.h"
+#include "core/dtype.h"
 #include "cpu/kernels/copy.h"
 #include "cpu/simd.h"
 
@@ -17,12 +19,6 @@ union block {
   double f64[BLOCK];
   float c64[2 * BLOCK];
 };
-
-/* What the machine's conversion gives beyond int64's range, spelled out because C leaves it undefined. */
-MXI_INLINE int64_t truncated(double x) { return x >= -0x1p63 && x < 0x1p63 ? (int64_t)x : INT64_MIN; }
-MXI_INLINE uint64_t truncated_unsigned(double x) {
-  return x >= 0x1p63 ? (uint64_t)truncated(x - 0x1p63) ^ (uint64_t)INT64_MIN : (uint64_t)truncated(x);
-}
 
 /* ---- Loads ---- */
 #define LOAD(T, C, field)                                                            \
@@ -91,17 +87,23 @@ static void load(mx_dtype t, union block *b, const void *src, int64_t stride, in
         d[i * stride] = (T)(expr);                                               \
       }                                                                          \
   }
-#define STORE_INTEGERS(field, convert, convert_unsigned) \
-  STORE(uint8_t, field##_bool, field, x != 0)            \
-  STORE(uint8_t, field##_u8, field, convert(x))          \
-  STORE(uint16_t, field##_u16, field, convert(x))        \
-  STORE(uint32_t, field##_u32, field, convert(x))        \
-  STORE(uint64_t, field##_u64, field, convert_unsigned(x))
+/* to_i32, to_u32 and the like make the integer whose low bits are stored. */
+#define STORE_INTEGERS(field, to_i32, to_u32, to_u64) \
+  STORE(uint8_t, field##_bool, field, x != 0)         \
+  STORE(uint8_t, field##_u8, field, to_i32(x))        \
+  STORE(uint16_t, field##_u16, field, to_i32(x))      \
+  STORE(uint32_t, field##_u32, field, to_u32(x))      \
+  STORE(uint64_t, field##_u64, field, to_u64(x))
 #define AS_IT_IS(x) x
-STORE_INTEGERS(i64, AS_IT_IS, AS_IT_IS)
-STORE_INTEGERS(u64, AS_IT_IS, AS_IT_IS)
-STORE_INTEGERS(f32, truncated, truncated_unsigned)
-STORE_INTEGERS(f64, truncated, truncated_unsigned)
+STORE_INTEGERS(i64, AS_IT_IS, AS_IT_IS, AS_IT_IS)
+STORE_INTEGERS(u64, AS_IT_IS, AS_IT_IS, AS_IT_IS)
+STORE_INTEGERS(f32, mxi_i32_of_f32, mxi_u32_of_f32, mxi_u64_of_f32)
+STORE_INTEGERS(f64, mxi_i32_of_f64, mxi_u32_of_f64, mxi_u64_of_f64)
+/* Signed integers of 32 and 64 bits have their own conversions from floats. */
+STORE(int32_t, f32_s32, f32, mxi_i32_of_f32(x))
+STORE(int32_t, f64_s32, f64, mxi_i32_of_f64(x))
+STORE(int64_t, f32_s64, f32, mxi_i64_of_f32(x))
+STORE(int64_t, f64_s64, f64, mxi_i64_of_f64(x))
 #define STORE_FLOATS(field)           \
   STORE(float, field##_f32, field, x) \
   STORE(double, field##_f64, field, x)
@@ -156,16 +158,16 @@ static void narrow_to_float(union block *b, enum carrier from, int64_t n) {
 }
 
 typedef void (*store_fn)(const union block *, void *, int64_t, int64_t);
-/* Signed targets share the code of unsigned ones: the bits are the same. */
 #define ROW(field)                                                                                         \
   {                                                                                                        \
-    field##_bool, field##_u8, field##_u16, field##_u32, field##_u64, field##_u8, field##_u16, field##_u32, \
+    field##_bool, field##_u8, field##_u16, field##_u32, field##_u64, field##_u8, field##_u16, field##_s32, \
         field##_s64, NULL, NULL, field##_f32, field##_f64, NULL                                            \
   }
+/* From integers the bits are the same. */
+#define i64_s32 i64_u32
+#define u64_s32 u64_u32
 #define i64_s64 i64_u64
 #define u64_s64 u64_u64
-STORE(int64_t, f32_s64, f32, truncated(x))
-STORE(int64_t, f64_s64, f64, truncated(x))
 static const store_fn stores[4][MX_DTYPE_COUNT] = {
     [CARRY_I64] = ROW(i64), [CARRY_U64] = ROW(u64), [CARRY_F32] = ROW(f32), [CARRY_F64] = ROW(f64)};
 
@@ -201,12 +203,21 @@ void MXI_ISA_NAME(mxi_cast_panel)(mx_dtype to, mx_dtype from, const struct mxi_p
     }
 }
 
+/* Integers are counted in integers, which wrap. */
+static void count_integers(union block *b, int64_t first, int64_t n, double start, double step) {
+  uint64_t from = (uint64_t)mxi_i64_of_f64(start), by = (uint64_t)mxi_i64_of_f64(step);
+  for (int64_t i = 0; i < n; i++) b->u64[i] = from + (uint64_t)(first + i) * by;
+}
+
 void MXI_ISA_NAME(mxi_arange)(mx_dtype t, void *dst, int64_t first, int64_t n, double start, double step) {
   union block b;
   int64_t bytes = (int64_t)mx_dtype_size(t);
   for (int64_t j = 0; j < n; j += BLOCK) {
     int64_t m = n - j < BLOCK ? n - j : BLOCK;
-    for (int64_t i = 0; i < m; i++) b.f64[i] = start + (double)(first + j + i) * step;
-    store(t, CARRY_F64, &b, (char *)dst + j * bytes, 1, m);
+    if (mxi_is_integer(t))
+      count_integers(&b, first + j, m, start, step);
+    else
+      for (int64_t i = 0; i < m; i++) b.f64[i] = start + (double)(first + j + i) * step;
+    store(t, mxi_is_integer(t) ? CARRY_U64 : CARRY_F64, &b, (char *)dst + j * bytes, 1, m);
   }
 }

@@ -32,12 +32,16 @@ struct mxi_fft_stages {
   struct mxi_fft_stage stage[MXI_FFT_STAGES];
 };
 
+/* The distance to imaginary parts that are not there. A real line that is one number many times has its
+   pairs' at distance 0. */
+#define MXI_FFT_NO_IMAG INT64_MIN
+
 /* Where the lanes' elements lie in memory; distances in floats. */
 struct mxi_fft_lines {
   float *line[MXI_FFT_LANES]; /* the first elements; lanes out of use repeat one in use */
   int lanes;                  /* in use */
   int64_t step;               /* from element to element */
-  int64_t imag;               /* from real to imaginary part; 0: there is none */
+  int64_t imag;               /* from real to imaginary part, or MXI_FFT_NO_IMAG */
   bool stream;                /* what is stored won't be read soon, and may bypass the caches */
 };
 

@@ -122,7 +122,8 @@ static void load_columns(const struct mxi_fft_lines *from, int64_t n, bool swap,
   const float *p = from->line[0];
   for (int64_t k = 0; k < n; k++, p += from->step, x += ELEMENT) {
     mxi_store_f32(part(x, 0, swap), mxi_load_f32(p));
-    mxi_store_f32(part(x, 1, swap), from->imag ? mxi_load_f32(p + from->imag) : mxi_set_f32(0));
+    mxi_store_f32(part(x, 1, swap),
+                  from->imag != MXI_FFT_NO_IMAG ? mxi_load_f32(p + from->imag) : mxi_set_f32(0));
   }
 }
 static void store_columns(const struct mxi_fft_lines *to, int64_t n, bool swap, float scale, const float *x) {
@@ -130,7 +131,7 @@ static void store_columns(const struct mxi_fft_lines *to, int64_t n, bool swap, 
   vf32 s = mxi_set_f32(scale);
   for (int64_t k = 0; k < n; k++, p += to->step, x += ELEMENT) {
     mxi_store_f32(p, s * mxi_load_f32(part((float *)x, 0, swap)));
-    if (to->imag) mxi_store_f32(p + to->imag, s * mxi_load_f32(part((float *)x, 1, swap)));
+    if (to->imag != MXI_FFT_NO_IMAG) mxi_store_f32(p + to->imag, s * mxi_load_f32(part((float *)x, 1, swap)));
   }
 }
 
@@ -140,7 +141,7 @@ static void load_each(const struct mxi_fft_lines *from, int64_t n, bool swap, fl
     for (int i = 0; i < LANES; i++) {
       const float *p = from->line[i] + k * from->step;
       part(x, 0, swap)[i] = *p;
-      part(x, 1, swap)[i] = from->imag ? p[from->imag] : 0;
+      part(x, 1, swap)[i] = from->imag != MXI_FFT_NO_IMAG ? p[from->imag] : 0;
     }
 }
 static void store_each(const struct mxi_fft_lines *to, int64_t n, bool swap, float scale, const float *x) {
@@ -148,7 +149,7 @@ static void store_each(const struct mxi_fft_lines *to, int64_t n, bool swap, flo
     for (int i = 0; i < to->lanes; i++) {
       float *p = to->line[i] + k * to->step;
       *p = scale * part((float *)x, 0, swap)[i];
-      if (to->imag) p[to->imag] = scale * part((float *)x, 1, swap)[i];
+      if (to->imag != MXI_FFT_NO_IMAG) p[to->imag] = scale * part((float *)x, 1, swap)[i];
     }
 }
 

@@ -1,5 +1,6 @@
 /* The pointwise steps between transforms, on blocks. */
 #include "cpu/kernels/fft.h"
+#include "cpu/locals.h"
 #include "cpu/simd.h"
 
 enum { LANES = MXI_VL, ELEMENT = 2 * MXI_VL };
@@ -29,7 +30,8 @@ MXI_INLINE void powers(vf64 root[2][2], int64_t rows, float *table) {
 /* w^j is the product of two powers, of exponents j % STEP and j - j % STEP. */
 void MXI_ISA_NAME(mxi_fft_twist)(float *x, int64_t n, const double *roots) {
   enum { STEP = 32 };
-  float small[STEP * ELEMENT], large[MXI_FFT_LONGEST / STEP * ELEMENT];
+  MXI_LOCAL(float, small, STEP *ELEMENT);
+  MXI_LOCAL(float, large, MXI_FFT_LONGEST / STEP * ELEMENT);
   vf64 root[2][2];
   memcpy(root, roots, sizeof root);
   powers(root, STEP, small);

@@ -17,14 +17,14 @@ MXI_INLINE void put(float *x, int64_t k, complex_number v) {
 }
 MXI_INLINE complex_number read(const struct mxi_fft_row *x, int64_t k) {
   const float *p = x->first + k * x->step;
-  complex_number v = {*p, x->imag ? p[x->imag] : 0};
+  complex_number v = {*p, x->imag != MXI_FFT_NO_IMAG ? p[x->imag] : 0};
   return x->swap ? swapped(v) : v;
 }
 MXI_INLINE void write(const struct mxi_fft_row *x, int64_t k, complex_number v) {
   float *p = x->first + k * x->step;
   if (x->swap) v = swapped(v);
   *p = v.re;
-  if (x->imag) p[x->imag] = v.im;
+  if (x->imag != MXI_FFT_NO_IMAG) p[x->imag] = v.im;
 }
 MXI_INLINE complex_number scaled(complex_number v, float s) { return (complex_number){v.re * s, v.im * s}; }
 

@@ -6,9 +6,10 @@
    zeros. */
 #ifndef MXI_CPU_GEMM_KERNELS_H
 #define MXI_CPU_GEMM_KERNELS_H
-#include "core/dtype.h"
+#include "mlx/dtype.h"
 #include "cpu/isa.h"
 #include <stddef.h>
+#include <stdint.h>
 
 /* Packs src[r * r_stride + k * k_stride], r < valid <= width, k < kc, into dst[unit][width]. */
 typedef void (*mxi_gemm_pack_fn)(void *dst, const void *src, int64_t r_stride, int64_t k_stride,

@@ -4,6 +4,7 @@
    min) / (2^bits - 1), at least 1e-7, points from e to the other end. s is then stretched so that zero falls
    on the grid: e is a whole number of steps. The bias is e, or 0 where e rounds to no step at all. */
 #include "quantized_unpack.h"
+#include "cpu/locals.h"
 
 /* ---- Packers ---- */
 
@@ -177,7 +178,8 @@ MXI_INLINE void sum_rows(const struct mxi_matvec *job, float (*sum)[MXI_VECMAT_C
 }
 
 void MXI_ISA_NAME(mxi_vecmat_columns)(const struct mxi_matvec *job, int64_t begin, int64_t end) {
-  float sum[MXI_VECMAT_ROWS][MXI_VECMAT_COLUMNS];
+  typedef float sums[MXI_VECMAT_COLUMNS];
+  MXI_LOCAL(sums, sum, MXI_VECMAT_ROWS);
   memset(sum, 0, (size_t)job->m * sizeof *sum);
 #define BODY(bits) sum_rows(job, sum, begin, end - begin, bits)
   WITH_BITS(job->w.bits, BODY)

@@ -22,21 +22,10 @@ typedef void (*rows_fn)(const struct mxi_matvec *job, int64_t begin, int64_t end
 #define ODD_LANES  1, 3, 5, 7
 #endif
 
-MXI_INLINE __m128 fold_to_four(vf32 v) {
-#if MXI_VL == 16
-  __m256 eight = _mm256_add_ps(_mm512_castps512_ps256((__m512)v), _mm512_extractf32x8_ps((__m512)v, 1));
-  return _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
-#elif MXI_VL == 8
-  return _mm_add_ps(_mm256_castps256_ps128((__m256)v), _mm256_extractf128_ps((__m256)v, 1));
-#else
-  return (__m128)v;
-#endif
-}
-
 /* The sums of four vectors' lanes. */
 MXI_INLINE __m128 sum_lanes(vf32 a, vf32 b, vf32 c, vf32 d) {
-  return _mm_hadd_ps(_mm_hadd_ps(fold_to_four(a), fold_to_four(b)),
-                     _mm_hadd_ps(fold_to_four(c), fold_to_four(d)));
+  return _mm_hadd_ps(_mm_hadd_ps(mxi_fold_to_four_f32(a), mxi_fold_to_four_f32(b)),
+                     _mm_hadd_ps(mxi_fold_to_four_f32(c), mxi_fold_to_four_f32(d)));
 }
 
 /* What a tile reads: rows of W, rows of x. */

@@ -1,6 +1,8 @@
+#include "core/dtype.h"
 #include "cpu/kernels/reduce.h"
 #include "cpu/kernels/copy.h"
 #include "cpu/kernels/reduce_ops.h"
+#include "cpu/locals.h"
 #include "cpu/simd.h"
 
 /* ---- What one operation on one dtype needs ---- */
@@ -299,7 +301,7 @@ static void short_rows(const struct mxi_reduce_kind *r, const char *src, int64_t
     k->short_rows(src, row_stride, n, rows, values);
     return;
   }
-  double scratch[MXI_REDUCE_TILE];
+  MXI_LOCAL(double, scratch, MXI_REDUCE_TILE);
   int64_t batch = row_stride == n ? MXI_REDUCE_TILE / n : 1;
   for (int64_t i = 0; i < rows; i += batch) {
     int64_t count = rows - i < batch ? rows - i : batch;
@@ -321,7 +323,7 @@ void MXI_ISA_NAME(mxi_reduce_rows)(const struct mxi_reduce_kind *r, const void *
     return;
   }
   int64_t from_size = (int64_t)mx_dtype_size(r->from), acc_size = (int64_t)mx_dtype_size(r->acc);
-  double scratch[MXI_REDUCE_TILE];
+  MXI_LOCAL(double, scratch, MXI_REDUCE_TILE);
   for (int64_t i = 0; i < rows; i++) {
     const char *row = (const char *)src + i * row_stride * from_size;
     mxi_reduce_state s;
@@ -339,14 +341,14 @@ void MXI_ISA_NAME(mxi_reduce_columns)(const struct mxi_reduce_kind *r, const voi
   const struct kernels *k = kernels_of(r);
   int64_t row_bytes = row_stride * (int64_t)mx_dtype_size(r->from);
   const char *row = src;
-  double scratch[4][MXI_REDUCE_TILE];
+  MXI_LOCAL(double, scratch, 4 * MXI_REDUCE_TILE);
   int64_t i = 0;
   for (; i + 4 <= rows; i += 4) {
     const void *four[4];
     for (int j = 0; j < 4; j++, row += row_bytes)
-      four[j] = MXI_ISA_NAME(mxi_reduce_load)(r, row, 1, columns, scratch[j]);
+      four[j] = MXI_ISA_NAME(mxi_reduce_load)(r, row, 1, columns, scratch + j * MXI_REDUCE_TILE);
     k->combine4(values, four, columns);
   }
   for (; i < rows; i++, row += row_bytes)
-    k->combine(values, MXI_ISA_NAME(mxi_reduce_load)(r, row, 1, columns, scratch[0]), columns);
+    k->combine(values, MXI_ISA_NAME(mxi_reduce_load)(r, row, 1, columns, scratch), columns);
 }

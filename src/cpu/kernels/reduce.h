@@ -8,9 +8,10 @@
    accumulators. */
 #ifndef MXI_CPU_KERNELS_REDUCE_H
 #define MXI_CPU_KERNELS_REDUCE_H
-#include "core/dtype.h"
+#include "mlx/dtype.h"
 #include "core/reduce.h"
 #include "cpu/isa.h"
+#include <stdint.h>
 
 enum { MXI_REDUCE_TILE = 1024, MXI_REDUCE_BLOCK = 16 * MXI_REDUCE_TILE, MXI_REDUCE_SHORT = 64 };
 

@@ -1,8 +1,9 @@
 /* What reductions and scans share: their operations on two elements, and which kernel serves which dtype. */
 #ifndef MXI_CPU_KERNELS_REDUCE_OPS_H
 #define MXI_CPU_KERNELS_REDUCE_OPS_H
-#include "core/dtype.h"
+#include "mlx/dtype.h"
 #include "cpu/kernels/reduce_complex.h"
+#include <stdint.h>
 
 #define SUM(a, b)  ((a) + (b))
 #define PROD(a, b) ((a) * (b))

@@ -3,9 +3,10 @@
    dims/2]), or traditionally (x[2i], x[2i + 1]). */
 #ifndef MXI_CPU_KERNELS_ROPE_H
 #define MXI_CPU_KERNELS_ROPE_H
-#include "core/dtype.h"
+#include "mlx/dtype.h"
 #include "cpu/isa.h"
 #include <stdbool.h>
+#include <stdint.h>
 
 /* A table row holds, for each pair, the cosines and then the sines as floats: `pairs` of each. The
    traditional one holds 2 * pairs of each, laid out as the row's elements: c c ..., then -s +s ... */

@@ -2,9 +2,10 @@
    Halves and float32 are computed in float32, float64 in double. */
 #ifndef MXI_CPU_KERNELS_ROWS_H
 #define MXI_CPU_KERNELS_ROWS_H
-#include "core/dtype.h"
+#include "mlx/dtype.h"
 #include "cpu/isa.h"
 #include <stdbool.h>
+#include <stdint.h>
 
 /* x and out hold rows of n elements, one after another; out may be x. */
 struct mxi_softmax {

@@ -2,7 +2,7 @@
  * floats. */
 #ifndef MXI_CPU_KERNELS_ROWS_EXP_H
 #define MXI_CPU_KERNELS_ROWS_EXP_H
-#include "core/dtype.h"
+#include "mlx/dtype.h"
 #include "cpu/kernels/multiply_add.h"
 #include "cpu/simd.h"
 #include <math.h>
@@ -30,18 +30,7 @@ MXI_INLINE vf32 max_f32(vf32 a, vf32 b) {
 #else
 #define LANES_DOWN(v, n) __builtin_shufflevector(v, v, n, n + 1, n + 2, n + 3)
 #endif
-/* As mxi_hsum_f32 and mxi_hmax_f32 (of values without NaN), in registers. */
-MXI_INLINE float sum_lanes(vf32 v) {
-#if MXI_VL == 16
-  v += LANES_DOWN(v, 8);
-#endif
-#if MXI_VL >= 8
-  v += LANES_DOWN(v, 4);
-#endif
-  v += LANES_DOWN(v, 2);
-  v += LANES_DOWN(v, 1);
-  return v[0];
-}
+/* The largest lane, of values without NaN. */
 MXI_INLINE float max_lanes(vf32 v) {
 #if MXI_VL == 16
   v = max_f32(v, LANES_DOWN(v, 8));

@@ -10,7 +10,7 @@ MXI_INLINE float row_sum(const void *x, int64_t n, int type) {
     for (int j = 0; j < 4; j++) sum[j] += load_as_f32(x, i + j * MXI_VL, type);
   for (; i + MXI_VL <= n; i += MXI_VL) sum[0] += load_as_f32(x, i, type);
   if (i < n) sum[1] += loadn_as_f32(x, i, n - i, type);
-  return sum_lanes((sum[0] + sum[1]) + (sum[2] + sum[3]));
+  return mxi_hsum_f32((sum[0] + sum[1]) + (sum[2] + sum[3]));
 }
 
 /* The sum of (x - center)^2. */
@@ -30,7 +30,7 @@ MXI_INLINE float row_squares(const void *x, int64_t n, int type, float center) {
     vf32 d = fill_from(loadn_as_f32(x, i, n - i, type) - c, n - i, 0);
     sum[1] = multiply_add_f32(d, d, sum[1]);
   }
-  return sum_lanes((sum[0] + sum[1]) + (sum[2] + sum[3]));
+  return mxi_hsum_f32((sum[0] + sum[1]) + (sum[2] + sum[3]));
 }
 
 MXI_INLINE void stream_f32(float *p, vf32 v) {

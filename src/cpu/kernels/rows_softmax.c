@@ -35,7 +35,7 @@ MXI_INLINE float row_exp_sum(const void *x, int64_t n, int type, float max, bool
     if (keep) mxi_storen_f32(e + i, y, n - i);
     sum[1] += y;
   }
-  return sum_lanes((sum[0] + sum[1]) + (sum[2] + sum[3]));
+  return mxi_hsum_f32((sum[0] + sum[1]) + (sum[2] + sum[3]));
 }
 
 /* out = e * factor; out may be e. */

@@ -1,4 +1,5 @@
 #include "cpu/kernels/sort.h"
+#include "cpu/locals.h"
 #include "cpu/simd.h"
 
 enum { DIGIT = MXI_SORT_DIGIT, BUCKETS = MXI_SORT_BUCKETS, MAX_PASSES = 64 / DIGIT, SHORT_ROW = 96 };
@@ -124,6 +125,7 @@ static void *rank_pair(pair *x, pair *room, int64_t n) {
 
 /* ---- Rows of any length ---- */
 #define KEY_OF_PAIR(p) ((p).key)
+typedef int64_t digit_counts[BUCKETS];
 #define SORT(E, KEY, name)                                                                             \
   static void count_##name(const E *x, int64_t n, int shift, int64_t *counts) {                        \
     int64_t other[BUCKETS] = {0}; /* two tables, so that equal neighbours don't wait for each other */ \
@@ -141,7 +143,7 @@ static void *rank_pair(pair *x, pair *room, int64_t n) {
   }                                                                                                    \
   /* All digits are counted in one reading; a digit that is the same everywhere needs no pass. */      \
   static void *sort_##name(const struct mxi_sort *s, E *x, E *room, int64_t n) {                       \
-    int64_t counts[MAX_PASSES][BUCKETS];                                                               \
+    MXI_LOCAL(digit_counts, counts, MAX_PASSES);                                                       \
     int passes = (s->high - s->low) / DIGIT;                                                           \
     memset(counts, 0, (size_t)passes * sizeof counts[0]);                                              \
     for (int64_t i = 0; i < n; i++)                                                                    \

@@ -4,8 +4,11 @@
    stable (sort.c). */
 #ifndef MXI_CPU_KERNELS_SORT_H
 #define MXI_CPU_KERNELS_SORT_H
-#include "core/dtype.h"
+#include "mlx/dtype.h"
 #include "cpu/isa.h"
+#include <stdint.h>
+#include <stddef.h>
+#include <stdbool.h>
 
 enum mxi_sort_form {
   MXI_SORT_32,  /* uint32_t: a key of up to 32 bits */

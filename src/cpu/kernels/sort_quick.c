@@ -1,4 +1,5 @@
 /* Sorting and selecting items of 32 and 64 bits by vectors: the entry points of sort_items.h. */
+#include "core/dtype.h"
 #include "cpu/kernels/compress.h"
 #include "cpu/kernels/sort.h"
 

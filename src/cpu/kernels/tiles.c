@@ -9,8 +9,10 @@
    output at once only if no input in place that overlaps it is read later in the tile; such an input is
    copied into its slot first. Whatever is not written in place is stored after the last instruction. */
 #include "cpu/kernels/tiles.h"
+#include "cpu/locals.h"
 #include "cpu/stream_bytes.h"
 #include "core/dtype.h"
+#include <assert.h>
 
 #define gather  MXI_ISA_NAME(mxi_tile_gather)
 #define scatter MXI_ISA_NAME(mxi_tile_scatter)
@@ -19,10 +21,7 @@
 #define narrow  MXI_ISA_NAME(mxi_tile_narrow)
 #define stream  MXI_ISA_NAME(mxi_tile_stream)
 
-/* Runs of at most so many elements use a smaller scratch, so that they touch few pages. */
-enum { SMALL_RUN = 64 };
-/* Slots: one a register, one spare, one a scalar input. */
-enum { SLOTS = MXI_MAX_REGISTERS + 1 + MXI_MAX_OPERANDS, SLOT_PAD = 64 };
+static_assert(MXI_TILE_GET_SCRATCH <= MXI_LOCALS_BYTES / 2, "programs must leave room for other locals");
 enum { NEVER = -1, AT_END = MXI_MAX_INSTRUCTIONS };
 
 /* ---- What an instruction is ---- */
@@ -238,9 +237,7 @@ static int widest_register(const struct mxi_tile_program *p) {
 /* Slots for tiles of at most n elements, and the scalars, which stay. */
 static void prepare_slots(struct run *r, char *scratch, int n) {
   const struct mxi_tile_program *p = r->job->program;
-  size_t stride = (size_t)((n * widest_register(p) + 63) & ~63) + SLOT_PAD;
-  r->halves = scratch;
-  scratch += (size_t)((n * 2 + 63) & ~63);
+  size_t stride = (size_t)((n * widest_register(p) + 63) & ~63) + MXI_TILE_SLOT_PAD;
   r->spare = scratch;
   scratch += stride;
   for (int i = 0; i < p->nregisters; i++, scratch += stride) r->slot[i] = scratch;
@@ -253,6 +250,7 @@ static void prepare_slots(struct run *r, char *scratch, int n) {
     r->scalar[i] = scratch;
     scratch += stride;
   }
+  r->halves = scratch;
 }
 
 /* ---- Running ---- */
@@ -308,16 +306,16 @@ static void run_steps(struct run *r, int64_t start, int n) {
   }
 }
 
-static inline __attribute__((always_inline)) void run_tiles(const struct mxi_tile_job *job, int64_t begin,
-                                                            int64_t end, char *scratch) {
+void MXI_ISA_NAME(mxi_tiles_run)(const struct mxi_tile_job *job, int64_t begin, int64_t end) {
   struct run r;
-  int64_t count = end - begin;
+  int longest = end - begin < MXI_TILE ? (int)(end - begin) : MXI_TILE;
+  MXI_LOCAL(char, scratch, MXI_TILE_SCRATCH);
   r.job = job;
   r.box = (struct mxi_tile_box){job->ndim, job->shape};
   prepare_inputs(&r);
   prepare_outputs(&r);
   prepare_steps(&r);
-  prepare_slots(&r, scratch, count < MXI_TILE ? (int)count : MXI_TILE);
+  prepare_slots(&r, scratch, longest);
   for (int64_t start = begin; start < end; start += MXI_TILE) {
     int n = end - start < MXI_TILE ? (int)(end - start) : MXI_TILE;
     for (int i = 0; i < job->program->ninputs; i++) load_input(&r, i, start, n);
@@ -328,37 +326,20 @@ static inline __attribute__((always_inline)) void run_tiles(const struct mxi_til
        o++) /* streaming stores come before whatever says that the tiles are done */
     if (r.store[o] == STORE_STREAM) _mm_sfence();
 }
-enum {
-  SCRATCH = SLOTS * (8 * MXI_TILE + SLOT_PAD) + 2 * MXI_TILE,
-  SMALL_SCRATCH = SLOTS * (8 * SMALL_RUN + SLOT_PAD) + 2 * SMALL_RUN
-};
-static __attribute__((noinline)) void run_small(const struct mxi_tile_job *job, int64_t begin, int64_t end) {
-  _Alignas(64) char scratch[SMALL_SCRATCH];
-  run_tiles(job, begin, end, scratch);
-}
-static __attribute__((noinline)) void run_large(const struct mxi_tile_job *job, int64_t begin, int64_t end) {
-  _Alignas(64) char scratch[SCRATCH];
-  run_tiles(job, begin, end, scratch);
-}
-void MXI_ISA_NAME(mxi_tiles_run)(const struct mxi_tile_job *job, int64_t begin, int64_t end) {
-  if (end - begin <= SMALL_RUN)
-    run_small(job, begin, end);
-  else
-    run_large(job, begin, end);
-}
 
-/* The register of output 0 lives in `scratch_out`; an input that is the output is read in place if it can be.
- */
-const void *MXI_ISA_NAME(mxi_tiles_get)(const struct mxi_tile_job *job, int64_t begin, int64_t n, void *out) {
+/* The register of output 0 lives at the front of the scratch; an input that is the output is read in place if
+   it can be. */
+const void *MXI_ISA_NAME(mxi_tiles_get)(const struct mxi_tile_job *job, int64_t begin, int64_t n,
+                                        void *scratch) {
   const struct mxi_tile_program *p = job->program;
-  _Alignas(64) char scratch[SCRATCH];
+  char *out = scratch;
   struct run r;
   r.job = job;
   r.box = (struct mxi_tile_box){job->ndim, job->shape};
   r.noutputs = 0;
   prepare_inputs(&r);
   prepare_steps(&r);
-  prepare_slots(&r, scratch, (int)n);
+  prepare_slots(&r, out + 8 * MXI_TILE, (int)n);
   int reg = p->output_register[0], size = register_size(p->output_type[0]);
   if (size == widest_register(p)) r.slot[reg] = out; /* holds whatever passes through the register */
   for (int i = 0; i < p->ninputs; i++) load_input(&r, i, begin, (int)n);

@@ -1,33 +1,11 @@
-/* Casts between register forms, as astype does them: floats truncate towards zero to integers, integers wrap,
-   anything but zero is true, a complex number's imaginary part is dropped. A float out of an integer's range
-   gives what x86's conversions give: it goes through int32 for types up to 32 bits, int64 above, where the
-   least integer stands for all that does not fit; it is never undefined. */
+/* Casts between register forms, as astype does them: floats become integers by the rule of core/cast.h,
+   integers wrap, anything but zero is true, a complex number's imaginary part is dropped. */
+#include "core/cast.h"
 #include "cpu/kernels/tiles.h"
 
 typedef struct {
   float re, im;
 } c64;
-
-/* (I)x, and the least I where x does not fit */
-#define TRUNCATE(F, I, name, LIMIT) \
-  MXI_INLINE I name(F x) { return (I)(((x >= -LIMIT) & (x < LIMIT)) ? x : -LIMIT); }
-TRUNCATE(float, int32_t, i32_of_f32, 0x1p31f)
-TRUNCATE(double, int32_t, i32_of_f64, 0x1p31)
-TRUNCATE(float, int64_t, i64_of_f32, 0x1p63f)
-TRUNCATE(double, int64_t, i64_of_f64, 0x1p63)
-/* The upper half of the unsigned range, shifted down to the signed one and back. */
-MXI_INLINE uint32_t u32_of_f32(float x) {
-  return x >= 0x1p31f ? (uint32_t)i32_of_f32(x - 0x1p31f) ^ 0x80000000u : (uint32_t)i32_of_f32(x);
-}
-MXI_INLINE uint32_t u32_of_f64(double x) {
-  return x >= 0x1p31 ? (uint32_t)i32_of_f64(x - 0x1p31) ^ 0x80000000u : (uint32_t)i32_of_f64(x);
-}
-MXI_INLINE uint64_t u64_of_f32(float x) {
-  return x >= 0x1p63f ? (uint64_t)i64_of_f32(x - 0x1p63f) ^ (1ull << 63) : (uint64_t)i64_of_f32(x);
-}
-MXI_INLINE uint64_t u64_of_f64(double x) {
-  return x >= 0x1p63 ? (uint64_t)i64_of_f64(x - 0x1p63) ^ (1ull << 63) : (uint64_t)i64_of_f64(x);
-}
 
 #define CAST(from, to, A, B, expr)            \
   static void from##_to_##to(MXI_TILE_ARGS) { \
@@ -56,14 +34,14 @@ FROM_INTEGER(i8, int8_t)
 FROM_INTEGER(i16, int16_t)
 FROM_INTEGER(i32, int32_t)
 FROM_INTEGER(i64, int64_t)
-#define FROM_FLOAT(s, A, F, x_)                       \
-  CAST(s, w8, A, uint8_t, (uint8_t)i32_of_##F(x_))    \
-  CAST(s, w16, A, uint16_t, (uint16_t)i32_of_##F(x_)) \
-  CAST(s, u32, A, uint32_t, u32_of_##F(x_))           \
-  CAST(s, u64, A, uint64_t, u64_of_##F(x_))           \
-  CAST(s, i32, A, int32_t, i32_of_##F(x_))            \
-  CAST(s, i64, A, int64_t, i64_of_##F(x_))            \
-  CAST(s, f32, A, float, (float)x_)                   \
+#define FROM_FLOAT(s, A, F, x_)                           \
+  CAST(s, w8, A, uint8_t, (uint8_t)mxi_i32_of_##F(x_))    \
+  CAST(s, w16, A, uint16_t, (uint16_t)mxi_i32_of_##F(x_)) \
+  CAST(s, u32, A, uint32_t, mxi_u32_of_##F(x_))           \
+  CAST(s, u64, A, uint64_t, mxi_u64_of_##F(x_))           \
+  CAST(s, i32, A, int32_t, mxi_i32_of_##F(x_))            \
+  CAST(s, i64, A, int64_t, mxi_i64_of_##F(x_))            \
+  CAST(s, f32, A, float, (float)x_)                       \
   CAST(s, f64, A, double, (double)x_)
 FROM_FLOAT(f32, float, f32, x)
 FROM_FLOAT(f64, double, f64, x)

@@ -1,0 +1,155 @@
+#include "engine/memory.h"
+#include "base/error.h"
+#include "base/lock.h"
+#include "core/mapped.h"
+
+/* ---- Results ---- */
+static mx_buffer *device_buffer(const struct mxi_backend *b, mx_stream s, size_t bytes) {
+  struct mxi_side *side = b->allocate(s, bytes);
+  mx_buffer *buffer = side ? mxi_buffer_on_device(side) : NULL;
+  if (buffer)
+    side->valid = true; // once the step that is placed has written it
+  else if (side)
+    side->release(side);
+  return buffer;
+}
+
+int mxi_place_fresh(mx_array out, mx_stream s, const int64_t *strides) {
+  const struct mxi_backend *b = mxi_backend_of(s->device);
+  if (!b->allocate && out->size == 1) {
+    out->data = &out->inline_value;
+    return 0;
+  }
+  size_t bytes = (size_t)out->size * mxi_itemsize(out);
+  mx_buffer *buffer = b->allocate ? device_buffer(b, s, bytes) : mxi_buffer_new(bytes);
+  if (!buffer) return -1;
+  mxi_set_data(out, buffer, 0, strides);
+  return 0;
+}
+
+bool mxi_may_take(mx_array a, mx_stream s) {
+  return mxi_buffer_donatable(a->buffer) && (mxi_backend_of(s->device)->allocate || !a->buffer->side);
+}
+
+void mxi_place_over(mx_array out, mx_array in, const int64_t *strides) {
+  mxi_set_data(out, mxi_buffer_ref(in->buffer), in->offset, strides);
+  if (in->buffer->side) out->data = NULL; // what the host has is of no use any more
+}
+
+/* ---- To a device ---- */
+/* The stream waits for what else is done with the memory: its writing, or every use. */
+static int wait_for(const struct mxi_backend *b, mx_stream s, const struct mxi_side *side, bool uses) {
+  if (side->written.stream && side->written.stream != s) MXI_TRY(b->wait_for(s, side->written));
+  for (int i = 0; i < side->nused && uses; i++)
+    if (side->used[i].stream != s) MXI_TRY(b->wait_for(s, side->used[i]));
+  return 0;
+}
+
+/* A writable view of it lives outside: the host's bytes may have changed since they were uploaded. */
+static bool may_change(const mx_buffer *buffer) {
+  unsigned flags = atomic_load(&((mx_buffer *)buffer)->flags);
+  return (flags & MXI_BUFFER_EXPORTED) && !(flags & MXI_BUFFER_READ_ONLY);
+}
+
+static int bring_to_device(mx_array a, mx_stream s, bool over) {
+  const struct mxi_backend *b = mxi_backend_of(s->device);
+  mx_buffer *buffer = a->buffer;
+  if (!buffer->side) {
+    struct mxi_side *side = b->allocate(s, buffer->bytes);
+    if (!side) return -1;
+    side->host_valid = true;
+    buffer->side = side;
+  }
+  struct mxi_side *side = buffer->side;
+  bool upload = !side->valid || (side->host_valid && may_change(buffer));
+  MXI_TRY(wait_for(b, s, side, upload || over));
+  if (upload) {
+    MXI_TRY(b->upload(s, side, buffer->data));
+    MXI_TRY(mxi_after_reading(a));
+    side->valid = true;
+    side->written = (struct mxi_event){s, b->submitted(s)};
+  }
+  if (over) side->host_valid = false;
+  return 0;
+}
+
+/* ---- To the host ---- */
+static int await_event(struct mxi_event e) {
+  return e.stream ? mxi_backend_of(e.stream->device)->await(e) : 0;
+}
+
+static int await_side(const struct mxi_side *side) {
+  MXI_TRY(await_event(side->written));
+  return side->failure ? mxi_error_put(side->failure) : 0;
+}
+
+/* With MXI_LOCK_DOWNLOADS held: one at a time writes the host's memory. */
+static int download(mx_buffer *buffer) {
+  struct mxi_side *side = buffer->side;
+  if (side->host_valid) return 0;
+  MXI_TRY(await_side(side));
+  if (!buffer->data) {
+    if (!(side->host = mxi_buffer_new(buffer->bytes))) return -1;
+    buffer->data = side->host->data;
+  }
+  MXI_TRY(mxi_backend_of(side->device)->download(side, buffer->data));
+  mxi_lock(MXI_LOCK_SIDES);
+  side->host_valid = true;
+  mxi_unlock(MXI_LOCK_SIDES);
+  return 0;
+}
+
+int mxi_to_host(mx_array a) {
+  mxi_lock(MXI_LOCK_DOWNLOADS);
+  int result = a->data ? 0 : download(a->buffer);
+  if (result == 0 && !a->data) a->data = (char *)a->buffer->data + a->offset;
+  mxi_unlock(MXI_LOCK_DOWNLOADS);
+  return result;
+}
+
+int mxi_bring(mx_array a, mx_stream s, bool over) {
+  if (!mxi_backend_of(s->device)->allocate) return a->data ? 0 : mxi_to_host(a);
+  if (!a->buffer) return 0; // one element, which travels by value
+  mxi_lock(MXI_LOCK_SIDES);
+  int result = bring_to_device(a, s, over);
+  mxi_unlock(MXI_LOCK_SIDES);
+  return result;
+}
+
+/* ---- Uses ---- */
+static void use(struct mxi_side *side, struct mxi_event e) {
+  int i = 0;
+  while (i < side->nused && side->used[i].stream != e.stream) i++;
+  if (i == MXI_SIDE_STREAMS) { // more streams than there is room for: the first is waited for
+    await_event(side->used[0]);
+    i = 0;
+  }
+  side->used[i] = e;
+  if (i == side->nused) side->nused++;
+}
+
+void mxi_in_use(const struct mxi_call *c) {
+  const struct mxi_backend *b = mxi_backend_of(c->stream->device);
+  struct mxi_event e = {c->stream, b->submitted(c->stream)};
+  mxi_lock(MXI_LOCK_SIDES);
+  for (int i = 0; i < c->ninputs; i++)
+    if (c->in[i]->buffer) use(c->in[i]->buffer->side, e);
+  for (int i = 0; i < c->noutputs; i++) {
+    use(c->out[i]->buffer->side, e);
+    c->out[i]->buffer->side->written = e;
+  }
+  mxi_unlock(MXI_LOCK_SIDES);
+}
+
+/* ---- States ---- */
+enum mxi_state mxi_state_of_result(mx_array a) { return a->data ? MXI_READY : MXI_SUBMITTED; }
+
+int mxi_await(mx_array a) {
+  mxi_lock(MXI_LOCK_SIDES);
+  const struct mxi_side *side = a->buffer->side;
+  mxi_unlock(MXI_LOCK_SIDES);
+  MXI_TRY(await_side(side));
+  int submitted = MXI_SUBMITTED;
+  atomic_compare_exchange_strong(&a->state, &submitted, MXI_READY);
+  return 0;
+}
