@@ -475,7 +475,11 @@ static const void *readable(mx_array *a) {
 }
 
 static PyObject *nested(const void *data, const int64_t *shape, int ndim, mx_dtype t, int64_t *at) {
-  if (ndim == 0) return element(data, (*at)++, t);
+  enum { INTERRUPTIBLE = 1 << 16 }; // elements, of some ms together
+  if (ndim == 0) {
+    if (*at % INTERRUPTIBLE == INTERRUPTIBLE - 1 && PyErr_CheckSignals() < 0) return NULL;
+    return element(data, (*at)++, t);
+  }
   PyObject *l = PyList_New(shape[0]);
   for (int64_t i = 0; l && i < shape[0]; i++) {
     PyObject *e = nested(data, shape + 1, ndim - 1, t, at);
@@ -488,6 +492,7 @@ static PyObject *nested(const void *data, const int64_t *shape, int ndim, mx_dty
 }
 
 PyObject *py_to_list(mx_array a) {
+  py_lend(a); // a signal handler may put another into its object
   const void *data = readable(&a);
   int64_t at = 0;
   return data ? nested(data, mx_shape(a), mx_ndim(a), mx_dtype_of(a), &at) : NULL;

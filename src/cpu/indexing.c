@@ -6,6 +6,7 @@
 #include "cpu/cpu.h"
 #include "cpu/kernels/copy.h"
 #include "cpu/locals.h"
+#include "cpu/pool.h"
 #include "cpu/stream_bytes.h"
 #include <stdatomic.h>
 #include <string.h>
@@ -311,6 +312,7 @@ static void scatter_part(void *ctx, int64_t part) {
   MXI_LOCAL(int64_t, from, RUN);
   for (int64_t at = 0; at < s->indices.size; at += RUN) {
     int64_t n = mxi_min(RUN, s->indices.size - at), owned = 0;
+    if (mxi_chunk_must_stop()) return;
     if (!resolve(&s->indices, at, n, to, from)) return;
     if (!s->indices.based)
       for (int64_t i = 0; i < n; i++) from[i] = (at + i) * s->slice;

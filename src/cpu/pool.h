@@ -4,6 +4,7 @@
    the shape alone, write each chunk's result to its own place, and combine in a fixed order. */
 #ifndef MXI_CPU_POOL_H
 #define MXI_CPU_POOL_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,6 +14,9 @@
 int mxi_parallel_for(int64_t n, void (*fn)(void *ctx, int64_t i), void *ctx);
 /* The same, and fn knows its thread's slot in [0, mxi_pool_size()), for per-thread scratch. */
 int mxi_parallel_for_slots(int64_t n, void (*fn)(void *ctx, int64_t i, int slot), void *ctx);
+/* For a chunk that takes long: must its loop stop? Then it may return with its work undone, for the loop
+   fails. False outside of loops. */
+bool mxi_chunk_must_stop(void);
 /* Threads that serve a loop, the caller included. */
 int mxi_pool_size(void);
 /* Scratch memory of this thread, at least `bytes`, aligned to 64, kept for the thread's life and handed out

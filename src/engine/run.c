@@ -6,8 +6,8 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/lock.h"
-#include "core/mapped.h"
 #include "core/interrupt.h"
+#include "core/mapped.h"
 #include "core/stream.h"
 #include "core/thread.h"
 #include "core/tracer.h"
@@ -262,7 +262,7 @@ int mx_async_eval(int n, const mx_array *roots) {
     result = 0;
   }
   if (result > 0 && !computes(e->plan)) {
-    result = run_plan(e->plan, &e->tickets);
+    result = run_here(e);
   } else if (result > 0) {
     size_t bytes = e->bytes = bytes_of(e->plan);
     mxi_backlog_add(bytes);

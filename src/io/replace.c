@@ -1,6 +1,6 @@
 #include "io/replace.h"
-#include "core/interrupt.h"
 #include "base/alloc.h"
+#include "core/interrupt.h"
 #include "core/mapped.h"
 #include "io/place.h"
 #include <errno.h>

@@ -1,6 +1,6 @@
 #include "io/writer.h"
-#include "core/mapped.h"
 #include "core/interrupt.h"
+#include "core/mapped.h"
 #include "io/place.h"
 #include "mlx/ops.h"
 #include <errno.h>

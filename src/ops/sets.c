@@ -1,4 +1,5 @@
 /* Distinct elements, positions of elements, places in a sorted vector. */
+#include "core/interrupt.h"
 #include "ops/common.h"
 
 /* ---- unique ---- */
@@ -92,10 +93,13 @@ int64_t mx_count_unique(mx_array a) {
 }
 
 /* ---- argwhere ---- */
+enum { INTERRUPTIBLE = 1 << 20 }; // elements, of some ms together
+
 /* The places of what isn't 0, as many as were counted. */
 static int fill_positions(mx_array out, const uint8_t *nonzero, mx_ints shape, int64_t size) {
   int64_t at[MX_MAX_NDIM] = {0}, *next = mxi_data(int64_t, out), left = mx_dim(out, 0);
   for (int64_t i = 0; i < size; i++) {
+    if (i % INTERRUPTIBLE == 0) MXI_TRY(mxi_go_on("argwhere"));
     if (nonzero[i]) {
       if (left-- == 0) break;
       mxi_copy_ints(next, (mx_ints){at, shape.n});

@@ -165,6 +165,25 @@ except KeyboardInterrupt:
     assert run(program) == "CancelledError\nTrue\nKeyboardInterrupt\n"
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "mx.eval(mx.argsort(mx.arange(1 << 26) % 9973))",
+        "mx.eval(mx.zeros((1000,)).at[mx.arange(1 << 26) % 1000].add(mx.ones((1 << 26,))))",
+        "mx.nonzero(mx.arange(1 << 26))",
+    ],
+)
+def test_long_chunks_are_interrupted_too(call):
+    program = f"""
+def repeat():
+    while True:
+        {call}
+for after in (0.3, 0.7):
+    print(outcome(repeat, after=after))
+"""
+    assert run(program) == "KeyboardInterrupt\n" * 2
+
+
 @pytest.mark.parametrize("main", ["time.sleep(60)", "other.join()", "mx.eval(products())"])
 def test_ctrl_c_of_the_main_thread_leaves_other_threads_evals_alone(main):
     program = f"""
@@ -277,6 +296,22 @@ signal.setitimer(signal.ITIMER_REAL, 0)
 print(ticks > 2, right(y))
 """
     assert run(program) == "True True\n"
+
+
+def test_ctrl_c_ends_making_a_list():
+    program = """
+import subprocess
+x = mx.zeros((1 << 25,))  # a second or more; the interpreter's lock is held, so that the signal comes from outside
+mx.eval(x)
+begin = time.monotonic()
+subprocess.Popen(["sh", "-c", f"sleep 0.3; kill -INT {os.getpid()}"])
+try:
+    while True:
+        x.tolist()
+except KeyboardInterrupt:
+    print(time.monotonic() - begin < 1)
+"""
+    assert run(program) == "True\n"
 
 
 FILES = """

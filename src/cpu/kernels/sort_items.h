@@ -217,6 +217,7 @@ static void NAME(emit_equal)(const struct mxi_sort *s, T item, int64_t n, void *
 static void NAME(quick)(const struct mxi_sort *s, T *x, T *spare, int64_t n, void *out, int64_t at, int bad) {
   T block[BLOCK];
   while (n > BLOCK) {
+    if (n > INTERRUPTIBLE && mxi_chunk_must_stop()) return;
     if (!bad) {
       NAME(emit)(s, MXI_ISA_NAME(mxi_sort_radix)(s, x, spare, n), n, out, at);
       return;

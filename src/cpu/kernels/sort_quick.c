@@ -2,8 +2,12 @@
 #include "core/dtype.h"
 #include "cpu/kernels/compress.h"
 #include "cpu/kernels/sort.h"
+#include "cpu/pool.h"
 
-enum { MAX_BAD = 32 /* lopsided partitions before a run goes to the radix sort */ };
+enum {
+  MAX_BAD = 32,           /* lopsided partitions before a run goes to the radix sort */
+  INTERRUPTIBLE = 1 << 19 /* items that take some 10 ms */
+};
 
 #define BITS 32
 #include "cpu/kernels/sort_items.h"
