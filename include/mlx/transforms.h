@@ -49,7 +49,8 @@ typedef struct mx_trace_note {
   void *data;
   void (*release)(void *data); /* called in the thread that lets go of the trace last, unless data is NULL */
 } mx_trace_note;
-/* The trace that serves such a call; the caller releases it. NULL when there is none, without an error unless the arguments are wrong. */
+/* The trace that serves such a call; the caller releases it. NULL when there is none, without an error unless
+ * the arguments are wrong. */
 MX_API mx_trace mx_compiled_find(mx_compiled f, uint64_t key, int n, const mx_array *in);
 /* The same, and where there is none, makes one; f gives at most max_out results. note may be NULL, and may be
    filled by f: its data is released with the trace, or at once when it gets none. NULL with the error set. */

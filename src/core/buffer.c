@@ -24,7 +24,7 @@ static struct {
   mx_buffer *free_list[CLASSES]; // linked through owner
   size_t cached, active, peak, cache_limit, memory_limit;
   size_t from_system; // buffers that were allocated because the cache had none
-} cache; // under MXI_LOCK_MEMORY
+} cache;              // under MXI_LOCK_MEMORY
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 /* Bytes of memory this process may use: the machine's, or the cgroup's if that is less. */

@@ -18,6 +18,9 @@ struct mxi_interrupt_check {
 };
 extern _Thread_local struct mxi_interrupt_check mxi_check __attribute__((tls_model("initial-exec")));
 extern atomic_bool mxi_interrupt_flag;
+/* The thread's loops go on to their end whatever asks them to stop: they write over what could not be
+   computed again. */
+extern _Thread_local bool mxi_runs_whole __attribute__((tls_model("initial-exec")));
 
 /* Has mx_interrupt asked everything to stop? */
 static inline bool mxi_interrupted(void) {

@@ -37,7 +37,7 @@ struct range {
 struct job {
   void (*fn)(void *ctx, int64_t i, int slot);
   void *ctx;
-  atomic_bool *cut_short; // the caller's
+  atomic_int *course; // the caller's
   int nranges;
   atomic_int slots; // slot 0 is the caller's
   struct range ranges[MAX_THREADS];
@@ -56,8 +56,9 @@ static struct {
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static _Thread_local bool inside_loop;
-static _Thread_local atomic_bool *cut_short; // of the outermost loop that this thread runs; NULL outside
-static int forks;                            // before this process; changed while there is one thread
+enum { GOING, CUT_SHORT, RUN_WHOLE };    // a loop's course: the first may become the second
+static _Thread_local atomic_int *course; // of the outermost loop that this thread runs; NULL outside
+static int forks;                        // before this process; changed while there is one thread
 
 static void relax(void) {
 #if defined(__x86_64__)
@@ -69,13 +70,14 @@ static void relax(void) {
 
 /* Before a chunk: is the loop to stop? Only the thread of the caller, which may have a check, asks it. */
 static bool must_stop(bool more_than_one) {
-  if (atomic_load_explicit(cut_short, memory_order_relaxed)) return true;
+  int so_far = atomic_load_explicit(course, memory_order_relaxed);
+  if (so_far != GOING) return so_far == CUT_SHORT;
   if (!(more_than_one ? mxi_must_stop() : mxi_must_stop_soon())) return false;
-  atomic_store_explicit(cut_short, true, memory_order_relaxed);
+  atomic_store_explicit(course, CUT_SHORT, memory_order_relaxed);
   return true;
 }
 
-bool mxi_chunk_must_stop(void) { return cut_short && must_stop(true); }
+bool mxi_chunk_must_stop(void) { return course && must_stop(true); }
 
 static void take_chunks(struct job *j, int slot) {
   for (int k = 0; k < j->nranges; k++) {
@@ -121,7 +123,7 @@ static void *worker(void *locals) {
     seen = g;
     atomic_fetch_add(&pool.joined, 1);
     if (atomic_load(&pool.generation) == g) {
-      cut_short = pool.job.cut_short;
+      course = pool.job.course;
       take_chunks(&pool.job, atomic_fetch_add(&pool.job.slots, 1));
     }
     atomic_fetch_sub_explicit(&pool.joined, 1, memory_order_release);
@@ -174,8 +176,8 @@ static void start_workers(int size) {
 /* A fork carries no workers over: the child starts with fresh state and its own threads. */
 static void after_fork_in_child(void) {
   forks++;
-  if (cut_short) atomic_store(cut_short, true); // the helpers' chunks are lost
-  if (!pool.size) return;                       // not started yet
+  if (course) atomic_store(course, CUT_SHORT); // the helpers' chunks are lost
+  if (!pool.size) return;                      // not started yet
   pthread_mutex_init(&pool.mutex, NULL);
   pthread_cond_init(&pool.wake, NULL);
   atomic_store(&pool.generation, 0);
@@ -221,7 +223,7 @@ static void run_on_pool(int64_t n, void (*fn)(void *, int64_t, int), void *ctx) 
   int forks_before = forks;
   pool.job.fn = fn;
   pool.job.ctx = ctx;
-  pool.job.cut_short = cut_short;
+  pool.job.course = course;
   cut_ranges(&pool.job, n);
   atomic_store_explicit(&pool.job.slots, 1, memory_order_relaxed);
   atomic_fetch_add(&pool.generation, 1);
@@ -240,15 +242,15 @@ static void run_on_pool(int64_t n, void (*fn)(void *, int64_t, int), void *ctx) 
 }
 
 int mxi_parallel_for_slots(int64_t n, void (*fn)(void *ctx, int64_t i, int slot), void *ctx) {
-  atomic_bool own = false, *outer = cut_short;
-  if (!outer) cut_short = &own;
+  atomic_int own = mxi_runs_whole ? RUN_WHOLE : GOING, *outer = course;
+  if (!outer) course = &own;
   if (n <= 1 || inside_loop || mxi_pool_size() == 1 ||
       atomic_flag_test_and_set_explicit(&pool.busy, memory_order_acquire))
     run_alone(n, fn, ctx);
   else
     run_on_pool(n, fn, ctx);
-  bool whole = !atomic_load_explicit(cut_short, memory_order_relaxed);
-  cut_short = outer;
+  bool whole = atomic_load_explicit(course, memory_order_relaxed) != CUT_SHORT;
+  course = outer;
   return whole ? 0 : mxi_fail_interrupted("eval");
 }
 

@@ -10,6 +10,7 @@
    nothing. */
 #include "engine/place.h"
 #include "base/error.h"
+#include "core/interrupt.h"
 #include "core/mapped.h"
 #include "engine/call.h"
 #include "engine/memory.h"
@@ -126,6 +127,10 @@ static int place_node(const struct mxi_step *s, struct mxi_operands *o) {
 }
 
 /* ---- Launching ---- */
+/* A step that writes over an input is not interrupted, as the input could not be computed again: some 0.1 s
+   at most. With more bytes it is, and the input is lost. */
+static const size_t MOST_RUN_WHOLE = (size_t)256 << 20;
+
 static int bring_inputs(const struct mxi_backend *b, const struct mxi_call *c) {
   if (b->supports && !b->supports(c))
     return mxi_fail(MX_NOT_SUPPORTED, "[%s] expected an op and dtypes that the device supports, got %s of %s",
@@ -157,7 +162,9 @@ static int launch(const struct mxi_step *s, struct mxi_operands *o) {
   int result = bring_inputs(b, &c);
   if (result == 0) result = s->program ? place_program(s, o, &c) : place_node(s, o);
   if (result < 0) c.untouched = true;
+  mxi_runs_whole = o->taken && mx_nbytes(c.out[0]) <= MOST_RUN_WHOLE;
   if (result == 0) result = b->launch(&c);
+  mxi_runs_whole = false;
   if (!b->allocate && mxi_mapped_any() && check_files(&c) < 0) result = -1; // why, whatever the op says
   if (result == 0 && b->allocate) mxi_in_use(&c);
   if (result < 0 && c.untouched) o->taken = 0;

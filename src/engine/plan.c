@@ -9,7 +9,8 @@ struct visit {
   int32_t next; /* input to look at next */
 };
 
-/* The lists of a larger plan, some 200 bytes a slot, and those of compiled functions go back to the system. */
+/* The lists of a larger plan, some 200 bytes a slot, and those of compiled functions go back to the system.
+ */
 enum { MOST_SLOTS_KEPT = 1 << 14 };
 static struct mxi_plan *free_plans; // under MXI_LOCK_PLANS
 

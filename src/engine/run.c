@@ -158,6 +158,9 @@ static int plan(int n, const mx_array *roots, struct evaluation *e) {
 /* placed: nothing is left to plan. */
 static int check_roots(int n, const mx_array *roots, bool *placed) {
   *placed = true;
+  if (n < 0 || (n > 0 && !roots))
+    return mxi_fail(MX_INVALID_ARGUMENT, "[eval] expected a list of arrays, got %s",
+                    n < 0 ? "a negative number" : "NULL");
   for (int i = 0; i < n; i++) {
     if (!roots[i]) return mxi_fail(MX_TYPE_ERROR, "[eval] expected an array, got NULL");
     if (roots[i] == MX_BAD) {
@@ -169,6 +172,12 @@ static int check_roots(int n, const mx_array *roots, bool *placed) {
     *placed &= state == MXI_READY || state == MXI_SUBMITTED;
     if (state == MXI_READY && mxi_mapped_any()) MXI_TRY(mxi_after_reading(roots[i]));
   }
+  return 0;
+}
+
+static int await_all(int n, const mx_array *roots) {
+  for (int i = 0; i < n; i++)
+    if (mxi_state(roots[i]) == MXI_SUBMITTED) MXI_TRY(mxi_await(roots[i]));
   return 0;
 }
 
@@ -198,12 +207,6 @@ static int run_inside_check(struct evaluation *e) {
 
 static int run_here(struct evaluation *e) {
   return mxi_inside_check() ? run_inside_check(e) : run_plan(e->plan, &e->tickets);
-}
-
-static int await_all(int n, const mx_array *roots) {
-  for (int i = 0; i < n; i++)
-    if (mxi_state(roots[i]) == MXI_SUBMITTED) MXI_TRY(mxi_await(roots[i]));
-  return 0;
 }
 
 int mx_eval_all(int n, const mx_array *roots) {

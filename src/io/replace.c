@@ -206,15 +206,16 @@ int mxi_replacement_open(struct mxi_replacement *r, const char *op, const char *
   return -1;
 }
 
-/* Brings what was written to the disk piece by piece, for fsync can't be interrupted. Where it isn't possible
-   fsync does all of it. */
+/* Starts the disk on all that was written, and waits for it piece by piece: fsync can't be interrupted. Where
+   it isn't possible fsync does all of it. */
 static int flush_pieces(const struct mxi_replacement *r) {
   enum { PIECE = 1 << 23 };
-  unsigned flags = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
-  off_t end = lseek(r->fd, 0, SEEK_CUR); // -1: a pipe
-  for (off_t at = 0; at < end; at += PIECE) {
+  int flags = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+  struct stat written;
+  if (fstat(r->fd, &written) < 0) return 0;
+  for (off_t at = 0; at < written.st_size; at += PIECE) {
     MXI_TRY(mxi_go_on(r->op));
-    if (sync_file_range(r->fd, at, PIECE, flags) < 0) break;
+    if (sync_file_range(r->fd, at, PIECE, flags) < 0) return 0;
   }
   return 0;
 }

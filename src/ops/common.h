@@ -69,8 +69,8 @@ static inline mx_ints mxi_copy_ints(int64_t *out, mx_ints from) {
 }
 
 /* ---- Values ---- */
-/* An array made as one element, repeated: it can be recast or reshaped at once, without a node. One that an eval
-   made so is none: what a builder does must not depend on what has been evaluated. */
+/* An array made as one element, repeated: it can be recast or reshaped at once, without a node. One that an
+   eval made so is none: what a builder does must not depend on what has been evaluated. */
 static inline bool mxi_is_constant(mx_array a) { return a->constant; }
 /* `value` in every element. */
 mx_array mxi_constant(double value, mx_dtype t, mx_ints shape);

@@ -25,7 +25,7 @@ static mx_array reduced(const char *name, int64_t op, mx_array a, mx_dtype t, mx
   int64_t sorted[MX_MAX_NDIM];
   int n = mxi_axes(name, axes, a->ndim, sorted);
   if (n < 0) return MX_BAD;
-  if (n == 0 && axes.n >= 0 && a->ndim > 0) return mxi_itself(a);
+  if (n == 0 && axes.n >= 0 && a->ndim > 0) return t == MX_BOOL ? mx_astype(a, t) : mxi_itself(a);
   for (int i = 0; i < n && (op == MXI_REDUCE_MIN || op == MXI_REDUCE_MAX); i++)
     if (a->dims[sorted[i]] == 0)
       return mxi_bad(MX_INVALID_ARGUMENT,

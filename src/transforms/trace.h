@@ -10,7 +10,8 @@
 mx_array mxi_placeholder(mx_dtype t, mx_ints shape);
 /* Tracers of n inputs, owned by the scope. */
 int mxi_tracers(int n, const mx_array *in, mx_array *tracers);
-/* Calls f in a scope of its own and checks what comes back. Returns the number of outputs (owned by the scope), or -1. */
+/* Calls f in a scope of its own and checks what comes back. Returns the number of outputs (owned by the
+ * scope), or -1. */
 int mxi_call_function(const char *transform, mx_function f, void *context, int n, const mx_array *in,
                       int max_out, mx_array *out);
 /* Takes a reference of each (NULL entries stay), closes the scope, and owns them in the enclosing one. */

@@ -10,7 +10,9 @@
    does and the value is the same. Returns it. */
 static inline double try_every_failure(int (*work)(void *context, double *value), void *context) {
   double want, got = NAN;
-  MX_SCOPE { if (work(context, &want) < 0) fail_msg("%s", mx_error()); }
+  MX_SCOPE {
+    if (work(context, &want) < 0) fail_msg("%s", mx_error());
+  }
   bool done = false;
   for (long n = 0; !done; n++) {
     assert_true(n < 10000);

@@ -23,7 +23,7 @@ BY_HAND = {
 }
 
 # Absent lists and functions are not refused yet.
-NOT_YET = {"mx_eval_all", "mx_async_eval", "mx_vjp", "mx_jvp", "mx_value_and_grad"}
+NOT_YET = {"mx_vjp", "mx_jvp", "mx_value_and_grad"}
 
 SIMPLE = {
     "_Bool": "bool",

@@ -36,7 +36,7 @@ static mx_array build_on(mx_array a) {
 }
 
 static void builders_read_nothing_that_an_eval_is_writing(void **state) {
-  struct race r = {0};
+  struct race r = {.next = NULL, .done = 0};
   pthread_t thread;
   assert_int_equal(pthread_create(&thread, NULL, evaluate_each, &r), 0);
   for (int i = 0; i < ROUNDS; i++)

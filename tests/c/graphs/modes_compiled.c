@@ -19,7 +19,7 @@ static int traced(void *context, int n, const mx_array *in, int max_out, mx_arra
 /* One call. Donating: nobody else has the inputs when the results are evaluated. */
 static bool call(struct trial *t, mx_compiled f, const struct expected *e, bool donating) {
   int inputs[MOST_VALUES], results[MOST_VALUES];
-  int n = trial_list(t->p, true, inputs), nout = trial_list(t->p, false, results), made;
+  int n = trial_list(t->p, true, inputs), nout = trial_list(t->p, false, results), made = 0;
   mx_array in[MOST_VALUES], out[MOST_VALUES];
   for (int i = 0; i < n; i++) {
     const struct value *v = &t->p->values[inputs[i]];
