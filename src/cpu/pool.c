@@ -77,7 +77,7 @@ static bool must_stop(bool more_than_one) {
   return true;
 }
 
-bool mxi_chunk_must_stop(void) { return cut_short && must_stop(true); }
+bool mxi_chunk_must_stop(void) { return course && must_stop(true); }
 
 static void take_chunks(struct job *j, int slot) {
   for (int k = 0; k < j->nranges; k++) {
