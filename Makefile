@@ -72,7 +72,7 @@ sanitize: setup-test
 	@$(call configure,$(BUILD)-asan,gcc,-Db_sanitize=address$(comma)undefined -Disa=native $(call SANITIZED,$(BUILD)-asan))
 	@$(RUN) python tools/build.py $(BUILD)-asan
 	@$(RUN) meson install -C $(BUILD)-asan --no-rebuild --quiet
-	@UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_leaks=1 \
+	@UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 \
 	  $(RUN) meson test -C $(BUILD)-asan --no-rebuild --print-errorlogs --quiet
 	@$(RUN) PYTHONPATH=$(call installed,$(BUILD)-asan) PYTHONMALLOC=malloc \
 	  LD_PRELOAD="$(call library,libasan.so) $(call library,libubsan.so)" \
@@ -81,7 +81,7 @@ sanitize: setup-test
 
 # gcc 12 spills masks of AVX-512 wrongly between its calls of ThreadSanitizer, so the kernels are those for AVX2.
 STRESS := $(wildcard tests/python/test_stress_threads.py)
-TSAN_OPTIONS := history_size=4:die_after_fork=0
+TSAN_OPTIONS := history_size=4:die_after_fork=0:allocator_may_return_null=1
 tsan: setup-test
 	@$(call configure,$(BUILD)-tsan,gcc,-Db_sanitize=thread -Disa=v3 $(call SANITIZED,$(BUILD)-tsan))
 	@$(RUN) python tools/build.py $(BUILD)-tsan

@@ -224,7 +224,9 @@ mx_trace mx_compiled_trace(mx_compiled c, uint64_t key, int n, const mx_array *i
   mx_trace t = NULL;
   struct compiled_call call = {key, mxi_ambient_stream(), n, in};
   if (mxi_given("compile", "a compiled function", c) && check_inputs(n, in) == 0) {
-    if (mxi_thread.trace_level > 0)
+    if (max_out < 0)
+      mxi_fail(MX_INVALID_ARGUMENT, "[compile] expected room for 0 results or more, got %d", max_out);
+    else if (mxi_thread.trace_level > 0)
       mxi_fail(MX_RUNTIME_ERROR, "[compile] expected a call outside of traces, got one inside");
     else if (!call.stream)
       mxi_fail(MX_DEVICE_ERROR, "[compile] expected an available device, got a stream of one that is absent");

@@ -23,6 +23,8 @@ static int trace_begin(struct trace *t, const char *name, mx_function f, void *c
   t->open = mxi_session_open() == 0;
   t->scope = mx_scope_open();
   if (!t->open) return -1;
+  if (max_out < 0)
+    return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected room for 0 results or more, got %d", name, max_out);
   t->tracers = mxi_calloc((size_t)n + (size_t)max_out + room + 1, sizeof(mx_array));
   if (!t->tracers) return -1;
   t->outputs = t->tracers + n;
