@@ -54,7 +54,7 @@ int draw_partner(struct drawing *d, int a, int types) {
 }
 
 static bool same_shape(const struct value *v, mx_ints shape) {
-  return v->ndim == shape.n && !memcmp(v->shape, shape.v, (size_t)shape.n * sizeof(int64_t));
+  return v->ndim == shape.n && (!shape.n || !memcmp(v->shape, shape.v, (size_t)shape.n * sizeof(int64_t)));
 }
 
 /* A value of this shape and these dtypes, or -1. */
