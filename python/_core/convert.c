@@ -40,7 +40,12 @@ static mx_array cached(uint64_t bits, mx_dtype t, bool integer) {
   memcpy(&number, &bits, sizeof number);
   mx_array a = py_checked(integer ? mx_scalar_int((int64_t)bits, t) : mx_scalar(number, t));
   if (!a) return NULL;
-  mx_release(cache[i].a);
+  /* An operand of the call under way may be the one that goes: it lives on for more calls than one has
+   * operands. */
+  static mx_array replaced[32];
+  static unsigned next;
+  mx_release(replaced[next % 32]);
+  replaced[next++ % 32] = cache[i].a;
   cache[i].a = mx_keep(a);
   cache[i].bits = bits;
   cache[i].t = t;
