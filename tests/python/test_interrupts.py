@@ -1,9 +1,6 @@
 """Signals during long calls. Each program runs in a process of its own and sends its signals to itself."""
 
-import signal
-import subprocess
-import sys
-
+import programs
 import pytest
 
 PRELUDE = """
@@ -43,21 +40,8 @@ def right(y):
 """
 
 
-def heed_interrupts() -> None:
-    """A shell starts what runs in the background with interrupts ignored, and children inherit that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def run(program: str, importing: str = "import mlx.core as mx\n") -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", PRELUDE + importing + program],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        preexec_fn=heed_interrupts,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return programs.run(PRELUDE + importing + program, timeout=120)
 
 
 def test_ctrl_c_ends_an_eval_and_the_next_one_runs():

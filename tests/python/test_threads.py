@@ -1,29 +1,8 @@
 """Threads that share arrays, and processes that fork. Each program runs in a process of its own, which may crash."""
 
-import signal
-import subprocess
-import sys
-
 import pytest
 from devices import with_fork
-
-
-def heed_interrupts() -> None:
-    """A shell starts what runs in the background with interrupts ignored, and children inherit that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def run(program: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        preexec_fn=heed_interrupts,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
+from programs import run
 
 SHARED = """
 import sys, threading, time
