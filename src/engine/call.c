@@ -1,4 +1,5 @@
 #include "engine/call.h"
+#include "engine/arena.h"
 #include "engine/queue.h"
 #include "engine/run.h"
 #include "base/alloc.h"
@@ -28,6 +29,7 @@ static int make_plan(struct mxi_kept *k) {
                         "[compile] expected arrays with values besides the arguments, got a placeholder of a "
                         "trace that is over");
   if (result == 0) result = mxi_plan_make_steps(k->plan);
+  if (result == 0) result = mxi_plan_lay_out(k->plan);
   for (int i = 0; i < k->ninputs && result == 0; i++) k->slots[i] = mxi_plan_slot(k->plan, k->inputs[i]);
   for (int i = 0; i < k->noutputs && result == 0; i++)
     k->slots[k->ninputs + i] = mxi_plan_slot(k->plan, k->outputs[i]);

@@ -7,7 +7,7 @@
 #include "engine/liveness.h"
 
 static int add_operand(struct mxi_plan *p, int32_t slot, int32_t uses) {
-  struct mxi_operand_slot o = {slot, uses, false};
+  struct mxi_operand_slot o = {.slot = slot, .uses = uses};
   return mxi_push(&p->operands, o);
 }
 
