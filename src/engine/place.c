@@ -149,8 +149,12 @@ static int place_node(const struct mxi_step *s, struct mxi_operands *o) {
 
 /* ---- Launching ---- */
 /* A step that writes over an input is not interrupted, as the input could not be computed again: some 0.1 s
-   at most. With more bytes it is, and the input is lost. */
+   at most, so many bytes an instruction. A longer one is, and the input is lost. */
 static const size_t MOST_RUN_WHOLE = (size_t)256 << 20;
+static bool runs_whole(const struct mxi_call *c) {
+  size_t instructions = c->program ? (size_t)c->program->ninstructions : 1;
+  return mx_nbytes(c->out[0]) <= MOST_RUN_WHOLE / instructions;
+}
 
 static int bring_inputs(const struct mxi_backend *b, const struct mxi_call *c) {
   if (b->supports && !b->supports(c))
@@ -183,7 +187,7 @@ static int launch(const struct mxi_step *s, struct mxi_operands *o) {
   int result = bring_inputs(b, &c);
   if (result == 0) result = s->program ? place_program(s, o, &c) : place_node(s, o);
   if (result < 0) c.untouched = true;
-  mxi_runs_whole = o->taken && mx_nbytes(c.out[0]) <= MOST_RUN_WHOLE;
+  mxi_runs_whole = o->taken && runs_whole(&c);
   if (result == 0) result = b->launch(&c);
   mxi_runs_whole = false;
   if (!b->allocate && mxi_mapped_any() && check_files(&c) < 0) result = -1; // why, whatever the op says
