@@ -1,5 +1,6 @@
 #include "engine/call.h"
 #include "engine/arena.h"
+#include "engine/liveness.h"
 #include "engine/queue.h"
 #include "engine/run.h"
 #include "base/alloc.h"
@@ -29,6 +30,7 @@ static int make_plan(struct mxi_kept *k) {
                         "[compile] expected arrays with values besides the arguments, got a placeholder of a "
                         "trace that is over");
   if (result == 0) result = mxi_plan_make_steps(k->plan);
+  if (result == 0) mxi_plan_mark_last_uses(k->plan);
   if (result == 0) result = mxi_plan_lay_out(k->plan);
   for (int i = 0; i < k->ninputs && result == 0; i++) k->slots[i] = mxi_plan_slot(k->plan, k->inputs[i]);
   for (int i = 0; i < k->noutputs && result == 0; i++)
