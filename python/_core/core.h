@@ -246,6 +246,9 @@ mx_array py_update_value(PyObject *o, mx_dtype t);
 int py_at_init(PyObject *module);
 PyObject *py_array_at(PyObject *self, void *unused);
 
+/* ---- The array API standard ---- */
+PyObject *py_array_device(PyObject *self, void *unused);
+
 /* ---- Operators ---- */
 extern PyType_Slot py_operator_slots[];
 PyObject *py_unary(mx_array (*op)(mx_array), PyObject *x);
