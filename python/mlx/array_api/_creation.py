@@ -133,7 +133,8 @@ def full(
         dtype, fill_value = dtype or fill_value.dtype, fill_value.item()
     if not isinstance(fill_value, (bool, int, float, complex)):
         raise TypeError(f"[full] expected a Python scalar, got {type(fill_value).__name__}")
-    return mx.full(shape, fill_value, dtype or _dtype_of_scalar(fill_value), stream=device)
+    value = mx.array(fill_value, dtype or _dtype_of_scalar(fill_value))
+    return mx.full(shape, value, stream=device)
 
 
 def full_like(

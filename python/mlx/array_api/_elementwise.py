@@ -101,7 +101,7 @@ sinh = _unary("sinh", FLOATING, mx.sinh)
 sqrt = _unary("sqrt", FLOATING, mx.sqrt)
 square = _unary("square", NUMERIC, mx.square)
 tan = _unary("tan", FLOATING, mx.tan)
-tanh = _unary("tanh", FLOATING, mx.tanh)
+tanh = _unary("tanh", FLOATING, _special.keeps_zero(mx.tanh))
 trunc = _unary("trunc", REAL, mx.trunc)
 
 add = _binary("add", NUMERIC, mx.add)
@@ -130,7 +130,7 @@ multiply = _binary("multiply", NUMERIC, mx.multiply)
 nextafter = _binary("nextafter", REAL_FLOATING, _on_promoted(_special.nextafter))
 not_equal = _binary("not_equal", ANY, mx.not_equal)
 pow = _binary("pow", NUMERIC, mx.power)
-remainder = _binary("remainder", REAL, mx.remainder)
+remainder = _binary("remainder", REAL, _on_promoted(_special.remainder))
 subtract = _binary("subtract", NUMERIC, mx.subtract)
 
 

@@ -99,4 +99,4 @@ def vecdot(x1: mx.array, x2: mx.array, /, *, axis: int = -1) -> mx.array:
     expect(x2, NUMERIC, "vecdot")
     if x1.shape[axis] != x2.shape[axis]:
         raise ValueError(f"[vecdot] expected axes of one length, got shapes {x1.shape} and {x2.shape}")
-    return mx.vecdot(x1, x2, axis=axis)
+    return mx.vecdot(x1, x2, axis=axis).astype(mx.result_type(x1, x2))
