@@ -12,7 +12,9 @@ METHOD(
   bool known = !py_given(f, 1);
   for (size_t i = 0; !known && i < sizeof versions / sizeof *versions; i++)
     known = !strcmp(f->v[1].s, versions[i]);
-  if (known) return PyImport_ImportModule("mlx.array_api");
+  static PyObject *namespace; /* kept for as long as the process runs, as the types are */
+  if (known && !namespace) namespace = PyImport_ImportModule("mlx.array_api");
+  if (known) return Py_XNewRef(namespace);
   PyErr_Format(PyExc_ValueError,
                "[__array_namespace__] expected an API version from 2021.12 to 2024.12, got '%s'", f->v[1].s);
   return NULL;

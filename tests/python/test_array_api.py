@@ -203,3 +203,144 @@ def test_results_dtypes_and_errors_are_the_standards(space, name):
             faults.append(f"{case.label}: {str(fault).strip()}")
         compared += 1
     assert compared and not faults, f"{len(faults)} of {compared}:\n" + "\n".join(faults)
+
+
+def test_thousands_of_calls_are_compared():
+    labels = [(name, case.label) for space, name in FUNCTIONS for case in CASES[space][name]()]
+    assert sum(reason_to_skip(*label) is None for label in labels) > 17_000
+
+
+# ---- What array-api-strict doesn't have, or does otherwise ----
+xp = mlx.array_api
+HALF = (mx.float16, mx.bfloat16)
+ENDS = [0.0, -0.0, 1.0, -1.5, 6e-8, -6e-8, 65504.0, np.inf, -np.inf, np.nan]
+
+
+@pytest.mark.parametrize("name", ["copysign", "hypot", "nextafter", "remainder"])
+def test_halves_are_floats_as_others_are(name):
+    x, y = (a.ravel() for a in np.meshgrid(np.array(ENDS, "float16"), np.array(ENDS, "float16")))
+    with np.errstate(all="ignore"):
+        expected = getattr(np, name)(x, y)
+    ours = np.array(getattr(xp, name)(mx.array(x), mx.array(y)))
+    assert ours.dtype == np.float16
+    np.testing.assert_array_equal(np.isnan(ours), np.isnan(expected))
+    held = ~np.isnan(expected) & ~((x == 0) & (y == 0))  # the standard says x2, as of other floats
+    np.testing.assert_allclose(ours[held], expected[held], rtol=2e-3)
+    np.testing.assert_array_equal(np.signbit(ours[held]), np.signbit(expected[held]))
+
+
+def test_the_neighbours_of_bfloat16_numbers_are_a_unit_of_the_last_place_away():
+    x = mx.array([1.0, -1.0, 0.0, 256.0], mx.bfloat16)
+    assert xp.nextafter(x, mx.array(np.inf, mx.bfloat16)).tolist() == [
+        1.0078125,
+        -0.99609375,
+        9.183549615799121e-41,
+        258.0,
+    ]
+    assert xp.signbit(mx.array([-0.0, 0.0, -np.nan], mx.bfloat16)).tolist() == [True, False, True]
+    assert all(xp.isdtype(t, "real floating") and xp.finfo(t).dtype == t for t in HALF)
+
+
+def test_quotients_with_infinities_are_those_that_the_standard_allows():
+    x, y = (a.ravel() for a in np.meshgrid(np.array(ENDS, "float32"), np.array(ENDS, "float32")))
+    with np.errstate(all="ignore"):
+        expected = np.floor(x / y)
+    np.testing.assert_array_equal(np.array(xp.floor_divide(mx.array(x), mx.array(y))), expected)
+
+
+def test_expm1_of_complex_numbers_has_the_standards_special_values():
+    inf, nan = np.inf, np.nan
+    table = [
+        (0, 0, 0, 0), (0, -0.0, 0, -0.0), (1.5, inf, nan, nan), (1.5, nan, nan, nan), (inf, 0, inf, 0), (-inf, 2, -1, 0),
+        (inf, 2, -inf, inf), (-inf, inf, -1, 0), (inf, inf, inf, nan), (-inf, nan, -1, 0), (inf, nan, inf, nan),
+        (nan, 0, nan, 0), (nan, 2, nan, nan),
+    ]  # fmt: skip
+    ours = np.array(xp.expm1(mx.array([complex(a, b) for a, b, _, _ in table])))
+    np.testing.assert_allclose(ours.real, [real for _, _, real, _ in table], rtol=1e-6)
+    np.testing.assert_allclose(ours.imag, [imag for _, _, _, imag in table], rtol=1e-6)
+    small = np.array([1e-6 + 1e-6j, -1e-6 + 2e-7j], "complex64")
+    np.testing.assert_allclose(
+        np.array(xp.expm1(mx.array(small))), np.expm1(small.astype("complex128")), rtol=1e-5
+    )
+
+
+def test_isin_inverts_and_knows_no_nan():
+    x = mx.array([1.0, np.nan, 2.0])
+    assert xp.isin(x, mx.array([np.nan, 2.0])).tolist() == [False, False, True]
+    assert xp.isin(x, mx.array([np.nan, 2.0]), invert=True).tolist() == [True, True, False]
+    assert xp.isin(mx.array([1j, 2.0]), mx.array([1j])).tolist() == [True, False]
+    assert xp.isin(mx.array([True]), mx.zeros((0,), mx.bool_), invert=True).tolist() == [True]
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint16", "int32", "int64", "uint64"])
+def test_long_products_of_integers_are_exact_modulo_their_width(dtype):
+    info = np.iinfo(dtype)
+    x = np.random.default_rng(0).integers(info.min, info.max, (2, (1 << 20) + 3), dtype, endpoint=True)
+    assert np.array_equal(np.array(xp.matmul(mx.array(x), mx.array(x.T))), x @ x.T)
+    assert np.array_equal(np.array(xp.matmul(mx.array(x), mx.array(x[0]))), x @ x[0])
+
+
+def test_functions_can_be_differentiated_compiled_and_mapped():
+    x, y = mx.array([3.0, -5.0]), mx.array([4.0, 12.0])
+    by_x, by_y = mx.grad(lambda x, y: xp.sum(xp.hypot(x, y)), argnums=(0, 1))(x, y)
+    np.testing.assert_allclose(np.array(by_x), [3 / 5, -5 / 13], rtol=1e-6)
+    np.testing.assert_allclose(np.array(by_y), [4 / 5, 12 / 13], rtol=1e-6)
+    assert mx.grad(lambda x: xp.sum(xp.copysign(x, y)))(x).tolist() == [1.0, -1.0]
+    standardised = lambda x: (x - xp.mean(x)) / xp.std(x, correction=1)  # noqa: E731
+    assert mx.compile(standardised)(x).tolist() == standardised(x).tolist()
+    assert mx.vmap(lambda a, b: xp.nextafter(a, b))(x, y).tolist() == xp.nextafter(x, y).tolist()
+
+
+def test_asarray_keeps_the_dtype_of_a_buffer():
+    for dtype in ("float64", "float32", "int16", "bool", "complex64"):
+        assert str(xp.asarray(np.ones(2, dtype)).dtype).endswith(dtype)
+    assert xp.asarray(np.ones(2, "complex128")).dtype == mx.complex64
+    x = mx.ones(2)
+    assert xp.asarray(x) is x and xp.asarray(x, copy=True) is not x
+    with pytest.raises(ValueError):
+        xp.asarray(x, dtype=mx.float64, copy=False)
+
+
+def test_what_a_function_gives_is_an_object_of_its_own():
+    """An in-place operator on it mustn't reach the argument."""
+    x = mx.array([1.0, 2.0])
+    for same in (
+        xp.positive(x),
+        xp.astype(x, x.dtype),
+        xp.reshape(x, (2,)),
+        xp.clip(x),
+        xp.floor(x),
+        xp.real(x),
+    ):
+        same += 1
+    assert x.tolist() == [1.0, 2.0]
+
+
+def test_the_namespace_tells_of_itself():
+    info = xp.__array_namespace_info__()
+    assert info.default_device() in info.devices() and info.default_device() == mx.ones(1).device
+    assert info.capabilities() == {
+        "boolean indexing": True,
+        "data-dependent shapes": True,
+        "max dimensions": 32,
+    }
+    assert info.default_dtypes(device=info.default_device()) == {
+        "real floating": xp.ones(1).dtype,
+        "complex floating": xp.full(1, 1j).dtype,
+        "integral": xp.asarray(1).dtype,
+        "indexing": xp.argmax(xp.ones(3)).dtype,
+    }
+    assert set(info.dtypes()) == {
+        d for d in array_api_strict.__array_namespace_info__().dtypes() if d != "complex128"
+    }
+    assert info.dtypes(kind=("bool", "complex floating")) == {"bool": xp.bool, "complex64": xp.complex64}
+    for wrong in ({"kind": "nonsense"}, {"kind": ("bool", "nonsense")}, {"device": "nowhere"}):
+        with pytest.raises(ValueError):
+            info.dtypes(**wrong)
+
+
+def test_creation_takes_a_device():
+    for make in (xp.ones, xp.zeros, xp.empty, xp.eye):
+        assert make(2, device=mx.Device(mx.cpu)).device == mx.default_device()
+        with pytest.raises(ValueError):
+            make(2, device="cpu")

@@ -43,9 +43,9 @@ def nextafter(x1: mx.array, x2: mx.array) -> mx.array:
 
 
 def remainder(x1: mx.array, x2: mx.array) -> mx.array:
-    """What floor division leaves; a 0 has the sign of x2."""
+    """What floor division leaves, which has the sign of x2; MLX's 0 has any."""
     rest = mx.remainder(x1, x2)
-    return rest if rest.dtype not in REAL_FLOATING.dtypes else mx.where(rest == 0, copysign(rest, x2), rest)
+    return copysign(rest, x2) if rest.dtype in REAL_FLOATING.dtypes else rest
 
 
 def keeps_zero(op: Callable[[mx.array], mx.array]) -> Callable[[mx.array], mx.array]:
