@@ -110,7 +110,7 @@ class __array_namespace_info__:
 
     def devices(self) -> list[mx.Device]:
         """The devices that can compute."""
-        return list(mx.__array_namespace_info__().devices())
+        return [mx.Device(kind, i) for kind in (mx.cpu, mx.gpu) for i in range(mx.device_count(kind))]
 
     def default_dtypes(self, *, device: mx.Device | None = None) -> dict[str, mx.Dtype]:
         """The dtypes of new arrays of each kind, and of indices."""
