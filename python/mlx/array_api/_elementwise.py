@@ -101,7 +101,7 @@ sinh = _unary("sinh", FLOATING, mx.sinh)
 sqrt = _unary("sqrt", FLOATING, mx.sqrt)
 square = _unary("square", NUMERIC, mx.square)
 tan = _unary("tan", FLOATING, mx.tan)
-tanh = _unary("tanh", FLOATING, _special.keeps_zero(mx.tanh))
+tanh = _unary("tanh", FLOATING, mx.tanh)
 trunc = _unary("trunc", REAL, mx.trunc)
 
 add = _binary("add", NUMERIC, mx.add)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import mlx.core as mx
 
 from ._rules import REAL_FLOATING
@@ -48,11 +46,6 @@ def remainder(x1: mx.array, x2: mx.array) -> mx.array:
     return copysign(rest, x2) if rest.dtype in REAL_FLOATING.dtypes else rest
 
 
-def keeps_zero(op: Callable[[mx.array], mx.array]) -> Callable[[mx.array], mx.array]:
-    """An op whose 0 at 0 loses its sign in float32, with it."""
-    return lambda x: mx.where(x == 0, x, op(x))
-
-
 def hypot(x1: mx.array, x2: mx.array) -> mx.array:
     """The root of x1^2 + x2^2 that overflows only where the result does; infinite where either is."""
     x1, x2 = mx.abs(x1), mx.abs(x2)
@@ -70,7 +63,7 @@ def complex_of(real: mx.array, imag: mx.array) -> mx.array:
 def expm1(x: mx.array) -> mx.array:
     """e^x - 1, of complex numbers too: expm1(a) cos b + (cos b - 1) + i e^a sin b."""
     if x.dtype != mx.complex64:
-        return keeps_zero(mx.expm1)(x)
+        return mx.expm1(x)
     a, b = mx.real(x), mx.imag(x)
     half = mx.sin(b / 2)
     real = mx.where(b == 0, mx.expm1(a), mx.expm1(a) * mx.cos(b) - 2 * half * half)
