@@ -259,6 +259,7 @@ int py_array_getbuffer(PyObject *self, Py_buffer *view, int flags);
 void py_array_releasebuffer(PyObject *self, Py_buffer *view);
 mx_array py_from_buffer(PyObject *o, int dtype);
 mx_array py_from_dlpack(PyObject *o);
+mx_array py_copy_dlpack(PyObject *o); /* the source may change afterwards */
 
 /* ---- Dtypes, streams ---- */
 PyObject *py_dtype(mx_dtype t);

@@ -297,6 +297,31 @@ def test_functions_can_be_differentiated_compiled_and_mapped():
     assert mx.vmap(lambda a, b: xp.nextafter(a, b))(x, y).tolist() == xp.nextafter(x, y).tolist()
 
 
+class OnlyDLPack:
+    """As tensors of libraries that have no buffers."""
+
+    def __init__(self, x: np.ndarray):
+        self.x = x
+
+    def __dlpack__(self, **kwargs):
+        return self.x.__dlpack__(**kwargs)
+
+    def __dlpack_device__(self):
+        return self.x.__dlpack_device__()
+
+
+@pytest.mark.parametrize(
+    "make", [mx.array, mx.asarray, xp.asarray], ids=["mx.array", "mx.asarray", "xp.asarray"]
+)
+@pytest.mark.parametrize("wrap", [np.asarray, OnlyDLPack], ids=["buffer", "DLPack"])
+def test_an_array_is_a_copy_that_the_source_does_not_change(make, wrap):
+    source = np.arange(3, dtype="float32")
+    x = make(wrap(source))
+    shared = xp.asarray(wrap(source), copy=False)
+    source[0] = 7
+    assert x.tolist() == [0, 1, 2] and shared.tolist() == [7, 1, 2]
+
+
 def test_asarray_keeps_the_dtype_of_a_buffer():
     for dtype in ("float64", "float32", "int16", "bool", "complex64"):
         assert str(xp.asarray(np.ones(2, dtype)).dtype).endswith(dtype)

@@ -88,9 +88,9 @@ def promoted(x1: Operand, x2: Operand) -> tuple[mx.array, mx.array]:
     return x1.astype(dtype), x2.astype(dtype)
 
 
-def expect_device(device: object, function: str) -> mx.Device | None:
+def expect_device(device: object, function: str) -> mx.Device | mx.DeviceType | None:
     """The device, which is None for the default one; ValueError for what is no device."""
-    if device is None or isinstance(device, mx.Device):
+    if device is None or isinstance(device, (mx.Device, mx.DeviceType)):
         return device
     raise ValueError(f"[{function}] expected a Device or None, got {device!r}")
 
