@@ -38,12 +38,13 @@ static int add_int(key_items *k, PyObject *o, int axis) {
 
 /* A bound or step of a slice: None, an int, or an integer array of 0 dimensions, which is evaluated. A new
  * reference, or NULL with the exception. */
-static PyObject *slice_part(PyObject *slice, const char *name) {
+static PyObject *slice_part(PyObject *slice, const char *name, bool *evaluated) {
   PyObject *v = PyObject_GetAttrString(slice, name), *r = NULL;
   if (!v || v == Py_None) return v;
   mx_array a = py_is_array(v) ? py_handle(v) : NULL;
-  if (a ? mx_ndim(a) == 0 && mx_dtype_of(a) >= MX_UINT8 && mx_dtype_of(a) <= MX_INT64 : PyIndex_Check(v))
-    r = a ? PyNumber_Index(v) : Py_NewRef(v);
+  if (!a && PyIndex_Check(v)) return v;
+  if (a && mx_ndim(a) == 0 && mx_dtype_of(a) >= MX_UINT8 && mx_dtype_of(a) <= MX_INT64)
+    r = PyNumber_Index(v), *evaluated = true;
   else
     fail(PyExc_ValueError, "[index] expected ints or None in a slice");
   Py_DECREF(v);
@@ -51,16 +52,17 @@ static PyObject *slice_part(PyObject *slice, const char *name) {
 }
 
 static int unpack_slice(PyObject *o, Py_ssize_t *start, Py_ssize_t *stop, Py_ssize_t *step) {
-  PyObject *from = slice_part(o, "start"), *to = from ? slice_part(o, "stop") : NULL;
-  PyObject *by = to ? slice_part(o, "step") : NULL, *numbers = by ? PySlice_New(from, to, by) : NULL;
+  static const char *const names[] = {"start", "stop", "step"};
+  PyObject *parts[3] = {NULL}, *numbers = NULL;
+  bool evaluated = false;
+  for (int i = 0; i < 3 && (i == 0 || parts[i - 1]); i++) parts[i] = slice_part(o, names[i], &evaluated);
+  if (parts[2]) numbers = evaluated ? PySlice_New(parts[0], parts[1], parts[2]) : Py_NewRef(o);
+  for (int i = 0; i < 3; i++) Py_XDECREF(parts[i]);
   int status = numbers ? PySlice_Unpack(numbers, start, stop, step) : -1;
   if (numbers && status < 0 && PyErr_ExceptionMatches(PyExc_ValueError)) {
     PyErr_Clear();
     fail(PyExc_ValueError, "[index] expected a slice whose step is not zero");
   }
-  Py_XDECREF(from);
-  Py_XDECREF(to);
-  Py_XDECREF(by);
   Py_XDECREF(numbers);
   return status;
 }
