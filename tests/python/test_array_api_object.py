@@ -151,6 +151,30 @@ def test_arrays_have_all_that_the_standard_names():
     assert (public | special_methods) - set(dir(mx.array)) == set()
 
 
+def test_where_arrays_differ_from_the_standard_they_are_as_the_page_says():
+    """docs/array-api.md; what it lists as open to every library is left out."""
+    a, flags, x = mx.array([1, 2]), mx.array([True, False]), mx.ones((2, 3, 4))
+    assert (a / a).dtype == mx.float32 and (a + 1.5).dtype == mx.float32 and (flags + 1).dtype == mx.int32
+    for refused in (
+        lambda: a @ a,
+        lambda: -flags,
+        lambda: x & x,
+        lambda: a.astype(mx.int8) + 1000,
+        lambda: x[0, 0, 0, 0],
+    ):
+        with pytest.raises(ValueError):
+            refused()
+    with pytest.raises(IndexError):
+        x[2]
+    other = a
+    a += 0.5
+    assert other is a and a.dtype == mx.float32
+    row = x[0]
+    row[0] = 7
+    assert mx.max(x).item() == 1
+    assert x.T.shape == (4, 3, 2) and int(mx.array([[3]])) == 3
+
+
 # ---- Namespace and device ----
 @pytest.mark.parametrize("version", [None, "2021.12", "2022.12", "2023.12", "2024.12"])
 def test_an_array_gives_its_namespace(version):
