@@ -10,7 +10,8 @@ MXI_SECTION(group);
 #define GROUP                              "*, group: object? = None, stream: stream = None"
 
 static PyTypeObject *group_type;
-static PyObject *world; /* the group of this process */
+static PyObject *distributed; /* the module */
+static PyObject *world;       /* the group of this process */
 
 /* ---- Groups ---- */
 GROUP_METHOD(rank, "self: object -> int", "The number of this process in the group: 0.") {
@@ -27,6 +28,12 @@ GROUP_METHOD(split, "self: object, color: int32, key: int32 = -1 -> Group",
   PyErr_SetString(PyExc_RuntimeError,
                   "[split] expected a group of more than one process, got one of this process alone");
   return NULL;
+}
+
+GROUP_METHOD(__reduce__, "self: object -> tuple",
+             "What copies and pickles make of it: the group of their process.") {
+  (void)f;
+  return Py_BuildValue("(N())", PyObject_GetAttrString(distributed, "init"));
 }
 
 DISTRIBUTED(is_available, "backend: str = 'any' -> bool",
@@ -123,7 +130,7 @@ static int add_group(PyObject *module) {
 }
 
 int py_distributed_init(PyObject *module) {
-  PyObject *m = PyModule_Create(&distributed_module);
+  PyObject *m = distributed = PyModule_Create(&distributed_module);
   if (!m || add_group(m) < 0 || py_add_functions(m, __start_mx_distributed, __stop_mx_distributed) < 0)
     return -1;
   if (PyDict_SetItemString(PyImport_GetModuleDict(), "mlx.core.distributed", m) < 0) return -1;

@@ -12,6 +12,8 @@ _Stream = Stream | ThreadLocalStream | Device | DeviceType
 
 class Group:
     """Processes that compute together. Made by init()."""
+    def __reduce__(self) -> tuple:
+        """What copies and pickles make of it: the group of their process."""
     def rank(self) -> int:
         """The number of this process in the group: 0."""
     def size(self) -> int:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import mlx.core as mx
 from mlx.nn.layers.base import Module
 
 
+def _wide(x: mx.array) -> mx.array:
+    """x for statistics: halves in float32, so that squares neither overflow nor vanish."""
+    return x.astype(mx.float32) if x.dtype in (mx.float16, mx.bfloat16) else x
+
+
 def _normalize(x: mx.array, mean: mx.array, variance: mx.array, eps: float) -> mx.array:
-    return (x - mean) * mx.rsqrt(variance + eps)
-
-
-def _standardize(x: mx.array, axes: int | tuple[int, ...], eps: float) -> mx.array:
-    """(x - mean) / sqrt(var + eps), both over the axes."""
-    return _normalize(x, mx.mean(x, axes, keepdims=True), mx.var(x, axes, keepdims=True), eps)
+    """(x - mean) / sqrt(variance + eps), in x's dtype if that is floating."""
+    y = (_wide(x) - mean) * mx.rsqrt(variance + eps)
+    return y.astype(x.dtype) if mx.issubdtype(x.dtype, mx.floating) else y
 
 
 class RMSNorm(Module):
@@ -83,7 +86,9 @@ class InstanceNorm(Module):
         """x (N, ..., C), of its shape and dtype; ValueError without spatial axes."""
         if x.ndim < 3:
             raise ValueError(f"[InstanceNorm] expected x (N, ..., C), got shape {x.shape}")
-        x = _standardize(x, tuple(range(1, x.ndim - 1)), self.eps)
+        wide, axes = _wide(x), tuple(range(1, x.ndim - 1))
+        mean, variance = mx.mean(wide, axes, keepdims=True), mx.var(wide, axes, keepdims=True)
+        x = _normalize(x, mean, variance, self.eps)
         return x * self.weight + self.bias if "weight" in self else x
 
 
@@ -127,14 +132,24 @@ class GroupNorm(Module):
             f"pytorch_compatible={self.pytorch_compatible}"
         )
 
+    def _over_groups(self, statistic: mx.array, reduce: Callable) -> mx.array:
+        """(N, 1, C) -> (N, 1, C): a statistic of each channel, reduced to one of its group."""
+        members = self.dims // self.num_groups
+        groups = (self.num_groups, members) if self.pytorch_compatible else (members, self.num_groups)
+        grouped = statistic.reshape(-1, 1, *groups)
+        reduced = reduce(grouped, 3 if self.pytorch_compatible else 2, keepdims=True)
+        return mx.broadcast_to(reduced, grouped.shape).reshape(statistic.shape)
+
     def __call__(self, x: mx.array) -> mx.array:
         """x (N, ..., C), of its shape and dtype."""
         if x.ndim < 2 or x.shape[-1] != self.dims:
             raise ValueError(f"[GroupNorm] expected x (N, ..., {self.dims}), got shape {x.shape}")
-        shape, members = x.shape, self.dims // self.num_groups
-        groups = (self.num_groups, members) if self.pytorch_compatible else (members, self.num_groups)
-        x = x.reshape(shape[0], math.prod(shape[1:-1]), *groups)
-        x = _standardize(x, (1, 3 if self.pytorch_compatible else 2), self.eps).reshape(shape)
+        flat = x.reshape(x.shape[0], math.prod(x.shape[1:-1]), self.dims)
+        mean, variance = mx.mean(_wide(flat), 1, keepdims=True), mx.var(_wide(flat), 1, keepdims=True)
+        # the variance of a group is the mean of its channels' plus the variance of their means
+        variance = self._over_groups(variance, mx.mean) + self._over_groups(mean, mx.var)
+        mean = self._over_groups(mean, mx.mean)
+        x = _normalize(flat, mean, variance, self.eps).reshape(x.shape)
         return x * self.weight + self.bias if "weight" in self else x
 
 
@@ -193,7 +208,8 @@ class BatchNorm(Module):
     def _track(self, mean: mx.array, variance: mx.array, n: int) -> None:
         """Moves the running mean and variance towards those of a batch with n values a channel."""
         for name, seen in ("running_mean", mean), ("running_var", variance * (n / (n - 1))):
-            self[name] = (1 - self.momentum) * self[name] + self.momentum * seen
+            moved = (1 - self.momentum) * self[name] + self.momentum * seen
+            self[name] = moved.astype(self[name].dtype)
 
     def __call__(self, x: mx.array) -> mx.array:
         """x (N, C), (N, L, C) or (N, H, W, C), of its shape; ValueError for other shapes, and in training for one
@@ -209,7 +225,7 @@ class BatchNorm(Module):
             raise ValueError(f"[BatchNorm] expected more than one value a channel in training, got {n}")
         if self.training or not self.track_running_stats:
             axes = tuple(range(x.ndim - 1))
-            mean, variance = mx.mean(x, axes), mx.var(x, axes)
+            mean, variance = mx.mean(_wide(x), axes), mx.var(_wide(x), axes)
         else:
             mean, variance = self.running_mean, self.running_var
         if self.training and self.track_running_stats:
