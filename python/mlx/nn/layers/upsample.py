@@ -158,12 +158,10 @@ class Upsample(Module):
             raise ValueError(
                 f"[Upsample] expected a factor of 0 or more for each of {len(axes)} spatial axes, got {factors}"
             )
-        for axis, scale in zip(axes, factors):
-            n = x.shape[axis]
-            m = int(scale * n)
-            if n == 0 or m == 0:
-                return mx.zeros(
-                    (x.shape[0], *(int(s * x.shape[a]) for a, s in zip(axes, factors)), x.shape[-1]), x.dtype
-                )
-            x = _weigh(x, axis, self._taps(n, m, scale))
+        longer = [int(scale * x.shape[axis]) for axis, scale in zip(axes, factors)]
+        if 0 in longer:
+            dtype = x.dtype if self.mode == "nearest" else mx.result_type(x, mx.float32)
+            return mx.zeros((x.shape[0], *longer, x.shape[-1]), dtype)
+        for axis, m, scale in zip(axes, longer, factors):
+            x = _weigh(x, axis, self._taps(x.shape[axis], m, scale))
         return x
