@@ -462,8 +462,25 @@ def test_sparse_zeroes_a_share_of_each_row():
     assert ((a == 0).sum(1) == 3).all()
 
 
+@pytest.mark.parametrize("shape", [(5, 5), (3, 7), (7, 3), (1, 4)])
+def test_rows_or_columns_of_an_orthogonal_matrix_are_orthonormal(shape):
+    a = np.array(nn.init.orthogonal(gain=2.0)(mx.zeros(shape)))
+    assert a.shape == shape and nn.init.orthogonal(dtype=mx.float16)(mx.zeros(shape)).dtype == mx.float16
+    few = a if shape[0] <= shape[1] else a.T
+    close(mx.array(few @ few.T), 4 * np.eye(min(shape)))
+
+
+def test_orthogonal_matrices_have_no_preferred_direction():
+    mx.random.seed(3)
+    a = np.stack([np.array(nn.init.orthogonal()(mx.zeros((3, 3)))) for _ in range(600)])
+    assert np.abs(a.mean(0)).max() < 0.1 and np.abs((a**2).mean(0) - 1 / 3).max() < 0.06
+    assert 0.4 < (np.linalg.det(a) > 0).mean() < 0.6
+
+
 def test_initialisers_refuse_shapes_and_modes():
     for make, a in [
+        (nn.init.orthogonal(), mx.zeros(3)),
+        (nn.init.orthogonal(), mx.zeros((2, 3, 4))),
         (nn.init.identity(), mx.zeros((2, 3))),
         (nn.init.he_normal(), mx.zeros(3)),
         (nn.init.glorot_uniform(), mx.zeros(())),

@@ -31,7 +31,7 @@ def matrix(n, scale, mode, align_corners=False, antialias=False):
         p = (i - (m - 1) / 2) / scale + (n - 1) / 2
     w = np.zeros((m, n))
     if mode == "nearest":
-        p = (i - (m - 1) / 2) / scale + (n - 1) / 2
+        p = (i + 0.5) * n / m - 0.5
         w[i, np.clip(np.round(p), 0, n - 1).astype(int) if m > n else i * n // m] = 1
         return w
     width = max(1, 1 / scale) if antialias else 1

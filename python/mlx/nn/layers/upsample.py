@@ -47,9 +47,12 @@ def _within(place: int, n: int) -> int:
     return min(max(place, 0), n - 1)
 
 
-def _nearest_taps(n: int, m: int, scale: float) -> Taps:
-    if m > n:  # half-way: the even one
-        return [([_within(round(p), n) for p in _positions(n, m, scale, False)], None)]
+def _nearest_taps(n: int, m: int) -> Taps:
+    """The sample in whose cell a result's middle lies, half-way the even one; of fewer results, the first of each
+    result's share of the samples.
+    """
+    if m > n:
+        return [([_within(round(((2 * i + 1) * n - m) / (2 * m)), n) for i in range(m)], None)]
     return [([i * n // m for i in range(m)], None)]
 
 
@@ -134,7 +137,7 @@ class Upsample(Module):
 
     def _taps(self, n: int, m: int, scale: float) -> Taps:
         if self.mode == "nearest":
-            return _nearest_taps(n, m, scale)
+            return _nearest_taps(n, m)
         positions = _positions(n, m, scale, self.align_corners)
         slope = -0.5 if self.antialias else _CUBIC
         kernel, reach = (
