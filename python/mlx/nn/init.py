@@ -152,8 +152,8 @@ def sparse(
 
 
 def orthogonal(gain: float = 1.0, dtype: mx.Dtype = mx.float32) -> Callable[[mx.array], mx.array]:
-    """``gain`` times a random matrix whose rows, or columns if those are fewer, are orthonormal (Saxe et al., 2013);
-    ValueError unless 2D.
+    """``gain`` times a random matrix whose rows, or columns if those are fewer, are orthonormal (Saxe et al.,
+    2013); ValueError unless 2D.
     """
 
     def initializer(a: mx.array) -> mx.array:

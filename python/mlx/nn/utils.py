@@ -89,8 +89,9 @@ def average_gradients(
 def clip_grad_norm_sharded(
     gradients: Any, max_norm: float, group: mx.distributed.Group | None = None
 ) -> tuple[Any, mx.array]:
-    """Gradients that are spread over a group, scaled so that all together are no longer than ``max_norm``, and their
-    length before: :func:`mlx.optimizers.clip_grad_norm` for the parts that a :func:`fully_shard` gives.
+    """Gradients that are spread over a group, scaled so that all together are no longer than ``max_norm``,
+    and their length before: :func:`mlx.optimizers.clip_grad_norm` for the parts that a :func:`fully_shard`
+    gives.
 
     Args:
         gradients: A tree of this process's parts.

@@ -5,6 +5,6 @@ from mlx.optimizers.base import MultiOptimizer, Optimizer, clip_grad_norm
 from mlx.optimizers.momentum import SGD, Lion, Muon
 
 __all__ = [
-    "SGD", "AdaDelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "MultiOptimizer", "Muon", "Optimizer",
-    "RMSprop", "clip_grad_norm",
+    "SGD", "AdaDelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "MultiOptimizer",
+    "Muon", "Optimizer", "RMSprop", "clip_grad_norm",
 ]  # fmt: skip

@@ -33,12 +33,14 @@ from mlx.nn.layers.transformer import (
 from mlx.nn.layers.upsample import Upsample
 
 __all__ = [
-    "GRU", "LSTM", "RNN", "ALiBi", "AllToShardedLinear", "AvgPool1d", "AvgPool2d", "AvgPool3d", "BatchNorm", "Bilinear",
-    "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Dropout", "Dropout2d",
-    "Dropout3d", "Embedding", "FullyShardedModule", "GroupNorm", "Identity", "InstanceNorm", "LayerNorm", "Linear",
-    "MaxPool1d", "MaxPool2d", "MaxPool3d", "Module", "MultiHeadAttention", "QQLinear", "QuantizedAllToShardedLinear",
-    "QuantizedEmbedding", "QuantizedLinear", "QuantizedShardedToAllLinear", "RMSNorm", "RoPE", "Sequential",
+    "GRU", "LSTM", "RNN", "ALiBi", "AllToShardedLinear", "AvgPool1d", "AvgPool2d", "AvgPool3d",
+    "BatchNorm", "Bilinear", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d",
+    "ConvTranspose3d", "Dropout", "Dropout2d", "Dropout3d", "Embedding", "FullyShardedModule",
+    "GroupNorm", "Identity", "InstanceNorm", "LayerNorm", "Linear", "MaxPool1d", "MaxPool2d", "MaxPool3d",
+    "Module", "MultiHeadAttention", "QQLinear", "QuantizedAllToShardedLinear", "QuantizedEmbedding",
+    "QuantizedLinear", "QuantizedShardedToAllLinear", "RMSNorm", "RoPE", "Sequential",
     "ShardedToAllLinear", "SinusoidalPositionalEncoding", "Transformer", "TransformerDecoder",
-    "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer", "Upsample", "fully_shard", "quantize",
+    "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer", "Upsample", "fully_shard",
+    "quantize",
 ]  # fmt: skip
 __all__ += activations.__all__

@@ -119,8 +119,8 @@ class Conv2d(_Convolution):
 class Conv3d(_Convolution):
     """y = x * W + b, a 3D convolution: x (N, D, H, W, in_channels) -> (N, D', H', W', out_channels).
 
-    ``weight`` is (out_channels, KD, KH, KW, in_channels). Each size is an int or one for D, H and W; each axis
-    changes as in ``Conv1d``.
+    ``weight`` is (out_channels, KD, KH, KW, in_channels). Each size is an int or one for D, H and W; each
+    axis changes as in ``Conv1d``.
     """
 
     def __init__(

@@ -35,8 +35,8 @@ class ConvTranspose1d(_Convolution):
 class ConvTranspose2d(_Convolution):
     """y = x * W + b, a 2D transposed convolution: x (N, H, W, in_channels) -> (N, H', W', out_channels).
 
-    ``weight`` is (out_channels, KH, KW, in_channels). Each size is an int or one for H and W; each axis changes
-    as in ``ConvTranspose1d``.
+    ``weight`` is (out_channels, KH, KW, in_channels). Each size is an int or one for H and W; each axis
+    changes as in ``ConvTranspose1d``.
     """
 
     def __init__(
@@ -59,10 +59,12 @@ class ConvTranspose2d(_Convolution):
 
 
 class ConvTranspose3d(_Convolution):
-    """y = x * W + b, a 3D transposed convolution: x (N, D, H, W, in_channels) -> (N, D', H', W', out_channels).
+    """y = x * W + b, a 3D transposed convolution.
 
-    ``weight`` is (out_channels, KD, KH, KW, in_channels). Each size is an int or one for D, H and W; each axis
-    changes as in ``ConvTranspose1d``.
+    x (N, D, H, W, in_channels) -> (N, D', H', W', out_channels).
+
+    ``weight`` is (out_channels, KD, KH, KW, in_channels). Each size is an int or one for D, H and W; each
+    axis changes as in ``ConvTranspose1d``.
     """
 
     def __init__(

@@ -1,8 +1,10 @@
-"""Linear layers that are spread over a group of processes, and what spreads them (Shoeybi et al., "Megatron-LM", 2019).
+"""Linear layers that are spread over a group of processes, and what spreads them (Shoeybi et al.,
+"Megatron-LM", 2019).
 
-There are two ways to share the product x W^T among N processes. "all-to-sharded": each has all of x and a part of W's
-rows, and gets a part of the result. "sharded-to-all": each has a part of x and of W's columns, and the sum over the
-processes is the result. One layer of each kind after the other communicates once. A group of one process has all.
+There are two ways to share the product x W^T among N processes. "all-to-sharded": each has all of x and a
+part of W's rows, and gets a part of the result. "sharded-to-all": each has a part of x and of W's columns,
+and the sum over the processes is the result. One layer of each kind after the other communicates once. A
+group of one process has all.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from mlx.nn.layers.quantized import QuantizedLinear, _Quantized
 from mlx.utils import tree_flatten, tree_map, tree_map_with_path, tree_unflatten  # noqa: F401
 
 Group = mx.distributed.Group
-# Given a parameter's path and the parameter: the axis to split, or (axis, segments), or None to leave it whole.
+# Of a parameter's path and the parameter: the axis to split, or (axis, segments), or None to leave it whole.
 Sharding = Callable[[str, mx.array], int | tuple[int, int | list] | None]
 
 
@@ -58,7 +60,7 @@ def _segments(x: mx.array, axis: int, segments: int | list) -> list[mx.array]:
 
 
 def _shard(x: mx.array, axis: int, segments: int | list, group: Group) -> mx.array:
-    """This process's part of x: its part of each segment, as in a fused matrix of queries, keys and values."""
+    """This process's part of x: its part of each segment, as of queries, keys and values in one matrix."""
     parts = [mx.split(piece, group.size(), axis=axis)[group.rank()] for piece in _segments(x, axis, segments)]
     return parts[0] if len(parts) == 1 else mx.concatenate(parts, axis=axis)
 
@@ -99,11 +101,11 @@ def shard_inplace(
 
     Args:
         module: Changed in place.
-        sharding: "all-to-sharded" splits rows (the axis before the last, or the only one), "sharded-to-all" splits
-            columns (the last axis) of all but biases; or a function of path and parameter that gives the axis to
-            split, or (axis, segments), or None to leave it whole.
-        segments: Pieces of which each is split by itself, as of a fused matrix: their number, or a list of where
-            to cut, in shares of the size (floats) or indices (ints). Not for a function.
+        sharding: "all-to-sharded" splits rows (the axis before the last, or the only one), "sharded-to-all"
+            splits columns (the last axis) of all but biases; or a function of path and parameter that gives
+            the axis to split, or (axis, segments), or None to leave it whole.
+        segments: Pieces of which each is split by itself, as of a fused matrix: their number, or a list of
+            where to cut, in shares of the size (floats) or indices (ints). Not for a function.
         group: Default: that of all processes.
 
     Raises:
@@ -186,7 +188,7 @@ class AllToShardedLinear(Module):
 
 
 class ShardedToAllLinear(Module):
-    """y = x W^T + b, of which each process has a part of x and of W: x (..., input_dims / N) -> (..., output_dims).
+    """y = x W^T + b, with a part of x and of W in each process: x (..., input_dims / N) -> (..., output_dims).
 
     Args:
         input_dims: Of x in all processes together; a multiple of N, else ValueError.
@@ -354,15 +356,16 @@ def _quantized_part(
 
 
 class FullyShardedModule(Module):
-    """A module of which each process holds a part of every parameter, along axis 0 (Rajbhandari et al., "ZeRO", 2019).
+    """A module of which each process holds a part of every parameter, along axis 0 (Rajbhandari et al.,
+    "ZeRO", 2019).
 
-    A call gathers the parameters; in the backward pass each process gets the part of their gradient that is its own,
-    summed over the group.
+    A call gathers the parameters; in the backward pass each process gets the part of their gradient that is
+    its own, summed over the group.
 
     Args:
         module: Becomes ``module``, with its parameters split in place.
-        group: Of N processes; N divides the size of each parameter's axis 0, else ValueError. Default: that of all
-            processes.
+        group: Of N processes; N divides the size of each parameter's axis 0, else ValueError. Default: that
+            of all processes.
         compute_dtype: Floating parameters are cast to it for the call. Default: they keep theirs.
     """
 

@@ -62,8 +62,8 @@ class LayerNorm(Module):
 
 
 class InstanceNorm(Module):
-    """y = (x - mean) / sqrt(var + eps) * weight + bias over the spatial axes of x (N, ..., C), for each item and
-    channel (Ulyanov et al., 2016).
+    """y = (x - mean) / sqrt(var + eps) * weight + bias over the spatial axes of x (N, ..., C), for each item
+    and channel (Ulyanov et al., 2016).
 
     Args:
         dims: C, the channels.
@@ -154,8 +154,8 @@ class GroupNorm(Module):
 
 
 class BatchNorm(Module):
-    """y = (x - mean) / sqrt(var + eps) * weight + bias, for each channel, over all other axes of the batch (Ioffe
-    and Szegedy, 2015).
+    """y = (x - mean) / sqrt(var + eps) * weight + bias, for each channel, over all other axes of the batch
+    (Ioffe and Szegedy, 2015).
 
     Outside training the mean and variance are running means of those seen in training, which move by
     running = (1 - momentum) running + momentum seen; the variance seen is that of the population, with n - 1.
@@ -212,8 +212,8 @@ class BatchNorm(Module):
             self[name] = moved.astype(self[name].dtype)
 
     def __call__(self, x: mx.array) -> mx.array:
-        """x (N, C), (N, L, C) or (N, H, W, C), of its shape; ValueError for other shapes, and in training for one
-        value a channel.
+        """x (N, C), (N, L, C) or (N, H, W, C), of its shape; ValueError for other shapes, and in training for
+        one value a channel.
         """
         if not 2 <= x.ndim <= 4 or x.shape[-1] != self.num_features:
             raise ValueError(

@@ -1,7 +1,8 @@
 """Pooling: the maximum or mean of each window of x (N, *spatial, C), channel by channel.
 
-A spatial axis of size L becomes (L + 2 padding - kernel_size) / stride + 1, rounded down, or 0 where the window
-does not fit. Each size is an int or one for each spatial axis; the stride is the window's size by default.
+A spatial axis of size L becomes (L + 2 padding - kernel_size) / stride + 1, rounded down, or 0 where the
+window does not fit. Each size is an int or one for each spatial axis; the stride is the window's size by
+default.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ class _Pool(Module):
         dimensions = len(self._kernel_size)
         if x.ndim != dimensions + 2:
             raise ValueError(
-                f"[{type(self).__name__}] expected x of {dimensions + 2} dimensions, (N, ..., C), got shape {x.shape}"
+                f"[{type(self).__name__}] expected x of {dimensions + 2} dimensions, (N, ..., C), "
+                f"got shape {x.shape}"
             )
         if any(self._padding):
             x = mx.pad(x, [(0, 0), *((p, p) for p in self._padding), (0, 0)], constant_values=padding_value)
@@ -84,7 +86,7 @@ class _Pool(Module):
         ), tuple(range(1 + dimensions, 1 + 2 * dimensions))
 
     def _tiles(self, x: mx.array, places: list[int]) -> tuple[mx.array, tuple[int, ...]]:
-        """The same for windows that neither overlap nor leave gaps: a reshape to (N, place, kernel, ..., C)."""
+        """The same for windows side by side: a reshape to (N, place, kernel, place, kernel, ..., C)."""
         covered = [place * kernel for place, kernel in zip(places, self._kernel_size)]
         x = x[(slice(None), *(slice(size) for size in covered))]
         pairs = [size for pair in zip(places, self._kernel_size) for size in pair]

@@ -36,8 +36,8 @@ class RoPE(Module):
 
 
 class SinusoidalPositionalEncoding(Module):
-    """scale [sin(w_0 p), ..., sin(w_k p), cos(w_0 p), ..., cos(w_k p)] of positions p (Vaswani et al., 2017), with
-    dims / 2 frequencies w in a geometric series from ``max_freq`` down to ``min_freq``.
+    """scale [sin(w_0 p), ..., sin(w_k p), cos(w_0 p), ..., cos(w_k p)] of positions p (Vaswani et al., 2017),
+    with dims / 2 frequencies w in a geometric series from ``max_freq`` down to ``min_freq``.
 
     Args:
         dims: Of the encoding; positive and even, else ValueError.
@@ -76,8 +76,8 @@ class SinusoidalPositionalEncoding(Module):
 
 
 class ALiBi(Module):
-    """Attention with linear biases (Press et al., 2021): the score of query i and key j falls by a slope times
-    |i - j|, each head with a slope of its own.
+    """Attention with linear biases (Press et al., 2021): the score of query i and key j falls by a slope
+    times |i - j|, each head with a slope of its own.
     """
 
     @staticmethod
@@ -106,8 +106,8 @@ class ALiBi(Module):
         return -(distance.astype(dtype) * ALiBi.create_alibi_slope(num_heads, dtype))[None]
 
     def __call__(self, attention_scores: mx.array, offset: int = 0, mask: mx.array | None = None) -> mx.array:
-        """Scores (B, H, T, S) with the biases added, and the additive ``mask`` if there is one; ``offset`` is the
-        position of the first query. ValueError for scores of other dimensions.
+        """Scores (B, H, T, S) with the biases added, and the additive ``mask`` if there is one; ``offset`` is
+        the position of the first query. ValueError for scores of other dimensions.
         """
         if attention_scores.ndim != 4:
             raise ValueError(f"[ALiBi] expected scores (B, H, T, S), got shape {attention_scores.shape}")

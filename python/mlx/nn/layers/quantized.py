@@ -1,7 +1,7 @@
 """Layers whose weights are stored in a few bits: each row in groups of elements that share a scale.
 
-In the mode "affine" a weight is q * scale + bias of its group, with an integer q; in the modes "mxfp4" and "mxfp8"
-(OCP Microscaling, 2023) and "nvfp4" it is a small float times its group's scale.
+In the mode "affine" a weight is q * scale + bias of its group, with an integer q; in the modes "mxfp4" and
+"mxfp8" (OCP Microscaling, 2023) and "nvfp4" it is a small float times its group's scale.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def quantize(
             "nvfp4"; these three know no other.
         bits: Of an element: 2, 3, 4, 5, 6 or 8 for "affine". Default: 4, and 8 for "mxfp8".
         mode: "affine", "mxfp4", "mxfp8" or "nvfp4".
-        quantize_input: Round what goes into linear layers too, in modes other than "affine"; layers of embeddings
-            then are a ValueError, to be left out by ``class_predicate``.
+        quantize_input: Round what goes into linear layers too, in modes other than "affine"; layers of
+            embeddings then are a ValueError, to be left out by ``class_predicate``.
         class_predicate: Called with path and module: whether to quantise, or a dictionary of arguments for
             ``to_quantized``. Default: every layer that can be.
     """
@@ -71,7 +71,7 @@ def quantize(
 
 
 class _Quantized(Module):
-    """What the quantised layers share: packed weight, scales and, in the mode "affine", biases, frozen at first."""
+    """What the quantised layers share: packed weight, scales and, if "affine", biases, frozen at first."""
 
     def __init__(self, group_size: int | None, bits: int | None, mode: str) -> None:
         super().__init__()
@@ -192,12 +192,12 @@ class QuantizedLinear(_Quantized):
 
 
 class QQLinear(Module):
-    """y = round(x) round(W)^T: a linear layer without bias whose input and weight are both rounded to a quantised
-    format, so that the product can be one of small floats.
+    """y = round(x) round(W)^T: a linear layer without bias whose input and weight are both rounded to a
+    quantised format, so that the product can be one of small floats.
 
-    In training ``weight`` (output_dims, input_dims) keeps its dtype and is rounded in each call; the derivative
-    passes the rounding as if it were the identity (Bengio et al., 2013). :meth:`eval` packs it, with ``scales``,
-    and :meth:`train` unpacks it again.
+    In training ``weight`` (output_dims, input_dims) keeps its dtype and is rounded in each call; the
+    derivative passes the rounding as if it were the identity (Bengio et al., 2013). :meth:`eval` packs it,
+    with ``scales``, and :meth:`train` unpacks it again.
 
     Args:
         input_dims: Of x; a multiple of the group size.
@@ -218,8 +218,8 @@ class QQLinear(Module):
         self.group_size, self.bits = _format(group_size, bits, mode)
         if mode == "affine" or (self.group_size, self.bits) != _DEFAULTS[mode]:
             raise ValueError(
-                f"[QQLinear] expected a mode of small floats with its own group_size and bits, got {mode!r} with "
-                f"{self.group_size} and {self.bits}"
+                "[QQLinear] expected a mode of small floats with its own group_size and bits, "
+                f"got {mode!r} with {self.group_size} and {self.bits}"
             )
         bound = math.sqrt(1 / input_dims)
         self.weight = mx.random.uniform(low=-bound, high=bound, shape=(output_dims, input_dims))
@@ -276,7 +276,9 @@ class QQLinear(Module):
         bits: int | None = None,
         mode: str = "nvfp4",
     ) -> Module:
-        """The weight of a :class:`Linear`, packed if that is not in training. NotImplementedError if it has a bias."""
+        """The weight of a :class:`Linear`, packed if that isn't in training; NotImplementedError if it has a
+        bias.
+        """
         output_dims, input_dims = linear_layer.weight.shape
         self = cls(input_dims, output_dims, group_size, bits, mode)
         if "bias" in linear_layer:

@@ -1,8 +1,8 @@
 """Recurrent layers: they take a sequence step by step, and give the state after each step.
 
 A sequence is x (..., T, input_size), with batch axes before the time axis or none; states are
-(..., T, hidden_size), those to start from (..., hidden_size), zeros by default. Weights and biases start uniform
-within 1 / sqrt(hidden_size). The products of the inputs are computed for all steps at once.
+(..., T, hidden_size), those to start from (..., hidden_size), zeros by default. Weights and biases start
+uniform within 1 / sqrt(hidden_size). The products of the inputs are computed for all steps at once.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class RNN(_Recurrent):
         )
 
     def __call__(self, x: mx.array, hidden: mx.array | None = None) -> mx.array:
-        """The states h (..., T, hidden_size) of x (..., T, input_size), from ``hidden`` (..., hidden_size)."""
+        """The states (..., T, hidden_size) of x (..., T, input_size), from ``hidden`` (..., hidden_size)."""
 
         def step(x: mx.array, h: mx.array) -> tuple[mx.array]:
             return (self.nonlinearity(x + h @ self.Whh.T),)
@@ -103,8 +103,8 @@ class GRU(_Recurrent):
         hidden_size: Of the state.
         bias: Whether there are biases.
 
-    ``Wx`` is (3 hidden_size, input_size), ``Wh`` (3 hidden_size, hidden_size), ``b`` (3 hidden_size), each for
-    r, z and n one after the other; ``bhn`` is (hidden_size).
+    ``Wx`` is (3 hidden_size, input_size), ``Wh`` (3 hidden_size, hidden_size), ``b`` (3 hidden_size), each
+    for r, z and n one after the other; ``bhn`` is (hidden_size).
     """
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True) -> None:
@@ -118,7 +118,7 @@ class GRU(_Recurrent):
         return f"input_dims={self.Wx.shape[1]}, hidden_size={self.hidden_size}, bias={self.b is not None}"
 
     def __call__(self, x: mx.array, hidden: mx.array | None = None) -> mx.array:
-        """The states h (..., T, hidden_size) of x (..., T, input_size), from ``hidden`` (..., hidden_size)."""
+        """The states (..., T, hidden_size) of x (..., T, input_size), from ``hidden`` (..., hidden_size)."""
         size = self.hidden_size
 
         def step(x: mx.array, h: mx.array) -> tuple[mx.array]:

@@ -16,8 +16,8 @@ from mlx.nn.utils import checkpoint as checkpointed
 
 
 class MultiHeadAttention(Module):
-    """softmax(Q K^T / sqrt(dims / num_heads) + mask) V in each head, with Q, K, V and the joined heads each projected
-    by a :class:`Linear`.
+    """softmax(Q K^T / sqrt(dims / num_heads) + mask) V in each head, with Q, K, V and the joined heads each
+    projected by a :class:`Linear`.
 
     Args:
         dims: Of Q and K, all heads together; a multiple of ``num_heads``, else ValueError.
@@ -46,8 +46,8 @@ class MultiHeadAttention(Module):
         value_dims = value_dims or dims
         if dims % num_heads != 0 or value_dims % num_heads != 0:
             raise ValueError(
-                f"[MultiHeadAttention] expected dims and value_dims that {num_heads} heads divide, got {dims} and "
-                f"{value_dims}"
+                f"[MultiHeadAttention] expected dims and value_dims that {num_heads} heads divide, "
+                f"got {dims} and {value_dims}"
             )
         self.num_heads = num_heads
         self.query_proj = Linear(query_input_dims or dims, dims, bias=bias)
@@ -67,12 +67,14 @@ class MultiHeadAttention(Module):
 
         Args:
             queries, keys, values: See above; ValueError for other dimensions.
-            mask: Broadcasts to (B, H, T, S): added to the scores, or bool, True where they count; or "causal".
+            mask: Broadcasts to (B, H, T, S): added to the scores, or bool, True where they count; or
+                "causal".
         """
         for what, x in ("queries", queries), ("keys", keys), ("values", values):
             if x.ndim != 3:
                 raise ValueError(
-                    f"[MultiHeadAttention] expected {what} of 3 dimensions, (B, L, features), got shape {x.shape}"
+                    f"[MultiHeadAttention] expected {what} of 3 dimensions, (B, L, features), "
+                    f"got shape {x.shape}"
                 )
         q = self._heads(self.query_proj(queries))
         k = self._heads(self.key_proj(keys))
@@ -91,8 +93,8 @@ class MultiHeadAttention(Module):
 class _TransformerLayer(Module):
     """What encoder and decoder layers share: the residual connections, and the network of each position.
 
-    Each part f of a layer is followed by dropout, and is x + f(norm(x)) if ``norm_first`` (Xiong et al., 2020),
-    else norm(x + f(x)).
+    Each part f of a layer is followed by dropout, and is x + f(norm(x)) if ``norm_first`` (Xiong et al.,
+    2020), else norm(x + f(x)).
     """
 
     def _residual(self, x: mx.array, norm: LayerNorm, part: Callable[[mx.array], mx.array]) -> mx.array:
@@ -179,7 +181,7 @@ class TransformerDecoderLayer(_TransformerLayer):
         x_mask: mx.array | str | None,
         memory_mask: mx.array | str | None,
     ) -> mx.array:
-        """x (B, T, dims), of its shape, with memory (B, S, dims); the masks are those of the two attentions."""
+        """x (B, T, dims), of its shape, with memory (B, S, dims); a mask for each attention."""
         x = self._residual(x, self.ln1, lambda x: self.dropout1(self.self_attention(x, x, x, x_mask)))
         x = self._residual(
             x, self.ln2, lambda x: self.dropout2(self.cross_attention(x, memory, memory, memory_mask))

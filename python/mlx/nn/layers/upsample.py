@@ -1,8 +1,9 @@
 """Upsample: interpolation to another size, axis by axis.
 
-Along an axis of size N that becomes M, result i lies at a position p_i between the samples, and is a weighted sum
-of the taps around it: one for the nearest sample, two for linear interpolation, four for cubic convolution (Keys,
-1981). Positions and weights follow from sizes alone, so they are computed before x is touched.
+Along an axis of size N that becomes M, result i lies at a position p_i between the samples, and is a weighted
+sum of the taps around it: one for the nearest sample, two for linear interpolation, four for cubic
+convolution (Keys, 1981). Positions and weights follow from sizes alone, so they are computed before x is
+touched.
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ def _cubic(distance: float, a: float) -> float:
 
 
 def _positions(n: int, m: int, scale: float, align_corners: bool) -> list[float]:
-    """p_i of m results between n samples: with the first and last samples on the first and last results, or with
-    the axes' middles on each other and steps of 1 / scale."""
+    """p_i of m results between n samples: with the first and last samples on the first and last results, or
+    with the axes' middles on each other and steps of 1 / scale.
+    """
     if align_corners:
         step = (n - 1) / (m - 1) if m > 1 else 0.0
         return [i * step for i in range(m)]
@@ -48,8 +50,8 @@ def _within(place: int, n: int) -> int:
 
 
 def _nearest_taps(n: int, m: int) -> Taps:
-    """The sample in whose cell a result's middle lies, half-way the even one; of fewer results, the first of each
-    result's share of the samples.
+    """The sample in whose cell a result's middle lies, half-way the even one; of fewer results, the first of
+    each result's share of the samples.
     """
     if m > n:
         return [([_within(round(((2 * i + 1) * n - m) / (2 * m)), n) for i in range(m)], None)]
@@ -69,8 +71,8 @@ def _kernel_taps(n: int, positions: list[float], kernel: Callable[[float], float
 def _antialiased_taps(
     n: int, positions: list[float], scale: float, kernel: Callable[[float], float], reach: int
 ) -> Taps:
-    """As :func:`_kernel_taps`, with the kernel as wide as a result's share of the samples where there are fewer
-    results. Samples outside don't count, and the weights are divided by their sum.
+    """As :func:`_kernel_taps`, with the kernel as wide as a result's share of the samples where there are
+    fewer results. Samples outside don't count, and the weights are divided by their sum.
     """
     width = max(1.0, 1.0 / scale)
     radius = math.ceil(reach * width)
@@ -103,8 +105,8 @@ class Upsample(Module):
     Args:
         scale_factor: One number, or one for each spatial axis.
         mode: "nearest", "linear" (bilinear in two dimensions, trilinear in three) or "cubic".
-        align_corners: The first and last samples stay first and last; otherwise the samples lie in the middle of
-            equal cells. Without effect on "nearest".
+        align_corners: The first and last samples stay first and last; otherwise the samples lie in the middle
+            of equal cells. Without effect on "nearest".
         antialias: Where an axis becomes shorter, average all samples that lie in a result's cell. Only with
             "linear" and "cubic", and without ``align_corners``; else ValueError.
     """
@@ -159,7 +161,8 @@ class Upsample(Module):
             factors = (factors,) * len(axes)
         if len(factors) != len(axes) or min(factors) < 0:
             raise ValueError(
-                f"[Upsample] expected a factor of 0 or more for each of {len(axes)} spatial axes, got {factors}"
+                f"[Upsample] expected a factor of 0 or more for each of {len(axes)} spatial axes, "
+                f"got {factors}"
             )
         longer = [int(scale * x.shape[axis]) for axis, scale in zip(axes, factors)]
         if 0 in longer:
