@@ -188,7 +188,7 @@ class AllToShardedLinear(Module):
 
 
 class ShardedToAllLinear(Module):
-    """y = x W^T + b, with a part of x and of W in each process: x (..., input_dims / N) -> (..., output_dims).
+    """y = x W^T + b, with a part of x and W in each process: x (..., input_dims / N) -> (..., output_dims).
 
     Args:
         input_dims: Of x in all processes together; a multiple of N, else ValueError.
