@@ -4,6 +4,7 @@ import copy
 import math
 import pickle
 
+import layers
 import mlx.core as mx
 import numpy as np
 import pytest
@@ -242,6 +243,39 @@ def test_normalisations_are_their_equations():
     assert names(nn.LayerNorm(8, bias=False).parameters()) == {"weight"}
 
 
+def normalized(p, x):
+    y = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5)
+    return y * p.get("weight", 1) + p.get("bias", 0)
+
+
+EQUATIONS = [
+    (nn.Linear(8, 3), lambda p, x: x @ p["weight"].T + p["bias"], (2, 5, 8)),
+    (nn.Linear(8, 3, bias=False), lambda p, x: x @ p["weight"].T, (8,)),
+    (
+        nn.Bilinear(8, 4, 3),
+        lambda p, x, y: np.einsum("...i,kji,...j->...k", x, p["weight"], y) + p["bias"],
+        (2, 5, 8),
+        (2, 5, 4),
+    ),
+    (nn.RMSNorm(8), lambda p, x: x / np.sqrt((x**2).mean(-1, keepdims=True) + 1e-5) * p["weight"], (2, 5, 8)),
+    (nn.LayerNorm(8), normalized, (2, 5, 8)),
+    (nn.LayerNorm(8, bias=False), normalized, (2, 5, 8)),
+    (nn.LayerNorm(8, affine=False), normalized, (2, 5, 8)),
+    (nn.PReLU(8), lambda p, x: np.where(x > 0, x, p["weight"] * x), (5, 8)),
+    (
+        nn.Sequential(nn.Linear(8, 4), nn.Tanh()),
+        lambda p, x: np.tanh(x @ p["layers.0.weight"].T + p["layers.0.bias"]),
+        (5, 8),
+    ),
+]
+
+
+@pytest.mark.parametrize("layer, equation, shapes", [(row[0], row[1], row[2:]) for row in EQUATIONS])
+def test_layers_and_their_derivatives_follow_their_equations_in_every_dtype(layer, equation, shapes):
+    inputs = [layers.random(*shape, seed=i) for i, shape in enumerate(shapes)]
+    layers.check(layers.fill(layer), equation, *inputs)
+
+
 def test_embedding_looks_up_rows_and_serves_as_output_layer():
     layer = nn.Embedding(7, 8)
     table = np.array(layer.weight)
@@ -366,6 +400,11 @@ def test_activations_are_their_formulas(name):
     for dtype in (mx.float16, mx.bfloat16):
         y = module(mx.array(x.astype(np.float32)).astype(dtype))
         assert y.dtype == (mx.int32 if name == "Step" else mx.float32 if name == "PReLU" else dtype)
+
+
+@pytest.mark.parametrize("name", [name for name in FORMULAS if name not in ("Step", "PReLU")])
+def test_derivatives_of_activations_are_those_of_their_formulas(name):
+    layers.check_derivatives(getattr(nn, name)(), lambda p, x: FORMULAS[name](x), 3 * X.astype(np.float64))
 
 
 def test_parameters_of_activations_are_used():
