@@ -141,6 +141,17 @@ def test_quantize_and_dequantize_do_nothing_twice():
     assert layer.weight.shape == (32, 64) and "scales" not in layer
 
 
+def test_a_frozen_weight_stays_frozen_when_it_is_packed():
+    model = nn.Sequential(nn.QQLinear(64, 32, mode="mxfp8"), nn.Linear(32, 1)).freeze()
+    model.layers[1].unfreeze()
+    model.eval()
+    assert names(model.trainable_parameters()) == ["layers.1.weight", "layers.1.bias"]
+    _, gradients = nn.value_and_grad(model, lambda x: model(x).sum())(mx.ones((2, 64)))
+    assert names(gradients) == ["layers.1.weight", "layers.1.bias"]
+    model.train()
+    assert names(model.trainable_parameters()) == ["layers.1.weight", "layers.1.bias"]
+
+
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("mode", FLOATS)
 def test_the_derivative_passes_the_rounding(mode, training):

@@ -241,6 +241,8 @@ class QQLinear(Module):
         if "scales" not in self:
             self._packed_from = self.weight.dtype
             self.weight, self.scales = mx.quantize(self.weight, **self._options())
+            if "weight" in self._no_grad:
+                self.freeze(keys="scales", recurse=False)
 
     def dequantize(self) -> None:
         """Unpacks the weight, if it is packed: the rounded numbers, in the dtype that they had before."""
