@@ -192,7 +192,7 @@ def module_stub(module: types.ModuleType, tables: dict) -> str:
         if name in submodules or (name.startswith("__") and name != "__version__") or keyword.iskeyword(name):
             continue
         if isinstance(value, type):
-            parts.append(class_stub(name, value, tables["mlx.core.array"] if value is mx.array else {}))
+            parts.append(class_stub(name, value, tables.get(f"{module.__name__}.{name}", {})))
         elif name in rows:
             signature, returns, doc = rows[name]
             parts.append(function(name, typed(signature), returns, doc))

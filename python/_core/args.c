@@ -247,12 +247,13 @@ FUNCTION(_signatures, "-> list[tuple[str, str, str, str, str]]",
   return list;
 }
 
-PyMethodDef *py_method_table(function *const *first, function *const *last, const PyMethodDef *more) {
+PyMethodDef *py_method_table(const char *owner, function *const *first, function *const *last,
+                             const PyMethodDef *more) {
   size_t n = (size_t)(last - first), nmore = 0;
   while (more && more[nmore].ml_name) nmore++;
   PyMethodDef *table = PyMem_Calloc(n + nmore + 1, sizeof *table); /* lives as long as the process */
   if (!table) return (PyMethodDef *)PyErr_NoMemory();
-  if (remember_table("mlx.core.array", first, last) < 0) return NULL;
+  if (remember_table(owner, first, last) < 0) return NULL;
   for (size_t i = 0; i < n; i++) {
     if (read_signature(first[i]) < 0) return NULL;
     table[i] = (PyMethodDef){first[i]->name, (PyCFunction)(void (*)(void))first[i]->method,

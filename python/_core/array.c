@@ -410,7 +410,8 @@ static PyMemberDef members[] = {
     {NULL, 0, 0, 0, NULL}};
 
 int py_array_init(PyObject *module) {
-  PyMethodDef *methods = py_method_table(__start_mx_methods, __stop_mx_methods, special_methods);
+  PyMethodDef *methods =
+      py_method_table("mlx.core.array", __start_mx_methods, __stop_mx_methods, special_methods);
   if (!methods) return -1;
   PyType_Slot slots[] = {
       {Py_tp_new, array_new},

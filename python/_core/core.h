@@ -133,9 +133,10 @@ PyObject *py_call(const function *f, PyObject *self, PyObject *const *args, Py_s
    ValueError, another exception stays. Returns NULL. py_wrong_rest: of one of a variadic function. */
 PyObject *py_wrong_argument(const frame *f, int i, const char *expected);
 PyObject *py_wrong_rest(const frame *f, PyObject *got, const char *expected);
-/* Adds the rows between two pointers to a module; to a table of methods. */
+/* Adds the rows between two pointers to a module; to a table of methods of the type `owner`. */
 int py_add_functions(PyObject *module, function *const *first, function *const *last);
-PyMethodDef *py_method_table(function *const *first, function *const *last, const PyMethodDef *more);
+PyMethodDef *py_method_table(const char *owner, function *const *first, function *const *last,
+                             const PyMethodDef *more);
 
 #define MXI_ROW(section_name, name)                     \
   static function *const row_##name##_in_##section_name \
@@ -307,6 +308,7 @@ int py_fast_init(PyObject *module);
 int py_fft_init(PyObject *module);
 int py_linalg_init(PyObject *module);
 int py_backends_init(PyObject *module);
+int py_distributed_init(PyObject *module);
 int py_namespace_info_init(void);
 int py_print_init(PyObject *module);
 int py_array_like_init(PyObject *module);

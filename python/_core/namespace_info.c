@@ -67,9 +67,10 @@ FUNCTION(__array_namespace_info__, "",
 }
 
 int py_namespace_info_init(void) {
-  PyType_Slot slots[] = {{Py_tp_methods, py_method_table(__start_mx_info, __stop_mx_info, NULL)},
-                         {Py_tp_doc, "Made by __array_namespace_info__()."},
-                         {0, NULL}};
+  PyType_Slot slots[] = {
+      {Py_tp_methods, py_method_table("mlx.core.ArrayNamespaceInfo", __start_mx_info, __stop_mx_info, NULL)},
+      {Py_tp_doc, "Made by __array_namespace_info__()."},
+      {0, NULL}};
   PyType_Spec spec = {"mlx.core.ArrayNamespaceInfo", sizeof(PyObject), 0,
                       Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
   info_type = slots[0].pfunc ? (PyTypeObject *)PyType_FromSpec(&spec) : NULL;

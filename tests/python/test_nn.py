@@ -4,6 +4,7 @@ import copy
 import math
 import pickle
 
+import layers
 import mlx.core as mx
 import numpy as np
 import pytest
@@ -242,6 +243,39 @@ def test_normalisations_are_their_equations():
     assert names(nn.LayerNorm(8, bias=False).parameters()) == {"weight"}
 
 
+def normalized(p, x):
+    y = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5)
+    return y * p.get("weight", 1) + p.get("bias", 0)
+
+
+EQUATIONS = [
+    (nn.Linear(8, 3), lambda p, x: x @ p["weight"].T + p["bias"], (2, 5, 8)),
+    (nn.Linear(8, 3, bias=False), lambda p, x: x @ p["weight"].T, (8,)),
+    (
+        nn.Bilinear(8, 4, 3),
+        lambda p, x, y: np.einsum("...i,kji,...j->...k", x, p["weight"], y) + p["bias"],
+        (2, 5, 8),
+        (2, 5, 4),
+    ),
+    (nn.RMSNorm(8), lambda p, x: x / np.sqrt((x**2).mean(-1, keepdims=True) + 1e-5) * p["weight"], (2, 5, 8)),
+    (nn.LayerNorm(8), normalized, (2, 5, 8)),
+    (nn.LayerNorm(8, bias=False), normalized, (2, 5, 8)),
+    (nn.LayerNorm(8, affine=False), normalized, (2, 5, 8)),
+    (nn.PReLU(8), lambda p, x: np.where(x > 0, x, p["weight"] * x), (5, 8)),
+    (
+        nn.Sequential(nn.Linear(8, 4), nn.Tanh()),
+        lambda p, x: np.tanh(x @ p["layers.0.weight"].T + p["layers.0.bias"]),
+        (5, 8),
+    ),
+]
+
+
+@pytest.mark.parametrize("layer, equation, shapes", [(row[0], row[1], row[2:]) for row in EQUATIONS])
+def test_layers_and_their_derivatives_follow_their_equations_in_every_dtype(layer, equation, shapes):
+    inputs = [layers.random(*shape, seed=i) for i, shape in enumerate(shapes)]
+    layers.check(layers.fill(layer), equation, *inputs)
+
+
 def test_embedding_looks_up_rows_and_serves_as_output_layer():
     layer = nn.Embedding(7, 8)
     table = np.array(layer.weight)
@@ -368,6 +402,11 @@ def test_activations_are_their_formulas(name):
         assert y.dtype == (mx.int32 if name == "Step" else mx.float32 if name == "PReLU" else dtype)
 
 
+@pytest.mark.parametrize("name", [name for name in FORMULAS if name not in ("Step", "PReLU")])
+def test_derivatives_of_activations_are_those_of_their_formulas(name):
+    layers.check_derivatives(getattr(nn, name)(), lambda p, x: FORMULAS[name](x), 3 * X.astype(np.float64))
+
+
 def test_parameters_of_activations_are_used():
     x = mx.array([-2.0, -0.3, 0.4, 2.0])
     assert nn.ELU(2.0)(x)[0].item() == pytest.approx(2 * math.expm1(-2), rel=1e-6)
@@ -462,8 +501,25 @@ def test_sparse_zeroes_a_share_of_each_row():
     assert ((a == 0).sum(1) == 3).all()
 
 
+@pytest.mark.parametrize("shape", [(5, 5), (3, 7), (7, 3), (1, 4)])
+def test_rows_or_columns_of_an_orthogonal_matrix_are_orthonormal(shape):
+    a = np.array(nn.init.orthogonal(gain=2.0)(mx.zeros(shape)))
+    assert a.shape == shape and nn.init.orthogonal(dtype=mx.float16)(mx.zeros(shape)).dtype == mx.float16
+    few = a if shape[0] <= shape[1] else a.T
+    close(mx.array(few @ few.T), 4 * np.eye(min(shape)))
+
+
+def test_orthogonal_matrices_have_no_preferred_direction():
+    mx.random.seed(3)
+    a = np.stack([np.array(nn.init.orthogonal()(mx.zeros((3, 3)))) for _ in range(600)])
+    assert np.abs(a.mean(0)).max() < 0.1 and np.abs((a**2).mean(0) - 1 / 3).max() < 0.06
+    assert 0.4 < (np.linalg.det(a) > 0).mean() < 0.6
+
+
 def test_initialisers_refuse_shapes_and_modes():
     for make, a in [
+        (nn.init.orthogonal(), mx.zeros(3)),
+        (nn.init.orthogonal(), mx.zeros((2, 3, 4))),
         (nn.init.identity(), mx.zeros((2, 3))),
         (nn.init.he_normal(), mx.zeros(3)),
         (nn.init.glorot_uniform(), mx.zeros(())),

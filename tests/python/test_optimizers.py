@@ -126,6 +126,121 @@ def test_updates_follow_their_recurrence(make, update):
     assert optimizer.step.item() == len(GRADIENTS) and optimizer.step.dtype == mx.uint64
 
 
+def factored(scale=True, rate=None, c=-0.8, clip=1, eps=(1e-30, 1e-3), beta=None, decay=0, warm=False):
+    """Adafactor with options, for arrays of any dimensions."""
+
+    def update(p, g, s, t):
+        keep = 1 - t**c
+        square = g**2 + eps[0]
+        if g.ndim < 2:
+            u = g / np.sqrt(running(s, "v", keep, 1 - keep, square))
+        else:
+            row = running(s, "row", keep, 1 - keep, square.mean(-1))
+            column = running(s, "column", keep, 1 - keep, square.mean(-2))
+            product = row[..., :, None] * column[..., None, :]
+            u = g / np.sqrt(product / row.mean(-1, keepdims=True)[..., None])
+        step = min(1e-6 * t if warm else 0.01, 1 / math.sqrt(t)) if rate is None else rate
+        step = step * max(eps[1], rms(p)) if scale else step
+        u = step * u / max(1, rms(u) / clip)
+        if beta is not None:
+            u = running(s, "m", beta, 1 - beta, u)
+        return p * (1 - decay * step) - u
+
+    return update
+
+
+def orthogonalised(momentum=0.95, decay=0.01, nesterov=True, steps=5):
+    """Muon with options, for arrays of any dimensions."""
+
+    def update(p, g, s, t):
+        g = g + decay * p
+        v = running(s, "v", momentum, 1 - momentum, g)
+        v = (1 - momentum) * g + momentum * v if nesterov else v
+        if v.ndim < 2:
+            return p - RATE * v
+        x = v.reshape(len(v), -1)
+        u, sigma, w = np.linalg.svd(x / np.linalg.norm(x), full_matrices=False)
+        for _ in range(steps):
+            sigma = 3.4445 * sigma - 4.7750 * sigma**3 + 2.0315 * sigma**5
+        stretch = math.sqrt(max(1, x.shape[0] / x.shape[1]))
+        return p - RATE * stretch * ((u * sigma) @ w).reshape(v.shape)
+
+    return update
+
+
+def adam_options(b1, b2, eps, decay=0.0, corrected=False):
+    def update(p, g, s, t):
+        m, v = running(s, "m", b1, 1 - b1, g), running(s, "v", b2, 1 - b2, g**2)
+        if corrected:
+            m, v = m / (1 - b1**t), v / (1 - b2**t)
+        return p * (1 - RATE * decay) - RATE * m / (np.sqrt(v) + eps)
+
+    return update
+
+
+def scheduled(p, g, s, t):
+    return p - 0.2 * 0.5 ** (t - 1) * running(s, "v", 0.5, 1, g)
+
+
+OPTIONS = [
+    (lambda: optim.Adam(RATE, [0.7, 0.8], 0.1), adam_options(0.7, 0.8, 0.1)),
+    (lambda: optim.Adam(RATE, eps=0.1, bias_correction=True), adam_options(0.9, 0.999, 0.1, 0, True)),
+    (
+        lambda: optim.AdamW(RATE, [0.7, 0.8], 1e-3, 0.2, bias_correction=True),
+        adam_options(0.7, 0.8, 1e-3, 0.2, True),
+    ),
+    (lambda: optim.SGD(optim.exponential_decay(0.2, 0.5), 0.5), scheduled),
+    (lambda: optim.SGD(RATE, weight_decay=0.3), lambda p, g, s, t: p - RATE * (g + 0.3 * p)),
+    (
+        lambda: optim.RMSprop(RATE, 0.5, 0.1),
+        lambda p, g, s, t: p - RATE * g / (np.sqrt(running(s, "v", 0.5, 0.5, g**2)) + 0.1),
+    ),
+    (lambda: optim.Adafactor(), factored()),
+    (lambda: optim.Adafactor(warmup_init=True), factored(warm=True)),
+    (lambda: optim.Adafactor(RATE, relative_step=False), factored(rate=RATE)),
+    (
+        lambda: optim.Adafactor(
+            RATE, relative_step=False, scale_parameter=False, beta_1=0.5, weight_decay=0.1
+        ),
+        factored(False, RATE, beta=0.5, decay=0.1),
+    ),
+    (
+        lambda: optim.Adafactor(eps=(1e-2, 2.0), clip_threshold=0.5, decay_rate=-0.5),
+        factored(c=-0.5, clip=0.5, eps=(1e-2, 2.0)),
+    ),
+    (lambda: optim.Muon(RATE), orthogonalised()),
+    (lambda: optim.Muon(RATE, 0.5, 0.2, False, 3), orthogonalised(0.5, 0.2, False, 3)),
+]
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (5, 3), (4,), (2, 3, 3, 4)])
+@pytest.mark.parametrize("make, update", OPTIONS)
+def test_options_change_the_recurrence_of_arrays_of_any_dimensions(make, update, shape):
+    rng = np.random.default_rng(2)
+    p, state = rng.normal(size=shape), {}
+    optimizer, parameters = make(), {"w": mx.array(p.astype(np.float32))}
+    for t in range(1, 6):
+        g = rng.normal(size=shape)
+        p = update(p, g, state, t)
+        parameters = optimizer.apply_gradients({"w": mx.array(g.astype(np.float32))}, parameters)
+    np.testing.assert_allclose(np.array(parameters["w"]), p, rtol=5e-4, atol=5e-5)
+
+
+def test_a_compiled_step_updates_as_an_eager_one():
+    for make, _ in UPDATES + OPTIONS:
+        compiled, eager = make(), make()
+        start = {"w": mx.array(START.astype(np.float32))}
+        a = b = start
+        compiled.init(start)
+        step = mx.compile(compiled.apply_gradients, inputs=compiled.state, outputs=compiled.state)
+        for g in GRADIENTS:
+            a, b = (
+                step({"w": mx.array(g.astype(np.float32))}, a),
+                eager.apply_gradients({"w": mx.array(g.astype(np.float32))}, b),
+            )
+        np.testing.assert_allclose(np.array(a["w"]), np.array(b["w"]), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("make", [make for make, _ in UPDATES])
 def test_every_optimizer_keeps_dtypes_and_takes_vectors(make):
     parameters = {"a": mx.ones(4, dtype=mx.float16), "b": [mx.ones((2, 3), dtype=mx.bfloat16)]}
@@ -232,6 +347,28 @@ def test_several_optimizers_share_the_parameters():
     assert [o.learning_rate.item() for o in multi.optimizers] == pytest.approx([0.3, 0.3])
     with pytest.raises(ValueError, match="states"):
         multi.state = {"states": []}
+
+
+def test_the_first_filter_that_is_true_picks_the_optimizer():
+    seen = []
+
+    def wide(path, gradient):
+        seen.append((path, gradient.shape))
+        return gradient.ndim > 1 and "head" not in path
+
+    def multi():
+        parts = [optim.SGD(1.0), optim.SGD(2.0), optim.SGD(3.0)]
+        return optim.MultiOptimizer(parts, [wide, lambda path, _: path.endswith("bias")])
+
+    tree = {"head": {"weight": mx.ones((2, 2))}, "layers": [{"weight": mx.ones((2, 2)), "bias": mx.ones(2)}]}
+    updated = multi().apply_gradients(tree, tree)
+    assert updated["layers"][0]["weight"][0, 0].item() == 0
+    assert updated["layers"][0]["bias"][0].item() == -1 and updated["head"]["weight"][0, 0].item() == -2
+    assert ("layers.0.bias", (2,)) in seen
+    model = nn.Linear(2, 2)
+    before = model.bias
+    multi().update(model, {"weight": mx.zeros((2, 2)), "bias": mx.ones(2)})
+    assert mx.allclose(model.bias, before - 2).item()
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ EXEMPT = {
     "ArrayIterator": "made by iter alone",
     "AxisError": "an exception",
     "Dtype": "made by the module alone",
+    "distributed.Group": "made by init alone",
     "Stream": "made by new_stream alone",
     "ThreadLocalStream": "made by new_thread_local_stream alone",
     "random.__getattr__": "mx.random.nothing is its row",
@@ -27,7 +28,8 @@ NOT_SPOILT = {
     "clear_streams", "disable_compile", "enable_compile", "load", "random.seed", "save", "save_gguf", "save_safetensors",
     "savez", "savez_compressed", "set_cache_limit", "set_default_device", "set_default_stream", "set_memory_limit",
     "set_wired_limit", "metal.set_cache_limit", "metal.set_memory_limit", "metal.set_wired_limit", "metal.start_capture",
-    "metal.stop_capture", "fast.cuda_kernel", "fast.precompiled_cuda_kernel",
+    "metal.stop_capture", "fast.cuda_kernel", "fast.precompiled_cuda_kernel", "distributed.send", "distributed.recv",
+    "distributed.recv_like",
 }  # fmt: skip
 # Nothing is wrong: these take any object. An error of an array given to async_eval comes when it is read.
 NEVER_WRONG = {"ArrayLike", "async_eval"}
@@ -56,7 +58,7 @@ def rows():
 def function_of(call):
     """`random.key` of mx.random.key(1), `x.sum` of x.sum(5), `x.at.add` of x.at[0].add(1)."""
     call = re.sub(r"^(\w+)\.at\[.*?\]\.", "x.at.", call)
-    found = re.match(r"mx\.((?:(?:random|fast|fft|linalg|cuda|metal)\.)?\w+)", call)
+    found = re.match(r"mx\.((?:(?:random|fast|fft|linalg|cuda|metal|distributed)\.)?\w+)", call)
     if found:
         return found[1]
     found = re.match(r"(?:x|v|u|s|b)\.((?:at\.)?\w+)", call)

@@ -570,6 +570,15 @@ mx.fast.metal_kernel(1, [], [], "") => TypeError: metal_kernel(): expected a str
 mx.fast.metal_kernel("a", ["x"], ["y"], "")(inputs=[x]) => RuntimeError: [metal_kernel] expected a Metal backend, which this build lacks
 mx.fast.cuda_kernel("a", ["x"], ["y"], "") => RuntimeError: [cuda_kernel] expected a CUDA backend, which this build lacks
 mx.fast.precompiled_cuda_kernel(name="a", compiled_source=b"", inputs=[x], output_shapes=[(2,)], output_dtypes=[mx.float32], scalars=[], grid=(1, 1, 1), threadgroup=(1, 1, 1)) => RuntimeError: [precompiled_cuda_kernel] expected a CUDA backend, which this build lacks
+mx.distributed.{all_sum|all_max|all_min|all_gather|sum_scatter}(None) => TypeError: @(): expected an array or a scalar for argument 'x', got NoneType
+mx.distributed.{all_sum|all_max|all_min|all_gather|sum_scatter}(x, group=1) => TypeError: @(): expected None or a Group for argument 'group', got int
+mx.distributed.init(backend="tcp") => ValueError: [init] expected the backend 'any', 'mpi', 'ring', 'nccl' or 'jaccl', got 'tcp'
+mx.distributed.init(all_gather_factory=print) => ValueError: [init] expected all_gather_factory with the backend 'jaccl' alone, got 'any'
+mx.distributed.init(strict=True) => RuntimeError: [init] expected a backend that connects processes, which this build lacks (strict)
+mx.distributed.is_available(1) => TypeError: is_available(): expected a str for argument 'backend', got int
+mx.distributed.send(x, 0) => ValueError: [send] expected another process in the group, got a group of one
+mx.distributed.recv((2,), mx.float32, 0) => ValueError: [recv] expected another process in the group, got a group of one
+mx.distributed.recv_like(x, 0) => ValueError: [recv_like] expected another process in the group, got a group of one
 mx.cuda.is_available(1) => TypeError: mlx.core.cuda.is_available() takes no arguments ...
 mx.metal.{is_available|device_info|stop_capture}(1) => TypeError: mlx.core.metal.@() takes no arguments ...
 mx.metal.start_capture("a") => RuntimeError: [start_capture] expected a Metal backend, which this build lacks

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 
-from . import cuda as cuda, fast as fast, fft as fft, linalg as linalg, metal as metal, random as random
+from . import cuda as cuda, distributed as distributed, fast as fast, fft as fft, linalg as linalg, metal as metal, random as random
 
 _Scalar = bool | int | float | complex
 _Value = Any  # an array, a scalar, a nested list of scalars, or an object with a buffer, as a NumPy array

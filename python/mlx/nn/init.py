@@ -14,7 +14,7 @@ import mlx.core as mx
 
 __all__ = [
     "constant", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "identity", "normal",
-    "sparse", "uniform",
+    "orthogonal", "sparse", "uniform",
 ]  # fmt: skip
 
 
@@ -147,5 +147,22 @@ def sparse(
         order = mx.argsort(mx.random.uniform(shape=a.shape), axis=1)
         values = mx.random.normal(shape=a.shape, dtype=dtype, loc=mean, scale=std)
         return mx.put_along_axis(values, order[:, :zeros], mx.array(0, dtype=dtype), axis=1)
+
+    return initializer
+
+
+def orthogonal(gain: float = 1.0, dtype: mx.Dtype = mx.float32) -> Callable[[mx.array], mx.array]:
+    """``gain`` times a random matrix whose rows, or columns if those are fewer, are orthonormal (Saxe et al.,
+    2013); ValueError unless 2D.
+    """
+
+    def initializer(a: mx.array) -> mx.array:
+        if a.ndim != 2:
+            raise ValueError(f"[orthogonal] expected a matrix, got shape {a.shape}")
+        rows, columns = a.shape
+        tall = mx.random.normal((max(rows, columns), min(rows, columns)))
+        q, r = mx.linalg.qr(tall)
+        q = q * mx.where(mx.diag(r) < 0, -1.0, 1.0)  # as likely as any other (Mezzadri, 2006)
+        return (gain * (q if rows >= columns else q.T)).astype(dtype)
 
     return initializer

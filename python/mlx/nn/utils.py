@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from typing import Any
 
 import mlx.core as mx
 from mlx.nn.layers.base import Module
@@ -60,3 +61,47 @@ def checkpoint(module: Module, fn: Callable | None = None) -> Callable:
             module.update(parameters)
 
     return wrapped
+
+
+def average_gradients(
+    gradients: Any,
+    group: mx.distributed.Group | None = None,
+    all_reduce_size: int = 32 * 2**20,
+    communication_stream: mx.Stream | None = None,
+) -> Any:
+    """The mean of each gradient over the processes of a group.
+
+    Args:
+        gradients: A tree, of the same structure in all processes.
+        group: Default: that of all processes. One process alone keeps its gradients as they are.
+        all_reduce_size: Bytes to send at once. A hint: here each array goes by itself.
+        communication_stream: Where the sums are taken. Default: the default stream.
+    """
+    group = mx.distributed.init() if group is None else group
+    if group.size() == 1:
+        return gradients
+    return tree_map(
+        lambda g: mx.distributed.all_sum(g, group=group, stream=communication_stream) / group.size(),
+        gradients,
+    )
+
+
+def clip_grad_norm_sharded(
+    gradients: Any, max_norm: float, group: mx.distributed.Group | None = None
+) -> tuple[Any, mx.array]:
+    """Gradients that are spread over a group, scaled so that all together are no longer than ``max_norm``,
+    and their length before: :func:`mlx.optimizers.clip_grad_norm` for the parts that a :func:`fully_shard`
+    gives.
+
+    Args:
+        gradients: A tree of this process's parts.
+        max_norm: The most that the root of the sum of all squares may be.
+        group: Default: that of all processes.
+
+    Returns:
+        A tree like ``gradients``, dtypes kept, and a scalar.
+    """
+    squares = tree_reduce(lambda total, g: total + mx.sum(mx.square(g)), gradients, mx.array(0.0))
+    norm = mx.sqrt(mx.distributed.all_sum(squares, group=group))
+    factor = mx.minimum(max_norm / (norm + 1e-6), 1.0)
+    return tree_map(lambda g: (g * factor).astype(g.dtype), gradients), norm

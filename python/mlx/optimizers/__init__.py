@@ -4,9 +4,21 @@ The module and tree functions are importable from here too, as in MLX.
 """
 
 from mlx.nn.layers.base import Module  # noqa: F401
-from mlx.optimizers.adaptive import AdaDelta, Adafactor, Adagrad, Adam, Adamax, AdamW, RMSprop
-from mlx.optimizers.base import MultiOptimizer, Optimizer, clip_grad_norm
-from mlx.optimizers.momentum import SGD, Lion, Muon
+from mlx.optimizers.optimizers import (
+    SGD,
+    AdaDelta,
+    Adafactor,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    Lion,
+    MultiOptimizer,
+    Muon,
+    Optimizer,
+    RMSprop,
+    clip_grad_norm,
+)
 from mlx.optimizers.schedulers import (
     cosine_decay,
     exponential_decay,

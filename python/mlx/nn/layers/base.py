@@ -258,7 +258,11 @@ class Module(dict):
         """Sets training mode here and below: Dropout and the like act in training alone."""
         for module in self.modules():
             module._training = mode
+            module._training_changed()
         return self
+
+    def _training_changed(self) -> None:
+        """Called when :meth:`train` has set the mode: for modules that hold other parameters in each."""
 
     def eval(self) -> Module:
         """Leaves training mode: ``train(False)``."""

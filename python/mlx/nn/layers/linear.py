@@ -45,14 +45,12 @@ class Linear(Module):
         mode: str = "affine",
         quantize_input: bool = False,
     ) -> Module:
-        """The same layer with quantised weights. ValueError for ``quantize_input``: activations stay as they
-        are.
+        """The same layer with a quantised weight: a :class:`QuantizedLinear`, or, with ``quantize_input``, a
+        :class:`QQLinear`, in modes other than "affine" and without bias.
         """
-        if quantize_input:
-            raise ValueError("[Linear] expected quantize_input to be False: activations are not quantised")
-        from mlx.nn.layers.quantized import QuantizedLinear
+        from mlx.nn.layers.quantized import QQLinear, QuantizedLinear
 
-        return QuantizedLinear.from_linear(self, group_size, bits, mode)
+        return (QQLinear if quantize_input else QuantizedLinear).from_linear(self, group_size, bits, mode)
 
 
 class Bilinear(Module):
