@@ -88,15 +88,15 @@ def _antialiased_taps(
 
 def _weigh(x: mx.array, axis: int, taps: Taps) -> mx.array:
     """The sum of the taps of x along an axis."""
-    shape = [1] * x.ndim
-    shape[axis] = -1
+    before, n, after = x.shape[:axis], x.shape[axis], x.shape[axis + 1 :]
+    rows = x.reshape(math.prod(before), n, math.prod(after))
     result = None
     for places, weights in taps:
-        tap = mx.take(x, mx.array(places, mx.int32), axis)
+        tap = mx.take(rows, mx.array(places, mx.int32), 1)
         if weights is not None:
-            tap = tap * mx.array(weights, mx.float32).reshape(shape)
+            tap = tap * mx.array(weights, mx.float32).reshape(-1, 1)
         result = tap if result is None else result + tap
-    return result
+    return result.reshape(*before, -1, *after)
 
 
 class Upsample(Module):
@@ -168,6 +168,13 @@ class Upsample(Module):
         if 0 in longer:
             dtype = x.dtype if self.mode == "nearest" else mx.result_type(x, mx.float32)
             return mx.zeros((x.shape[0], *longer, x.shape[-1]), dtype)
-        for axis, m, scale in zip(axes, longer, factors):
-            x = _weigh(x, axis, self._taps(x.shape[axis], m, scale))
+        # short rows, on which a pass is slow, while there are fewest: the smallest factors first, and of equal
+        # ones the first axis to shrink or the last to grow
+        passes = zip(factors, axes, longer)
+        for scale, axis, m in sorted(passes, key=lambda p: (p[0], p[1] if p[0] < 1 else -p[1])):
+            n = x.shape[axis]
+            if self.mode == "nearest" and m % n == 0:
+                x = mx.repeat(x, m // n, axis)
+            else:
+                x = _weigh(x, axis, self._taps(n, m, scale))
         return x
