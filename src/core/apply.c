@@ -16,7 +16,6 @@ static mx_node *node_new(const mx_prim *p, mx_params *params, mx_stream stream, 
   }
   mx_node *n = mxi_malloc(bytes);
   if (!n) return NULL;
-  atomic_init(&n->refs, 0); // each output array adds one
   n->prim = p;
   n->params = params;
   n->stream = stream;
@@ -71,7 +70,6 @@ static int apply(const mx_prim *p, mx_params *params, mx_stream stream, int ninp
     for (int i = 0; i < noutputs; i++) out[i] = MX_BAD;
     return -1;
   }
-  mxi_node_ref(n); // ours, while the outputs are made
   int made = 0;
   for (; made < noutputs; made++) {
     mx_array a = out[made] = mxi_array_new(outputs[made].dtype, outputs[made].shape);
@@ -79,12 +77,17 @@ static int apply(const mx_prim *p, mx_params *params, mx_stream stream, int ninp
     a->session = session;
     a->level = level;
     a->output_index = made;
-    a->node = mxi_node_ref(n);
+    a->node = n;
     if (noutputs > 1) n->outputs[made].array = a;
   }
   int result = 0;
-  for (int i = 0; i < made && made < noutputs; i++) mxi_unref(out[i]);
-  mxi_node_unref(n);
+  if (made && made == noutputs) {
+    atomic_init(&n->refs, noutputs); // one an output; nobody else sees the node yet
+  } else {
+    atomic_init(&n->refs, made + 1); // and ours
+    for (int i = 0; i < made; i++) mxi_unref(out[i]);
+    mxi_node_unref(n);
+  }
   for (int i = 0; i < noutputs; i++) {
     out[i] = made < noutputs ? MX_BAD : mxi_own(out[i]);
     if (out[i] == MX_BAD) result = -1;
