@@ -12,7 +12,26 @@ static const struct {
 #include "core/dtypes.def"
 #undef MX_DTYPE
 };
-_Static_assert(sizeof info / sizeof *info == MX_DTYPE_COUNT, "dtypes.def and mx_dtype list the same dtypes");
+/* The rows are those of mx_dtype, elements have their size, and the ranges that dtype.h tests are categories.
+ */
+enum {
+#define MX_DTYPE(...) +1
+  ROWS = 0
+#include "core/dtypes.def"
+#undef MX_DTYPE
+};
+_Static_assert((int)ROWS == (int)MX_DTYPE_COUNT && sizeof info / sizeof *info == MX_DTYPE_COUNT,
+               "dtypes.def and mx_dtype list the same dtypes");
+#define IN_RANGE(t, first, last) ((t) >= MX_##first && (t) <= MX_##last)
+#define MX_DTYPE(ID, text, ctype, bytes, category)                                                       \
+  _Static_assert(sizeof(ctype) == bytes, "the size of " text);                                           \
+  _Static_assert((MX_##category == MX_FLOATING) == IN_RANGE(MX_##ID, FLOAT16, FLOAT64), "mxi_is_float"); \
+  _Static_assert((MX_##category >= MX_FLOATING) == (MX_##ID >= MX_FLOAT16), "mxi_is_inexact");           \
+  _Static_assert((MX_##category == MX_UNSIGNED_INTEGER) == IN_RANGE(MX_##ID, UINT8, UINT64),             \
+                 "mxi_is_unsigned");                                                                     \
+  _Static_assert((MX_##category == MX_SIGNED_INTEGER) == IN_RANGE(MX_##ID, INT8, INT64), "mxi_is_integer");
+#include "core/dtypes.def"
+#undef MX_DTYPE
 
 static int check_dtype(const char *op, mx_dtype t) {
   if ((unsigned)t < MX_DTYPE_COUNT) return 0;
