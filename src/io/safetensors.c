@@ -13,15 +13,28 @@
 
 enum { MAX_HEADER = 100000000 }; // the format's own limit, which also bounds the JSON parser's memory
 
+static const char *dtype_name(mx_dtype t) {
+  switch (t) {
+  case MX_BOOL: return "BOOL";
+  case MX_UINT8: return "U8";
+  case MX_UINT16: return "U16";
+  case MX_UINT32: return "U32";
+  case MX_UINT64: return "U64";
+  case MX_INT8: return "I8";
+  case MX_INT16: return "I16";
+  case MX_INT32: return "I32";
+  case MX_INT64: return "I64";
+  case MX_FLOAT16: return "F16";
+  case MX_BFLOAT16: return "BF16";
+  case MX_FLOAT32: return "F32";
+  case MX_FLOAT64: return "F64";
+  case MX_COMPLEX64: return "C64";
+  case MX_DTYPE_COUNT: break;
+  }
+  return "";
+}
 /* 8-bit floats have no dtype here: their bytes are uint8. */
-static const struct {
-  const char *name;
-  mx_dtype dtype;
-} dtypes[] = {{"BOOL", MX_BOOL},   {"U8", MX_UINT8},      {"U16", MX_UINT16},    {"U32", MX_UINT32},
-              {"U64", MX_UINT64},  {"I8", MX_INT8},       {"I16", MX_INT16},     {"I32", MX_INT32},
-              {"I64", MX_INT64},   {"F16", MX_FLOAT16},   {"BF16", MX_BFLOAT16}, {"F32", MX_FLOAT32},
-              {"F64", MX_FLOAT64}, {"C64", MX_COMPLEX64}, {"F8_E4M3", MX_UINT8}, {"F8_E8M0", MX_UINT8}};
-enum { NDTYPES = sizeof dtypes / sizeof *dtypes };
+static bool is_small_float(const char *name) { return !strcmp(name, "F8_E4M3") || !strcmp(name, "F8_E8M0"); }
 
 /* ---- Loading ---- */
 struct reader {
@@ -35,9 +48,10 @@ struct reader {
 static int read_dtype(struct reader *r, json_t *info, mx_dtype *t) {
   const char *name = json_string_value(json_object_get(info, "dtype"));
   if (!name) return mxi_bad_file(&r->place, "expected a string \"dtype\", got none");
-  for (int i = 0; i < NDTYPES; i++) {
-    if (strcmp(dtypes[i].name, name)) continue;
-    *t = dtypes[i].dtype;
+  if (is_small_float(name)) return *t = MX_UINT8, 0;
+  for (int known = 0; known < MX_DTYPE_COUNT; known++) {
+    if (strcmp(dtype_name((mx_dtype)known), name)) continue;
+    *t = (mx_dtype)known;
     return 0;
   }
   return mxi_bad_file(&r->place, "expected a known dtype, got '%.32s'", name);
@@ -166,12 +180,6 @@ struct item {
   mx_array array;
   int64_t begin, end;
 };
-
-static const char *dtype_name(mx_dtype t) {
-  for (int i = 0; i < NDTYPES; i++)
-    if (dtypes[i].dtype == t) return dtypes[i].name;
-  return NULL;
-}
 
 static int lay_out(struct item *items, int n) {
   int64_t at = 0;
