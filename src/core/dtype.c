@@ -1,6 +1,7 @@
 #include "core/dtype.h"
 #include "base/error.h"
 #include "core/cast.h"
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -42,6 +43,20 @@ size_t mx_dtype_size(mx_dtype t) { return check_dtype("dtype_size", t) < 0 ? 0 :
 const char *mx_dtype_name(mx_dtype t) { return (unsigned)t < MX_DTYPE_COUNT ? info[t].name : "no dtype"; }
 mx_dtype_category mx_dtype_category_of(mx_dtype t) {
   return check_dtype("dtype_category_of", t) < 0 ? MX_GENERIC : (mx_dtype_category)info[t].category;
+}
+
+double mx_dtype_max(mx_dtype t) {
+  switch (t) {
+  case MX_FLOAT16: return 65504;
+  case MX_BFLOAT16: return 0x1.fep127;
+  case MX_FLOAT32:
+  case MX_COMPLEX64: return FLT_MAX;
+  case MX_FLOAT64: return DBL_MAX;
+  default: break;
+  }
+  if (check_dtype("dtype_max", t) == 0)
+    mxi_fail(MX_INVALID_ARGUMENT, "[dtype_max] expected an inexact dtype, got %s", mx_dtype_name(t));
+  return 0;
 }
 
 bool mx_issubcategory(mx_dtype_category a, mx_dtype_category b) {
