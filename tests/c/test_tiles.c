@@ -26,7 +26,11 @@ static const get_fn get_of[] = {mxi_tiles_get_v2, mxi_tiles_get_v3, mxi_tiles_ge
 #define EACH_ISA(isa) for (int isa = 0; isa <= (int)mxi_isa(); isa++)
 #endif
 
-static const uint8_t sizes[] = {1, 1, 2, 4, 8, 1, 2, 4, 8, 2, 2, 4, 8, 8};
+static const uint8_t sizes[] = {
+#define MX_DTYPE(ID, text, ctype, bytes, category) bytes,
+#include "core/dtypes.def"
+#undef MX_DTYPE
+};
 enum { CAST, SAME, FLOAT, REAL, COMPARE, LOGIC, BITS, TEST, PART, SELECT };
 static const struct {
   const char *name;
