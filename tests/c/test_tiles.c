@@ -146,6 +146,8 @@ static struct mxi_tile_program one(int op, int type, int to) {
   p.output_register[0] = (uint8_t)p.ninputs;
   p.instructions[0] =
       (struct mxi_tile_instruction){(uint8_t)op, (uint8_t)type, (uint8_t)to, (uint8_t)p.ninputs, {0, 1, 2}};
+  if (!MXI_DISPATCH(mxi_tiles_has)(p.instructions))
+    fail_msg("expected a formula for %s of dtype %d in cpu/kernels/tiles_*.c, got none", ops[op].name, type);
   return p;
 }
 static int result_type(int op, int type) {

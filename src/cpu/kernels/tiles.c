@@ -69,6 +69,11 @@ static mxi_tile_fn find_function(const struct mxi_tile_instruction *in, mxi_tile
   return fn;
 }
 
+int MXI_ISA_NAME(mxi_tiles_has)(const struct mxi_tile_instruction *in) {
+  mxi_tile_fn then;
+  return find_function(in, &then) != NULL;
+}
+
 /* ---- A prepared run ---- */
 struct step {
   mxi_tile_fn fn;
