@@ -226,7 +226,7 @@ static int read_tensors(struct mxi_gguf *g, struct info *infos, uint64_t n) {
   return mxi_file_finish(g->file, &g->place);
 }
 
-static int read_file(struct mxi_gguf *g) {
+static int read_gguf(struct mxi_gguf *g) {
   uint64_t ntensors = 0, nmeta = 0;
   MXI_TRY(read_counts(g, &ntensors, &nmeta));
   MXI_TRY(mxi_gguf_read_meta(g, nmeta));
@@ -238,11 +238,11 @@ static int read_file(struct mxi_gguf *g) {
 }
 
 /* Takes over the mapping; NULL is the failure that opened it. */
-static mx_file load(struct mxi_mapping *map, const char *path) {
+static mx_file load_gguf(struct mxi_mapping *map, const char *path) {
   struct mxi_gguf g = {.place = {.op = "load_gguf", .path = path}, .map = map, .alignment = 32};
   if (!map) return NULL;
   g.file = mxi_file_new();
-  int status = g.file && mxi_mapping_fill(map, SIZE_MAX) == 0 ? read_file(&g) : -1;
+  int status = g.file && mxi_mapping_fill(map, SIZE_MAX) == 0 ? read_gguf(&g) : -1;
   for (size_t i = 0; i < g.names.n; i++) mxi_free(g.names.v[i]);
   mxi_vec_free(&g.names);
   mxi_vec_free(&g.spans);
@@ -252,7 +252,7 @@ static mx_file load(struct mxi_mapping *map, const char *path) {
   return NULL;
 }
 
-mx_file mx_load_gguf(const char *path) { return load(mxi_mapping_open("load_gguf", path), path); }
+mx_file mx_load_gguf(const char *path) { return load_gguf(mxi_mapping_open("load_gguf", path), path); }
 mx_file mx_read_gguf(mx_reader reader) {
-  return load(mxi_mapping_stream("load_gguf", &reader), mxi_stream_name(reader.name));
+  return load_gguf(mxi_mapping_stream("load_gguf", &reader), mxi_stream_name(reader.name));
 }

@@ -13,20 +13,20 @@ enum { ALIGNMENT = 32 };
 /* The header is built in memory: names, shapes and metadata only. */
 typedef mxi_vec(char) text;
 
-static int put(text *t, const void *data, size_t n) {
+static int put_bytes(text *t, const void *data, size_t n) {
   if (mxi_reserve(t, t->n + n) < 0) return -1;
   if (n) memcpy(t->v + t->n, data, n);
   t->n += n;
   return 0;
 }
-static int put32(text *t, int v) { return put(t, &(uint32_t){(uint32_t)v}, 4); }
-static int put64(text *t, int64_t v) { return put(t, &v, 8); }
+static int put32(text *t, int v) { return put_bytes(t, &(uint32_t){(uint32_t)v}, 4); }
+static int put64(text *t, int64_t v) { return put_bytes(t, &v, 8); }
 static int put_string(text *t, const char *s) {
   if (!s) return mxi_fail(MX_TYPE_ERROR, "[save_gguf] expected a text, got NULL");
   if (!mxi_utf8_valid(s, strlen(s)))
     return mxi_fail(MX_INVALID_ARGUMENT, "[save_gguf] expected names and strings in UTF-8, got other bytes");
   MXI_TRY(put64(t, (int64_t)strlen(s)));
-  return put(t, s, strlen(s));
+  return put_bytes(t, s, strlen(s));
 }
 
 /* ---- Metadata ---- */
@@ -45,7 +45,7 @@ static int put_numbers(text *t, const mx_meta *m) {
     bool vector = mx_ndim(a) == 1;
     if (vector && (put32(t, MXI_GGUF_ARRAY) < 0)) break;
     if (put32(t, type) < 0 || (vector && put64(t, mx_size(a)) < 0)) break;
-    status = mx_size(a) ? put(t, mx_data(a), mx_nbytes(a)) : 0;
+    status = mx_size(a) ? put_bytes(t, mx_data(a), mx_nbytes(a)) : 0;
   }
   return status;
 }
@@ -68,10 +68,12 @@ static int put_meta(text *t, const mx_meta *m) {
   case MX_META_STRING: MXI_TRY(put32(t, MXI_GGUF_STRING)); return put_string(t, m->string);
   case MX_META_STRINGS: return put_strings(t, m);
   case MX_META_INT: MXI_TRY(put32(t, mxi_gguf_value_number(MX_INT64))); return put64(t, m->integer);
-  case MX_META_DOUBLE: MXI_TRY(put32(t, mxi_gguf_value_number(MX_FLOAT64))); return put(t, &m->number, 8);
+  case MX_META_DOUBLE:
+    MXI_TRY(put32(t, mxi_gguf_value_number(MX_FLOAT64)));
+    return put_bytes(t, &m->number, 8);
   case MX_META_BOOL:
     MXI_TRY(put32(t, mxi_gguf_value_number(MX_BOOL)));
-    return put(t, &(uint8_t){m->integer != 0}, 1);
+    return put_bytes(t, &(uint8_t){m->integer != 0}, 1);
   default: return mxi_fail(MX_INVALID_ARGUMENT, "[save_gguf] expected an array at '%.80s', got none", m->key);
   }
 }
@@ -100,16 +102,16 @@ static int put_header(text *t, int n, const char *const *names, const mx_array *
   int64_t offset = 0;
   if (nmeta < 0 || (nmeta && !meta))
     return mxi_fail(MX_INVALID_ARGUMENT, "[save_gguf] expected a list of %d metadata entries", nmeta);
-  MXI_TRY(put(t, "GGUF", 4));
+  MXI_TRY(put_bytes(t, "GGUF", 4));
   MXI_TRY(put32(t, 3));
   MXI_TRY(put64(t, n));
   MXI_TRY(put64(t, nmeta));
   for (int i = 0; i < nmeta; i++) MXI_TRY(put_meta(t, &meta[i]));
   for (int i = 0; i < n; i++) MXI_TRY(put_info(t, names[i], arrays[i], &offset));
-  return put(t, zeros, -t->n % ALIGNMENT);
+  return put_bytes(t, zeros, -t->n % ALIGNMENT);
 }
 
-static int write_file(struct mxi_writer *w, const text *header, int n, const mx_array *arrays) {
+static int write_gguf(struct mxi_writer *w, const text *header, int n, const mx_array *arrays) {
   MXI_TRY(mxi_writer_write(w, header->v, header->n));
   for (int i = 0; i < n; i++) {
     MXI_TRY(mxi_writer_array(w, arrays[i]));
@@ -118,23 +120,23 @@ static int write_file(struct mxi_writer *w, const text *header, int n, const mx_
   return 0;
 }
 
-static int save(const struct mxi_target *to, int n, const char *const *names, const mx_array *arrays,
-                int nmeta, const mx_meta *meta) {
+static int save_gguf(const struct mxi_target *to, int n, const char *const *names, const mx_array *arrays,
+                     int nmeta, const mx_meta *meta) {
   text header = {0};
   struct mxi_writer w;
   MXI_TRY(mxi_check_saved("save_gguf", to, n, names, arrays));
   int status = put_header(&header, n, names, arrays, nmeta, meta);
   if (!status) status = mxi_writer_open(&w, "save_gguf", to);
-  if (!status) status = mxi_writer_close(&w, write_file(&w, &header, n, arrays));
+  if (!status) status = mxi_writer_close(&w, write_gguf(&w, &header, n, arrays));
   mxi_vec_free(&header);
   return status;
 }
 
 int mx_save_gguf(const char *path, int n, const char *const *names, const mx_array *arrays, int nmeta,
                  const mx_meta *meta) {
-  return save(&(struct mxi_target){.path = path}, n, names, arrays, nmeta, meta);
+  return save_gguf(&(struct mxi_target){.path = path}, n, names, arrays, nmeta, meta);
 }
 int mx_write_gguf(mx_writer writer, int n, const char *const *names, const mx_array *arrays, int nmeta,
                   const mx_meta *meta) {
-  return save(&(struct mxi_target){.to_stream = true, .stream = writer}, n, names, arrays, nmeta, meta);
+  return save_gguf(&(struct mxi_target){.to_stream = true, .stream = writer}, n, names, arrays, nmeta, meta);
 }

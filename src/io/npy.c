@@ -246,7 +246,7 @@ mx_array mxi_npy_read(struct mxi_mapping *map, size_t begin, size_t size, const 
 }
 
 /* Takes over the mapping; NULL is the failure that opened it. */
-static mx_array load(struct mxi_mapping *map, const char *path) {
+static mx_array load_npy(struct mxi_mapping *map, const char *path) {
   if (!map) return MX_BAD;
   struct scanner s = {.place = {.op = "load_npy", .path = path}};
   mx_array a = read_array(&s, &(struct part){map, 0, SIZE_MAX}, NULL);
@@ -255,9 +255,9 @@ static mx_array load(struct mxi_mapping *map, const char *path) {
   return MX_BAD;
 }
 
-mx_array mx_load_npy(const char *path) { return load(mxi_mapping_open("load_npy", path), path); }
+mx_array mx_load_npy(const char *path) { return load_npy(mxi_mapping_open("load_npy", path), path); }
 mx_array mx_read_npy(mx_reader reader) {
-  return load(mxi_mapping_stream("load_npy", &reader), mxi_stream_name(reader.name));
+  return load_npy(mxi_mapping_stream("load_npy", &reader), mxi_stream_name(reader.name));
 }
 
 /* ---- Saving ---- */
@@ -280,7 +280,7 @@ size_t mxi_npy_header(char out[MXI_NPY_HEADER], mx_array a) {
   return total;
 }
 
-static int save(const struct mxi_target *to, mx_array a) {
+static int save_npy(const struct mxi_target *to, mx_array a) {
   struct mxi_writer w;
   char header[MXI_NPY_HEADER];
   MXI_TRY(mxi_check_saved("save_npy", to, 1, (const char *[]){"the array"}, &a));
@@ -290,7 +290,7 @@ static int save(const struct mxi_target *to, mx_array a) {
   return mxi_writer_close(&w, status < 0 ? status : mxi_writer_array(&w, a));
 }
 
-int mx_save_npy(const char *path, mx_array a) { return save(&(struct mxi_target){.path = path}, a); }
+int mx_save_npy(const char *path, mx_array a) { return save_npy(&(struct mxi_target){.path = path}, a); }
 int mx_write_npy(mx_writer writer, mx_array a) {
-  return save(&(struct mxi_target){.to_stream = true, .stream = writer}, a);
+  return save_npy(&(struct mxi_target){.to_stream = true, .stream = writer}, a);
 }

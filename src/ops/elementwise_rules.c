@@ -163,7 +163,7 @@ static mx_array gradient(const mx_node *n, int i, mx_array out, mx_array g) {
   }
 }
 
-static mx_array input_gradient(const mx_node *n, int i, mx_array out, mx_array g) {
+static mx_array unbroadcast_gradient(const mx_node *n, int i, mx_array out, mx_array g) {
   mx_array gi = gradient(n, i, out, g);
   return gi ? mxi_unbroadcast(gi, n->inputs[i]) : NULL;
 }
@@ -172,7 +172,7 @@ int mxi_vjp_elementwise(const mx_node *n, const mx_array *outputs, const mx_arra
                         const bool *want, mx_array *grads) {
   mxi_no_grads(n, grads);
   for (int i = 0; i < n->ninputs; i++)
-    if (want[i]) grads[i] = MXI_COMPOSED(input_gradient(n, i, outputs[0], cotangents[0]));
+    if (want[i]) grads[i] = MXI_COMPOSED(unbroadcast_gradient(n, i, outputs[0], cotangents[0]));
   return mxi_grads_done(n, grads);
 }
 
