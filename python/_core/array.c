@@ -295,24 +295,26 @@ static PyObject *get_imag(PyObject *self, void *unused) {
   (void)unused;
   return py_unary(mx_imag, self);
 }
-static PyGetSetDef properties[] = {{"shape", get_shape, NULL, "The length of each axis, a tuple.", NULL},
-                                   {"ndim", get_ndim, NULL, "The number of axes.", NULL},
-                                   {"size", get_size, NULL, "The number of elements.", NULL},
-                                   {"itemsize", get_itemsize, NULL, "Bytes of one element.", NULL},
-                                   {"nbytes", get_nbytes, NULL, "Bytes of all elements.", NULL},
-                                   {"dtype", get_dtype, NULL, "The type of the elements.", NULL},
-                                   {"T", get_T, NULL, "The array with its axes reversed.", NULL},
-                                   {"mT", get_mT, NULL, "The array with its last two axes swapped.", NULL},
-                                   {"real", get_real, NULL, "The real part.", NULL},
-                                   {"imag", get_imag, NULL, "The imaginary part.", NULL},
-                                   {"at", py_array_at, NULL,
-                                    "x.at[index].add(values): a copy of x with values applied at the index, "
-                                    "once for every time an element is named. "
-                                    "Also subtract, multiply, divide, maximum, minimum.",
-                                    NULL},
-                                   {NULL, NULL, NULL, NULL, NULL}};
+static PyGetSetDef properties[] = {
+    {"shape", get_shape, NULL, "The length of each axis, a tuple.", NULL},
+    {"ndim", get_ndim, NULL, "The number of axes.", NULL},
+    {"size", get_size, NULL, "The number of elements.", NULL},
+    {"itemsize", get_itemsize, NULL, "Bytes of one element.", NULL},
+    {"nbytes", get_nbytes, NULL, "Bytes of all elements.", NULL},
+    {"dtype", get_dtype, NULL, "The type of the elements.", NULL},
+    {"T", get_T, NULL, "The array with its axes reversed.", NULL},
+    {"mT", get_mT, NULL, "The array with its last two axes swapped.", NULL},
+    {"real", get_real, NULL, "The real part.", NULL},
+    {"imag", get_imag, NULL, "The imaginary part.", NULL},
+    {"device", py_array_device, NULL, "The default device: memory is shared by all.", NULL},
+    {"at", py_array_at, NULL,
+     "x.at[index].add(values): a copy of x with values applied at the index, "
+     "once for every time an element is named. "
+     "Also subtract, multiply, divide, maximum, minimum.",
+     NULL},
+    {NULL, NULL, NULL, NULL, NULL}};
 
-/* ---- Copies, pickles, namespaces ---- */
+/* ---- Copies, pickles ---- */
 static PyObject *array_copy(PyObject *self, PyObject *unused) {
   (void)unused;
   return py_wrap(py_handle(self));
@@ -371,13 +373,6 @@ static PyObject *array_setstate(PyObject *self, PyObject *state) {
   PyMem_Free(shape);
   if (r < 0) return NULL;
   Py_RETURN_NONE;
-}
-
-METHOD(__array_namespace__, "self: array, api_version: str? = None",
-       "The module mlx.core. ValueError when a version of the array API is asked for: it promises none.") {
-  if (!py_given(f, 1)) return Py_NewRef(py_module);
-  PyErr_Format(PyExc_ValueError, "[__array_namespace__] expected no API version, got '%s'", f->v[1].s);
-  return NULL;
 }
 
 static Py_hash_t array_hash(PyObject *self) { return (Py_hash_t)((uintptr_t)self >> 4); }

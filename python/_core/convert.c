@@ -370,7 +370,7 @@ mx_array py_to_array(PyObject *o, int dtype) {
     mx_array a = from_method(o);
     if (a || PyErr_Occurred()) return cast(a, dtype);
     if (PyObject_CheckBuffer(o)) return py_from_buffer(o, dtype);
-    if (PyObject_HasAttrString(o, "__dlpack__")) return cast(py_from_dlpack(o), dtype);
+    if (PyObject_HasAttrString(o, "__dlpack__")) return cast(py_copy_dlpack(o), dtype);
   }
   if (o == Py_None)
     PyErr_SetString(PyExc_TypeError, "[array] expected a scalar, list, buffer or array, got None");

@@ -246,6 +246,9 @@ mx_array py_update_value(PyObject *o, mx_dtype t);
 int py_at_init(PyObject *module);
 PyObject *py_array_at(PyObject *self, void *unused);
 
+/* ---- The array API standard ---- */
+PyObject *py_array_device(PyObject *self, void *unused);
+
 /* ---- Operators ---- */
 extern PyType_Slot py_operator_slots[];
 PyObject *py_unary(mx_array (*op)(mx_array), PyObject *x);
@@ -256,6 +259,7 @@ int py_array_getbuffer(PyObject *self, Py_buffer *view, int flags);
 void py_array_releasebuffer(PyObject *self, Py_buffer *view);
 mx_array py_from_buffer(PyObject *o, int dtype);
 mx_array py_from_dlpack(PyObject *o);
+mx_array py_copy_dlpack(PyObject *o); /* the source may change afterwards */
 
 /* ---- Dtypes, streams ---- */
 PyObject *py_dtype(mx_dtype t);

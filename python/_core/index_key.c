@@ -36,22 +36,40 @@ static int add_int(key_items *k, PyObject *o, int axis) {
   return add_item(k, (item){ITEM_INT, axis, i, i + 1, 1, 1, NULL});
 }
 
-static bool slice_part(PyObject *slice, const char *name) {
-  PyObject *v = PyObject_GetAttrString(slice, name);
-  bool good = v && (v == Py_None || (PyIndex_Check(v) && !py_is_array(v)));
-  Py_XDECREF(v);
-  return good;
+/* A bound or step of a slice: None, an int, or an integer array of 0 dimensions, which is evaluated. A new
+ * reference, or NULL with the exception. */
+static PyObject *slice_part(PyObject *slice, const char *name, bool *evaluated) {
+  PyObject *v = PyObject_GetAttrString(slice, name), *r = NULL;
+  if (!v || v == Py_None) return v;
+  mx_array a = py_is_array(v) ? py_handle(v) : NULL;
+  if (!a && PyIndex_Check(v)) return v;
+  if (a && mx_ndim(a) == 0 && mx_dtype_of(a) >= MX_UINT8 && mx_dtype_of(a) <= MX_INT64)
+    r = PyNumber_Index(v), *evaluated = true;
+  else
+    fail(PyExc_ValueError, "[index] expected ints or None in a slice");
+  Py_DECREF(v);
+  return r;
+}
+
+static int unpack_slice(PyObject *o, Py_ssize_t *start, Py_ssize_t *stop, Py_ssize_t *step) {
+  static const char *const names[] = {"start", "stop", "step"};
+  PyObject *parts[3] = {NULL}, *numbers = NULL;
+  bool evaluated = false;
+  for (int i = 0; i < 3 && (i == 0 || parts[i - 1]); i++) parts[i] = slice_part(o, names[i], &evaluated);
+  if (parts[2]) numbers = evaluated ? PySlice_New(parts[0], parts[1], parts[2]) : Py_NewRef(o);
+  for (int i = 0; i < 3; i++) Py_XDECREF(parts[i]);
+  int status = numbers ? PySlice_Unpack(numbers, start, stop, step) : -1;
+  if (numbers && status < 0 && PyErr_ExceptionMatches(PyExc_ValueError)) {
+    PyErr_Clear();
+    fail(PyExc_ValueError, "[index] expected a slice whose step is not zero");
+  }
+  Py_XDECREF(numbers);
+  return status;
 }
 
 static int add_slice(key_items *k, PyObject *o, int axis) {
-  if (!slice_part(o, "start") || !slice_part(o, "stop") || !slice_part(o, "step"))
-    return fail(PyExc_ValueError, "[index] expected ints or None in a slice");
   Py_ssize_t start, stop, step;
-  if (PySlice_Unpack(o, &start, &stop, &step) < 0) {
-    if (!PyErr_ExceptionMatches(PyExc_ValueError)) return -1;
-    PyErr_Clear();
-    return fail(PyExc_ValueError, "[index] expected a slice whose step is not zero");
-  }
+  if (unpack_slice(o, &start, &stop, &step) < 0) return -1;
   Py_ssize_t n = PySlice_AdjustIndices((Py_ssize_t)mx_dim(k->a, axis), &start, &stop, step);
   /* After adjusting, a stop of -1 with a negative step means "through element 0": the library counts
      negatives from the end, so say it as a number below every element. */

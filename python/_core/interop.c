@@ -330,15 +330,18 @@ mx_array py_from_dlpack(PyObject *o) {
   return a;
 }
 
+mx_array py_copy_dlpack(PyObject *o) {
+  const void *data = NULL;
+  mx_array a = py_from_dlpack(o);
+  if (a) a = row_major(a, &data);
+  return a ? py_checked(mx_array_from(data, mx_shape_ints(a), mx_dtype_of(a))) : NULL;
+}
+
 FUNCTION(from_dlpack, "x: object, /, *, copy: bool? = None",
          "An array over the memory of any object with __dlpack__, without a copy unless copy is True.") {
   if (py_is_array(f->v[0].o)) return py_wrap(py_handle(f->v[0].o));
-  mx_array a = py_from_dlpack(f->v[0].o);
-  if (a && py_given(f, 1) && f->v[1].b) {
-    const void *data = NULL;
-    a = row_major(a, &data);
-    if (a) a = py_checked(mx_array_from(data, mx_shape_ints(a), mx_dtype_of(a)));
-  }
+  bool copy = py_given(f, 1) && f->v[1].b;
+  mx_array a = copy ? py_copy_dlpack(f->v[0].o) : py_from_dlpack(f->v[0].o);
   return a ? py_wrap(a) : NULL;
 }
 

@@ -67,6 +67,11 @@ static inline bool mxi_ints_equal(mx_ints a, mx_ints b) {
 static inline bool mxi_same_shape(const struct mxi_array *a, const struct mxi_array *b) {
   return mxi_ints_equal(mxi_shape_of(a), mxi_shape_of(b));
 }
+/* Constants of equal bits: one can serve for the other. Neither the flag nor the bits ever change. */
+static inline bool mxi_same_constant(mx_array a, mx_array b) {
+  return a->constant && b->constant && a->dtype == b->dtype && a->inline_value.bits == b->inline_value.bits &&
+         mxi_same_shape(a, b);
+}
 static inline int mxi_state(const struct mxi_array *a) {
   return atomic_load_explicit((atomic_int *)&a->state, memory_order_acquire);
 }

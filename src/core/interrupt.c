@@ -7,7 +7,7 @@ enum { INTERVAL_MS = 30, SMALL_PIECES = 16 };
 
 _Thread_local struct mxi_interrupt_check mxi_check __attribute__((tls_model("initial-exec")));
 atomic_bool mxi_interrupt_flag;
-_Thread_local bool mxi_runs_whole;
+_Thread_local bool mxi_runs_whole __attribute__((tls_model("initial-exec")));
 
 void mx_interrupt(void) { atomic_store(&mxi_interrupt_flag, true); }
 void mx_interrupt_clear(void) { atomic_store(&mxi_interrupt_flag, false); }

@@ -16,7 +16,7 @@
 #include "base/error.h"
 #include "base/alloc.h"
 
-#define MX_PRIM(ID, text, flags, ...) int mxi_cpu_##ID(struct mxi_call *c);
+#define MX_PRIM(ID, text, flags, vjp, jvp, vmap, ...) int mxi_cpu_##ID(struct mxi_call *c);
 #include "core/prims_other.def"
 #undef MX_PRIM
 

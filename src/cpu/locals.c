@@ -2,7 +2,7 @@
 #include "base/alloc.h"
 #include <pthread.h>
 
-_Thread_local struct mxi_locals mxi_locals;
+_Thread_local struct mxi_locals mxi_locals __attribute__((tls_model("initial-exec")));
 static pthread_key_t key;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static void start(void) { pthread_key_create(&key, mxi_free); }

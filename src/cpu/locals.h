@@ -31,7 +31,8 @@ struct mxi_locals {
   char *block;
   size_t used;
 };
-extern __attribute__((visibility("hidden"))) _Thread_local struct mxi_locals mxi_locals;
+extern __attribute__((visibility("hidden"),
+                      tls_model("initial-exec"))) _Thread_local struct mxi_locals mxi_locals;
 
 static inline void *mxi_local_take(size_t bytes) {
   struct mxi_locals *l = &mxi_locals;

@@ -55,10 +55,11 @@ static struct {
 } pool = {.busy = ATOMIC_FLAG_INIT, .mutex = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static _Thread_local bool inside_loop;
-enum { GOING, CUT_SHORT, RUN_WHOLE };    // a loop's course: the first may become the second
-static _Thread_local atomic_int *course; // of the outermost loop that this thread runs; NULL outside
-static int forks;                        // before this process; changed while there is one thread
+#define OF_THREAD static __attribute__((tls_model("initial-exec"))) _Thread_local // read in every loop
+OF_THREAD bool inside_loop;
+enum { GOING, CUT_SHORT, RUN_WHOLE }; // a loop's course: the first may become the second
+OF_THREAD atomic_int *course;         // of the outermost loop that this thread runs; NULL outside
+static int forks;                     // before this process; changed while there is one thread
 
 static void relax(void) {
 #if defined(__x86_64__)
@@ -273,7 +274,7 @@ int mxi_parallel_for(int64_t n, void (*fn)(void *ctx, int64_t i), void *ctx) {
 /* Scratch: one block a thread, freed when the thread ends. */
 static pthread_key_t scratch_key;
 static pthread_once_t scratch_once = PTHREAD_ONCE_INIT;
-static _Thread_local struct scratch {
+OF_THREAD struct scratch {
   size_t bytes;
   void *block;
 } scratch;

@@ -23,10 +23,34 @@ struct mxi_tile_program {
   uint8_t output_register[MXI_MAX_OPERANDS];
   struct mxi_tile_instruction instructions[MXI_MAX_INSTRUCTIONS]; /* allocated as long as needed */
 };
-/* Gives every value a register, which is free again after the value's last use. The program needs at most
-   MXI_MAX_REGISTERS (mxi_program_registers). */
-void mxi_allocate_registers(const struct mxi_program *from, void *tile_program);
+
+/* What an instruction is on this machine: one function, or two where halves are rounded by the second. A
+   program's steps lie behind its instructions, in one block of mxi_tile_program_bytes. */
+typedef void (*mxi_tile_fn)(void *dst, const void *a, const void *b, const void *c, int n);
+struct mxi_tile_step {
+  mxi_tile_fn fn;
+  int8_t dst, src[3];
+  uint8_t resizes; /* an operand in dst has elements of another size: write to the spare slot, then swap */
+};
+struct mxi_tile_steps {
+  int n;
+  struct mxi_tile_step step[2 * MXI_MAX_INSTRUCTIONS]; /* allocated as long as needed */
+};
+static inline size_t mxi_tile_steps_offset(int ninstructions) {
+  size_t end = offsetof(struct mxi_tile_program, instructions) +
+               (size_t)ninstructions * sizeof(struct mxi_tile_instruction);
+  return (end + 7) & ~(size_t)7;
+}
+static inline struct mxi_tile_steps *mxi_tile_steps_of(const struct mxi_tile_program *p) {
+  return (struct mxi_tile_steps *)((char *)p + mxi_tile_steps_offset(p->ninstructions));
+}
 size_t mxi_tile_program_bytes(int ninstructions);
+/* Fills in the steps. */
+MXI_DECLARE_KERNEL(void, mxi_tiles_prepare, (struct mxi_tile_program * p));
+
+/* Gives every value a register, which is free again after the value's last use. The program needs at most
+   MXI_MAX_REGISTERS (mxi_program_registers). And prepares the steps. */
+void mxi_make_tile_program(const struct mxi_program *from, void *tile_program);
 
 /* Where inputs and outputs lie for one run. The iteration space is a row-major box of ndim dims (already
    collapsed and permuted so that outputs are contiguous along it wherever possible). Strides are in bytes. */

@@ -2,12 +2,11 @@
 #include <string.h>
 
 size_t mxi_tile_program_bytes(int ninstructions) {
-  return offsetof(struct mxi_tile_program, instructions) +
-         (size_t)ninstructions * sizeof(struct mxi_tile_instruction);
+  return mxi_tile_steps_offset(ninstructions) + offsetof(struct mxi_tile_steps, step) +
+         2 * (size_t)ninstructions * sizeof(struct mxi_tile_step);
 }
 
-void mxi_allocate_registers(const struct mxi_program *from, void *tile_program) {
-  struct mxi_tile_program *to = tile_program;
+static void allocate_registers(const struct mxi_program *from, struct mxi_tile_program *to) {
   uint8_t last_use[MXI_MAX_VALUES], reg[MXI_MAX_VALUES];
   mxi_program_last_uses(from, last_use);
   to->ninstructions = from->ninstructions;
@@ -31,4 +30,9 @@ void mxi_allocate_registers(const struct mxi_program *from, void *tile_program) 
     if (t->dst >= to->nregisters) to->nregisters = t->dst + 1;
   }
   for (int o = 0; o < from->noutputs; o++) to->output_register[o] = reg[from->output_value[o]];
+}
+
+void mxi_make_tile_program(const struct mxi_program *from, void *tile_program) {
+  allocate_registers(from, tile_program);
+  MXI_DISPATCH(mxi_tiles_prepare)(tile_program);
 }

@@ -13,6 +13,7 @@ enum {
   MAX_RUNS = 64,
   RUNS_A_THREAD = 4,       /* that a long row is cut into, so that none waits long for the last */
   SHORT_RUN = 1 << 13,     /* is not cut */
+  LONG_RUN = 1 << 21,      /* would keep an interrupt waiting */
   SHORT_ROW = 64,          /* is sorted rather than partitioned */
   SHORT_NARROW_ROW = 1024, /* rows of 8 or 16 bits longer than this take fewer steps by radix */
   BUCKETS = MXI_SORT_BUCKETS
@@ -184,7 +185,8 @@ static void sort_run(void *ctx, int64_t i) {
 static int sort_runs(struct passes *p) {
   p->runs[0] = (struct run){p->items, p->room, p->rows->length, 0};
   p->count = 1;
-  int wanted = mxi_pool_size() > 1 ? (int)mxi_min(MAX_RUNS / 2, RUNS_A_THREAD * mxi_pool_size()) : 1;
+  int64_t shares = mxi_pool_size() > 1 ? RUNS_A_THREAD * mxi_pool_size() : 1;
+  int wanted = (int)mxi_min(MAX_RUNS / 2, mxi_max(shares, p->rows->length / LONG_RUN));
   for (int before = 0; before < p->count && p->count < wanted;) {
     before = p->count; /* each run of this round is cut once */
     for (int i = 0; i < before; i++)

@@ -7,7 +7,8 @@ enum {
   CHUNK = 8192,       /* elements of a chunk of rows */
   LONG_ROW = 1 << 16, /* a row of this length is worth the pool alone, if there are */
   FEW_ROWS = 4,       /* fewer rows than this */
-  HUGE_ROW = 1 << 24  /* always worth it */
+  HUGE_ROW = 1 << 24, /* always worth it */
+  LONG_PART = 1 << 20
 };
 
 struct chunks {
@@ -54,6 +55,6 @@ int mxi_rows_run(const struct mxi_rows *r, const struct mxi_row_steps *steps) {
 }
 
 struct mxi_row_parts mxi_row_parts(const struct mxi_rows *r) {
-  int64_t count = mxi_min(MXI_ROW_PARTS, mxi_pool_size());
+  int64_t count = mxi_min(MXI_ROW_PARTS, mxi_max(mxi_pool_size(), r->length / LONG_PART));
   return (struct mxi_row_parts){count, mxi_round_up(mxi_ceil_div(r->length, count), 16), r->length};
 }

@@ -29,7 +29,9 @@ struct mxi_row_steps {
 int mxi_rows_run(const struct mxi_rows *r, const struct mxi_row_steps *steps);
 
 /* A long row in parts for the pool, of a multiple of 16 elements each but for the last. */
-enum { MXI_ROW_PARTS = 16 }; /* at most */
+enum {
+  MXI_ROW_PARTS = 64
+}; /* at most: one a thread, more of a row so long that an interrupt would wait for them */
 struct mxi_row_parts {
   int64_t count, length, row; /* of them, of one, of the row */
 };

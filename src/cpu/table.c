@@ -7,7 +7,7 @@
 #include "cpu/program.h"
 
 static int (*const functions[MXI_PRIM_COUNT])(struct mxi_call *) = {
-#define MX_PRIM(ID, text, flags, ...) [MXI_##ID] = mxi_cpu_##ID,
+#define MX_PRIM(ID, text, flags, vjp, jvp, vmap, ...) [MXI_##ID] = mxi_cpu_##ID,
 #include "core/prims_other.def"
 #undef MX_PRIM
 };
@@ -27,7 +27,7 @@ const struct mxi_backend mxi_cpu_backend = {
                .instructions = MXI_MAX_INSTRUCTIONS,
                .registers = MXI_MAX_REGISTERS},
     .prepared_bytes = mxi_tile_program_bytes,
-    .prepare = mxi_allocate_registers,
+    .prepare = mxi_make_tile_program,
     .launch = launch,
     .enter = enter,
     .leave = leave,

@@ -1,4 +1,6 @@
 #include "engine/call.h"
+#include "engine/arena.h"
+#include "engine/liveness.h"
 #include "engine/queue.h"
 #include "engine/run.h"
 #include "base/alloc.h"
@@ -7,12 +9,23 @@
 #include "base/map.h"
 #include <string.h>
 
+enum { FEW_SLOTS = 128 };
+
 static void release(mxi_object *o) {
   struct mxi_kept *k = (struct mxi_kept *)o;
   if (k->plan) mxi_plan_free(k->plan);
   for (int i = 0; i < k->ninputs; i++) mxi_unref(k->inputs[i]);
   for (int i = 0; i < k->noutputs; i++) mxi_unref(k->outputs[i]);
+  mxi_free(k->used);
   mxi_free(k);
+}
+
+static int list_used(struct mxi_kept *k) {
+  const struct mxi_plan *p = k->plan;
+  if (!(k->used = mxi_malloc((p->slots.n + 1) * sizeof *k->used))) return -1;
+  for (size_t i = 0; i < p->slots.n; i++)
+    if (!p->slots.v[i].vanishes) k->used[k->nused++] = (int32_t)i;
+  return 0;
 }
 
 /* Plans the traced graph. Inputs get slots even when no output depends on them. */
@@ -28,11 +41,13 @@ static int make_plan(struct mxi_kept *k) {
                         "[compile] expected arrays with values besides the arguments, got a placeholder of a "
                         "trace that is over");
   if (result == 0) result = mxi_plan_make_steps(k->plan);
+  if (result == 0) mxi_plan_mark_last_uses(k->plan);
+  if (result == 0) result = mxi_plan_lay_out(k->plan);
   for (int i = 0; i < k->ninputs && result == 0; i++) k->slots[i] = mxi_plan_slot(k->plan, k->inputs[i]);
   for (int i = 0; i < k->noutputs && result == 0; i++)
     k->slots[k->ninputs + i] = mxi_plan_slot(k->plan, k->outputs[i]);
   mxi_unlock(MXI_LOCK_PLANNING);
-  return result;
+  return result < 0 ? result : list_used(k);
 }
 
 struct mxi_kept *mxi_kept_new(int ninputs, const mx_array *inputs, int noutputs, const mx_array *outputs) {
@@ -59,12 +74,15 @@ int mxi_kept_run(const struct mxi_step *s, struct mxi_operands *o) {
   const struct mxi_plan *p = k->plan;
   size_t n = p->slots.n;
   struct mxi_frame f;
-  f.arrays = mxi_malloc(n * (sizeof(mx_array) + 1));
+  mx_array few[FEW_SLOTS + FEW_SLOTS / sizeof(mx_array)];
+  f.arrays = n <= FEW_SLOTS ? few : mxi_malloc(n * (sizeof(mx_array) + 1));
   if (!f.arrays) return -1;
   f.flags = (uint8_t *)(f.arrays + n);
-  memset(f.flags, 0, n);
-  for (size_t i = 0; i < n; i++)
+  for (int u = 0; u < k->nused; u++) {
+    int32_t i = k->used[u];
     f.arrays[i] = p->slots.v[i].step == MXI_STEP_LEAF ? p->slots.v[i].array : NULL;
+    f.flags[i] = 0;
+  }
   for (int i = 0; i < k->ninputs; i++) {
     int32_t slot = k->slots[i];
     f.arrays[slot] = o->in[i];
@@ -85,9 +103,9 @@ int mxi_kept_run(const struct mxi_step *s, struct mxi_operands *o) {
   }
   for (int i = 0; i < k->ninputs && i < 64; i++)
     if (f.flags[k->slots[i]] & MXI_FRAME_TAKEN) o->taken |= 1ull << i;
-  for (size_t i = 0; i < n; i++)
-    if (f.flags[i] & MXI_FRAME_OWNED) mxi_unref(f.arrays[i]);
-  mxi_free(f.arrays);
+  for (int u = 0; u < k->nused; u++)
+    if (f.flags[k->used[u]] & MXI_FRAME_OWNED) mxi_unref(f.arrays[k->used[u]]);
+  if (f.arrays != few) mxi_free(f.arrays);
   return result;
 }
 

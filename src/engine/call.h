@@ -7,10 +7,11 @@
 struct mxi_kept {
   mxi_object object; /* first */
   struct mxi_plan *plan;
-  int ninputs, noutputs;
+  int ninputs, noutputs, nused;
   mx_array *inputs;  /* placeholders; owned */
   mx_array *outputs; /* traced results; owned, and with them the graph */
   int32_t *slots;    /* in the plan: of the inputs, then of the outputs */
+  int32_t *used;     /* the slots that are ever in memory */
 };
 /* Takes over the references of inputs and outputs (also on failure); copies the lists. NULL with the error
  * set. */

@@ -15,16 +15,10 @@ static bool is_output(const struct mxi_plan *p, const struct mxi_group *g, int32
   return !mxi_can_vanish(p, &p->slots.v[member]);
 }
 
-/* Equal scalar constants are one operand. Another thread may be making their data until they are ready. */
-static bool same_constant(mx_array a, mx_array b) {
-  return a->ndim == 0 && b->ndim == 0 && a->dtype == b->dtype && mxi_state(a) == MXI_READY &&
-         mxi_state(b) == MXI_READY && a->data == &a->inline_value && b->data == &b->inline_value &&
-         a->inline_value.bits == b->inline_value.bits;
-}
-
+/* Equal constants are one operand. */
 static int find_operand(const struct mxi_plan *p, const int32_t *slots, int n, int32_t slot) {
   for (int i = 0; i < n; i++)
-    if (slots[i] == slot || same_constant(p->slots.v[slots[i]].array, p->slots.v[slot].array)) return i;
+    if (slots[i] == slot || mxi_same_constant(p->slots.v[slots[i]].array, p->slots.v[slot].array)) return i;
   return -1;
 }
 int mxi_group_input(const struct mxi_plan *p, const struct mxi_group *g, int32_t slot) {

@@ -14,14 +14,18 @@ static mx_buffer *device_buffer(const struct mxi_backend *b, mx_stream s, size_t
   return buffer;
 }
 
+mx_buffer *mxi_memory_for(mx_stream s, size_t bytes) {
+  const struct mxi_backend *b = mxi_backend_of(s->device);
+  return b->allocate ? device_buffer(b, s, bytes) : mxi_buffer_new(bytes);
+}
+
 int mxi_place_fresh(mx_array out, mx_stream s, const int64_t *strides) {
   const struct mxi_backend *b = mxi_backend_of(s->device);
   if (!b->allocate && out->size == 1) {
     out->data = &out->inline_value;
     return 0;
   }
-  size_t bytes = (size_t)out->size * mxi_itemsize(out);
-  mx_buffer *buffer = b->allocate ? device_buffer(b, s, bytes) : mxi_buffer_new(bytes);
+  mx_buffer *buffer = mxi_memory_for(s, (size_t)out->size * mxi_itemsize(out));
   if (!buffer) return -1;
   mxi_set_data(out, buffer, 0, strides);
   return 0;

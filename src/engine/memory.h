@@ -5,6 +5,8 @@
 #include "core/device.h"
 #include "engine/backend.h"
 
+/* Memory where the stream works. NULL with the error set. */
+mx_buffer *mxi_memory_for(mx_stream s, size_t bytes);
 /* Memory for a result of the stream's device, for the host too if that is where it works. strides NULL:
    row-major. One element lies inline on the host. */
 int mxi_place_fresh(mx_array out, mx_stream s, const int64_t *strides);

@@ -5,6 +5,8 @@
    value by value, so it is the same fused or not. Other outputs are row-major, but where the primitive's row
    says otherwise. One element lies inline, where the device allows.
 
+   Memory. An output of a kept plan has its region in the plan's arena, if it is no result (arena.h).
+
    Donation. An output takes the memory of an input that dies with the step, if their elements have one size
    and lie alike. From then on the input is lost if the step fails, unless the launch says that it has written
    nothing. */
@@ -51,24 +53,43 @@ static void output_layouts(const struct mxi_program *p, mx_array *in, mx_ints sh
 }
 
 /* ---- Memory ---- */
-/* Is the input's memory free for an output of these strides (NULL: row-major)? */
-static bool fits(const struct mxi_operands *o, int input, mx_array out, const int64_t *strides) {
-  mx_array in = o->in[input];
-  if (!(o->donatable >> input & 1) || (o->taken >> input & 1) || mxi_itemsize(in) != mxi_itemsize(out) ||
-      !mxi_same_shape(in, out))
-    return false;
+/* Does the output lie as the input does, with these strides (NULL: row-major)? */
+static bool lies_alike(mx_array in, mx_array out, const int64_t *strides) {
+  if (mxi_itemsize(in) != mxi_itemsize(out) || !mxi_same_shape(in, out)) return false;
   return strides ? !memcmp(mxi_strides(in), strides, (size_t)out->ndim * sizeof(int64_t))
                  : mxi_row_contiguous(in);
 }
 
-/* The output gets fresh memory, or that of an input. */
-static int take_or_make(const struct mxi_step *s, struct mxi_operands *o, int input, mx_array out,
-                        const int64_t *strides) {
-  if (input < 0 || out->size == 1) return mxi_place_fresh(out, s->stream, strides);
-  MXI_TRY(mxi_bring(o->in[input], s->stream, true));
-  o->taken |= 1ull << input;
-  mxi_place_over(out, o->in[input], strides);
+/* Is the input's memory free for such an output? */
+static bool fits(const struct mxi_operands *o, int input, mx_array out, const int64_t *strides) {
+  return (o->donatable >> input & 1) && !(o->taken >> input & 1) && lies_alike(o->in[input], out, strides);
+}
+
+/* In the arena, where the plan has laid it. If that is in an input's place, and the input isn't somewhere
+   else in this run, the two must lie alike; else the output needs memory of its own. */
+static int place_in_arena(const struct mxi_step *s, struct mxi_operands *o, int64_t region, mx_array out,
+                          const int64_t *strides) {
+  for (int i = 0; i < s->ninputs; i++)
+    if (o->in[i]->buffer == o->arena && o->in[i]->offset == region) {
+      if (!lies_alike(o->in[i], out, strides)) return mxi_place_fresh(out, s->stream, strides);
+      MXI_TRY(mxi_bring(o->in[i], s->stream, true));
+    }
+  mxi_set_data(out, mxi_buffer_ref(o->arena), region, strides);
   return 0;
+}
+
+/* Output k gets the memory of an input, its region of the arena, or fresh memory. */
+static int take_or_make(const struct mxi_step *s, struct mxi_operands *o, int input, int k,
+                        const int64_t *strides) {
+  mx_array out = o->out[k];
+  int64_t region = o->arena ? o->slots_out[k].region : -1;
+  if (input >= 0 && out->size != 1) {
+    MXI_TRY(mxi_bring(o->in[input], s->stream, true));
+    o->taken |= 1ull << input;
+    mxi_place_over(out, o->in[input], strides);
+    return 0;
+  }
+  return region >= 0 ? place_in_arena(s, o, region, out, strides) : mxi_place_fresh(out, s->stream, strides);
 }
 
 /* ---- Programs ---- */
@@ -78,14 +99,14 @@ static int place_program(const struct mxi_step *s, struct mxi_operands *o, struc
   if (s->reduction.params) {
     c->reduction = &s->reduction;
     c->values_like = layouts[0] == ROW ? NULL : o->in[layouts[0]];
-    return mxi_place_fresh(o->out[0], s->stream, NULL);
+    return take_or_make(s, o, -1, 0, NULL);
   }
   for (int k = 0; k < s->noutputs; k++) {
     mx_array out = o->out[k];
     const int64_t *strides = layouts[k] == ROW ? NULL : mxi_strides(o->in[layouts[k]]);
     int input = 0;
     while (input < s->ninputs && !fits(o, input, out, strides)) input++;
-    MXI_TRY(take_or_make(s, o, input < s->ninputs ? input : -1, out, strides));
+    MXI_TRY(take_or_make(s, o, input < s->ninputs ? input : -1, k, strides));
   }
   return 0;
 }
@@ -121,15 +142,19 @@ static int place_node(const struct mxi_step *s, struct mxi_operands *o) {
                              : (flags & MXI_P_COLUMNS) && k > 0 ? columns_strides(out, own)
                                                                 : NULL;
     bool over = (flags & MXI_P_IN_PLACE) && k == 0 && fits(o, 0, out, NULL);
-    MXI_TRY(take_or_make(s, o, over ? 0 : -1, out, strides));
+    MXI_TRY(take_or_make(s, o, over ? 0 : -1, k, strides));
   }
   return 0;
 }
 
 /* ---- Launching ---- */
 /* A step that writes over an input is not interrupted, as the input could not be computed again: some 0.1 s
-   at most. With more bytes it is, and the input is lost. */
+   at most, so many bytes an instruction. A longer one is, and the input is lost. */
 static const size_t MOST_RUN_WHOLE = (size_t)256 << 20;
+static bool runs_whole(const struct mxi_call *c) {
+  size_t instructions = c->program ? (size_t)c->program->ninstructions : 1;
+  return mx_nbytes(c->out[0]) <= MOST_RUN_WHOLE / instructions;
+}
 
 static int bring_inputs(const struct mxi_backend *b, const struct mxi_call *c) {
   if (b->supports && !b->supports(c))
@@ -162,7 +187,7 @@ static int launch(const struct mxi_step *s, struct mxi_operands *o) {
   int result = bring_inputs(b, &c);
   if (result == 0) result = s->program ? place_program(s, o, &c) : place_node(s, o);
   if (result < 0) c.untouched = true;
-  mxi_runs_whole = o->taken && mx_nbytes(c.out[0]) <= MOST_RUN_WHOLE;
+  mxi_runs_whole = o->taken && runs_whole(&c);
   if (result == 0) result = b->launch(&c);
   mxi_runs_whole = false;
   if (!b->allocate && mxi_mapped_any() && check_files(&c) < 0) result = -1; // why, whatever the op says

@@ -7,7 +7,9 @@
 struct mxi_operands {
   mx_array *in, *out;
   uint64_t donatable; /* bit i: nobody needs in[i]'s memory after the step */
-  uint64_t taken;     /* bit i: the step writes over in[i] */
+  uint64_t taken;     /* bit i: the step writes over in[i], which lies outside of the arena */
+  mx_buffer *arena;   /* of a run of a kept plan; NULL: none */
+  const struct mxi_operand_slot *slots_out; /* then: the outputs' regions */
 };
 /* Places and launches a step, or does it itself where it is the engine's own. When it fails, outputs may hold
    data that is to be reset, and `taken` tells which inputs are lost. */

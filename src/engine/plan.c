@@ -22,6 +22,7 @@ struct mxi_plan *mxi_plan_new(void) {
   if (!p && !(p = mxi_calloc(1, sizeof *p))) return NULL;
   p->task = NULL;
   p->compiled = false;
+  p->arena_bytes = 0;
   return p;
 }
 

@@ -26,8 +26,9 @@ struct mxi_slot {
 
 struct mxi_operand_slot {
   int32_t slot;
-  int32_t uses; /* references to it that this step's nodes hold */
-  bool last;    /* no later step reads it */
+  int32_t uses;   /* references to it that this step's nodes hold */
+  bool last;      /* no later step reads it */
+  int64_t region; /* compiled: where it lies in the arena; -1: in memory of its own */
 };
 
 enum mxi_step_kind {
@@ -61,6 +62,7 @@ struct mxi_plan {
   mxi_vec(struct visit) stack;
   mx_task *task; /* eval only */
   bool compiled;
+  size_t arena_bytes; /* compiled: of the arena that each run borrows (arena.h) */
   struct mxi_plan *next_free;
 };
 

@@ -25,6 +25,7 @@ static int operands_init(struct few_operands *f, const struct mxi_step *s) {
   f->o.in = n <= FEW_OPERANDS ? f->few : mxi_malloc((size_t)n * sizeof(mx_array));
   f->o.out = f->o.in + s->ninputs;
   f->o.donatable = 0;
+  f->o.arena = NULL;
   return f->o.in ? 0 : -1;
 }
 static void operands_free(struct few_operands *f) {
@@ -315,6 +316,8 @@ static int make_outputs(const struct mxi_plan *p, const struct mxi_step *s,
     }
     o->out[i] = f->arrays[k];
   }
+  o->arena = f->arena;
+  o->slots_out = slots + s->ninputs;
   return 0;
 }
 
@@ -341,10 +344,18 @@ static int run_in_frame(const struct mxi_plan *p, const struct mxi_step *s, stru
   return result;
 }
 
-int mxi_plan_run_frame(const struct mxi_plan *p, struct mxi_frame *frame) {
+static int run_steps(const struct mxi_plan *p, struct mxi_frame *frame) {
   for (size_t i = 0; i < p->steps.n; i++) {
     if (mxi_must_stop_soon()) return mxi_fail_interrupted("eval");
     MXI_TRY(run_in_frame(p, &p->steps.v[i], frame));
   }
   return 0;
+}
+
+int mxi_plan_run_frame(const struct mxi_plan *p, struct mxi_frame *frame) {
+  frame->arena = NULL;
+  if (p->arena_bytes && !(frame->arena = mxi_memory_for(p->steps.v[0].stream, p->arena_bytes))) return -1;
+  int result = run_steps(p, frame);
+  mxi_buffer_unref(frame->arena);
+  return result;
 }

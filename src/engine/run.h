@@ -11,6 +11,7 @@ enum {
 struct mxi_frame {
   mx_array *arrays; /* one a slot; NULL where a step will make it */
   uint8_t *flags;
+  mx_buffer *arena; /* borrowed while the plan runs; NULL: it needs none */
 };
 int mxi_plan_run_frame(const struct mxi_plan *p, struct mxi_frame *frame);
 #endif

@@ -4,10 +4,9 @@
 #include "base/env.h"
 #include "base/error.h"
 #include "engine/group.h"
-#include "engine/liveness.h"
 
 static int add_operand(struct mxi_plan *p, int32_t slot, int32_t uses) {
-  struct mxi_operand_slot o = {slot, uses, false};
+  struct mxi_operand_slot o = {.slot = slot, .uses = uses};
   return mxi_push(&p->operands, o);
 }
 
@@ -97,14 +96,19 @@ static int add_program_step(struct mxi_plan *p, const struct mxi_group *g, struc
    takes: when a group needs too many registers, half as many. */
 static int fuse(struct mxi_plan *p, int32_t root, int32_t reduce, int32_t *next_id) {
   const struct mxi_backend *b = mxi_backend_of(p->slots.v[root].array->node->stream->device);
-  struct mxi_group g = {.root = root, .ends_in_reduce = reduce >= 0, .limits = b->limits};
+  struct mxi_group g; // gathering sets the rest
+  g.root = root;
+  g.ends_in_reduce = reduce >= 0;
+  g.limits = b->limits;
   for (; g.limits.instructions; g.limits.instructions /= 2) {
     g.id = (*next_id)++;
     mxi_group_gather(p, &g);
     if (!g.nmembers) break;
     struct mxi_program *program = make_program(p, &g, b);
     if (!program) return -1;
-    if (mxi_program_registers(program) > g.limits.registers) {
+    bool fits = program->ninputs + program->ninstructions <= g.limits.registers ||
+                mxi_program_registers(program) <= g.limits.registers;
+    if (!fits) {
       mxi_free(program);
       continue;
     }
@@ -199,6 +203,5 @@ int mxi_plan_make_steps(struct mxi_plan *p) {
                                   : add_node_step(p, slot));
   }
   reverse_steps(p);
-  mxi_plan_mark_last_uses(p);
   return 0;
 }

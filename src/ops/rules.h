@@ -1,5 +1,5 @@
-/* Derivatives of primitives. rules.c ties one row to each primitive; src/transforms walks graphs with them.
- */
+/* Derivatives and batching of primitives, as their rows in core/prims.def say; src/transforms walks graphs
+   with them. */
 #ifndef MXI_OPS_RULES_H
 #define MXI_OPS_RULES_H
 #include "core/node.h"
@@ -39,52 +39,27 @@ extern const struct mxi_rules mxi_rules[MXI_PRIM_COUNT];
   int mxi_jvp_##ID(const mx_node *n, const mx_array *outputs, const mx_array *tangents, mx_array *out)
 #define MXI_VMAP(ID) int mxi_vmap_##ID(const mx_node *n, struct mxi_batch *b)
 
-/* The primitives with a vjp of their own; elementwise ones derive theirs from a partial derivative. */
-// clang-format off
-#define MXI_VJP_LIST(R)                                                                                      \
-  R(IDENTITY) R(DEPENDS) R(RESHAPE) R(TRANSPOSE) R(BROADCAST) R(SLICE) R(AS_STRIDED) R(CONTIGUOUS)           \
-  R(CONCATENATE) R(PAD) R(SLICE_UPDATE) R(DYNAMIC_SLICE) R(DYNAMIC_SLICE_UPDATE)                             \
-  R(GATHER) R(SCATTER) R(GATHER_AXIS) R(SCATTER_AXIS)                                                        \
-  R(REDUCE) R(SCAN) R(SORT) R(PARTITION) R(SOFTMAX) R(LOGSUMEXP)                                             \
-  R(MATMUL) R(ADDMM) R(DEQUANTIZE) R(QUANTIZED_MATMUL) R(CONVOLUTION)                                        \
-  R(LU) R(INVERSE) R(SOLVE) R(SOLVE_TRIANGULAR) R(CHOLESKY) R(PINV) R(QR) R(SVD) R(EIGH)                    \
-  R(FFT) R(RMS_NORM) R(LAYER_NORM) R(ROPE) R(SDPA)
-/* Their derivative is zero: a cotangent that reaches them ends there. */
-#define MXI_ZERO_VJP_LIST(R)                                                                                 \
-  R(STOP_GRADIENT) R(ARANGE) R(ARG_REDUCE) R(ARGSORT) R(ARGPARTITION) R(RANDOM_BITS)
-#define MXI_JVP_LIST(R)                                                                                      \
-  R(DEPENDS) R(MATMUL) R(ADDMM) R(ROPE) R(REDUCE) R(SCAN) R(SOFTMAX) R(LOGSUMEXP) R(QUANTIZED_MATMUL)  \
-  R(CONVOLUTION)
-
-/* Batching. Elementwise primitives share a rule; each other one stands in one of these lists (counted).
-   LEADING: all leading axes are batches already, and no parameter counts axes from the front. AXIS: the same
-   but for the parameter `axis`; AXES: for the list `axes`. Inputs without the batch axis are repeated. */
-#define MXI_VMAP_LEADING_LIST(R)                                                                             \
-  R(IDENTITY) R(STOP_GRADIENT) R(RESHAPE) R(VIEW) R(CONTIGUOUS) R(SOFTMAX) R(LOGSUMEXP)                      \
-  R(QUANTIZE) R(DEQUANTIZE) R(RANDOM_BITS)                                                                   \
-  R(LU) R(INVERSE) R(SOLVE) R(SOLVE_TRIANGULAR) R(CHOLESKY) R(PINV) R(QR) R(SVD) R(EIGH) R(EIG)
-#define MXI_VMAP_AXIS_LIST(R)                                                                                \
-  R(CONCATENATE) R(GATHER_AXIS) R(SCATTER_AXIS) R(ARG_REDUCE) R(SCAN)                                        \
-  R(SORT) R(ARGSORT) R(PARTITION) R(ARGPARTITION)
-#define MXI_VMAP_AXES_LIST(R) R(REDUCE) R(FFT)
-/* With a rule of their own. */
-#define MXI_VMAP_LIST(R)                                                                                     \
-  R(DEPENDS) R(TRANSPOSE) R(BROADCAST) R(SLICE) R(AS_STRIDED) R(PAD)                                         \
-  R(SLICE_UPDATE) R(DYNAMIC_SLICE) R(DYNAMIC_SLICE_UPDATE) R(GATHER) R(SCATTER)                              \
-  R(MATMUL) R(ADDMM) R(QUANTIZED_MATMUL) R(CONVOLUTION) R(RMS_NORM) R(LAYER_NORM) R(ROPE) R(SDPA)
-/* Never batched: ARANGE has no inputs; a compiled function called in a trace is no CALL but part of it. */
-#define MXI_VMAP_NEVER_LIST(R) R(ARANGE) R(CALL) R(COPY)
-// clang-format on
-
-#define MXI_DECLARE(ID) MXI_VJP(ID);
-MXI_VJP_LIST(MXI_DECLARE)
-#undef MXI_DECLARE
-#define MXI_DECLARE(ID) MXI_JVP(ID);
-MXI_JVP_LIST(MXI_DECLARE)
-#undef MXI_DECLARE
-#define MXI_DECLARE(ID) MXI_VMAP(ID);
-MXI_VMAP_LIST(MXI_DECLARE)
-#undef MXI_DECLARE
+/* Those that rows call OWN. */
+#define MXI_DECLARE_VJP_OWN(ID)  MXI_VJP(ID);
+#define MXI_DECLARE_JVP_OWN(ID)  MXI_JVP(ID);
+#define MXI_DECLARE_VMAP_OWN(ID) MXI_VMAP(ID);
+#define MXI_DECLARE_VJP_ZERO(ID)
+#define MXI_DECLARE_VJP_NONE(ID)
+#define MXI_DECLARE_VJP_ENTERED(ID)
+#define MXI_DECLARE_VJP_ELEMENTWISE(ID)
+#define MXI_DECLARE_JVP_DERIVED(ID)
+#define MXI_DECLARE_JVP_ENTERED(ID)
+#define MXI_DECLARE_JVP_ELEMENTWISE(ID)
+#define MXI_DECLARE_VMAP_LEADING(ID)
+#define MXI_DECLARE_VMAP_AXIS(ID)
+#define MXI_DECLARE_VMAP_AXES(ID)
+#define MXI_DECLARE_VMAP_NEVER(ID)
+#define MXI_DECLARE_VMAP_ENTERED(ID)
+#define MXI_DECLARE_VMAP_ELEMENTWISE(ID)
+#define MX_PRIM(ID, text, flags, vjp, jvp, vmap, ...) \
+  MXI_DECLARE_VJP_##vjp(ID) MXI_DECLARE_JVP_##jvp(ID) MXI_DECLARE_VMAP_##vmap(ID)
+#include "core/prims.def"
+#undef MX_PRIM
 
 /* Every elementwise primitive: from the partial derivatives of elementwise_rules.c. */
 int mxi_vjp_elementwise(const mx_node *n, const mx_array *outputs, const mx_array *cotangents,

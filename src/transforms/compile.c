@@ -209,47 +209,62 @@ static mx_trace make_trace(mx_compiled c, const struct compiled_call *call, int 
 }
 
 /* ---- Calls ---- */
-mx_trace mx_compiled_find(mx_compiled c, uint64_t key, int n, const mx_array *in) {
-  if (!mxi_given("compile", "a compiled function", c) || check_compiled_inputs(n, in) < 0) return NULL;
-  struct compiled_call call = {key, mxi_ambient_stream(), n, in};
-  uint64_t hash = hash_call(&call);
+static mx_trace kept_trace(mx_compiled c, const struct compiled_call *call) {
+  uint64_t hash = hash_call(call);
   mxi_lock(MXI_LOCK_TRACES);
-  mx_trace t = find_trace(c, hash, &call);
+  mx_trace t = find_trace(c, hash, call);
   mxi_unlock(MXI_LOCK_TRACES);
   return t;
 }
 
+mx_trace mx_compiled_find(mx_compiled c, uint64_t key, int n, const mx_array *in) {
+  if (!mxi_given("compile", "a compiled function", c) || check_compiled_inputs(n, in) < 0) return NULL;
+  struct compiled_call call = {key, mxi_ambient_stream(), n, in};
+  return kept_trace(c, &call);
+}
+
+/* Of good arguments: the trace that serves the call, made if there is none. */
+static mx_trace trace_of(mx_compiled c, const struct compiled_call *call, int max_out,
+                         const mx_trace_note *note) {
+  mx_trace t = kept_trace(c, call);
+  if (t) {
+    release_note(note);
+    return t;
+  }
+  return (t = make_trace(c, call, max_out, note)) ? keep(c, t, call) : NULL;
+}
+
+static bool can_trace(const struct compiled_call *call) {
+  if (mxi_thread.trace_level > 0)
+    mxi_fail(MX_RUNTIME_ERROR, "[compile] expected a call outside of traces, got one inside");
+  else if (!call->stream)
+    mxi_fail(MX_DEVICE_ERROR, "[compile] expected an available device, got a stream of one that is absent");
+  else
+    return true;
+  return false;
+}
+
 mx_trace mx_compiled_trace(mx_compiled c, uint64_t key, int n, const mx_array *in, int max_out,
                            const mx_trace_note *note) {
-  mx_trace t = NULL;
   struct compiled_call call = {key, mxi_ambient_stream(), n, in};
   if (mxi_given("compile", "a compiled function", c) && check_compiled_inputs(n, in) == 0) {
     if (max_out < 0)
       mxi_fail(MX_INVALID_ARGUMENT, "[compile] expected room for 0 results or more, got %d", max_out);
-    else if (mxi_thread.trace_level > 0)
-      mxi_fail(MX_RUNTIME_ERROR, "[compile] expected a call outside of traces, got one inside");
-    else if (!call.stream)
-      mxi_fail(MX_DEVICE_ERROR, "[compile] expected an available device, got a stream of one that is absent");
-    else if (!(t = mx_compiled_find(c, key, n, in)))
-      return (t = make_trace(c, &call, max_out, note)) ? keep(c, t, &call) : NULL;
+    else if (can_trace(&call))
+      return trace_of(c, &call, max_out, note);
   }
   release_note(note);
-  return t;
+  return NULL;
 }
 
 static bool given_trace(mx_trace t) { return mxi_given("compile", "a trace", t); }
 int mx_trace_outputs(mx_trace t) { return given_trace(t) ? t->kept->noutputs : -1; }
 void *mx_trace_data(mx_trace t) { return given_trace(t) ? t->note.data : NULL; }
 
-int mx_trace_call(mx_trace t, int n, const mx_array *in, mx_array *out) {
-  if (!given_trace(t) || check_compiled_inputs(n, in) < 0) return -1;
-  struct mxi_kept *kept = t->kept;
-  if (!takes_inputs(kept, n, in))
-    return mxi_fail(MX_INVALID_ARGUMENT,
-                    "[compile] expected inputs of the shapes and dtypes of the trace, got others");
-  int nout = kept->noutputs;
-  if (!nout) return 0;
-  if (!mxi_has_place("compile", out)) return -1;
+/* On inputs that it takes. */
+static int call_kept(struct mxi_kept *kept, const mx_array *in, mx_array *out) {
+  int n = kept->ninputs, nout = kept->noutputs;
+  if (nout <= 0) return 0;
   struct mxi_output few[16], *info = nout <= 16 ? few : mxi_malloc((size_t)nout * sizeof *info);
   if (!info) return -1;
   for (int i = 0; i < nout; i++)
@@ -260,19 +275,29 @@ int mx_trace_call(mx_trace t, int n, const mx_array *in, mx_array *out) {
   return result;
 }
 
+int mx_trace_call(mx_trace t, int n, const mx_array *in, mx_array *out) {
+  if (!given_trace(t) || check_compiled_inputs(n, in) < 0) return -1;
+  if (!takes_inputs(t->kept, n, in))
+    return mxi_fail(MX_INVALID_ARGUMENT,
+                    "[compile] expected inputs of the shapes and dtypes of the trace, got others");
+  if (t->kept->noutputs && !mxi_has_place("compile", out)) return -1;
+  return call_kept(t->kept, in, out);
+}
+
 int mx_compiled_call(mx_compiled c, uint64_t key, int n, const mx_array *in, int max_out, mx_array *out) {
   if (!mxi_given("compile", "a compiled function", c) || !mxi_usable("compile", n, in) ||
       !mxi_has_places("compile", max_out, out))
     return -1;
   /* Inside a trace over placeholders the function becomes part of it, with all that it captures. */
   if (mx_compile_is_plain()) return mxi_call_function("compile", c->f, c->context, n, in, max_out, out);
-  mx_trace t = mx_compiled_trace(c, key, n, in, max_out, NULL);
+  struct compiled_call call = {key, mxi_ambient_stream(), n, in};
+  mx_trace t = can_trace(&call) ? trace_of(c, &call, max_out, NULL) : NULL;
   if (!t) return -1;
-  int nout = mx_trace_outputs(t), result;
+  int nout = t->kept->noutputs, result;
   if (nout > max_out)
     result = mxi_fail(MX_INVALID_ARGUMENT, "[compile] expected at most %d outputs, got %d", max_out, nout);
   else
-    result = mx_trace_call(t, n, in, out);
+    result = call_kept(t->kept, in, out);
   mx_trace_release(t);
   return result < 0 ? -1 : nout;
 }

@@ -40,11 +40,6 @@ static const void *hash_node(const mx_node *n, const struct mxi_batch *b) {
 }
 
 /* ---- Equality ---- */
-static bool same_input(mx_array a, mx_array b) {
-  if (a == b) return true;
-  return mxi_is_constant(a) && mxi_is_constant(b) && mxi_dtype(a) == mxi_dtype(b) && mxi_same_shape(a, b) &&
-         a->inline_value.bits == b->inline_value.bits;
-}
 static bool same_output(mx_array a, const struct mxi_output *expected) {
   return mxi_dtype(a) == expected->dtype && mxi_ints_equal(mxi_shape_of(a), expected->shape);
 }
@@ -55,7 +50,7 @@ static bool same_node(const struct merger *m, const mx_node *n, const struct mxi
       n->noutputs != other->noutputs || !mxi_params_equal(n->prim, n->params, other->params))
     return false;
   for (int i = 0; i < n->ninputs; i++)
-    if (!same_input(b->in[i], other->inputs[i])) return false;
+    if (b->in[i] != other->inputs[i] && !mxi_same_constant(b->in[i], other->inputs[i])) return false;
   for (int i = 0; i < n->noutputs; i++)
     if (!same_output(m->outputs.v[e->outputs + (size_t)i], &b->outputs[i])) return false;
   return true;

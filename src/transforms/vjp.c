@@ -15,6 +15,15 @@ struct trace {
   mx_array *tracers, *outputs, *results; /* n, max_out, max(n, max_out) */
 };
 
+/* Is there a function, are there its inputs, and places for what comes of it? values may be absent. */
+static bool can_begin(const char *name, mx_function f, int n, const mx_array *in, int max_out, int nresults,
+                      const mx_array *results) {
+  if (max_out < 0)
+    mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected room for 0 results or more, got %d", name, max_out);
+  return max_out >= 0 && mxi_given(name, "a function", f) && mxi_usable(name, n, in) &&
+         mxi_has_places(name, nresults, results);
+}
+
 static int trace_begin(struct trace *t, const char *name, mx_function f, void *context, int n,
                        const mx_array *in, int max_out) {
   size_t room = (size_t)(n > max_out ? n : max_out);
@@ -23,8 +32,6 @@ static int trace_begin(struct trace *t, const char *name, mx_function f, void *c
   t->open = mxi_session_open() == 0;
   t->scope = mx_scope_open();
   if (!t->open) return -1;
-  if (max_out < 0)
-    return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected room for 0 results or more, got %d", name, max_out);
   t->tracers = mxi_calloc((size_t)n + (size_t)max_out + room + 1, sizeof(mx_array));
   if (!t->tracers) return -1;
   t->outputs = t->tracers + n;
@@ -62,14 +69,14 @@ static int zero_where_null(int n, mx_array *results, const mx_array *like) {
 int mx_vjp(mx_function f, void *context, int n, const mx_array *in, int ncotangents,
            const mx_array *cotangents, int max_out, mx_array *values, mx_array *grads) {
   struct trace t = {0};
+  if (!can_begin("vjp", f, n, in, max_out, n, grads) || !mxi_usable("vjp", ncotangents, cotangents))
+    return -1;
   int result = trace_begin(&t, "vjp", f, context, n, in, max_out);
   if (result == 0 && ncotangents != t.nout)
     result = mxi_fail(MX_INVALID_ARGUMENT, "[vjp] expected one cotangent for each of %d outputs, got %d",
                       t.nout, ncotangents);
   for (int i = 0; i < ncotangents && result == 0; i++)
-    if (!mxi_usable1("vjp", cotangents[i]))
-      result = -1;
-    else if (!mxi_same_shape(cotangents[i], t.outputs[i]))
+    if (!mxi_same_shape(cotangents[i], t.outputs[i]))
       result = mxi_fail(MX_INVALID_ARGUMENT, "[vjp] expected cotangent %d of its output's shape %s, got %s",
                         i, MXI_SHAPE_TEXT(t.outputs[i]), MXI_SHAPE_TEXT(cotangents[i]));
   if (result == 0) result = mxi_pull_back(t.nout, t.outputs, cotangents, n, t.tracers, 0, NULL, t.results);
@@ -80,11 +87,11 @@ int mx_vjp(mx_function f, void *context, int n, const mx_array *in, int ncotange
 int mx_jvp(mx_function f, void *context, int n, const mx_array *in, const mx_array *tangents, int max_out,
            mx_array *values, mx_array *tangents_out) {
   struct trace t = {0};
+  if (!can_begin("jvp", f, n, in, max_out, max_out, tangents_out) || !mxi_usable("jvp", n, tangents))
+    return -1;
   int result = 0;
   for (int i = 0; i < n && result == 0; i++)
-    if (!mxi_usable2("jvp", in[i], tangents[i]))
-      result = -1;
-    else if (!mxi_same_shape(tangents[i], in[i]))
+    if (!mxi_same_shape(tangents[i], in[i]))
       result = mxi_fail(MX_INVALID_ARGUMENT, "[jvp] expected tangent %d of its input's shape %s, got %s", i,
                         MXI_SHAPE_TEXT(in[i]), MXI_SHAPE_TEXT(tangents[i]));
   if (result < 0) return -1;
@@ -98,6 +105,9 @@ int mx_value_and_grad(mx_function f, void *context, int n, const mx_array *in, m
                       mx_array *values, mx_array *grads) {
   struct trace t = {0};
   int result = 0;
+  if (!can_begin("value_and_grad", f, n, in, max_out, argnums.n, grads) ||
+      mxi_check_list("value_and_grad", argnums) < 0)
+    return -1;
   if (argnums.n < 0 || argnums.n > n)
     return mxi_fail(MX_INVALID_ARGUMENT, "[value_and_grad] expected 0 to %d argument numbers, got %d", n,
                     argnums.n);

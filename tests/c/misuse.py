@@ -23,9 +23,6 @@ BY_HAND = {
     "mx_stream_pop",
 }
 
-# Absent lists and functions are not refused yet.
-NOT_YET = {"mx_vjp", "mx_jvp", "mx_value_and_grad"}
-
 SIMPLE = {
     "_Bool": "bool",
     "double": "double",
@@ -107,7 +104,7 @@ def main():
     lines, names = [], []
     for result, name, arguments in prototypes(compiler, folder):
         names.append(name)
-        if name in BY_HAND | NOT_YET:
+        if name in BY_HAND:
             continue
         kinds = [generator(a) for a in split_arguments(arguments)]
         lines.append(f"static void call_{name}(void) {{")
@@ -118,7 +115,7 @@ def main():
         lines.append("}")
     assert len(names) > 300 and BY_HAND <= set(names), "the headers were not understood"
     lines.append("static const struct call {\n  const char *name;\n  void (*call)(void);\n} calls[] = {")
-    lines += [f'  {{"{n}", call_{n}}},' for n in names if n not in BY_HAND | NOT_YET]
+    lines += [f'  {{"{n}", call_{n}}},' for n in names if n not in BY_HAND]
     lines.append("};")
     with open(output, "w") as f:
         f.write("\n".join(lines) + "\n")

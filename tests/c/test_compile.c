@@ -245,10 +245,73 @@ static void a_training_step_allocates_nothing_after_the_second(void **state) {
   mx_compiled_free(step);
 }
 
+/* Each of these needs its whole input before it writes; none fuses with the next. */
+enum { DEEP = 12, ROWS = 256, BYTES = ROWS * ROWS * 4 };
+static int deep(void *context, int n, const mx_array *in, int max_out, mx_array *out) {
+  out[0] = in[0];
+  for (int i = 0; i < DEEP; i++) out[0] = mx_matmul(out[0], in[0]);
+  return 1;
+}
+
+static size_t peak_of_call(mx_compiled f, mx_array x) {
+  mx_array y;
+  size_t before = mx_active_memory();
+  mx_reset_peak_memory();
+  MX_SCOPE {
+    assert_int_equal(mx_compiled_call(f, 0, 1, &x, 1, &y), 1);
+    assert_int_equal(mx_eval(y), 0);
+  }
+  return mx_peak_memory() - before;
+}
+
+static void intermediates_share_an_arena_that_ends_with_the_call(void **state) {
+  mx_compiled f = mx_compile(deep, NULL, false, NULL);
+  mx_array x = mx_ones(MX_SHAPE(ROWS, ROWS), MX_FLOAT32);
+  assert_int_equal(mx_eval(x), 0);
+  size_t before = mx_active_memory();
+  for (int k = 0; k < 3; k++) {
+    assert_int_equal(peak_of_call(f, x), 3 * BYTES); // two intermediates by turns, and the result
+    assert_int_equal(mx_active_memory(), before);
+  }
+  mx_compiled_free(f);
+}
+
+/* An input that lies otherwise than the trace's: the region that an output was to inherit doesn't serve it.
+ */
+static int scaled_sums(void *context, int n, const mx_array *in, int max_out, mx_array *out) {
+  mx_array y = mx_cumsum(mx_multiply(in[0], in[1]), 0, false, true);
+  mx_array z = mx_add(mx_exp(in[0]), y);
+  out[0] = mx_cumsum(mx_subtract(z, in[1]), 1, false, true);
+  out[1] = mx_transpose(y, MX_ALL_AXES);
+  return 2;
+}
+
+static void arguments_may_lie_otherwise_than_the_first_ones(void **state) {
+  mx_compiled f = mx_compile(scaled_sums, NULL, false, NULL);
+  for (int k = 0; k < 8; k++) {
+    MX_SCOPE {
+      mx_array a = mx_random_normal(MX_SHAPE(37, 37), MX_FLOAT32, NULL, NULL, NULL),
+               b = mx_add(a, mx_float(1));
+      mx_array in[2] = {k & 1 ? mx_transpose(a, MX_ALL_AXES) : a, k & 2 ? mx_transpose(b, MX_ALL_AXES) : b},
+               out[2], expected[2];
+      assert_int_equal(scaled_sums(NULL, 2, in, 2, expected), 2);
+      assert_int_equal(mx_compiled_call(f, 0, 2, in, 2, out), 2);
+      for (int i = 0; i < 2; i++) {
+        double same = 0;
+        assert_int_equal(mx_item(mx_array_equal(out[i], expected[i], false), &same), 0);
+        assert_true(same);
+      }
+    }
+  }
+  mx_compiled_free(f);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(a_training_step_allocates_nothing_after_the_second, open_scope,
                                       close_scope),
+      TEST(intermediates_share_an_arena_that_ends_with_the_call),
+      TEST(arguments_may_lie_otherwise_than_the_first_ones),
       TEST(the_traces_used_last_are_kept),
       TEST(constants_go_with_their_trace),
       TEST(all_memory_comes_back_with_the_function),

@@ -15,14 +15,17 @@
 
 /* ---- The instruction sets this machine has ---- */
 typedef void (*run_fn)(const struct mxi_tile_job *, int64_t, int64_t);
+typedef void (*prepare_fn)(struct mxi_tile_program *);
 typedef const void *(*get_fn)(const struct mxi_tile_job *, int64_t, int64_t, void *);
 #ifdef MXI_ONLY_ISA
 static const run_fn run_of[] = {[0 ... MXI_ISA_V4] = MXI_DISPATCH(mxi_tiles_run)};
 static const get_fn get_of[] = {[0 ... MXI_ISA_V4] = MXI_DISPATCH(mxi_tiles_get)};
+static const prepare_fn prepare_of[] = {[0 ... MXI_ISA_V4] = MXI_DISPATCH(mxi_tiles_prepare)};
 #define EACH_ISA(isa) for (int isa = (int)mxi_isa(); isa == (int)mxi_isa(); isa++)
 #else
 static const run_fn run_of[] = {mxi_tiles_run_v2, mxi_tiles_run_v3, mxi_tiles_run_v4};
 static const get_fn get_of[] = {mxi_tiles_get_v2, mxi_tiles_get_v3, mxi_tiles_get_v4};
+static const prepare_fn prepare_of[] = {mxi_tiles_prepare_v2, mxi_tiles_prepare_v3, mxi_tiles_prepare_v4};
 #define EACH_ISA(isa) for (int isa = 0; isa <= (int)mxi_isa(); isa++)
 #endif
 
@@ -136,6 +139,26 @@ static int same_results(const void *a, const void *b, int64_t n, int type) {
   return 1;
 }
 
+/* ---- Running a program ---- */
+/* The job on this instruction set, whose functions its program gets. */
+static struct mxi_tile_job prepared_for(int isa, const struct mxi_tile_job *job) {
+  static _Alignas(8) char block[sizeof(struct mxi_tile_program) + sizeof(struct mxi_tile_steps) + 8];
+  struct mxi_tile_job prepared = *job;
+  struct mxi_tile_program *p = (struct mxi_tile_program *)(void *)block;
+  memcpy(block, job->program, sizeof *p);
+  prepare_of[isa](p);
+  prepared.program = p;
+  return prepared;
+}
+static void run_on(int isa, const struct mxi_tile_job *job, int64_t begin, int64_t end) {
+  struct mxi_tile_job prepared = prepared_for(isa, job);
+  run_of[isa](&prepared, begin, end);
+}
+static const void *get_on(int isa, const struct mxi_tile_job *job, int64_t begin, int64_t n, void *scratch) {
+  struct mxi_tile_job prepared = prepared_for(isa, job);
+  return get_of[isa](&prepared, begin, n, scratch);
+}
+
 /* ---- Running one instruction ---- */
 static struct mxi_tile_program one(int op, int type, int to) {
   struct mxi_tile_program p = {
@@ -187,7 +210,7 @@ static struct mxi_tile_job flat_job(const struct mxi_tile_program *p, const int6
 static void run_flat(int isa, const struct mxi_tile_program *p, int64_t n, void *const *in,
                      void *const *out) {
   struct mxi_tile_job job = flat_job(p, &n, in, out);
-  run_of[isa](&job, 0, n);
+  run_on(isa, &job, 0, n);
 }
 
 /* ---- References ---- */
@@ -667,7 +690,7 @@ static void check_layout(int isa, int type, const int64_t shape[3], const int64_
                  job.in[k].data + i * strides[k][0] + j * strides[k][1] + l * strides[k][2], sizes[type]);
   run_flat(isa, &p, size, (void **)flat, (void *[]){flat[2]});
   for (int64_t begin = 0; begin < size; begin += 2 * MXI_TILE) /* in chunks, as the pool runs it */
-    run_of[isa](&job, begin, begin + 2 * MXI_TILE < size ? begin + 2 * MXI_TILE : size);
+    run_on(isa, &job, begin, begin + 2 * MXI_TILE < size ? begin + 2 * MXI_TILE : size);
   e = 0;
   for (int64_t i = 0; i < shape[0]; i++)
     for (int64_t j = 0; j < shape[1]; j++)
@@ -678,7 +701,7 @@ static void check_layout(int isa, int type, const int64_t shape[3], const int64_
   for (int64_t begin = 0; begin < size; begin += 700) { /* the same values, handed out tile by tile */
     static _Alignas(64) char scratch[MXI_TILE_GET_SCRATCH];
     int n = size - begin < 700 ? (int)(size - begin) : 700;
-    const void *tile = get_of[isa](&job, begin, n, scratch);
+    const void *tile = get_on(isa, &job, begin, n, scratch);
     for (int i = 0; i < n; i++) {
       double _Complex want = get(flat[2], begin + i, type);
       double _Complex have =
@@ -723,7 +746,7 @@ static void deep_boxes_are_walked_in_order(void **state) {
                              .out = {{(char *)got, out}}};
   EACH_ISA(isa) {
     memset(got, 0, sizeof got);
-    run_of[isa](&job, 0, 4096);
+    run_on(isa, &job, 0, 4096);
     for (int i = 0; i < 4096; i++) {
       int reversed = 0;
       for (int bit = 0; bit < 12; bit++) reversed |= (i >> bit & 1) << (11 - bit);
@@ -849,7 +872,7 @@ static void a_scalar_register_may_be_overwritten(void **state) {
                              .in = {{(char *)a, &step}, {(char *)&half, &zero}},
                              .out = {{(char *)got, &step}}};
   EACH_ISA(isa) {
-    run_of[isa](&job, 0, N);
+    run_on(isa, &job, 0, N);
     for (int i = 0; i < N; i++) assert_true(got[i] == (float)(2 * i + 1));
   }
 }

@@ -199,12 +199,6 @@ def test_iinfo_tells_what_numpy_tells(name):
 
 
 # ---- The array API standard ----
-def test_an_array_gives_its_namespace():
-    assert mx.ones(3).__array_namespace__() is mx
-    with pytest.raises(ValueError):
-        mx.ones(3).__array_namespace__(api_version="2024.12")
-
-
 def test_the_namespace_tells_its_dtypes_devices_and_capabilities():
     info = mx.__array_namespace_info__()
     assert info.default_device() == mx.default_device() and info.devices() == (mx.Device(mx.cpu),)

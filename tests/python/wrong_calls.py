@@ -725,8 +725,11 @@ range(s) => TypeError: expected an integer array of 0 dimensions as an index
 format(x, "d") => ValueError: Unknown format code 'd' for object of type 'str'
 x.nothing => AttributeError: 'mlx.core.array' object has no attribute 'nothing'
 v.mT => ValueError: [matrix_transpose] expected at least 2 dimensions, got 1
-x.__array_namespace__("1999.12") => ValueError: [__array_namespace__] expected no API version, got '1999.12'
+x.__array_namespace__("1999.12") => ValueError: [__array_namespace__] expected an API version from 2021.12 to 2024.12, got '1999.12'
 x.__array_namespace__(1) => TypeError: __array_namespace__(): expected None or a str for argument 'api_version', got ...
+x.to_device() => TypeError: to_device() ...
+x.to_device("cpu") => TypeError: to_device(): expected a Device or DeviceType, got str
+x[0:v] => ValueError: [index] expected ints or None in a slice
 x.__dlpack__(copy="a") => TypeError: __dlpack__(): expected None or a bool for argument 'copy', got str
 x.__dlpack__(dl_device=(2, 0)) => BufferError: [__dlpack__] expected the device (1, 0), the CPU
 x.__setstate__(1) => ValueError: __setstate__(): expected (bytes, shape, dtype) that fit each other

@@ -174,8 +174,8 @@ class array:
     def __add__(self, other: _Value, /) -> array: ...
     def __and__(self, other: _Value, /) -> array: ...
     def __array__(self, *args: Any, **kwargs: Any) -> Any: ...
-    def __array_namespace__(self, api_version: str | None = None) -> array:
-        """The module mlx.core. ValueError when a version of the array API is asked for: it promises none."""
+    def __array_namespace__(self, api_version: str | None = None) -> Any:
+        """The module mlx.array_api, whose functions are the array API standard's. ValueError for versions of the standard other than 2021.12 to 2024.12."""
     def __bool__(self) -> bool: ...
     def __bytes__(self, *args: Any, **kwargs: Any) -> Any: ...
     def __complex__(self) -> complex: ...
@@ -270,6 +270,8 @@ class array:
         """The running product along an axis. reverse: from the end; inclusive=False: without the element itself."""
     def cumsum(self, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, dtype: Dtype | None = None, stream: _Stream | None = None) -> array:
         """The running sum along an axis. reverse: from the end; inclusive=False: without the element itself."""
+    @property
+    def device(self) -> Device: ...
     def diag(self, k: int = 0, *, stream: _Stream | None = None) -> array:
         """A vector: the matrix with it on the k-th diagonal. A matrix: its k-th diagonal."""
     def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1, stream: _Stream | None = None) -> array:
@@ -343,6 +345,8 @@ class array:
         """The sum. bool and small integers add up in int32 or uint32. axis: None, an int or a sequence; keepdims: axes stay with size 1."""
     def swapaxes(self, axis1: int, axis2: int, *, stream: _Stream | None = None) -> array:
         """Two axes exchanged."""
+    def to_device(self, device: Any, /, *, stream: Any = None) -> array:
+        """The array: memory is shared by all devices, and each op takes the device to run on."""
     def tolist(self, *args: Any, **kwargs: Any) -> Any: ...
     def transpose(self, *axes: Any, stream: _Stream | None = None) -> array:
         """The axes in another order, given as ints or one sequence; reversed without arguments."""

@@ -1,8 +1,8 @@
 /* The tile engine: runs a program tile by tile.
 
-   A run is prepared once (which function each instruction is, where each register lives, how each operand
-   moves) and then repeated for each tile. A register is a pointer: to its slot in scratch memory, into an
-   input that is read in place, or into an output that is written in place.
+   A program is prepared once (which function each instruction is), then each run of it (where each register
+   lives, how each operand moves), which is repeated for each tile. A register is a pointer: to its slot in
+   scratch memory, into an input that is read in place, or into an output that is written in place.
 
    In place means without a copy, and is chosen where the register form equals the stored form and the
    elements are contiguous. An output may be one of the inputs' memory. So an instruction may write into an
@@ -74,20 +74,39 @@ int MXI_ISA_NAME(mxi_tiles_has)(const struct mxi_tile_instruction *in) {
   return find_function(in, &then) != NULL;
 }
 
+/* ---- Steps: once for each program ---- */
+static void add_step(struct mxi_tile_steps *steps, mxi_tile_fn fn, int dst, const uint8_t *src, int nsrc) {
+  struct mxi_tile_step *s = &steps->step[steps->n++];
+  *s = (struct mxi_tile_step){.fn = fn, .dst = (int8_t)dst};
+  for (int i = 0; i < 3; i++) s->src[i] = (int8_t)src[i < nsrc ? i : 0];
+}
+void MXI_ISA_NAME(mxi_tiles_prepare)(struct mxi_tile_program *p) {
+  struct mxi_tile_steps *steps = mxi_tile_steps_of(p);
+  steps->n = 0;
+  for (int k = 0; k < p->ninstructions; k++) {
+    const struct mxi_tile_instruction *in = &p->instructions[k];
+    mxi_tile_fn then, fn = find_function(in, &then);
+    if (!fn) continue; /* the builders of ops let no such instruction through */
+    add_step(steps, fn, in->dst, in->src, mxi_arity(in->op));
+    struct mxi_tile_step *s = &steps->step[steps->n - 1];
+    int size = register_size(in->to);
+    for (int i = 0; i < mxi_arity(in->op); i++) {
+      int operand_size = in->op == MXI_TILE_SELECT && i == 0 ? 1 : register_size(in->type);
+      if (in->src[i] == in->dst && operand_size != size) s->resizes = 1;
+    }
+    if (then) add_step(steps, then, in->dst, &in->dst, 1);
+  }
+}
+
 /* ---- A prepared run ---- */
-struct step {
-  mxi_tile_fn fn;
-  int8_t dst, src[3];
-  int8_t output;   /* the output written in place, or -1 */
-  uint8_t resizes; /* an operand in dst has elements of another size: write to the spare slot, then swap */
-};
 enum load { IN_PLACE, COPY, SCALAR, GATHER, GATHER_IN_PLACE, WIDEN, GATHER_WIDEN };
 enum store { DONE, STORE_COPY, STORE_STREAM, STORE_SCATTER, STORE_NARROW, STORE_NARROW_SCATTER };
 struct run {
   const struct mxi_tile_job *job;
   struct mxi_tile_box box;
-  int nsteps, noutputs;
-  struct step steps[2 * MXI_MAX_INSTRUCTIONS];
+  const struct mxi_tile_steps *steps;
+  int8_t output_of[2 * MXI_MAX_INSTRUCTIONS]; /* of each step: the output that it writes in place, or -1 */
+  int noutputs;
   uint8_t load[MXI_MAX_OPERANDS], store[MXI_MAX_OPERANDS];
   char *slot[MXI_MAX_REGISTERS], *spare, *scalar[MXI_MAX_OPERANDS], *halves;
   const char *at[MXI_MAX_REGISTERS]; /* where each register is now */
@@ -198,35 +217,15 @@ static void prepare_outputs(struct run *r) {
   }
   r->noutputs = p->noutputs;
 }
-static void add_step(struct run *r, mxi_tile_fn fn, int dst, const uint8_t *src, int nsrc) {
-  struct step *s = &r->steps[r->nsteps++];
-  s->fn = fn;
-  s->dst = (int8_t)dst;
-  s->output = -1;
-  s->resizes = 0;
-  for (int i = 0; i < 3; i++) s->src[i] = (int8_t)src[i < nsrc ? i : 0];
-}
 static void prepare_steps(struct run *r) {
   const struct mxi_tile_program *p = r->job->program;
-  r->nsteps = 0;
-  for (int k = 0; k < p->ninstructions; k++) {
-    const struct mxi_tile_instruction *in = &p->instructions[k];
-    mxi_tile_fn then, fn = find_function(in, &then);
-    if (!fn) continue; /* the builders of ops let no such instruction through */
-    add_step(r, fn, in->dst, in->src, mxi_arity(in->op));
-    struct step *s = &r->steps[r->nsteps - 1];
-    int size = register_size(in->to);
-    for (int i = 0; i < mxi_arity(in->op); i++) {
-      int operand_size = in->op == MXI_TILE_SELECT && i == 0 ? 1 : register_size(in->type);
-      if (in->src[i] == in->dst && operand_size != size) s->resizes = 1;
-    }
-    if (then) add_step(r, then, in->dst, &in->dst, 1);
-  }
+  r->steps = mxi_tile_steps_of(p);
+  memset(r->output_of, -1, (size_t)r->steps->n);
   for (int o = 0; o < r->noutputs; o++)
     if (r->store[o] == DONE)
-      for (int k = r->nsteps - 1; k >= 0; k--)
-        if (r->steps[k].dst == p->output_register[o]) {
-          r->steps[k].output = (int8_t)o;
+      for (int k = r->steps->n - 1; k >= 0; k--)
+        if (r->steps->step[k].dst == p->output_register[o]) {
+          r->output_of[k] = (int8_t)o;
           break;
         }
 }
@@ -295,11 +294,13 @@ static void store_output(struct run *r, int o, int64_t start, int n) {
   }
 }
 static void run_steps(struct run *r, int64_t start, int n) {
-  for (const struct step *s = r->steps, *end = s + r->nsteps; s < end; s++) {
+  for (int k = 0; k < r->steps->n; k++) {
+    const struct mxi_tile_step *s = &r->steps->step[k];
+    int output = r->output_of[k];
     char *target = r->slot[s->dst];
-    if (s->output >= 0) {
-      const struct mxi_operand *out = &r->job->out[s->output];
-      target = out->data + start * stored_size(r->job->program->output_type[s->output]);
+    if (output >= 0) {
+      const struct mxi_operand *out = &r->job->out[output];
+      target = out->data + start * stored_size(r->job->program->output_type[output]);
     } else if (s->resizes) {
       char *used = target;
       target = r->slot[s->dst] = r->spare;

@@ -17,7 +17,6 @@ enum mxi_tile_op {
 
 /* dst[i] = op(a[i], b[i], c[i]) for i < n, on register forms. dst may be a, b or c itself where the element
    sizes are equal; otherwise they don't overlap. Nothing past element n is read or written. */
-typedef void (*mxi_tile_fn)(void *dst, const void *a, const void *b, const void *c, int n);
 #define MXI_TILE_ARGS void *dst, const void *a, const void *b, const void *c, int n
 
 /* Tables by op; NULL where the op does not exist for the form. Halves: the fused functions round as they go;

@@ -166,7 +166,7 @@ MXI_INLINE vf32 mxi_v_tanh(vf32 x) {
   /* (tanh(x) / x - 1) / x^2 for |x| <= 0.55, error 1.3e-8 */
   vf32 p = POLY_F32(z, -0x1.555554p-2f, 0x1.110feap-3f, -0x1.b9a044p-5f, 0x1.5d220ep-6f, -0x1.b13538p-8f);
   vf32 near = multiply_add_f32(x * z, p, x);
-  return mxi_blend_f32(a < F(0.55f), near, mxi_copysign_f32(far, x));
+  return mxi_copysign_f32(mxi_blend_f32(a < F(0.55f), near, far), x); // of -0.0 too
 }
 /* ---- erf ---- */
 #if defined(__AVX512F__)

@@ -76,7 +76,7 @@ MXI_INLINE vf64 exp_f64(vf64 x) {
 }
 MXI_INLINE vf64 expm1_f64(vf64 x) {
   vf64 scale, p = expm1_reduced_f64(x, &scale);
-  return scale * p + (scale - D(1));
+  return copysign_f64(scale * p + (scale - D(1)), x); // of -0.0 too
 }
 /* With e = e^|x| - 1: 2 sinh|x| = e + e / (e + 1). */
 MXI_INLINE vf64 sinh_f64(vf64 x) {
