@@ -2,7 +2,6 @@
    padding, data. Specification: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. The readers
    of values and of metadata are gguf_take.c and gguf_meta.c. */
 #include "io/gguf.h"
-#include "io/gguf_types.h"
 #include "base/alloc.h"
 #include "io/quants.h"
 #include "io/spans.h"
@@ -10,6 +9,24 @@
 #include <string.h>
 
 /* ---- Tensors ---- */
+/* ggml's type numbers. The dtype of those that are arrays as they stand; the others' names are for the error
+ * text. */
+static const struct {
+  uint32_t type;
+  const char *name;
+  int dtype; /* -1: not readable, or one of the quantised formats */
+} types[] = {
+    {0, "F32", MX_FLOAT32},    {1, "F16", MX_FLOAT16}, {2, "Q4_0", -1},         {3, "Q4_1", -1},
+    {6, "Q5_0", -1},           {7, "Q5_1", -1},        {8, "Q8_0", -1},         {9, "Q8_1", -1},
+    {10, "Q2_K", -1},          {11, "Q3_K", -1},       {12, "Q4_K", -1},        {13, "Q5_K", -1},
+    {14, "Q6_K", -1},          {15, "Q8_K", -1},       {16, "IQ2_XXS", -1},     {17, "IQ2_XS", -1},
+    {18, "IQ3_XXS", -1},       {19, "IQ1_S", -1},      {20, "IQ4_NL", -1},      {21, "IQ3_S", -1},
+    {22, "IQ2_S", -1},         {23, "IQ4_XS", -1},     {24, "I8", MX_INT8},     {25, "I16", MX_INT16},
+    {26, "I32", MX_INT32},     {27, "I64", MX_INT64},  {28, "F64", MX_FLOAT64}, {29, "IQ1_M", -1},
+    {30, "BF16", MX_BFLOAT16}, {34, "TQ1_0", -1},      {35, "TQ2_0", -1},       {39, "MXFP4", -1},
+    {40, "NVFP4", -1}};
+enum { NTYPES = sizeof types / sizeof *types };
+
 struct info {
   const char *name;
   size_t name_length;
@@ -184,11 +201,14 @@ static int add_tensor(struct mxi_gguf *g, const struct info *t) {
   if (!name) return -1;
   const struct mxi_quant_format *format = mxi_quant_format_of(t->type);
   if (format) return add_quantized(g, t, format, name);
-  const struct mxi_gguf_tensor_type *type = mxi_gguf_tensor_type(t->type);
-  if (!type) return mxi_bad_file(&g->place, "expected a known tensor type, got %u", t->type);
-  if (type->dtype != MX_DTYPE_COUNT) return add_plain(g, t, type->dtype, name);
-  return mxi_bad_file(
-      &g->place, "expected a type F32 F16 BF16 F64 I8..I64 Q4_0..Q8_0 Q2_K..Q6_K MXFP4, got %s", type->name);
+  for (int i = 0; i < NTYPES; i++) {
+    if (types[i].type != t->type) continue;
+    if (types[i].dtype >= 0) return add_plain(g, t, (mx_dtype)types[i].dtype, name);
+    return mxi_bad_file(&g->place,
+                        "expected a type F32 F16 BF16 F64 I8..I64 Q4_0..Q8_0 Q2_K..Q6_K MXFP4, got %s",
+                        types[i].name);
+  }
+  return mxi_bad_file(&g->place, "expected a known tensor type, got %u", t->type);
 }
 
 /* ---- The file ---- */

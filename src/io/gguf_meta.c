@@ -2,14 +2,14 @@
  * lists. */
 #include "core/dtype.h"
 #include "io/gguf.h"
-#include "io/gguf_types.h"
+#include "io/gguf_values.h"
 #include <string.h>
 
 static int take_type(struct mxi_gguf *g, uint32_t *type) {
   MXI_TRY(mxi_gguf_take(g, type, sizeof *type));
-  return *type < MXI_GGUF_VALUES
+  return *type < MXI_GGUF_VALUE_TYPES
              ? 0
-             : mxi_bad_file(&g->place, "expected a value type below %d, got %u", MXI_GGUF_VALUES, *type);
+             : mxi_bad_file(&g->place, "expected a value type below %d, got %u", MXI_GGUF_VALUE_TYPES, *type);
 }
 
 static int check_bools(struct mxi_gguf *g, const uint8_t *bools, size_t n) {
@@ -85,9 +85,9 @@ static int read_list(struct mxi_gguf *g, struct mxi_meta_entry *e) {
   uint64_t n = 0;
   MXI_TRY(take_type(g, &type));
   MXI_TRY(mxi_gguf_take(g, &n, sizeof n));
-  if (type == MXI_GGUF_ARRAY)
+  if (type == MXI_GGUF_VALUE_ARRAY)
     return mxi_bad_file(&g->place, "expected an array of numbers or strings, got one of arrays");
-  return type == MXI_GGUF_STRING ? read_strings(g, n, e) : read_vector(g, type, n, &e->meta);
+  return type == MXI_GGUF_VALUE_STRING ? read_strings(g, n, e) : read_vector(g, type, n, &e->meta);
 }
 
 static int read_value(struct mxi_gguf *g, struct mxi_meta_entry *e) {
@@ -95,8 +95,8 @@ static int read_value(struct mxi_gguf *g, struct mxi_meta_entry *e) {
   const char *s = NULL;
   size_t n = 0;
   MXI_TRY(take_type(g, &type));
-  if (type == MXI_GGUF_ARRAY) return read_list(g, e);
-  if (type != MXI_GGUF_STRING) return read_scalar(g, type, &e->meta);
+  if (type == MXI_GGUF_VALUE_ARRAY) return read_list(g, e);
+  if (type != MXI_GGUF_VALUE_STRING) return read_scalar(g, type, &e->meta);
   MXI_TRY(mxi_gguf_take_string(g, &s, &n));
   return mxi_meta_set_string(e, s, n);
 }

@@ -1,14 +1,20 @@
 /* Writing GGUF version 3. The inverse of gguf.c: dimensions innermost first, tensors aligned to 32. */
 #include "base/checked.h"
 #include "base/vec.h"
-#include "io/gguf_types.h"
+#include "io/gguf_values.h"
 #include "io/place.h"
 #include "io/writer.h"
 #include "mlx/io.h"
 #include "mlx/ops.h"
 #include <string.h>
 
-enum { ALIGNMENT = 32 };
+enum { ALIGNMENT = 32, NONE = -1 };
+/* Each dtype's number as a tensor. */
+static const int tensor_types[MX_DTYPE_COUNT] = {
+    [MX_BOOL] = NONE,   [MX_UINT8] = NONE, [MX_UINT16] = NONE, [MX_UINT32] = NONE,    [MX_UINT64] = NONE,
+    [MX_INT8] = 24,     [MX_INT16] = 25,   [MX_INT32] = 26,    [MX_INT64] = 27,       [MX_FLOAT16] = 1,
+    [MX_BFLOAT16] = 30, [MX_FLOAT32] = 0,  [MX_FLOAT64] = 28,  [MX_COMPLEX64] = NONE,
+};
 
 /* The header is built in memory: names, shapes and metadata only. */
 typedef mxi_vec(char) text;
@@ -34,16 +40,16 @@ static int put_numbers(text *t, const mx_meta *m) {
   int status = -1;
   MX_SCOPE {
     mx_array a = mx_contiguous(m->array, false);
-    int type = mx_ok(a) ? mxi_gguf_value_number(mx_dtype_of(a)) : MXI_GGUF_NONE;
+    int type = mx_ok(a) ? mxi_gguf_value_number(mx_dtype_of(a)) : NONE;
     if (mx_eval(a) < 0) break;
-    if (type == MXI_GGUF_NONE || mx_ndim(a) > 1) {
+    if (type == NONE || mx_ndim(a) > 1) {
       mxi_fail(MX_INVALID_ARGUMENT,
                "[save_gguf] expected a number or a vector of dtypes that GGUF has at '%.80s', got %s (%d-d)",
                m->key, mx_dtype_name(mx_dtype_of(a)), mx_ndim(a));
       break;
     }
     bool vector = mx_ndim(a) == 1;
-    if (vector && (put32(t, MXI_GGUF_ARRAY) < 0)) break;
+    if (vector && (put32(t, MXI_GGUF_VALUE_ARRAY) < 0)) break;
     if (put32(t, type) < 0 || (vector && put64(t, mx_size(a)) < 0)) break;
     status = mx_size(a) ? put_bytes(t, mx_data(a), mx_nbytes(a)) : 0;
   }
@@ -54,8 +60,8 @@ static int put_strings(text *t, const mx_meta *m) {
   if (m->nstrings < 0 || (m->nstrings && !m->strings))
     return mxi_fail(MX_INVALID_ARGUMENT, "[save_gguf] expected a list of %lld strings at '%.80s'",
                     (long long)m->nstrings, m->key);
-  MXI_TRY(put32(t, MXI_GGUF_ARRAY));
-  MXI_TRY(put32(t, MXI_GGUF_STRING));
+  MXI_TRY(put32(t, MXI_GGUF_VALUE_ARRAY));
+  MXI_TRY(put32(t, MXI_GGUF_VALUE_STRING));
   MXI_TRY(put64(t, m->nstrings));
   for (int64_t i = 0; i < m->nstrings; i++) MXI_TRY(put_string(t, m->strings[i]));
   return 0;
@@ -65,7 +71,7 @@ static int put_meta(text *t, const mx_meta *m) {
   MXI_TRY(put_string(t, m->key));
   if (m->array) return put_numbers(t, m); // a scalar keeps its dtype
   switch (m->kind) {
-  case MX_META_STRING: MXI_TRY(put32(t, MXI_GGUF_STRING)); return put_string(t, m->string);
+  case MX_META_STRING: MXI_TRY(put32(t, MXI_GGUF_VALUE_STRING)); return put_string(t, m->string);
   case MX_META_STRINGS: return put_strings(t, m);
   case MX_META_INT: MXI_TRY(put32(t, mxi_gguf_value_number(MX_INT64))); return put64(t, m->integer);
   case MX_META_DOUBLE:
@@ -80,8 +86,8 @@ static int put_meta(text *t, const mx_meta *m) {
 
 /* ---- Tensors ---- */
 static int put_info(text *t, const char *name, mx_array a, int64_t *offset) {
-  int type = mxi_gguf_tensor_number(mx_dtype_of(a));
-  if (type == MXI_GGUF_NONE)
+  int type = tensor_types[mx_dtype_of(a)];
+  if (type == NONE)
     return mxi_fail(MX_INVALID_ARGUMENT, "[save_gguf] expected floats or signed integers for '%.80s', got %s",
                     name, mx_dtype_name(mx_dtype_of(a)));
   MXI_TRY(put_string(t, name));
