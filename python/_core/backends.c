@@ -1,7 +1,7 @@
 /* What MLX has for GPUs and this build lacks: mlx.core.metal, mlx.core.cuda, kernels from source. */
 #include "core.h"
 
-static PyObject *refuse(const char *function, const char *backend) {
+static PyObject *refuse_backend(const char *function, const char *backend) {
   PyErr_Format(PyExc_RuntimeError, "[%s] expected a %s backend, which this build lacks", function, backend);
   return NULL;
 }
@@ -9,7 +9,7 @@ static PyObject *refuse(const char *function, const char *backend) {
 /* ---- Kernels ---- a Metal kernel can be described, as programs do when they start, but not run ---- */
 static PyObject *run_metal(PyObject *self, PyObject *args, PyObject *kwargs) {
   (void)self, (void)args, (void)kwargs;
-  return refuse("metal_kernel", "Metal");
+  return refuse_backend("metal_kernel", "Metal");
 }
 static PyMethodDef metal_kernel_call = {"metal_kernel", (PyCFunction)(void (*)(void))run_metal,
                                         METH_VARARGS | METH_KEYWORDS,
@@ -27,7 +27,7 @@ FUNCTION_IN(fast, cuda_kernel,
             "ensure_row_contiguous: bool = True, shared_memory: int = 0",
             "A kernel in CUDA's language. RuntimeError: this build has no CUDA.") {
   (void)f;
-  return refuse("cuda_kernel", "CUDA");
+  return refuse_backend("cuda_kernel", "CUDA");
 }
 FUNCTION_IN(
     fast, precompiled_cuda_kernel,
@@ -36,7 +36,7 @@ FUNCTION_IN(
     "None, ensure_row_contiguous: bool = False, stream: stream = None",
     "Runs a kernel that is compiled already. RuntimeError: this build has no CUDA.") {
   (void)f;
-  return refuse("precompiled_cuda_kernel", "CUDA");
+  return refuse_backend("precompiled_cuda_kernel", "CUDA");
 }
 
 /* ---- Modules ---- */
@@ -50,11 +50,11 @@ static PyObject *no_device(PyObject *self, PyObject *unused) {
 }
 static PyObject *start_capture(PyObject *self, PyObject *path) {
   (void)self, (void)path;
-  return refuse("start_capture", "Metal");
+  return refuse_backend("start_capture", "Metal");
 }
 static PyObject *stop_capture(PyObject *self, PyObject *unused) {
   (void)self, (void)unused;
-  return refuse("stop_capture", "Metal");
+  return refuse_backend("stop_capture", "Metal");
 }
 static PyMethodDef metal_functions[] = {
     {"is_available", never, METH_NOARGS, "is_available()\n--\n\nFalse: this build has no Metal."},

@@ -285,7 +285,7 @@ static int store(PyObject *o, mx_dtype t, void *out) {
   return 0;
 }
 
-static int fill(PyObject *o, int depth, const list_scan *s, mx_dtype t, size_t size, char **out) {
+static int fill_elements(PyObject *o, int depth, const list_scan *s, mx_dtype t, size_t size, char **out) {
   if (!o || (depth == s->ndim && is_list(o))) return ragged();
   if (depth == s->ndim) {
     if (store(o, t, *out) < 0) return -1;
@@ -297,7 +297,7 @@ static int fill(PyObject *o, int depth, const list_scan *s, mx_dtype t, size_t s
   int r = 0;
   for (Py_ssize_t i = 0; r == 0 && i < s->shape[depth]; i++) {
     PyObject *e = Py_XNewRef(list_item(o, i));
-    r = fill(e, depth + 1, s, t, size, out);
+    r = fill_elements(e, depth + 1, s, t, size, out);
     Py_XDECREF(e);
   }
   return r;
@@ -346,7 +346,7 @@ static mx_array from_list(PyObject *o, int dtype) {
   char *data = PyMem_Malloc(count ? count * size : 1), *out = data;
   if (!data) return (mx_array)PyErr_NoMemory();
   mx_array a = NULL;
-  if (count == 0 || fill(o, 0, &s, t, size, &out) == 0)
+  if (count == 0 || fill_elements(o, 0, &s, t, size, &out) == 0)
     a = py_checked(mx_array_from(data, (mx_ints){s.shape, s.ndim}, t));
   PyMem_Free(data);
   return cast(a, dtype);

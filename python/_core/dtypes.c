@@ -72,18 +72,16 @@ static PyObject *info_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
   return (PyObject *)o;
 }
 
-/* max, eps, smallest normal of IEEE binary16, bfloat16, binary32, binary64. */
+/* eps and smallest normal of IEEE binary16, bfloat16, binary32, binary64. */
 static const struct {
-  double max, eps, smallest_normal;
-} floats[] = {{65504, 0x1p-10, 0x1p-14},
-              {0x1.FEp127, 0x1p-7, 0x1p-126},
-              {FLT_MAX, FLT_EPSILON, FLT_MIN},
-              {DBL_MAX, DBL_EPSILON, DBL_MIN}};
+  double eps, smallest_normal;
+} floats[] = {{0x1p-10, 0x1p-14}, {0x1p-7, 0x1p-126}, {FLT_EPSILON, FLT_MIN}, {DBL_EPSILON, DBL_MIN}};
+_Static_assert(sizeof floats / sizeof *floats == MX_FLOAT64 - MX_FLOAT16 + 1, "one row a floating dtype");
 static PyObject *finfo_min(PyObject *o, void *u) {
-  return (void)u, PyFloat_FromDouble(-floats[info_dtype(o) - MX_FLOAT16].max);
+  return (void)u, PyFloat_FromDouble(-mx_dtype_max(info_dtype(o)));
 }
 static PyObject *finfo_max(PyObject *o, void *u) {
-  return (void)u, PyFloat_FromDouble(floats[info_dtype(o) - MX_FLOAT16].max);
+  return (void)u, PyFloat_FromDouble(mx_dtype_max(info_dtype(o)));
 }
 static PyObject *finfo_eps(PyObject *o, void *u) {
   return (void)u, PyFloat_FromDouble(floats[info_dtype(o) - MX_FLOAT16].eps);
@@ -97,7 +95,7 @@ static PyObject *info_bits(PyObject *o, void *u) {
 static PyObject *info_dtype_object(PyObject *o, void *u) { return (void)u, py_dtype(info_dtype(o)); }
 static PyObject *finfo_repr(PyObject *o) {
   char text[128];
-  double max = floats[info_dtype(o) - MX_FLOAT16].max;
+  double max = mx_dtype_max(info_dtype(o));
   snprintf(text, sizeof text, "finfo(min=%g, max=%g, dtype=%s)", -max, max, mx_dtype_name(info_dtype(o)));
   return PyUnicode_FromString(text);
 }

@@ -44,7 +44,7 @@ int py_refuse(PyObject *exception, const char *op, const char *expected, PyObjec
 }
 
 /* ---- Evaluation ---- */
-static int finish(int status) { return status < 0 ? (py_raise(), -1) : 0; }
+static int status_or_raise(int status) { return status < 0 ? (py_raise(), -1) : 0; }
 
 int py_eval(int n, const mx_array *arrays) {
   int pending = 0;
@@ -55,7 +55,7 @@ int py_eval(int n, const mx_array *arrays) {
   PyThreadState *state = py_unlock();
   int status = n == 1 ? mx_eval(*arrays) : mx_eval_all(n, arrays);
   py_lock(state);
-  return finish(status);
+  return status_or_raise(status);
 }
 
 int py_async_eval(int n, const mx_array *arrays) {
@@ -63,19 +63,19 @@ int py_async_eval(int n, const mx_array *arrays) {
   PyThreadState *state = py_unlock();
   int status = mx_async_eval(n, arrays);
   py_lock(state);
-  return finish(status);
+  return status_or_raise(status);
 }
 
 int py_synchronize(mx_stream s) {
   PyThreadState *state = py_unlock();
   int status = mx_synchronize(s);
   py_lock(state);
-  return finish(status);
+  return status_or_raise(status);
 }
 
 /* ---- Destructors of Python objects that lent their memory ---- */
 static atomic_bool drain_queued;
-static void start_child(void) { atomic_store(&drain_queued, false); }
+static void forget_drain(void) { atomic_store(&drain_queued, false); }
 static int drain(void *unused) {
   (void)unused;
   atomic_store(&drain_queued, false);
@@ -93,7 +93,7 @@ int py_errors_init(PyObject *module) {
       bases ? PyErr_NewExceptionWithDoc("mlx.core.AxisError", "An axis out of range.", bases, NULL) : NULL;
   Py_XDECREF(bases);
   if (!py_axis_error || PyModule_AddObjectRef(module, "AxisError", py_axis_error) < 0) return -1;
-  pthread_atfork(NULL, NULL, start_child);
+  pthread_atfork(NULL, NULL, forget_drain);
   py_signals_init();
   mx_on_foreign(wake);
   return 0;

@@ -136,7 +136,7 @@ typedef struct key_arrays {
   bool ellipsis;
 } key_arrays;
 
-static int read_arrays(PyObject *key, Py_ssize_t n, key_arrays *r) {
+static int read_index_arrays(PyObject *key, Py_ssize_t n, key_arrays *r) {
   *r = (key_arrays){.used = 0};
   if (n > MAX_ITEMS) return fail(PyExc_ValueError, "[index] expected at most 64 indices");
   for (Py_ssize_t i = 0; i < n; i++) {
@@ -168,7 +168,7 @@ int py_read_key(key_items *k, mx_array a, PyObject *key, bool places) {
   Py_ssize_t n = PyTuple_Check(key) ? PyTuple_Size(key) : 1;
   int ndim = mx_ndim(a), axis = 0;
   key_arrays arrays;
-  if (read_arrays(key, n, &arrays) < 0) return -1;
+  if (read_index_arrays(key, n, &arrays) < 0) return -1;
   if (n == 1 && is_mask(arrays.v[0]) && (!places || mx_ndim(arrays.v[0]) == 0)) {
     k->mask = arrays.v[0];
     return 0;

@@ -4,15 +4,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct {
-  char code;
-  const char *format;
-} formats[MX_DTYPE_COUNT] = {
-    [MX_BOOL] = {'?', "?"},    [MX_UINT8] = {'B', "B"},         [MX_UINT16] = {'H', "H"},
-    [MX_UINT32] = {'I', "I"},  [MX_UINT64] = {'Q', "Q"},        [MX_INT8] = {'b', "b"},
-    [MX_INT16] = {'h', "h"},   [MX_INT32] = {'i', "i"},         [MX_INT64] = {'q', "q"},
-    [MX_FLOAT16] = {'e', "e"}, [MX_BFLOAT16] = {0, "bfloat16"}, [MX_FLOAT32] = {'f', "f"},
-    [MX_FLOAT64] = {'d', "d"}, [MX_COMPLEX64] = {0, "Zf"}};
+/* The buffer protocol's format of a dtype. */
+static const char *format_of(mx_dtype t) {
+  switch (t) {
+  case MX_BOOL: return "?";
+  case MX_UINT8: return "B";
+  case MX_UINT16: return "H";
+  case MX_UINT32: return "I";
+  case MX_UINT64: return "Q";
+  case MX_INT8: return "b";
+  case MX_INT16: return "h";
+  case MX_INT32: return "i";
+  case MX_INT64: return "q";
+  case MX_FLOAT16: return "e";
+  case MX_BFLOAT16: return "bfloat16";
+  case MX_FLOAT32: return "f";
+  case MX_FLOAT64: return "d";
+  case MX_COMPLEX64: return "Zf";
+  case MX_DTYPE_COUNT: break;
+  }
+  return "";
+}
 
 /* The array itself when its elements are row-major, else a row-major copy; evaluated. *data: the elements. */
 static mx_array row_major(mx_array a, const void **data) {
@@ -58,7 +70,7 @@ int py_array_getbuffer(PyObject *self, Py_buffer *view, int flags) {
                         .itemsize = (Py_ssize_t)mx_dtype_size(t),
                         .readonly = !mx_is_writable(a),
                         .ndim = n,
-                        .format = flags & PyBUF_FORMAT ? (char *)(uintptr_t)formats[t].format : NULL,
+                        .format = flags & PyBUF_FORMAT ? (char *)(uintptr_t)format_of(t) : NULL,
                         .shape = flags & PyBUF_ND ? e->dims : NULL,
                         .strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES ? e->dims + n : NULL,
                         .internal = e};
@@ -77,25 +89,15 @@ void py_array_releasebuffer(PyObject *self, Py_buffer *view) {
 }
 
 /* ---- Import by buffer ---- copies ---- */
-/* The dtype of a buffer's elements; -1 with the exception set. 'l' and 'L' are told apart by their size. */
+/* The dtype of a buffer's elements; -1 with the exception set. C's long and size_t are told apart by their
+   size. */
 static int buffer_dtype(const Py_buffer *v) {
   const char *f = v->format ? v->format : "B";
   if (*f == '@' || *f == '=' || *f == '<') f++;
-  bool integer = strlen(f) == 1 && strchr("bhilqn", *f), is_unsigned = strlen(f) == 1 && strchr("BHILQN", *f);
-  if (integer || is_unsigned) {
-    static const int by_size[9][2] = {[1] = {MX_INT8, MX_UINT8},
-                                      [2] = {MX_INT16, MX_UINT16},
-                                      [4] = {MX_INT32, MX_UINT32},
-                                      [8] = {MX_INT64, MX_UINT64}};
-    if (v->itemsize == 1 || v->itemsize == 2 || v->itemsize == 4 || v->itemsize == 8)
-      return by_size[v->itemsize][is_unsigned];
-  }
-  if (!strcmp(f, "?")) return MX_BOOL;
-  if (!strcmp(f, "e")) return MX_FLOAT16;
-  if (!strcmp(f, "f")) return MX_FLOAT32;
-  if (!strcmp(f, "d")) return MX_FLOAT64;
-  if (!strcmp(f, "Zf")) return MX_COMPLEX64;
-  if (!strcmp(f, "bfloat16")) return MX_BFLOAT16;
+  if (strlen(f) == 1 && strchr("lnLN", *f))
+    f = v->itemsize == 8 ? (*f >= 'a' ? "q" : "Q") : *f >= 'a' ? "i" : "I";
+  for (int t = 0; t < MX_DTYPE_COUNT; t++)
+    if (!strcmp(f, format_of((mx_dtype)t)) && v->itemsize == (Py_ssize_t)mx_dtype_size((mx_dtype)t)) return t;
   PyErr_Format(PyExc_ValueError, "[array] expected a buffer of numbers, got format '%s'",
                v->format ? v->format : "");
   return -1;

@@ -37,7 +37,7 @@ static const char *utf8(const char *function, PyObject *o, const char *expected)
 }
 
 /* Takes a copy of the dict of arrays, and evaluates them. */
-static int read_arrays(items *it, const char *function, PyObject *dict, const char *expected) {
+static int read_dict(items *it, const char *function, PyObject *dict, const char *expected) {
   PyObject *key, *value;
   Py_ssize_t at = 0;
   if (!PyDict_Check(dict)) return py_wrong_type(function, expected, dict);
@@ -71,8 +71,8 @@ static int save_items(const items *it, const char *function, PyObject *o, const 
 }
 
 /* Saves with what was read, or gives up with its exception; frees the items. */
-static PyObject *finish(items *it, int status, const char *function, PyObject *o, const char *ending,
-                        saver save) {
+static PyObject *save_and_free(items *it, int status, const char *function, PyObject *o, const char *ending,
+                               saver save) {
   if (!status) status = save_items(it, function, o, ending, save);
   free_items(it);
   if (status < 0) return NULL;
@@ -122,9 +122,9 @@ static PyObject *named_arguments(frame *f) {
 static PyObject *savez(frame *f, saver save) {
   items it = {0};
   PyObject *arrays = named_arguments(f);
-  int status = arrays ? read_arrays(&it, f->f->name, arrays, "arrays") : -1;
+  int status = arrays ? read_dict(&it, f->f->name, arrays, "arrays") : -1;
   Py_XDECREF(arrays);
-  return finish(&it, status, f->f->name, f->v[0].o, ".npz", save);
+  return save_and_free(&it, status, f->f->name, f->v[0].o, ".npz", save);
 }
 
 FUNCTION(savez, "file: object, *args, **kwargs -> None",
@@ -167,9 +167,9 @@ FUNCTION(
     "Saves a dict of arrays, and a dict of strings as metadata, as safetensors, to an object with write() or "
     "a path, which gets the ending where it lacks it.") {
   items it = {0};
-  int status = read_arrays(&it, "save_safetensors", f->v[1].o, "a dict from str to array");
+  int status = read_dict(&it, "save_safetensors", f->v[1].o, "a dict from str to array");
   if (!status && py_given(f, 2)) status = read_strings(&it, "save_safetensors", f->v[2].o);
-  return finish(&it, status, "save_safetensors", f->v[0].o, ".safetensors", save_tensors);
+  return save_and_free(&it, status, "save_safetensors", f->v[0].o, ".safetensors", save_tensors);
 }
 
 /* ---- gguf ---- */
@@ -231,7 +231,7 @@ FUNCTION(
     "Saves a dict of arrays as GGUF, with metadata: arrays, strings or lists of strings, to an object with "
     "write() or a path, which gets the ending where it lacks it.") {
   items it = {0};
-  int status = read_arrays(&it, "save_gguf", f->v[1].o, "a dict from str to array");
+  int status = read_dict(&it, "save_gguf", f->v[1].o, "a dict from str to array");
   if (!status && py_given(f, 2)) status = read_metadata(&it, f->v[2].o);
-  return finish(&it, status, "save_gguf", f->v[0].o, ".gguf", save_tensors_gguf);
+  return save_and_free(&it, status, "save_gguf", f->v[0].o, ".gguf", save_tensors_gguf);
 }

@@ -12,7 +12,7 @@ static PyObject *not_operand(PyObject *x, PyObject *y, const char *what) {
   return NULL;
 }
 
-static PyObject *binary(binary_op op, PyObject *x, PyObject *y, const char *what) {
+static PyObject *apply_operator(binary_op op, PyObject *x, PyObject *y, const char *what) {
   mx_scope s = mx_scope_open();
   mx_array a, b;
   PyObject *r = NULL;
@@ -55,15 +55,15 @@ PyObject *py_unary(mx_array (*op)(mx_array), PyObject *x) {
   X(bitwise_xor, "bitwise xor")     \
   X(left_shift, "left shift")       \
   X(right_shift, "right shift")
-#define X(name, what)                                                                               \
-  static PyObject *array_##name(PyObject *x, PyObject *y) { return binary(mx_##name, x, y, what); } \
+#define X(name, what)                                                                                       \
+  static PyObject *array_##name(PyObject *x, PyObject *y) { return apply_operator(mx_##name, x, y, what); } \
   static PyObject *array_inplace_##name(PyObject *x, PyObject *y) { return in_place(mx_##name, x, y, what); }
 BINARY_OPERATORS(X)
 #undef X
 
 static PyObject *array_power(PyObject *x, PyObject *y, PyObject *modulus) {
   if (modulus != Py_None) Py_RETURN_NOTIMPLEMENTED;
-  return binary(mx_power, x, y, "power");
+  return apply_operator(mx_power, x, y, "power");
 }
 static PyObject *array_inplace_power(PyObject *x, PyObject *y, PyObject *modulus) {
   if (modulus != Py_None) Py_RETURN_NOTIMPLEMENTED;
@@ -71,7 +71,7 @@ static PyObject *array_inplace_power(PyObject *x, PyObject *y, PyObject *modulus
 }
 static PyObject *array_matmul(PyObject *x, PyObject *y) {
   if (!py_is_array(x) || !py_is_array(y)) Py_RETURN_NOTIMPLEMENTED;
-  return binary(mx_matmul, x, y, "matmul");
+  return apply_operator(mx_matmul, x, y, "matmul");
 }
 static PyObject *array_inplace_matmul(PyObject *x, PyObject *y) {
   if (!py_is_array(y)) Py_RETURN_NOTIMPLEMENTED;
@@ -89,7 +89,7 @@ PyObject *py_array_compare(PyObject *x, PyObject *y, int op) {
   static const char *const names[] = {
       [Py_LT] = "less than",  [Py_LE] = "less than or equal", [Py_EQ] = "equality",
       [Py_NE] = "inequality", [Py_GT] = "greater than",       [Py_GE] = "greater than or equal"};
-  if (py_is_operand(y)) return binary(ops[op], x, y, names[op]);
+  if (py_is_operand(y)) return apply_operator(ops[op], x, y, names[op]);
   if (op == Py_EQ || op == Py_NE) return PyBool_FromLong(op == Py_NE);
   return not_operand(x, y, names[op]);
 }

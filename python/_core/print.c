@@ -64,13 +64,13 @@ static int set_precision(PyObject *o, PyObject *value, void *unused) {
   PyErr_SetString(PyExc_AttributeError, "precision can't be deleted");
   return -1;
 }
-static PyObject *context_enter(PyObject *self, PyObject *unused) {
+static PyObject *options_enter(PyObject *self, PyObject *unused) {
   (void)unused;
   ((options_object *)self)->before = py_print_precision;
   py_print_precision = ((options_object *)self)->precision;
   return Py_NewRef(self);
 }
-static PyObject *context_exit(PyObject *self, PyObject *args) {
+static PyObject *options_exit(PyObject *self, PyObject *args) {
   (void)args;
   py_print_precision = ((options_object *)self)->before;
   Py_RETURN_NONE;
@@ -78,8 +78,8 @@ static PyObject *context_exit(PyObject *self, PyObject *args) {
 static PyGetSetDef options_properties[] = {{"precision", get_precision, set_precision,
                                             "Decimals of printed floats; -1: six significant digits.", NULL},
                                            {NULL, NULL, NULL, NULL, NULL}};
-static PyMethodDef context_methods[] = {{"__enter__", context_enter, METH_NOARGS, NULL},
-                                        {"__exit__", context_exit, METH_VARARGS, NULL},
+static PyMethodDef context_methods[] = {{"__enter__", options_enter, METH_NOARGS, NULL},
+                                        {"__exit__", options_exit, METH_VARARGS, NULL},
                                         {NULL, NULL, 0, NULL}};
 static PyType_Slot options_slots[] = {
     {Py_tp_new, options_new},

@@ -13,7 +13,7 @@ static bool in_main_thread(void) {
 }
 
 /* In a forked child the thread that forked is the main one. */
-static void start_child(void) { thread_kind = MAIN_THREAD; }
+static void become_main_thread(void) { thread_kind = MAIN_THREAD; }
 
 /* ---- asyncio ---- Its handler of SIGINT doesn't raise: it cancels the running task, which would be felt at
    the task's next await, after the evaluation. So the evaluation ends with the exception that waits for the
@@ -90,4 +90,4 @@ void py_lock(PyThreadState *state) {
   if (in_main_thread()) mx_set_interrupt_check(NULL, NULL);
 }
 
-void py_signals_init(void) { pthread_atfork(NULL, NULL, start_child); }
+void py_signals_init(void) { pthread_atfork(NULL, NULL, become_main_thread); }

@@ -219,7 +219,7 @@ static void context_dealloc(PyObject *o) {
   PyObject_Free(o);
   Py_DECREF(type);
 }
-static PyObject *context_enter(PyObject *self, PyObject *unused) {
+static PyObject *stream_context_enter(PyObject *self, PyObject *unused) {
   (void)unused;
   context_object *o = (context_object *)self;
   mx_stream s;
@@ -234,7 +234,7 @@ static PyObject *context_enter(PyObject *self, PyObject *unused) {
   o->depth = 1;
   Py_RETURN_NONE;
 }
-static PyObject *context_exit(PyObject *self, PyObject *args) {
+static PyObject *stream_context_exit(PyObject *self, PyObject *args) {
   (void)args;
   context_object *o = (context_object *)self;
   if (o->depth && (mx_set_default_stream(o->stream) < 0 || mx_set_default_device(o->device) < 0))
@@ -242,8 +242,8 @@ static PyObject *context_exit(PyObject *self, PyObject *args) {
   o->depth = 0;
   Py_RETURN_NONE;
 }
-static PyMethodDef context_methods[] = {{"__enter__", context_enter, METH_NOARGS, NULL},
-                                        {"__exit__", context_exit, METH_VARARGS, NULL},
+static PyMethodDef context_methods[] = {{"__enter__", stream_context_enter, METH_NOARGS, NULL},
+                                        {"__exit__", stream_context_exit, METH_VARARGS, NULL},
                                         {NULL, NULL, 0, NULL}};
 static PyType_Slot context_slots[] = {
     {Py_tp_new, context_new},

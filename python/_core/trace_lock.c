@@ -8,11 +8,11 @@
 static int forks;              /* of this process and those it stems from */
 static unsigned long survivor; /* the thread that the last of them left alive */
 
-static void start_child(void) {
+static void forget_holders(void) {
   forks++;
   survivor = PyThread_get_thread_ident();
 }
-__attribute__((constructor)) static void watch_forks(void) { pthread_atfork(NULL, NULL, start_child); }
+__attribute__((constructor)) static void watch_forks(void) { pthread_atfork(NULL, NULL, forget_holders); }
 
 static bool is_mine(const trace_lock *l) {
   unsigned long me = PyThread_get_thread_ident(); /* which a thread of before the fork may have had */

@@ -30,7 +30,7 @@ static PyObject *describe(PyObject *o) {
   return r;
 }
 /* ValueError with a description of an object; the format has a place for `name` and one for that. */
-static int refuse(const char *format, const char *name, PyObject *o) {
+static int refuse_axis(const char *format, const char *name, PyObject *o) {
   PyObject *what = describe(o);
   if (what) PyErr_Format(PyExc_ValueError, format, name, what);
   Py_XDECREF(what);
@@ -55,7 +55,7 @@ static int read_axis(PyObject *o, int *axis) {
 }
 
 /* Gives one axis to every array of the tree; what is no array has none. */
-static int fill(PyObject *tree, int axis, PyObject *axes, axes_list *l) {
+static int fill_axes(PyObject *tree, int axis, PyObject *axes, axes_list *l) {
   if (py_is_array(tree)) {
     if (l->n < l->room) l->v[l->n] = axis;
     l->n++;
@@ -65,8 +65,8 @@ static int fill(PyObject *tree, int axis, PyObject *axes, axes_list *l) {
   if (size < 0)
     return axis == MX_UNMAPPED
                ? 0
-               : refuse("[vmap] expected %s of None for what is not an array, got an axis for a %U", l->name,
-                        tree);
+               : refuse_axis("[vmap] expected %s of None for what is not an array, got an axis for a %U",
+                             l->name, tree);
   if (!PyDict_Check(tree)) {
     for (Py_ssize_t i = 0; i < size; i++)
       if (expand(PyList_Check(tree) ? PyList_GetItem(tree, i) : PyTuple_GetItem(tree, i), axes, l) < 0)
@@ -93,10 +93,10 @@ static int expand_dict(PyObject *tree, PyObject *axes, axes_list *l) {
 static int expand_children(PyObject *tree, PyObject *axes, axes_list *l) {
   if (axes == Py_None || PyIndex_Check(axes)) {
     int axis;
-    return read_axis(axes, &axis) < 0 ? -1 : fill(tree, axis, axes, l);
+    return read_axis(axes, &axis) < 0 ? -1 : fill_axes(tree, axis, axes, l);
   }
   if (container_size(axes) < 0)
-    return refuse("[vmap] expected %s as int, None or a tree of them, got a %U", l->name, axes);
+    return refuse_axis("[vmap] expected %s as int, None or a tree of them, got a %U", l->name, axes);
   if (!same_container(tree, axes) || container_size(tree) != container_size(axes))
     return mismatch(l->name, tree, axes);
   if (PyDict_Check(tree)) return expand_dict(tree, axes, l);

@@ -3,6 +3,7 @@
 #define MXI_CORE_DEVICE_H
 #include "core/array.h"
 #include "core/stream.h"
+#include "core/upcalls.h"
 
 /* The work submitted to a stream is numbered. An event has passed when all work up to its number has ended.
  */
@@ -30,7 +31,4 @@ struct mxi_side {
 
 /* A buffer that is nowhere but on the device; it takes over the side. NULL with the error set. */
 mx_buffer *mxi_buffer_on_device(struct mxi_side *side);
-/* Makes the bytes of a ready or submitted array readable by the host: afterwards a->data is set. Defined by
-   the engine. */
-int mxi_to_host(mx_array a);
 #endif

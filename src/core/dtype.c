@@ -1,6 +1,7 @@
 #include "core/dtype.h"
 #include "base/error.h"
 #include "core/cast.h"
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -12,7 +13,26 @@ static const struct {
 #include "core/dtypes.def"
 #undef MX_DTYPE
 };
-_Static_assert(sizeof info / sizeof *info == MX_DTYPE_COUNT, "dtypes.def and mx_dtype list the same dtypes");
+/* The rows are those of mx_dtype, elements have their size, and the ranges that dtype.h tests are categories.
+ */
+enum {
+#define MX_DTYPE(...) +1
+  ROWS = 0
+#include "core/dtypes.def"
+#undef MX_DTYPE
+};
+_Static_assert((int)ROWS == (int)MX_DTYPE_COUNT && sizeof info / sizeof *info == MX_DTYPE_COUNT,
+               "dtypes.def and mx_dtype list the same dtypes");
+#define IN_RANGE(t, first, last) ((t) >= MX_##first && (t) <= MX_##last)
+#define MX_DTYPE(ID, text, ctype, bytes, category)                                                       \
+  _Static_assert(sizeof(ctype) == bytes, "the size of " text);                                           \
+  _Static_assert((MX_##category == MX_FLOATING) == IN_RANGE(MX_##ID, FLOAT16, FLOAT64), "mxi_is_float"); \
+  _Static_assert((MX_##category >= MX_FLOATING) == (MX_##ID >= MX_FLOAT16), "mxi_is_inexact");           \
+  _Static_assert((MX_##category == MX_UNSIGNED_INTEGER) == IN_RANGE(MX_##ID, UINT8, UINT64),             \
+                 "mxi_is_unsigned");                                                                     \
+  _Static_assert((MX_##category == MX_SIGNED_INTEGER) == IN_RANGE(MX_##ID, INT8, INT64), "mxi_is_integer");
+#include "core/dtypes.def"
+#undef MX_DTYPE
 
 static int check_dtype(const char *op, mx_dtype t) {
   if ((unsigned)t < MX_DTYPE_COUNT) return 0;
@@ -23,6 +43,20 @@ size_t mx_dtype_size(mx_dtype t) { return check_dtype("dtype_size", t) < 0 ? 0 :
 const char *mx_dtype_name(mx_dtype t) { return (unsigned)t < MX_DTYPE_COUNT ? info[t].name : "no dtype"; }
 mx_dtype_category mx_dtype_category_of(mx_dtype t) {
   return check_dtype("dtype_category_of", t) < 0 ? MX_GENERIC : (mx_dtype_category)info[t].category;
+}
+
+double mx_dtype_max(mx_dtype t) {
+  switch (t) {
+  case MX_FLOAT16: return 65504;
+  case MX_BFLOAT16: return 0x1.fep127;
+  case MX_FLOAT32:
+  case MX_COMPLEX64: return FLT_MAX;
+  case MX_FLOAT64: return DBL_MAX;
+  default: break;
+  }
+  if (check_dtype("dtype_max", t) == 0)
+    mxi_fail(MX_INVALID_ARGUMENT, "[dtype_max] expected an inexact dtype, got %s", mx_dtype_name(t));
+  return 0;
 }
 
 bool mx_issubcategory(mx_dtype_category a, mx_dtype_category b) {

@@ -83,7 +83,7 @@ struct mxi_node {
   struct mxi_node_output *outputs; /* for noutputs > 1 only: what is needed to run it when some are gone */
 };
 struct mxi_node_output {
-  mx_array array; /* borrowed, NULL once gone; guarded by a lock in node.c: see mxi_output_take */
+  mx_array array; /* borrowed, NULL once gone; guarded by a lock: see mxi_output_take */
   mx_dtype dtype;
   mx_ints shape;
 };
@@ -107,6 +107,12 @@ static inline mx_node *mxi_node_ref(mx_node *n) {
   atomic_fetch_add_explicit(&n->refs, 1, memory_order_relaxed);
   return n;
 }
+/* A reference to output i of a node with several outputs, or NULL if that array is gone. */
+mx_array mxi_output_take(mx_node *n, int i);
+/* Which array output i is now, or NULL: to be compared with arrays that are known to live, no more. */
+mx_array mxi_output_peek(mx_node *n, int i);
+/* A copy of the primitive's struct, with its lists. NULL with the error set. */
+mx_params *mxi_params_new(const mx_prim *p, const void *fields);
 void mxi_params_unref(const mx_prim *p, mx_params *params);
 static inline mx_params *mxi_params_ref(const mx_params *params) {
   if (params) atomic_fetch_add_explicit(&((mx_params *)params)->refs, 1, memory_order_relaxed);

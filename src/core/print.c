@@ -1,7 +1,8 @@
 /* An array as text: `array([[1, 2],\n       [3, 4]], dtype=int32)`. An axis longer than six shows its first
    and last three elements. */
-#include "core/device.h"
+#include "core/array.h"
 #include "core/mapped.h"
+#include "core/upcalls.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include <math.h>

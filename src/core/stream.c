@@ -1,5 +1,6 @@
 #include "core/stream.h"
 #include "core/thread.h"
+#include "core/upcalls.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/lock.h"

@@ -27,15 +27,4 @@ enum { MXI_TASK_STOPPED = -2 };
 int mxi_task_wait(mx_task *t);
 /* In the child of a fork, while it has one thread. */
 void mxi_task_forked(void);
-
-/* ---- The pieces of releasing that array.c and node.c share ---- */
-/* Drops a reference; true when it was the last and the caller now owns the dead array (its task let go). */
-bool mxi_release_to_list(mx_array a);
-/* Forgets a dying output in its node. */
-void mxi_output_forget(mx_array a);
-/* A reference to output i of a node with several outputs, or NULL if that array is gone. */
-mx_array mxi_output_take(mx_node *n, int i);
-/* Which array output i is now, or NULL: to be compared with arrays that are known to live, no more. */
-mx_array mxi_output_peek(mx_node *n, int i);
-void mxi_node_free(mx_node *n); /* the struct and its parameters; inputs were released */
 #endif

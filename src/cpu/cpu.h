@@ -16,8 +16,9 @@
 #include "base/error.h"
 #include "base/alloc.h"
 
-typedef int (*mxi_cpu_fn)(struct mxi_call *c);
-extern const mxi_cpu_fn mxi_cpu_table[MXI_PRIM_COUNT];
+#define MX_PRIM(ID, text, flags, vjp, jvp, vmap, ...) int mxi_cpu_##ID(struct mxi_call *c);
+#include "core/prims_other.def"
+#undef MX_PRIM
 
 /* a itself (with a reference more) if row-major, else a row-major copy; the caller unrefs it. NULL on
  * failure. */

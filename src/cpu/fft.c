@@ -2,6 +2,7 @@
    transform from real elements, last of one to real ones. */
 #include "cpu/copy.h"
 #include "cpu/cpu.h"
+#include "cpu/fft_planner.h"
 #include "cpu/fft_run.h"
 
 enum {

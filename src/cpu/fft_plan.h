@@ -1,5 +1,5 @@
 /* What a transform of one length needs beside its data: factors, roots of unity, convolution tables. Plans
-   are shared, immutable, and kept in a bounded cache. */
+   are immutable and shared; fft_planner.c makes them, fft_run.c runs them. */
 #ifndef MXI_CPU_FFT_PLAN_H
 #define MXI_CPU_FFT_PLAN_H
 #include "base/lru.h"
@@ -8,11 +8,11 @@
 #include <stddef.h>
 
 enum mxi_fft_kind {
-  MXI_FFT_BLOCK,       /* stages in a block */
-  MXI_FFT_BLOCK_CHIRP, /* a convolution with a chirp in a block, for large prime factors */
-  MXI_FFT_SPLIT,       /* n = first x second, by columns, then rows (Bailey 1990) */
-  MXI_FFT_CHIRP,       /* a convolution in memory; first: of its length m */
-  MXI_FFT_HALVES       /* real lines of even length n; first: of n / 2 */
+  MXI_FFT_BLOCK,           /* stages in a block */
+  MXI_FFT_BLOCK_BLUESTEIN, /* a convolution with a chirp in a block, for large prime factors */
+  MXI_FFT_FOUR_STEP,       /* n = first x second: columns, twiddle factors, rows (Bailey 1990) */
+  MXI_FFT_BLUESTEIN,       /* a convolution in memory; first: of its length m */
+  MXI_FFT_PACKED_REAL      /* real lines of even length n as complex ones of n / 2; first: of those */
 };
 
 /* exp(-2 pi i a / order) is fine[a % size] coarse[a / size], in double. */
@@ -37,14 +37,9 @@ struct mxi_fft_plan {
   float *tables;                /* the stages' */
   float *chirp, *spectrum;    /* (n, 2): exp(-pi i k^2 / n); (m, 2): the transform of its conjugate, over m */
   struct mxi_fft_roots roots; /* of order n */
-  float *halves;              /* (n / 4 + 1, 2): exp(-2 pi i k / n) */
+  float *real_twiddles;       /* (n / 4 + 1, 2): exp(-2 pi i k / n) */
   struct mxi_fft_plan *first, *second;
 };
-
-/* A plan for length n >= 1, of complex lines, or of real ones (n even); the caller unrefs it. NULL with the
-   error set. */
-struct mxi_fft_plan *mxi_fft_plan_get(int64_t n, bool halves, enum mxi_fft_use use);
-void mxi_fft_plan_unref(struct mxi_fft_plan *p);
 
 static inline void mxi_fft_root(const struct mxi_fft_roots *r, int64_t a, double *re, double *im) {
   const double *x = r->fine + 2 * (a & (((int64_t)1 << r->shift) - 1)), *y = r->coarse + 2 * (a >> r->shift);

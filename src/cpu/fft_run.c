@@ -50,7 +50,7 @@ static float *run_block(const struct mxi_fft_plan *p, float *x, float *y) {
 }
 
 static bool in_blocks(const struct mxi_fft_plan *p) {
-  return p->kind == MXI_FFT_BLOCK || p->kind == MXI_FFT_BLOCK_CHIRP;
+  return p->kind == MXI_FFT_BLOCK || p->kind == MXI_FFT_BLOCK_BLUESTEIN;
 }
 
 /* The lanes of lines first, first + 1, ... of `count`, `apart` floats from one to the next. */
@@ -65,7 +65,7 @@ static struct mxi_fft_lines lines_at(float *base, int64_t first, int64_t count, 
    With j = j1 n2 + j2 and k = k2 n1 + k1: X[k] = sum over j2 of w^(j2 k1) exp(-2 pi i j2 k2 / n2) times
    sum over j1 of exp(-2 pi i j1 k1 / n1) x[j], w = exp(-2 pi i / n). The inner sums are columns of x as (n1,
    n2), the outer ones rows of the result, which lies in X by columns. */
-struct split {
+struct four_step {
   const struct mxi_fft_plan *p;
   struct mxi_fft_row in, out;
   float scale, *middle; /* (n1, pitch, 2) */
@@ -84,7 +84,7 @@ static void lane_roots(const struct mxi_fft_plan *p, int64_t j2, double *roots) 
 }
 
 static void column_chunk(void *ctx, int64_t chunk) {
-  struct split *s = ctx;
+  struct four_step *s = ctx;
   const struct mxi_fft_plan *columns = s->p->first;
   int64_t n2 = s->p->second->n, first = chunk * lanes();
   double roots[2 * MXI_FFT_LANES];
@@ -98,12 +98,12 @@ static void column_chunk(void *ctx, int64_t chunk) {
   MXI_DISPATCH(mxi_fft_load)(&from, columns->n, s->in.swap, x);
   x = run_block(columns, x, y);
   lane_roots(s->p, first, roots);
-  MXI_DISPATCH(mxi_fft_twist)(x, columns->n, roots);
+  MXI_DISPATCH(mxi_fft_twiddle)(x, columns->n, roots);
   MXI_DISPATCH(mxi_fft_store)(&to, columns->n, false, 1, x);
 }
 
 static void row_chunk(void *ctx, int64_t chunk) {
-  struct split *s = ctx;
+  struct four_step *s = ctx;
   const struct mxi_fft_plan *rows = s->p->second;
   int64_t n1 = s->p->first->n, first = chunk * lanes();
   float *y, *x = block_scratch(rows, &y);
@@ -122,9 +122,9 @@ static void row_chunk(void *ctx, int64_t chunk) {
 static int run_long(const struct mxi_fft_plan *p, struct mxi_fft_row in, struct mxi_fft_row out, float scale,
                     float *work);
 
-static int run_split(const struct mxi_fft_plan *p, struct mxi_fft_row in, struct mxi_fft_row out, float scale,
-                     float *work) {
-  struct split s = {.p = p, .in = in, .out = out, .scale = scale, .middle = work};
+static int run_four_step(const struct mxi_fft_plan *p, struct mxi_fft_row in, struct mxi_fft_row out,
+                         float scale, float *work) {
+  struct four_step s = {.p = p, .in = in, .out = out, .scale = scale, .middle = work};
   int64_t n1 = p->first->n, n2 = p->second->n;
   MXI_TRY(finish(&s.failure, mxi_parallel_for(mxi_ceil_div(n2, lanes()), column_chunk, &s)));
   if (in_blocks(p->second))
@@ -139,7 +139,7 @@ static int run_split(const struct mxi_fft_plan *p, struct mxi_fft_row in, struct
 }
 
 /* ---- One long line: a convolution ---- */
-enum step { CHIRP, SPECTRUM, UNCHIRP, SPLIT, JOIN, MIRROR, COPY };
+enum step { CHIRP, SPECTRUM, UNCHIRP, UNPACK_REAL, PACK_REAL, HERMITIAN, COPY };
 struct row_job {
   enum step step;
   const struct mxi_fft_plan *p;
@@ -157,18 +157,21 @@ static void run_step(void *ctx, int64_t chunk) {
   case CHIRP: MXI_DISPATCH(mxi_fft_chirp_row)(&j->line, first, end, p->chirp, j->row); break;
   case SPECTRUM: MXI_DISPATCH(mxi_fft_spectrum_row)(j->row, first, end, p->spectrum); break;
   case UNCHIRP: MXI_DISPATCH(mxi_fft_unchirp_row)(j->row, first, end, p->chirp, j->scale, &j->line); break;
-  case SPLIT:
-    MXI_DISPATCH(mxi_fft_split_row)(j->row, j->length, first, end, p->halves, j->scale, &j->line);
+  case UNPACK_REAL:
+    MXI_DISPATCH(mxi_fft_unpack_real_row)
+    (j->row, j->length, first, end, p->real_twiddles, j->scale, &j->line);
     break;
-  case JOIN: MXI_DISPATCH(mxi_fft_join_row)(&j->line, j->length, first, end, p->halves, j->row); break;
-  case MIRROR: MXI_DISPATCH(mxi_fft_mirror_row)(&j->line, j->length, first, end, j->row); break;
+  case PACK_REAL:
+    MXI_DISPATCH(mxi_fft_pack_real_row)(&j->line, j->length, first, end, p->real_twiddles, j->row);
+    break;
+  case HERMITIAN: MXI_DISPATCH(mxi_fft_hermitian_row)(&j->line, j->length, first, end, j->row); break;
   case COPY: MXI_DISPATCH(mxi_fft_copy_row)(j->row, first, end, &j->line); break;
   }
 }
 static int for_row(struct row_job j) { return mxi_parallel_for(mxi_ceil_div(j.n, ROW_CHUNK), run_step, &j); }
 
-static int run_chirp(const struct mxi_fft_plan *p, struct mxi_fft_row in, struct mxi_fft_row out, float scale,
-                     float *work) {
+static int run_bluestein(const struct mxi_fft_plan *p, struct mxi_fft_row in, struct mxi_fft_row out,
+                         float scale, float *work) {
   float *row = work;
   work += 2 * p->m;
   struct mxi_fft_row line = {row, 2, 1, false};
@@ -196,8 +199,8 @@ static int run_alone(const struct mxi_fft_plan *p, struct mxi_fft_row in, struct
 static int run_long(const struct mxi_fft_plan *p, struct mxi_fft_row in, struct mxi_fft_row out, float scale,
                     float *work) {
   switch (p->kind) {
-  case MXI_FFT_SPLIT: return run_split(p, in, out, scale, work);
-  case MXI_FFT_CHIRP: return run_chirp(p, in, out, scale, work);
+  case MXI_FFT_FOUR_STEP: return run_four_step(p, in, out, scale, work);
+  case MXI_FFT_BLUESTEIN: return run_bluestein(p, in, out, scale, work);
   default: return run_alone(p, in, out, scale);
   }
 }
@@ -205,8 +208,8 @@ static int run_long(const struct mxi_fft_plan *p, struct mxi_fft_row in, struct 
 /* Floats of work that run_long needs. */
 static int64_t work_floats(const struct mxi_fft_plan *p) {
   switch (p->kind) {
-  case MXI_FFT_SPLIT: return 2 * p->first->n * pitch(p) + work_floats(p->second);
-  case MXI_FFT_CHIRP: return 2 * p->m + work_floats(p->first);
+  case MXI_FFT_FOUR_STEP: return 2 * p->first->n * pitch(p) + work_floats(p->second);
+  case MXI_FFT_BLUESTEIN: return 2 * p->m + work_floats(p->first);
   default: return 0;
   }
 }
@@ -222,9 +225,9 @@ int mxi_fft_run_line(const struct mxi_fft_plan *p, struct mxi_fft_row in, struct
 
 /* ---- Passes ---- */
 static const struct mxi_fft_plan *complex_plan(const struct mxi_fft_pass *x) {
-  return x->plan->kind == MXI_FFT_HALVES ? x->plan->first : x->plan;
+  return x->plan->kind == MXI_FFT_PACKED_REAL ? x->plan->first : x->plan;
 }
-static bool by_halves(const struct mxi_fft_pass *x) { return x->plan->kind == MXI_FFT_HALVES; }
+static bool packs_real(const struct mxi_fft_pass *x) { return x->plan->kind == MXI_FFT_PACKED_REAL; }
 
 /* How a pass reads and writes its lines as complex elements: real ones in pairs, or without imaginary parts.
  */
@@ -233,7 +236,7 @@ struct layout {
 };
 static struct layout layout_of(const struct mxi_fft_pass *x, bool real, int64_t step) {
   if (!real) return (struct layout){step, 1};
-  return by_halves(x) ? (struct layout){2 * step, step} : (struct layout){step, MXI_FFT_NO_IMAG};
+  return packs_real(x) ? (struct layout){2 * step, step} : (struct layout){step, MXI_FFT_NO_IMAG};
 }
 static struct layout in_layout(const struct mxi_fft_pass *x) {
   return layout_of(x, x->form == MXI_FFT_FROM_REAL, x->in_step);
@@ -260,7 +263,7 @@ static void place_lanes(const struct mxi_fft_pass *x, int64_t first, struct mxi_
 
 static void pass_block(const struct mxi_fft_pass *x, int64_t first, float *a, float *b) {
   const struct mxi_fft_plan *p = complex_plan(x);
-  bool halves = by_halves(x), swap = x->form == MXI_FFT_COMPLEX && x->inverse;
+  bool packed_real = packs_real(x), swap = x->form == MXI_FFT_COMPLEX && x->inverse;
   struct mxi_fft_lines from, to;
   place_lanes(x, first, &from, &to);
   switch (x->form) {
@@ -272,15 +275,15 @@ static void pass_block(const struct mxi_fft_pass *x, int64_t first, float *a, fl
   case MXI_FFT_FROM_REAL:
     MXI_DISPATCH(mxi_fft_load)(&from, p->n, false, a);
     a = run_block(p, a, b);
-    if (halves) MXI_DISPATCH(mxi_fft_split)(a, p->n, x->plan->halves);
+    if (packed_real) MXI_DISPATCH(mxi_fft_unpack_real)(a, p->n, x->plan->real_twiddles);
     MXI_DISPATCH(mxi_fft_store)(&to, x->plan->n / 2 + 1, false, x->scale, a);
     break;
   case MXI_FFT_TO_REAL:
-    MXI_DISPATCH(mxi_fft_load)(&from, x->plan->n / 2 + 1, !halves, a);
-    if (halves)
-      MXI_DISPATCH(mxi_fft_join)(a, p->n, x->plan->halves);
+    MXI_DISPATCH(mxi_fft_load)(&from, x->plan->n / 2 + 1, !packed_real, a);
+    if (packed_real)
+      MXI_DISPATCH(mxi_fft_pack_real)(a, p->n, x->plan->real_twiddles);
     else
-      MXI_DISPATCH(mxi_fft_mirror)(a, p->n);
+      MXI_DISPATCH(mxi_fft_hermitian)(a, p->n);
     a = run_block(p, a, b);
     MXI_DISPATCH(mxi_fft_store)(&to, p->n, true, x->scale, a);
     break;
@@ -308,15 +311,17 @@ static int long_from_real(const struct mxi_fft_pass *x, struct mxi_fft_row in, s
                           float *work) {
   const struct mxi_fft_plan *p = complex_plan(x);
   struct mxi_fft_row row = {work, 2, 1, false};
-  MXI_TRY(run_long(p, in, row, by_halves(x) ? 1 : x->scale, work + 2 * p->n));
-  if (by_halves(x)) return for_row((struct row_job){SPLIT, x->plan, out, work, p->n / 2 + 1, p->n, x->scale});
+  MXI_TRY(run_long(p, in, row, packs_real(x) ? 1 : x->scale, work + 2 * p->n));
+  if (packs_real(x))
+    return for_row((struct row_job){UNPACK_REAL, x->plan, out, work, p->n / 2 + 1, p->n, x->scale});
   return for_row((struct row_job){COPY, x->plan, out, work, p->n / 2 + 1, p->n, 1});
 }
 static int long_to_real(const struct mxi_fft_pass *x, struct mxi_fft_row in, struct mxi_fft_row out,
                         float *work) {
   const struct mxi_fft_plan *p = complex_plan(x);
   struct mxi_fft_row row = {work, 2, 1, false};
-  MXI_TRY(for_row((struct row_job){by_halves(x) ? JOIN : MIRROR, x->plan, in, work, p->n / 2 + 1, p->n, 1}));
+  MXI_TRY(for_row(
+      (struct row_job){packs_real(x) ? PACK_REAL : HERMITIAN, x->plan, in, work, p->n / 2 + 1, p->n, 1}));
   out.swap = true;
   return run_long(p, row, out, x->scale, work + 2 * p->n);
 }

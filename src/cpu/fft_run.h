@@ -14,7 +14,7 @@ enum mxi_fft_form {
   MXI_FFT_FROM_REAL, /* real lines of n elements to the first n / 2 + 1 of their transform */
   MXI_FFT_TO_REAL    /* and back, by the inverse transform */
 };
-/* Transforms along one axis. The plan is one of halves for even real lines. */
+/* Transforms along one axis. Even real lines have a packed plan. */
 struct mxi_fft_pass {
   const struct mxi_fft_plan *plan;
   enum mxi_fft_form form;

@@ -144,7 +144,7 @@ static int run_stored(const struct mxi_tile_program *p, struct mxi_call *c) {
                             .in = &values,
                             .out = &out};
   int result = run_elementwise(p, &program);
-  if (result == 0) result = mxi_cpu_table[MXI_REDUCE](&reduce);
+  if (result == 0) result = mxi_cpu_REDUCE(&reduce);
   mxi_unref(values);
   return result;
 }

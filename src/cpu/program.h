@@ -81,4 +81,6 @@ enum {
    (MXI_TILE_GET_SCRATCH bytes, aligned to 64), or is the input itself when it can be read in place. */
 MXI_DECLARE_KERNEL(const void *, mxi_tiles_get,
                    (const struct mxi_tile_job *job, int64_t begin, int64_t n, void *scratch));
+/* Is there a function for the instruction? For tests: each op has one for all dtypes that its rule allows. */
+MXI_DECLARE_KERNEL(int, mxi_tiles_has, (const struct mxi_tile_instruction *in));
 #endif

@@ -6,11 +6,7 @@
 #include "cpu/locals.h"
 #include "cpu/program.h"
 
-#define MX_PRIM(ID, text, flags, vjp, jvp, vmap, ...) int mxi_cpu_##ID(struct mxi_call *c);
-#include "core/prims_other.def"
-#undef MX_PRIM
-
-const mxi_cpu_fn mxi_cpu_table[MXI_PRIM_COUNT] = {
+static int (*const functions[MXI_PRIM_COUNT])(struct mxi_call *) = {
 #define MX_PRIM(ID, text, flags, vjp, jvp, vmap, ...) [MXI_##ID] = mxi_cpu_##ID,
 #include "core/prims_other.def"
 #undef MX_PRIM
@@ -18,7 +14,7 @@ const mxi_cpu_fn mxi_cpu_table[MXI_PRIM_COUNT] = {
 
 static int launch(struct mxi_call *c) {
   if (mxi_isa_check() < 0 || mxi_locals_ready() < 0) return mxi_untouched(c);
-  return c->prim ? mxi_cpu_table[c->prim->id](c) : mxi_run_program(c);
+  return c->prim ? functions[c->prim->id](c) : mxi_run_program(c);
 }
 
 static void enter(unsigned *saved) { *saved = mxi_float_mode_enter(); }

@@ -64,7 +64,7 @@ struct order_context {
   const struct mxi_file *file;
   name_of name;
 };
-static int compare(const void *a, const void *b, void *context) {
+static int compare_names(const void *a, const void *b, void *context) {
   const struct order_context *c = context;
   return strcmp(c->name(c->file, *(const int *)a), c->name(c->file, *(const int *)b));
 }
@@ -74,7 +74,7 @@ static int *sorted(const struct mxi_file *f, size_t n, name_of name) {
   if (!order) return NULL;
   for (size_t i = 0; i < n; i++) order[i] = (int)i;
   struct order_context context = {f, name};
-  qsort_r(order, n, sizeof *order, compare, &context);
+  qsort_r(order, n, sizeof *order, compare_names, &context);
   return order;
 }
 

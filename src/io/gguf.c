@@ -1,36 +1,12 @@
 /* GGUF versions 2 and 3, little-endian: "GGUF", version, tensor and metadata counts, metadata, tensor infos,
-   padding, data. Specification: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. The reader of
-   metadata is gguf_meta.c. */
+   padding, data. Specification: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. The readers
+   of values and of metadata are gguf_take.c and gguf_meta.c. */
 #include "io/gguf.h"
 #include "base/alloc.h"
 #include "io/quants.h"
 #include "io/spans.h"
 #include <limits.h>
 #include <string.h>
-
-/* ---- Taking values from the file ---- */
-int mxi_gguf_take(struct mxi_gguf *g, void *out, size_t n) {
-  if (n > g->map->size - g->at)
-    return mxi_bad_file(&g->place, "expected %zu more bytes, got the file's end at byte %zu", n,
-                        g->map->size);
-  memcpy(out, g->map->data + g->at, n);
-  g->at += n;
-  return 0;
-}
-
-int mxi_gguf_take_string(struct mxi_gguf *g, const char **s, size_t *n) {
-  uint64_t length = 0;
-  MXI_TRY(mxi_gguf_take(g, &length, sizeof length));
-  if (length > g->map->size - g->at)
-    return mxi_bad_file(&g->place, "expected a string within %zu bytes, got a length of %llu",
-                        g->map->size - g->at, (unsigned long long)length);
-  *s = (const char *)g->map->data + g->at;
-  *n = (size_t)length;
-  g->at += *n;
-  return mxi_utf8_valid(*s, *n)
-             ? 0
-             : mxi_bad_file(&g->place, "expected a string in UTF-8 without NUL, got other bytes");
-}
 
 /* ---- Tensors ---- */
 /* ggml's type numbers. The dtype of those that are arrays as they stand; the others' names are for the error
@@ -270,7 +246,7 @@ static int read_tensors(struct mxi_gguf *g, struct info *infos, uint64_t n) {
   return mxi_file_finish(g->file, &g->place);
 }
 
-static int read_file(struct mxi_gguf *g) {
+static int read_gguf(struct mxi_gguf *g) {
   uint64_t ntensors = 0, nmeta = 0;
   MXI_TRY(read_counts(g, &ntensors, &nmeta));
   MXI_TRY(mxi_gguf_read_meta(g, nmeta));
@@ -282,11 +258,11 @@ static int read_file(struct mxi_gguf *g) {
 }
 
 /* Takes over the mapping; NULL is the failure that opened it. */
-static mx_file load(struct mxi_mapping *map, const char *path) {
+static mx_file load_gguf(struct mxi_mapping *map, const char *path) {
   struct mxi_gguf g = {.place = {.op = "load_gguf", .path = path}, .map = map, .alignment = 32};
   if (!map) return NULL;
   g.file = mxi_file_new();
-  int status = g.file && mxi_mapping_fill(map, SIZE_MAX) == 0 ? read_file(&g) : -1;
+  int status = g.file && mxi_mapping_fill(map, SIZE_MAX) == 0 ? read_gguf(&g) : -1;
   for (size_t i = 0; i < g.names.n; i++) mxi_free(g.names.v[i]);
   mxi_vec_free(&g.names);
   mxi_vec_free(&g.spans);
@@ -296,7 +272,7 @@ static mx_file load(struct mxi_mapping *map, const char *path) {
   return NULL;
 }
 
-mx_file mx_load_gguf(const char *path) { return load(mxi_mapping_open("load_gguf", path), path); }
+mx_file mx_load_gguf(const char *path) { return load_gguf(mxi_mapping_open("load_gguf", path), path); }
 mx_file mx_read_gguf(mx_reader reader) {
-  return load(mxi_mapping_stream("load_gguf", &reader), mxi_stream_name(reader.name));
+  return load_gguf(mxi_mapping_stream("load_gguf", &reader), mxi_stream_name(reader.name));
 }

@@ -1,4 +1,4 @@
-/* The state of a GGUF reader, shared by gguf.c and gguf_meta.c. */
+/* The state of a GGUF reader, shared by gguf.c, gguf_meta.c and gguf_take.c. */
 #ifndef MXI_IO_GGUF_H
 #define MXI_IO_GGUF_H
 #include "io/file.h"

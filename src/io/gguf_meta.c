@@ -2,23 +2,14 @@
  * lists. */
 #include "core/dtype.h"
 #include "io/gguf.h"
+#include "io/gguf_values.h"
 #include <string.h>
-
-enum { TYPE_BOOL = 7, TYPE_STRING = 8, TYPE_ARRAY = 9, NTYPES = 13 };
-/* The dtype of each value type; strings and arrays have none. */
-static const struct {
-  uint8_t dtype, kind;
-} types[NTYPES] = {
-    {MX_UINT8, MX_META_INT},         {MX_INT8, MX_META_INT},   {MX_UINT16, MX_META_INT},
-    {MX_INT16, MX_META_INT},         {MX_UINT32, MX_META_INT}, {MX_INT32, MX_META_INT},
-    {MX_FLOAT32, MX_META_DOUBLE},    {MX_BOOL, MX_META_BOOL},  {MX_DTYPE_COUNT, MX_META_STRING},
-    {MX_DTYPE_COUNT, MX_META_ARRAY}, {MX_UINT64, MX_META_INT}, {MX_INT64, MX_META_INT},
-    {MX_FLOAT64, MX_META_DOUBLE}};
 
 static int take_type(struct mxi_gguf *g, uint32_t *type) {
   MXI_TRY(mxi_gguf_take(g, type, sizeof *type));
-  return *type < NTYPES ? 0
-                        : mxi_bad_file(&g->place, "expected a value type below %d, got %u", NTYPES, *type);
+  return *type < MXI_GGUF_VALUE_TYPES
+             ? 0
+             : mxi_bad_file(&g->place, "expected a value type below %d, got %u", MXI_GGUF_VALUE_TYPES, *type);
 }
 
 static int check_bools(struct mxi_gguf *g, const uint8_t *bools, size_t n) {
@@ -29,10 +20,10 @@ static int check_bools(struct mxi_gguf *g, const uint8_t *bools, size_t n) {
 
 static int read_scalar(struct mxi_gguf *g, uint32_t type, mx_meta *m) {
   uint64_t bits = 0;
-  mx_dtype t = (mx_dtype)types[type].dtype;
+  mx_dtype t = mxi_gguf_values[type].dtype;
   MXI_TRY(mxi_gguf_take(g, &bits, mx_dtype_size(t)));
   if (t == MX_BOOL) MXI_TRY(check_bools(g, (const uint8_t *)&bits, 1));
-  m->kind = (mx_meta_kind)types[type].kind;
+  m->kind = mxi_gguf_values[type].kind;
   m->number = mxi_scalar_load(&bits, t, NULL);
   if (m->kind != MX_META_DOUBLE) m->integer = mxi_scalar_load_int(&bits, t);
   m->array = mxi_array_fill(t, MX_NO_SHAPE, &bits);
@@ -40,7 +31,7 @@ static int read_scalar(struct mxi_gguf *g, uint32_t type, mx_meta *m) {
 }
 
 static int read_vector(struct mxi_gguf *g, uint32_t type, uint64_t n, mx_meta *m) {
-  mx_dtype t = (mx_dtype)types[type].dtype;
+  mx_dtype t = mxi_gguf_values[type].dtype;
   size_t left = (g->map->size - g->at) / mx_dtype_size(t);
   if (n > left)
     return mxi_bad_file(&g->place, "expected at most %zu elements, got a count of %llu", left,
@@ -94,9 +85,9 @@ static int read_list(struct mxi_gguf *g, struct mxi_meta_entry *e) {
   uint64_t n = 0;
   MXI_TRY(take_type(g, &type));
   MXI_TRY(mxi_gguf_take(g, &n, sizeof n));
-  if (type == TYPE_ARRAY)
+  if (type == MXI_GGUF_VALUE_ARRAY)
     return mxi_bad_file(&g->place, "expected an array of numbers or strings, got one of arrays");
-  return type == TYPE_STRING ? read_strings(g, n, e) : read_vector(g, type, n, &e->meta);
+  return type == MXI_GGUF_VALUE_STRING ? read_strings(g, n, e) : read_vector(g, type, n, &e->meta);
 }
 
 static int read_value(struct mxi_gguf *g, struct mxi_meta_entry *e) {
@@ -104,8 +95,8 @@ static int read_value(struct mxi_gguf *g, struct mxi_meta_entry *e) {
   const char *s = NULL;
   size_t n = 0;
   MXI_TRY(take_type(g, &type));
-  if (type == TYPE_ARRAY) return read_list(g, e);
-  if (type != TYPE_STRING) return read_scalar(g, type, &e->meta);
+  if (type == MXI_GGUF_VALUE_ARRAY) return read_list(g, e);
+  if (type != MXI_GGUF_VALUE_STRING) return read_scalar(g, type, &e->meta);
   MXI_TRY(mxi_gguf_take_string(g, &s, &n));
   return mxi_meta_set_string(e, s, n);
 }

@@ -62,7 +62,7 @@ static bool same_state(const struct stat *a, const struct stat *b) {
          a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-static struct mxi_mapping *read_file(const char *op, const char *path, int fd, const struct stat *before) {
+static struct mxi_mapping *read_whole(const char *op, const char *path, int fd, const struct stat *before) {
   struct stat after;
   size_t got = 0, size = (size_t)before->st_size;
   struct mxi_mapping *m = mxi_mapping_memory(size);
@@ -106,7 +106,7 @@ struct mxi_mapping *mxi_mapping_open(const char *op, const char *path) {
   struct mxi_mapping *m = NULL;
   if (check_regular(op, path, fd, &info) == 0) {
     if (info.st_size && (size_t)info.st_size >= atomic_load(&mapped_from)) return map_file(op, path, fd);
-    m = read_file(op, path, fd, &info);
+    m = read_whole(op, path, fd, &info);
   }
   close(fd);
   return m;

@@ -10,14 +10,27 @@
 
 static const char magic[6] = "\x93NUMPY";
 
-static const struct {
-  char code[4];
-  mx_dtype dtype;
-} dtypes[] = {{"b1", MX_BOOL},    {"u1", MX_UINT8},    {"u2", MX_UINT16},   {"u4", MX_UINT32},
-              {"u8", MX_UINT64},  {"i1", MX_INT8},     {"i2", MX_INT16},    {"i4", MX_INT32},
-              {"i8", MX_INT64},   {"f2", MX_FLOAT16},  {"V2", MX_BFLOAT16}, {"f4", MX_FLOAT32},
-              {"f8", MX_FLOAT64}, {"c8", MX_COMPLEX64}};
-enum { NDTYPES = sizeof dtypes / sizeof *dtypes };
+/* NumPy's code of a dtype, without the order of the bytes. */
+static const char *code_of(mx_dtype t) {
+  switch (t) {
+  case MX_BOOL: return "b1";
+  case MX_UINT8: return "u1";
+  case MX_UINT16: return "u2";
+  case MX_UINT32: return "u4";
+  case MX_UINT64: return "u8";
+  case MX_INT8: return "i1";
+  case MX_INT16: return "i2";
+  case MX_INT32: return "i4";
+  case MX_INT64: return "i8";
+  case MX_FLOAT16: return "f2";
+  case MX_BFLOAT16: return "V2";
+  case MX_FLOAT32: return "f4";
+  case MX_FLOAT64: return "f8";
+  case MX_COMPLEX64: return "c8";
+  case MX_DTYPE_COUNT: break;
+  }
+  return "";
+}
 
 /* ---- The header ---- */
 struct header {
@@ -67,9 +80,9 @@ static int scan_dtype(struct scanner *s, struct header *h) {
   MXI_TRY(scan_string(s, text, "a 'descr' string (records are not supported)"));
   bool order = text[0] && strchr("<>|=", text[0]);
   h->swapped = text[0] == '>';
-  for (int i = 0; i < NDTYPES; i++) {
-    if (strcmp(dtypes[i].code, text + order)) continue;
-    h->dtype = dtypes[i].dtype;
+  for (int t = 0; t < MX_DTYPE_COUNT; t++) {
+    if (strcmp(code_of((mx_dtype)t), text + order)) continue;
+    h->dtype = (mx_dtype)t;
     return 0;
   }
   return mxi_bad_file(&s->place, "expected a dtype of bools, integers or floats, got '%s'", text);
@@ -233,7 +246,7 @@ mx_array mxi_npy_read(struct mxi_mapping *map, size_t begin, size_t size, const 
 }
 
 /* Takes over the mapping; NULL is the failure that opened it. */
-static mx_array load(struct mxi_mapping *map, const char *path) {
+static mx_array load_npy(struct mxi_mapping *map, const char *path) {
   if (!map) return MX_BAD;
   struct scanner s = {.place = {.op = "load_npy", .path = path}};
   mx_array a = read_array(&s, &(struct part){map, 0, SIZE_MAX}, NULL);
@@ -242,18 +255,12 @@ static mx_array load(struct mxi_mapping *map, const char *path) {
   return MX_BAD;
 }
 
-mx_array mx_load_npy(const char *path) { return load(mxi_mapping_open("load_npy", path), path); }
+mx_array mx_load_npy(const char *path) { return load_npy(mxi_mapping_open("load_npy", path), path); }
 mx_array mx_read_npy(mx_reader reader) {
-  return load(mxi_mapping_stream("load_npy", &reader), mxi_stream_name(reader.name));
+  return load_npy(mxi_mapping_stream("load_npy", &reader), mxi_stream_name(reader.name));
 }
 
 /* ---- Saving ---- */
-static const char *code_of(mx_dtype t) {
-  for (int i = 0; i < NDTYPES; i++)
-    if (dtypes[i].dtype == t) return dtypes[i].code;
-  return NULL;
-}
-
 /* 32 dims of 20 digits fit, so version 1 always does. */
 size_t mxi_npy_header(char out[MXI_NPY_HEADER], mx_array a) {
   mx_dtype t = mx_dtype_of(a);
@@ -273,7 +280,7 @@ size_t mxi_npy_header(char out[MXI_NPY_HEADER], mx_array a) {
   return total;
 }
 
-static int save(const struct mxi_target *to, mx_array a) {
+static int save_npy(const struct mxi_target *to, mx_array a) {
   struct mxi_writer w;
   char header[MXI_NPY_HEADER];
   MXI_TRY(mxi_check_saved("save_npy", to, 1, (const char *[]){"the array"}, &a));
@@ -283,7 +290,7 @@ static int save(const struct mxi_target *to, mx_array a) {
   return mxi_writer_close(&w, status < 0 ? status : mxi_writer_array(&w, a));
 }
 
-int mx_save_npy(const char *path, mx_array a) { return save(&(struct mxi_target){.path = path}, a); }
+int mx_save_npy(const char *path, mx_array a) { return save_npy(&(struct mxi_target){.path = path}, a); }
 int mx_write_npy(mx_writer writer, mx_array a) {
-  return save(&(struct mxi_target){.to_stream = true, .stream = writer}, a);
+  return save_npy(&(struct mxi_target){.to_stream = true, .stream = writer}, a);
 }

@@ -15,8 +15,8 @@ static mx_array read_member(struct mxi_mapping *map, const struct mxi_zip_member
   return a;
 }
 
-static int read_file(struct mxi_mapping *map, mx_file file, mxi_zip_members *members,
-                     struct mxi_place *place) {
+static int read_npz(struct mxi_mapping *map, mx_file file, mxi_zip_members *members,
+                    struct mxi_place *place) {
   MXI_TRY(mxi_mapping_fill(map, SIZE_MAX));
   MXI_TRY(mxi_zip_list(map, place, members));
   for (size_t i = 0; i < members->n; i++) {
@@ -29,12 +29,12 @@ static int read_file(struct mxi_mapping *map, mx_file file, mxi_zip_members *mem
 }
 
 /* Takes over the mapping; NULL is the failure that opened it. */
-static mx_file load(struct mxi_mapping *map, const char *path) {
+static mx_file load_npz(struct mxi_mapping *map, const char *path) {
   struct mxi_place place = {.op = "load_npz", .path = path};
   if (!map) return NULL;
   mxi_zip_members members = {0};
   mx_file file = mxi_file_new();
-  int status = file ? read_file(map, file, &members, &place) : -1;
+  int status = file ? read_npz(map, file, &members, &place) : -1;
   mxi_zip_free(&members);
   status = mxi_mapping_close(map, status);
   if (!status) return file;
@@ -42,7 +42,7 @@ static mx_file load(struct mxi_mapping *map, const char *path) {
   return NULL;
 }
 
-mx_file mx_load_npz(const char *path) { return load(mxi_mapping_open("load_npz", path), path); }
+mx_file mx_load_npz(const char *path) { return load_npz(mxi_mapping_open("load_npz", path), path); }
 mx_file mx_read_npz(mx_reader reader) {
-  return load(mxi_mapping_stream("load_npz", &reader), mxi_stream_name(reader.name));
+  return load_npz(mxi_mapping_stream("load_npz", &reader), mxi_stream_name(reader.name));
 }

@@ -18,7 +18,7 @@ struct record {
   mxi_vec(char) text;
   bool failed;
 };
-static void put(struct record *r, const void *data, size_t n) {
+static void put_field(struct record *r, const void *data, size_t n) {
   if (r->failed || mxi_reserve(&r->text, r->text.n + n) < 0) {
     r->failed = true;
     return;
@@ -26,11 +26,11 @@ static void put(struct record *r, const void *data, size_t n) {
   if (n) memcpy(r->text.v + r->text.n, data, n);
   r->text.n += n;
 }
-static void put16(struct record *r, unsigned v) { put(r, &(uint16_t){(uint16_t)v}, 2); }
-static void put32(struct record *r, uint64_t v) {
-  put(r, &(uint32_t){v < UINT32_MAX ? (uint32_t)v : UINT32_MAX}, 4);
+static void put_field16(struct record *r, unsigned v) { put_field(r, &(uint16_t){(uint16_t)v}, 2); }
+static void put_field32(struct record *r, uint64_t v) {
+  put_field(r, &(uint32_t){v < UINT32_MAX ? (uint32_t)v : UINT32_MAX}, 4);
 }
-static void put64(struct record *r, uint64_t v) { put(r, &v, 8); }
+static void put_field64(struct record *r, uint64_t v) { put_field(r, &v, 8); }
 static int write_record(struct mxi_writer *w, struct record *r) {
   int status = r->failed ? -1 : mxi_writer_write(w, r->text.v, r->text.n);
   mxi_vec_free(&r->text);
@@ -49,26 +49,26 @@ struct member {
 
 static size_t name_length(const struct member *m) { return strlen(m->name) + 4; }
 static void put_name(struct record *r, const struct member *m) {
-  put(r, m->name, strlen(m->name));
-  put(r, ".npy", 4);
+  put_field(r, m->name, strlen(m->name));
+  put_field(r, ".npy", 4);
 }
 /* What header and directory share, from the version to the checksum. */
 static void put_common(struct record *r, const struct member *m, bool wide) {
   bool ascii = true;
   for (const char *c = m->name; *c; c++) ascii &= (unsigned char)*c < 0x80;
-  put16(r, wide ? VERSION64 : VERSION);
-  put16(r, (ascii ? 0 : MXI_ZIP_UTF8) | (m->deflate ? MXI_ZIP_HAS_DESCRIPTOR : 0));
-  put16(r, m->deflate ? MXI_ZIP_DEFLATED : MXI_ZIP_STORED);
-  put16(r, 0);
-  put16(r, DATE);
-  put32(r, m->crc);
+  put_field16(r, wide ? VERSION64 : VERSION);
+  put_field16(r, (ascii ? 0 : MXI_ZIP_UTF8) | (m->deflate ? MXI_ZIP_HAS_DESCRIPTOR : 0));
+  put_field16(r, m->deflate ? MXI_ZIP_DEFLATED : MXI_ZIP_STORED);
+  put_field16(r, 0);
+  put_field16(r, DATE);
+  put_field32(r, m->crc);
 }
 static void put_zip64(struct record *r, const struct member *m, bool with_offset) {
-  put16(r, ZIP64_FIELD);
-  put16(r, with_offset ? 24 : 16);
-  put64(r, m->size);
-  put64(r, m->compressed);
-  if (with_offset) put64(r, m->offset);
+  put_field16(r, ZIP64_FIELD);
+  put_field16(r, with_offset ? 24 : 16);
+  put_field64(r, m->size);
+  put_field64(r, m->compressed);
+  if (with_offset) put_field64(r, m->offset);
 }
 
 /* The header before the bytes: sizes and checksum are 0 where they follow behind. */
@@ -79,29 +79,29 @@ static int write_local(struct mxi_writer *w, const struct member *m) {
   if (m->deflate) known.size = known.compressed = known.crc = 0;
   uint64_t bytes = m->offset + 30 + name_length(m) + (wide ? 20 : 0);
   size_t padding = m->deflate ? 0 : 6 + (size_t)(-(bytes + 6) % ALIGNMENT);
-  put32(&r, MXI_ZIP_LOCAL);
+  put_field32(&r, MXI_ZIP_LOCAL);
   put_common(&r, &known, wide);
-  put32(&r, wide ? UINT32_MAX : known.compressed);
-  put32(&r, wide ? UINT32_MAX : known.size);
-  put16(&r, (unsigned)name_length(m));
-  put16(&r, (wide ? 20 : 0) + (unsigned)padding);
+  put_field32(&r, wide ? UINT32_MAX : known.compressed);
+  put_field32(&r, wide ? UINT32_MAX : known.size);
+  put_field16(&r, (unsigned)name_length(m));
+  put_field16(&r, (wide ? 20 : 0) + (unsigned)padding);
   put_name(&r, m);
   if (wide) put_zip64(&r, &known, false);
   if (padding) {
     static const char zeros[ALIGNMENT];
-    put16(&r, PADDING_FIELD);
-    put16(&r, (unsigned)padding - 4);
-    put16(&r, ALIGNMENT);
-    put(&r, zeros, padding - 6);
+    put_field16(&r, PADDING_FIELD);
+    put_field16(&r, (unsigned)padding - 4);
+    put_field16(&r, ALIGNMENT);
+    put_field(&r, zeros, padding - 6);
   }
   return write_record(w, &r);
 }
 
 static int write_descriptor(struct mxi_writer *w, const struct member *m) {
   struct record r = {0};
-  put32(&r, MXI_ZIP_DESCRIPTOR);
-  put32(&r, m->crc);
-  void (*put_size)(struct record *, uint64_t) = m->size >= LARGE ? put64 : put32;
+  put_field32(&r, MXI_ZIP_DESCRIPTOR);
+  put_field32(&r, m->crc);
+  void (*put_size)(struct record *, uint64_t) = m->size >= LARGE ? put_field64 : put_field32;
   put_size(&r, m->compressed);
   put_size(&r, m->size);
   return write_record(w, &r);
@@ -109,16 +109,16 @@ static int write_descriptor(struct mxi_writer *w, const struct member *m) {
 
 static void put_entry(struct record *r, const struct member *m) {
   bool wide = m->size >= LARGE || m->offset >= UINT32_MAX;
-  put32(r, MXI_ZIP_CENTRAL);
-  put16(r, MADE_BY_UNIX | (wide ? VERSION64 : VERSION));
+  put_field32(r, MXI_ZIP_CENTRAL);
+  put_field16(r, MADE_BY_UNIX | (wide ? VERSION64 : VERSION));
   put_common(r, m, wide);
-  put32(r, wide ? UINT32_MAX : m->compressed);
-  put32(r, wide ? UINT32_MAX : m->size);
-  put16(r, (unsigned)name_length(m));
-  put16(r, wide ? 28 : 0);
-  put(r, (char[6]){0}, 6); // no comment, the first disk, no internal attributes
-  put32(r, (uint64_t)MODE << 16);
-  put32(r, wide ? UINT32_MAX : m->offset);
+  put_field32(r, wide ? UINT32_MAX : m->compressed);
+  put_field32(r, wide ? UINT32_MAX : m->size);
+  put_field16(r, (unsigned)name_length(m));
+  put_field16(r, wide ? 28 : 0);
+  put_field(r, (char[6]){0}, 6); // no comment, the first disk, no internal attributes
+  put_field32(r, (uint64_t)MODE << 16);
+  put_field32(r, wide ? UINT32_MAX : m->offset);
   put_name(r, m);
   if (wide) put_zip64(r, m, true);
 }
@@ -158,7 +158,7 @@ static int write_deflated(struct mxi_writer *w, struct member *m, const void *da
   return status < 0 ? -1 : write_descriptor(w, m);
 }
 
-static int write_rows(void *context, const void *data, size_t n) {
+static int write_member_rows(void *context, const void *data, size_t n) {
   struct job *job = context;
   struct member *m = job->member;
   m->crc = 0;
@@ -178,27 +178,27 @@ static int write_end(struct mxi_writer *w, struct record *directory, uint64_t n)
   MXI_TRY(write_record(w, directory));
   struct record r = {0};
   if (n >= UINT16_MAX || offset >= UINT32_MAX || bytes >= UINT32_MAX) {
-    put32(&r, MXI_ZIP_END64);
-    put64(&r, 44); // bytes that follow
-    put16(&r, MADE_BY_UNIX | VERSION64);
-    put16(&r, VERSION64);
-    put64(&r, 0); // the first disk, twice
-    put64(&r, n);
-    put64(&r, n);
-    put64(&r, bytes);
-    put64(&r, offset);
-    put32(&r, MXI_ZIP_LOCATOR);
-    put32(&r, 0);
-    put64(&r, offset + bytes);
-    put32(&r, 1);
+    put_field32(&r, MXI_ZIP_END64);
+    put_field64(&r, 44); // bytes that follow
+    put_field16(&r, MADE_BY_UNIX | VERSION64);
+    put_field16(&r, VERSION64);
+    put_field64(&r, 0); // the first disk, twice
+    put_field64(&r, n);
+    put_field64(&r, n);
+    put_field64(&r, bytes);
+    put_field64(&r, offset);
+    put_field32(&r, MXI_ZIP_LOCATOR);
+    put_field32(&r, 0);
+    put_field64(&r, offset + bytes);
+    put_field32(&r, 1);
   }
-  put32(&r, MXI_ZIP_END);
-  put32(&r, 0); // the first disk, twice
-  put16(&r, n < UINT16_MAX ? (unsigned)n : UINT16_MAX);
-  put16(&r, n < UINT16_MAX ? (unsigned)n : UINT16_MAX);
-  put32(&r, bytes);
-  put32(&r, offset);
-  put16(&r, 0); // no comment
+  put_field32(&r, MXI_ZIP_END);
+  put_field32(&r, 0); // the first disk, twice
+  put_field16(&r, n < UINT16_MAX ? (unsigned)n : UINT16_MAX);
+  put_field16(&r, n < UINT16_MAX ? (unsigned)n : UINT16_MAX);
+  put_field32(&r, bytes);
+  put_field32(&r, offset);
+  put_field16(&r, 0); // no comment
   return write_record(w, &r);
 }
 
@@ -207,20 +207,22 @@ static int write_members(struct mxi_writer *w, struct record *directory, int n, 
   for (int i = 0; i < n; i++) {
     struct member m = {.name = names[i], .deflate = compressed};
     m.header_bytes = mxi_npy_header(m.header, arrays[i]);
-    MXI_TRY(mxi_with_rows(arrays[i], write_rows, &(struct job){w, &m}));
+    MXI_TRY(mxi_with_rows(arrays[i], write_member_rows, &(struct job){w, &m}));
     put_entry(directory, &m);
     if (directory->failed) return -1;
   }
   return 0;
 }
 
-static int compare(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+static int compare_strings(const void *a, const void *b) {
+  return strcmp(*(char *const *)a, *(char *const *)b);
+}
 
 static int check_names(int n, const char *const *names) {
   const char **sorted = mxi_malloc((size_t)n * sizeof *sorted);
   if (!sorted) return -1;
   if (n) memcpy(sorted, names, (size_t)n * sizeof *sorted);
-  qsort(sorted, (size_t)n, sizeof *sorted, compare);
+  qsort(sorted, (size_t)n, sizeof *sorted, compare_strings);
   int status = 0;
   for (int i = 0; i < n && !status; i++) {
     size_t length = strlen(sorted[i]);
@@ -234,8 +236,8 @@ static int check_names(int n, const char *const *names) {
   return status;
 }
 
-static int save(const struct mxi_target *to, int n, const char *const *names, const mx_array *arrays,
-                bool compressed) {
+static int save_npz(const struct mxi_target *to, int n, const char *const *names, const mx_array *arrays,
+                    bool compressed) {
   struct mxi_writer w;
   struct record directory = {0};
   MXI_TRY(mxi_check_saved("save_npz", to, n, names, arrays));
@@ -248,8 +250,8 @@ static int save(const struct mxi_target *to, int n, const char *const *names, co
 }
 
 int mx_save_npz(const char *path, int n, const char *const *names, const mx_array *arrays, bool compressed) {
-  return save(&(struct mxi_target){.path = path}, n, names, arrays, compressed);
+  return save_npz(&(struct mxi_target){.path = path}, n, names, arrays, compressed);
 }
 int mx_write_npz(mx_writer writer, int n, const char *const *names, const mx_array *arrays, bool compressed) {
-  return save(&(struct mxi_target){.to_stream = true, .stream = writer}, n, names, arrays, compressed);
+  return save_npz(&(struct mxi_target){.to_stream = true, .stream = writer}, n, names, arrays, compressed);
 }

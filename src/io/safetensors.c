@@ -13,18 +13,31 @@
 
 enum { MAX_HEADER = 100000000 }; // the format's own limit, which also bounds the JSON parser's memory
 
+static const char *dtype_name(mx_dtype t) {
+  switch (t) {
+  case MX_BOOL: return "BOOL";
+  case MX_UINT8: return "U8";
+  case MX_UINT16: return "U16";
+  case MX_UINT32: return "U32";
+  case MX_UINT64: return "U64";
+  case MX_INT8: return "I8";
+  case MX_INT16: return "I16";
+  case MX_INT32: return "I32";
+  case MX_INT64: return "I64";
+  case MX_FLOAT16: return "F16";
+  case MX_BFLOAT16: return "BF16";
+  case MX_FLOAT32: return "F32";
+  case MX_FLOAT64: return "F64";
+  case MX_COMPLEX64: return "C64";
+  case MX_DTYPE_COUNT: break;
+  }
+  return "";
+}
 /* 8-bit floats have no dtype here: their bytes are uint8. */
-static const struct {
-  const char *name;
-  mx_dtype dtype;
-} dtypes[] = {{"BOOL", MX_BOOL},   {"U8", MX_UINT8},      {"U16", MX_UINT16},    {"U32", MX_UINT32},
-              {"U64", MX_UINT64},  {"I8", MX_INT8},       {"I16", MX_INT16},     {"I32", MX_INT32},
-              {"I64", MX_INT64},   {"F16", MX_FLOAT16},   {"BF16", MX_BFLOAT16}, {"F32", MX_FLOAT32},
-              {"F64", MX_FLOAT64}, {"C64", MX_COMPLEX64}, {"F8_E4M3", MX_UINT8}, {"F8_E8M0", MX_UINT8}};
-enum { NDTYPES = sizeof dtypes / sizeof *dtypes };
+static bool is_small_float(const char *name) { return !strcmp(name, "F8_E4M3") || !strcmp(name, "F8_E8M0"); }
 
 /* ---- Loading ---- */
-struct reader {
+struct safetensors_reader {
   struct mxi_place place;
   struct mxi_mapping *map;
   size_t data, data_size; /* where the tensors' bytes start, and how many there are */
@@ -32,18 +45,19 @@ struct reader {
   mxi_spans spans;
 };
 
-static int read_dtype(struct reader *r, json_t *info, mx_dtype *t) {
+static int read_dtype(struct safetensors_reader *r, json_t *info, mx_dtype *t) {
   const char *name = json_string_value(json_object_get(info, "dtype"));
   if (!name) return mxi_bad_file(&r->place, "expected a string \"dtype\", got none");
-  for (int i = 0; i < NDTYPES; i++) {
-    if (strcmp(dtypes[i].name, name)) continue;
-    *t = dtypes[i].dtype;
+  if (is_small_float(name)) return *t = MX_UINT8, 0;
+  for (int known = 0; known < MX_DTYPE_COUNT; known++) {
+    if (strcmp(dtype_name((mx_dtype)known), name)) continue;
+    *t = (mx_dtype)known;
     return 0;
   }
   return mxi_bad_file(&r->place, "expected a known dtype, got '%.32s'", name);
 }
 
-static int read_shape(struct reader *r, json_t *info, int64_t shape[MXI_MAX_NDIM], int *ndim) {
+static int read_shape(struct safetensors_reader *r, json_t *info, int64_t shape[MXI_MAX_NDIM], int *ndim) {
   json_t *list = json_object_get(info, "shape");
   if (!json_is_array(list)) return mxi_bad_file(&r->place, "expected a list \"shape\", got none");
   size_t n = json_array_size(list);
@@ -59,7 +73,7 @@ static int read_shape(struct reader *r, json_t *info, int64_t shape[MXI_MAX_NDIM
   return 0;
 }
 
-static int read_offsets(struct reader *r, json_t *info, struct mxi_span *span) {
+static int read_offsets(struct safetensors_reader *r, json_t *info, struct mxi_span *span) {
   json_t *list = json_object_get(info, "data_offsets");
   json_t *begin = json_array_get(list, 0), *end = json_array_get(list, 1); // NULL where there is none
   if (json_array_size(list) != 2 || !json_is_integer(begin) || !json_is_integer(end))
@@ -73,7 +87,7 @@ static int read_offsets(struct reader *r, json_t *info, struct mxi_span *span) {
   return 0;
 }
 
-static int read_tensor(struct reader *r, const char *name, json_t *info) {
+static int read_tensor(struct safetensors_reader *r, const char *name, json_t *info) {
   mx_dtype t = MX_BOOL;
   int64_t shape[MXI_MAX_NDIM];
   int ndim = 0;
@@ -93,7 +107,7 @@ static int read_tensor(struct reader *r, const char *name, json_t *info) {
                       mxi_mapping_array(r->map, r->data + span.begin, t, (mx_ints){shape, ndim}, NULL));
 }
 
-static int read_metadata(struct reader *r, json_t *object) {
+static int read_metadata(struct safetensors_reader *r, json_t *object) {
   const char *key;
   json_t *value;
   mxi_place_at(&r->place, "__metadata__");
@@ -107,7 +121,7 @@ static int read_metadata(struct reader *r, json_t *object) {
   return 0;
 }
 
-static int read_entries(struct reader *r, json_t *header) {
+static int read_entries(struct safetensors_reader *r, json_t *header) {
   const char *name;
   json_t *info;
   if (!json_is_object(header)) return mxi_bad_file(&r->place, "expected a JSON object, got another value");
@@ -117,7 +131,7 @@ static int read_entries(struct reader *r, json_t *header) {
   return mxi_file_finish(r->file, &r->place);
 }
 
-static int read_file(struct reader *r) {
+static int read_safetensors(struct safetensors_reader *r) {
   uint64_t length;
   mxi_place_at(&r->place, "the header");
   if (r->map->size < sizeof length)
@@ -141,11 +155,11 @@ static int read_file(struct reader *r) {
 }
 
 /* Takes over the mapping; NULL is the failure that opened it. */
-static mx_file load(struct mxi_mapping *map, const char *path) {
-  struct reader r = {.place = {.op = "load_safetensors", .path = path}, .map = map};
+static mx_file load_safetensors(struct mxi_mapping *map, const char *path) {
+  struct safetensors_reader r = {.place = {.op = "load_safetensors", .path = path}, .map = map};
   if (!map) return NULL;
   r.file = mxi_file_new();
-  int status = r.file && mxi_mapping_fill(map, SIZE_MAX) == 0 ? read_file(&r) : -1;
+  int status = r.file && mxi_mapping_fill(map, SIZE_MAX) == 0 ? read_safetensors(&r) : -1;
   mxi_vec_free(&r.spans);
   status = mxi_mapping_close(map, status);
   if (!status) return r.file;
@@ -154,10 +168,10 @@ static mx_file load(struct mxi_mapping *map, const char *path) {
 }
 
 mx_file mx_load_safetensors(const char *path) {
-  return load(mxi_mapping_open("load_safetensors", path), path);
+  return load_safetensors(mxi_mapping_open("load_safetensors", path), path);
 }
 mx_file mx_read_safetensors(mx_reader reader) {
-  return load(mxi_mapping_stream("load_safetensors", &reader), mxi_stream_name(reader.name));
+  return load_safetensors(mxi_mapping_stream("load_safetensors", &reader), mxi_stream_name(reader.name));
 }
 
 /* ---- Saving ---- wide elements first, so that every tensor is aligned ---- */
@@ -166,12 +180,6 @@ struct item {
   mx_array array;
   int64_t begin, end;
 };
-
-static const char *dtype_name(mx_dtype t) {
-  for (int i = 0; i < NDTYPES; i++)
-    if (dtypes[i].dtype == t) return dtypes[i].name;
-  return NULL;
-}
 
 static int lay_out(struct item *items, int n) {
   int64_t at = 0;
@@ -243,7 +251,7 @@ static char *make_header(const struct item *items, int n, int nmeta, const char 
   return text;
 }
 
-static int write_file(struct mxi_writer *w, const char *header, const struct item *items, int n) {
+static int write_safetensors(struct mxi_writer *w, const char *header, const struct item *items, int n) {
   static const char spaces[8] = "        ";
   uint64_t length = strlen(header), padded = (length + 7) & ~7ull;
   MXI_TRY(mxi_writer_write(w, &padded, sizeof padded));
@@ -255,8 +263,9 @@ static int write_file(struct mxi_writer *w, const char *header, const struct ite
   return 0;
 }
 
-static int save(const struct mxi_target *to, int n, const char *const *names, const mx_array *arrays,
-                int nmeta, const char *const *keys, const char *const *values) {
+static int save_safetensors(const struct mxi_target *to, int n, const char *const *names,
+                            const mx_array *arrays, int nmeta, const char *const *keys,
+                            const char *const *values) {
   MXI_TRY(mxi_check_saved("save_safetensors", to, n, names, arrays));
   struct item *items = mxi_calloc((size_t)n, sizeof *items);
   if (!items) return -1;
@@ -264,7 +273,7 @@ static int save(const struct mxi_target *to, int n, const char *const *names, co
   struct mxi_writer w;
   char *header = lay_out(items, n) < 0 ? NULL : make_header(items, n, nmeta, keys, values);
   int status = header ? mxi_writer_open(&w, "save_safetensors", to) : -1;
-  if (!status) status = mxi_writer_close(&w, write_file(&w, header, items, n));
+  if (!status) status = mxi_writer_close(&w, write_safetensors(&w, header, items, n));
   free(header);
   mxi_free(items);
   return status;
@@ -272,10 +281,10 @@ static int save(const struct mxi_target *to, int n, const char *const *names, co
 
 int mx_save_safetensors(const char *path, int n, const char *const *names, const mx_array *arrays, int nmeta,
                         const char *const *keys, const char *const *values) {
-  return save(&(struct mxi_target){.path = path}, n, names, arrays, nmeta, keys, values);
+  return save_safetensors(&(struct mxi_target){.path = path}, n, names, arrays, nmeta, keys, values);
 }
 int mx_write_safetensors(mx_writer writer, int n, const char *const *names, const mx_array *arrays, int nmeta,
                          const char *const *keys, const char *const *values) {
-  return save(&(struct mxi_target){.to_stream = true, .stream = writer}, n, names, arrays, nmeta, keys,
-              values);
+  return save_safetensors(&(struct mxi_target){.to_stream = true, .stream = writer}, n, names, arrays, nmeta,
+                          keys, values);
 }

@@ -15,7 +15,7 @@ static unsigned get16(const uint8_t *p) { return (unsigned)number(p, 2); }
 static uint32_t get32(const uint8_t *p) { return (uint32_t)number(p, 4); }
 static uint64_t get64(const uint8_t *p) { return number(p, 8); }
 
-struct reader {
+struct directory_reader {
   struct mxi_place *place;
   const struct mxi_mapping *map;
   size_t directory, directory_end; /* the central directory's bytes */
@@ -26,7 +26,7 @@ struct reader {
 
 /* ---- The archive's end ---- */
 /* The end record is the last one whose comment fills the file. */
-static int find_end(struct reader *r, size_t *at) {
+static int find_end(struct directory_reader *r, size_t *at) {
   const uint8_t *data = r->map->data;
   size_t size = r->map->size;
   for (size_t comment = 0; comment <= 0xffff && size >= 22 + comment; comment++) {
@@ -36,7 +36,7 @@ static int find_end(struct reader *r, size_t *at) {
   return mxi_bad_file(r->place, "expected a zip archive, got a file without its end record");
 }
 
-static int read_end(struct reader *r) {
+static int read_end(struct directory_reader *r) {
   size_t at = 0;
   mxi_place_at(r->place, "the end record");
   MXI_TRY(find_end(r, &at));
@@ -70,7 +70,7 @@ static int read_end(struct reader *r) {
 
 /* ---- Members ---- */
 /* Sizes and offset of 2^32 - 1 stand in the zip64 field instead, in this order. */
-static int read_zip64(struct reader *r, const uint8_t *extra, size_t n, uint64_t *const values[3]) {
+static int read_zip64(struct directory_reader *r, const uint8_t *extra, size_t n, uint64_t *const values[3]) {
   bool wanted = false;
   for (int i = 0; i < 3; i++) wanted |= *values[i] == UINT32_MAX;
   for (size_t length; wanted && n >= 4; extra += 4 + length, n -= 4 + length) {
@@ -91,7 +91,7 @@ static int read_zip64(struct reader *r, const uint8_t *extra, size_t n, uint64_t
 }
 
 /* Checks the member's local header against its entry; *begin is where its bytes start. */
-static int read_local(struct reader *r, const char *name, uint64_t offset, size_t *begin) {
+static int read_local(struct directory_reader *r, const char *name, uint64_t offset, size_t *begin) {
   size_t room = r->directory - r->start, name_length = strlen(name);
   const uint8_t *local = r->map->data + r->start + (offset < room ? offset : 0);
   if (offset > room || room - offset < 30 + name_length || get32(local) != MXI_ZIP_LOCAL ||
@@ -102,7 +102,8 @@ static int read_local(struct reader *r, const char *name, uint64_t offset, size_
   return 0;
 }
 
-static int check_sizes(struct reader *r, struct mxi_zip_member *m, uint64_t compressed, uint64_t size) {
+static int check_sizes(struct directory_reader *r, struct mxi_zip_member *m, uint64_t compressed,
+                       uint64_t size) {
   if (m->begin > r->directory || compressed > r->directory - m->begin)
     return mxi_bad_file(r->place, "expected bytes before the directory at %zu, got %llu at %zu", r->directory,
                         (unsigned long long)compressed, m->begin);
@@ -117,7 +118,7 @@ static int check_sizes(struct reader *r, struct mxi_zip_member *m, uint64_t comp
 }
 
 /* The entry at p, `left` bytes before the directory's end; its name is m's. *used: its length. */
-static int read_entry(struct reader *r, const uint8_t *p, size_t left, struct mxi_zip_member *m,
+static int read_entry(struct directory_reader *r, const uint8_t *p, size_t left, struct mxi_zip_member *m,
                       size_t *used) {
   if (left < 46 || get32(p) != MXI_ZIP_CENTRAL)
     return mxi_bad_file(r->place, "expected an entry of the directory, got other bytes");
@@ -144,7 +145,7 @@ static int read_entry(struct reader *r, const uint8_t *p, size_t left, struct mx
   return mxi_push(&r->spans, span);
 }
 
-static int read_directory(struct reader *r, mxi_zip_members *out) {
+static int read_directory(struct directory_reader *r, mxi_zip_members *out) {
   size_t at = r->directory, used = 0;
   for (uint64_t i = 0; i < r->count; i++, at += used) {
     struct mxi_zip_member m = {0};
@@ -162,7 +163,7 @@ static int read_directory(struct reader *r, mxi_zip_members *out) {
 }
 
 int mxi_zip_list(struct mxi_mapping *map, struct mxi_place *place, mxi_zip_members *out) {
-  struct reader r = {.place = place, .map = map};
+  struct directory_reader r = {.place = place, .map = map};
   int status = read_end(&r);
   if (!status) status = read_directory(&r, out);
   mxi_vec_free(&r.spans);

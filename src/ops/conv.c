@@ -28,7 +28,8 @@ static struct options options_of(const struct mxi_p_CONVOLUTION *p) {
   return o;
 }
 
-static mx_array apply(mx_array x, mx_array w, const struct options *o, mx_dtype t, mx_ints shape) {
+static mx_array apply_convolution(mx_array x, mx_array w, const struct options *o, mx_dtype t,
+                                  mx_ints shape) {
   struct mxi_p_CONVOLUTION p = {.stride = {o->stride, o->n},
                                 .padding_low = {o->low, o->n},
                                 .padding_high = {o->high, o->n},
@@ -74,7 +75,7 @@ static int check_option(const char *what, const int64_t *values, int n, int64_t 
   return 0;
 }
 
-static int check_options(const struct options *o) {
+static int check_conv_options(const struct options *o) {
   MXI_TRY(check_option("strides", o->stride, o->n, 1));
   MXI_TRY(check_option("kernel dilations", o->kernel_dilation, o->n, 1));
   MXI_TRY(check_option("input dilations", o->input_dilation, o->n, 1));
@@ -96,7 +97,7 @@ static int check_channels(mx_array x, mx_array w, int64_t groups) {
                   (long long)(channels / groups), MXI_SHAPE_TEXT(x), MXI_SHAPE_TEXT(w), (long long)groups);
 }
 
-static int check_operands(mx_array x, mx_array w) {
+static int check_conv_operands(mx_array x, mx_array w) {
   if (x->ndim < 3 || x->ndim > 2 + MX_CONV_AXES || w->ndim != x->ndim)
     return mxi_fail(
         MX_INVALID_ARGUMENT,
@@ -113,14 +114,15 @@ static int check_operands(mx_array x, mx_array w) {
 static mx_array convolution(mx_array x, mx_array w, const struct options *o) {
   int64_t shape[2 + MX_CONV_AXES];
   if (x == MX_BAD || w == MX_BAD) return MX_BAD;
-  if (check_operands(x, w) < 0 || check_options(o) < 0 || check_channels(x, w, o->groups) < 0) return MX_BAD;
+  if (check_conv_operands(x, w) < 0 || check_conv_options(o) < 0 || check_channels(x, w, o->groups) < 0)
+    return MX_BAD;
   shape[0] = x->dims[0];
   for (int axis = 0; axis < o->n; axis++)
     if (output_length(x, w, o, axis, &shape[axis + 1]) < 0) return MX_BAD;
   shape[o->n + 1] = w->dims[0];
   if (mxi_check_shape("conv", (mx_ints){shape, x->ndim}, NULL) < 0) return MX_BAD;
   mx_dtype t = mx_promote_types(mxi_dtype(x), mxi_dtype(w));
-  return MXI_COMPOSED(apply(x, w, o, t, (mx_ints){shape, x->ndim}));
+  return MXI_COMPOSED(apply_convolution(x, w, o, t, (mx_ints){shape, x->ndim}));
 }
 
 /* ---- Ops ---- */
@@ -140,7 +142,7 @@ mx_array mx_conv(mx_array x, mx_array w, mx_conv_opts opts) {
 
 mx_array mx_conv_transpose(mx_array x, mx_array w, mx_conv_transpose_opts opts) {
   if (!mxi_usable2("conv_transpose", x, w)) return MX_BAD;
-  if (check_operands(x, w) < 0) return MX_BAD;
+  if (check_conv_operands(x, w) < 0) return MX_BAD;
   struct options o = {.n = x->ndim - 2, .groups = or_one(opts.groups), .flip = true};
   for (int i = 0; i < MX_CONV_AXES; i++) {
     int64_t reach, dilation = or_one(opts.dilation[i]), taps = i < o.n ? w->dims[i + 1] : 1;
@@ -206,7 +208,7 @@ static mx_array exchange_channels(mx_array w, int64_t groups) {
 
 /* gx[l] = sum_k g[m] w[k] over m s = l e + p - k d. With the taps in reverse, k' = K - 1 - k, that is m s =
    l e + k' d - ((K - 1) d - p): a convolution of g dilated by s, of stride e, with the weight flipped. */
-static mx_array input_gradient(mx_array g, mx_array x, mx_array w, const struct options *o) {
+static mx_array conv_input_gradient(mx_array g, mx_array x, mx_array w, const struct options *o) {
   struct options b = {.n = o->n, .groups = o->groups, .flip = !o->flip};
   if (x->size == 0 || g->size == 0) return mxi_zeros_like(x);
   for (int i = 0; i < MX_CONV_AXES; i++) {
@@ -310,7 +312,7 @@ MXI_VJP(CONVOLUTION) {
   struct options o = options_of(MXI_PARAMS(CONVOLUTION, n));
   mx_array x = n->inputs[0], w = n->inputs[1], g = cotangents[0];
   mxi_no_grads(n, grads);
-  if (want[0]) grads[0] = MXI_COMPOSED(input_gradient(g, x, w, &o));
+  if (want[0]) grads[0] = MXI_COMPOSED(conv_input_gradient(g, x, w, &o));
   if (want[1] && is_depthwise(x, w, &o))
     grads[1] = MXI_COMPOSED(depthwise_weight_gradient(g, x, w, &o));
   else if (want[1])
@@ -321,8 +323,9 @@ MXI_VJP(CONVOLUTION) {
 static mx_array tangent(const mx_node *n, mx_array out, const mx_array *t) {
   struct options o = options_of(MXI_PARAMS(CONVOLUTION, n));
   mx_dtype type = mxi_dtype(out);
-  mx_array from_x = t[0] ? apply(t[0], n->inputs[1], &o, type, mxi_shape_of(out)) : NULL;
-  return mxi_add_tangents(from_x, t[1] ? apply(n->inputs[0], t[1], &o, type, mxi_shape_of(out)) : NULL);
+  mx_array from_x = t[0] ? apply_convolution(t[0], n->inputs[1], &o, type, mxi_shape_of(out)) : NULL;
+  return mxi_add_tangents(from_x,
+                          t[1] ? apply_convolution(n->inputs[0], t[1], &o, type, mxi_shape_of(out)) : NULL);
 }
 MXI_JVP(CONVOLUTION) {
   out[0] = tangents[0] || tangents[1] ? MXI_COMPOSED(tangent(n, outputs[0], tangents)) : NULL;

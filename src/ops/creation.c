@@ -32,7 +32,7 @@ mx_array mx_ones_like(mx_array a) {
 }
 
 /* x as an element of dtype t holds it. Integers wrap as they are counted: uint64's upper half is below 0. */
-static double rounded(double x, mx_dtype t) {
+static double as_held(double x, mx_dtype t) {
   uint64_t element = 0;
   mxi_scalar_store(&element, t, x, 0);
   return mxi_is_integer(t) ? (double)mxi_scalar_load_int(&element, t) : mxi_scalar_load(&element, t, NULL);
@@ -48,7 +48,7 @@ mx_array mx_arange(double start, double stop, double step, mx_dtype t) {
     return mxi_bad(MX_INVALID_ARGUMENT, "[arange] expected a finite length, got start %g, stop %g, step %g",
                    start, stop, step);
   int64_t n = length > 0 ? (int64_t)length : 0;
-  struct mxi_p_ARANGE p = {.start = rounded(start, t), .step = rounded(step, t)};
+  struct mxi_p_ARANGE p = {.start = as_held(start, t), .step = as_held(step, t)};
   return mxi_apply(MXI_ARANGE, &p, 0, NULL, t, MX_SHAPE(n));
 }
 

@@ -377,7 +377,7 @@ static void sum_out(struct factor *f, labels keep) {
 }
 
 /* The labels of f in `s`, as a term. */
-static struct term part_of(const struct factor *f, labels s) {
+static struct term labels_within(const struct factor *f, labels s) {
   struct term t = {0};
   for (int i = 0; i < f->t.n; i++)
     if (has(s, f->t.label[i])) t.label[t.n++] = f->t.label[i];
@@ -397,7 +397,7 @@ static mx_ints shape_of(const struct equation *e, const struct term *t, int64_t 
   for (int i = 0; i < t->n; i++) shape[i] = e->size[t->label[i]];
   return (mx_ints){shape, t->n};
 }
-static mx_array permuted(const struct factor *f, const struct term *order) {
+static mx_array factor_permuted(const struct factor *f, const struct term *order) {
   int64_t axes[MX_MAX_NDIM];
   for (int i = 0; i < order->n; i++) axes[i] = place_of(&f->t, order->label[i]);
   return mx_transpose(f->a, (mx_ints){axes, order->n});
@@ -412,7 +412,7 @@ static mx_array aligned(const struct factor *f, const struct term *all) {
     shape[i] = place < 0 ? 1 : f->a->dims[place];
     if (place >= 0) own.label[own.n++] = all->label[i];
   }
-  return mx_reshape(permuted(f, &own), (mx_ints){shape, all->n});
+  return mx_reshape(factor_permuted(f, &own), (mx_ints){shape, all->n});
 }
 
 static int too_many_axes(const char *op) {
@@ -430,7 +430,8 @@ static int contract(const struct equation *e, struct factor *x, struct factor *y
   labels own_x = {sx.letters & ~sy.letters, sx.ellipsis & ~sy.ellipsis};
   labels own_y = {sy.letters & ~sx.letters, sy.ellipsis & ~sx.ellipsis};
   labels summed = {shared.letters & ~keep.letters, shared.ellipsis & ~keep.ellipsis};
-  struct term tb = part_of(x, batch), tx = part_of(x, own_x), ty = part_of(y, own_y), ts = part_of(x, summed);
+  struct term tb = labels_within(x, batch), tx = labels_within(x, own_x), ty = labels_within(y, own_y),
+              ts = labels_within(x, summed);
   struct term xy = joined(&tx, &ty), result = joined(&tb, &xy);
   if (tb.n + tx.n + ty.n + ts.n > MX_MAX_NDIM) return too_many_axes("einsum");
   if (!ts.n || (!tx.n && !ty.n)) {
@@ -445,8 +446,8 @@ static int contract(const struct equation *e, struct factor *x, struct factor *y
   int64_t b = elements(e, &tb), m = elements(e, &tx), n = elements(e, &ty), k = elements(e, &ts);
   int64_t shape[MX_MAX_NDIM];
   bool plain = tb.n == 0; /* 2-D operands: the product needs no batch */
-  mx_array a2 = mx_reshape(permuted(x, &left), plain ? MX_SHAPE(m, k) : MX_SHAPE(b, m, k));
-  mx_array b2 = mx_reshape(permuted(y, &right), plain ? MX_SHAPE(k, n) : MX_SHAPE(b, k, n));
+  mx_array a2 = mx_reshape(factor_permuted(x, &left), plain ? MX_SHAPE(m, k) : MX_SHAPE(b, m, k));
+  mx_array b2 = mx_reshape(factor_permuted(y, &right), plain ? MX_SHAPE(k, n) : MX_SHAPE(b, k, n));
   x->a = mx_reshape(mx_matmul(a2, b2), shape_of(e, &result, shape));
   x->t = result;
   return mx_ok(x->a) ? 0 : -1;

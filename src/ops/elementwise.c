@@ -1,7 +1,6 @@
 /* Elementwise ops: one row of elementwise.def each, with the shape rule "inputs broadcast" and one dtype
    rule. Inputs of other shapes enter the node as they are: the engine broadcasts. */
 #include "ops/common.h"
-#include <float.h>
 #include <math.h>
 
 enum rule { SAME, FLOAT, REAL, COMPARE, LOGIC, BITS, TEST, PART, CAST, SELECT };
@@ -159,20 +158,13 @@ mx_array mx_round(mx_array a, int decimals) {
       mx_astype(mx_multiply(mx_rint(mx_divide(a, mx_scalar(factor, wide))), mx_scalar(factor, wide)), t));
 }
 
-/* The largest finite value of a float dtype. */
-static double largest(mx_dtype t) {
-  if (t == MX_FLOAT16) return 65504;
-  if (t == MX_BFLOAT16) return 0x1.fep127;
-  return t == MX_FLOAT64 ? DBL_MAX : FLT_MAX;
-}
-
 mx_array mx_nan_to_num(mx_array a, double nan, const double *posinf, const double *neginf) {
   if (!mxi_usable1("nan_to_num", a)) return MX_BAD;
   mx_dtype t = mxi_dtype(a);
   if (!mxi_is_inexact(t)) return mxi_itself(a);
   if (t == MX_COMPLEX64)
     return mxi_bad(MX_INVALID_ARGUMENT, "[nan_to_num] expected a real dtype, got complex64");
-  double high = posinf ? *posinf : largest(t), low = neginf ? *neginf : -largest(t);
+  double high = posinf ? *posinf : mx_dtype_max(t), low = neginf ? *neginf : -mx_dtype_max(t);
   return MXI_COMPOSED(
       mx_where(mx_isnan(a), mx_scalar(nan, t),
                mx_where(mx_isposinf(a), mx_scalar(high, t), mx_where(mx_isneginf(a), mx_scalar(low, t), a))));

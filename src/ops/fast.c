@@ -5,8 +5,8 @@
 #include "ops/rules.h"
 #include <float.h>
 
-static mx_dtype wide(mx_dtype t) { return mxi_is_half(t) ? MX_FLOAT32 : t; }
-static mx_array widened(mx_array a) { return mx_ok(a) ? mx_astype(a, wide(mxi_dtype(a))) : a; }
+static mx_dtype computed_dtype(mx_dtype t) { return mxi_is_half(t) ? MX_FLOAT32 : t; }
+static mx_array widened(mx_array a) { return mx_ok(a) ? mx_astype(a, computed_dtype(mxi_dtype(a))) : a; }
 
 /* ---- Norms ---- */
 /* weight and bias are NULL or of the size of the last axis; the common dtype, or -1. */
@@ -178,7 +178,7 @@ static mx_array from_pairs(const struct mxi_p_ROPE *p, struct pairs f, mx_dtype 
 }
 
 /* offset + t for offsets that lie in `shape`, over T positions: (..., T, 1) in float64. */
-static mx_array positions(mx_array offset, mx_ints shape, int64_t t) {
+static mx_array rope_positions(mx_array offset, mx_ints shape, int64_t t) {
   mx_array steps = mx_reshape(mx_arange(0, (double)t, 1, MX_FLOAT64), MX_SHAPE(t, 1));
   return mx_add(mx_reshape(mx_astype(offset, MX_FLOAT64), shape), steps);
 }
@@ -193,7 +193,8 @@ static mx_array angle_slope(const mx_node *n) {
   shape[0] = offset->size;
   mx_array per_freq = mx_divide(mx_scalar(-angle_factor(MXI_PARAMS(ROPE, n)), MX_FLOAT64),
                                 mx_square(mx_astype(n->inputs[2], MX_FLOAT64)));
-  return mx_astype(mx_multiply(positions(offset, at, mx_dim(x, -2)), per_freq), wide(mxi_dtype(x)));
+  return mx_astype(mx_multiply(rope_positions(offset, at, mx_dim(x, -2)), per_freq),
+                   computed_dtype(mxi_dtype(x)));
 }
 static mx_array frequency_gradient(const mx_node *n, mx_array out, mx_array g) {
   struct pairs y, c;
@@ -230,11 +231,11 @@ static mx_array plain_rope(const mx_node *n, const struct mxi_batch *b) {
   const struct mxi_p_ROPE *p = MXI_PARAMS(ROPE, n);
   int ndim = n->inputs[0]->ndim;
   int64_t shape[MXI_BATCH_NDIM];
-  mx_dtype t = wide(mxi_dtype(n->inputs[0]));
+  mx_dtype t = computed_dtype(mxi_dtype(n->inputs[0]));
   mx_ints at = mxi_fill_ints(shape, ndim + 1, 1);
   shape[0] = b->batched[1] ? b->size : 1;
   shape[1] = n->inputs[1]->size;
-  mx_array position = positions(b->in[1], at, mx_dim(n->inputs[0], -2));
+  mx_array position = rope_positions(b->in[1], at, mx_dim(n->inputs[0], -2));
   mx_array freqs = mx_astype(mxi_batch_aligned(b, 2, ndim), MX_FLOAT64);
   mx_array angle = mx_multiply(position, mx_divide(mx_scalar(angle_factor(p), MX_FLOAT64), freqs));
   mx_array c = mx_astype(mx_cos(angle), t), s = mx_astype(mx_sin(angle), t);
@@ -340,7 +341,7 @@ struct grouped {
   mx_array q, k, v, g; /* grouped, widened */
   int64_t groups, repeats;
 };
-static mx_array by_group(mx_array a, int64_t groups) {
+static mx_array grouped_heads(mx_array a, int64_t groups) {
   return mx_unflatten(widened(a), 1, MX_SHAPE(groups, groups ? a->dims[1] / groups : 0));
 }
 static mx_array transposed(mx_array a) { return mx_swapaxes(a, -1, -2); }
@@ -391,10 +392,10 @@ static void attention_gradients(const mx_node *n, mx_array g, const bool *want, 
   mx_array const *in = n->inputs;
   int sink_at = params->has_sinks ? n->ninputs - 1 : 0, mask_at = params->has_mask ? 3 : 0;
   int64_t groups = in[1]->dims[1], tk = in[1]->dims[2];
-  struct grouped d = {by_group(in[0], groups),
-                      by_group(in[1], groups),
-                      by_group(in[2], groups),
-                      by_group(g, groups),
+  struct grouped d = {grouped_heads(in[0], groups),
+                      grouped_heads(in[1], groups),
+                      grouped_heads(in[2], groups),
+                      grouped_heads(g, groups),
                       groups,
                       groups ? in[0]->dims[1] / groups : 0};
   mx_array s = masked_scores(n, &d),

@@ -56,7 +56,8 @@ static mx_array resized(mx_array a, const int64_t *shape) {
   return short_of ? mx_pad(a, low, (mx_ints){missing, ndim}, MX_PAD_CONSTANT, NULL) : a;
 }
 
-static mx_array apply(mx_array a, mx_ints axes, bool inverse, double scale, enum form form, mx_ints shape) {
+static mx_array apply_fft(mx_array a, mx_ints axes, bool inverse, double scale, enum form form,
+                          mx_ints shape) {
   struct mxi_p_FFT p = {.axes = axes, .inverse = inverse, .scale = scale};
   return mxi_apply(MXI_FFT, &p, 1, &a, form == TO_REAL ? MX_FLOAT32 : MX_COMPLEX64, shape);
 }
@@ -91,7 +92,7 @@ static mx_array transform(const char *op, mx_array a, mx_ints s, mx_ints axes, m
   if (mxi_check_shape(op, (mx_ints){in, a->ndim}, NULL) < 0 || mxi_check_shape(op, shape, NULL) < 0)
     return MX_BAD;
   mx_array x = resized(mx_astype(a, form == FROM_REAL ? MX_FLOAT32 : MX_COMPLEX64), in);
-  return apply(x, axes, inverse, scale_of(norm, inverse, size), form, shape);
+  return apply_fft(x, axes, inverse, scale_of(norm, inverse, size), form, shape);
 }
 
 #define TRANSFORM(name, inverse, form)                                                    \
@@ -132,12 +133,12 @@ MXI_VJP(FFT) {
   bool inverse = !p->inverse;
   mx_array gradient;
   if (x->dtype == y->dtype)
-    gradient = apply(g, p->axes, inverse, p->scale, COMPLEX, shape);
+    gradient = apply_fft(g, p->axes, inverse, p->scale, COMPLEX, shape);
   else if (inverse)
-    gradient = MXI_COMPOSED(apply(weighted(g, half_weights(x->dims[axis], axis, ndim, 0.5)), p->axes, inverse,
-                                  p->scale, TO_REAL, shape));
+    gradient = MXI_COMPOSED(apply_fft(weighted(g, half_weights(x->dims[axis], axis, ndim, 0.5)), p->axes,
+                                      inverse, p->scale, TO_REAL, shape));
   else
-    gradient = MXI_COMPOSED(weighted(apply(g, p->axes, inverse, p->scale, FROM_REAL, shape),
+    gradient = MXI_COMPOSED(weighted(apply_fft(g, p->axes, inverse, p->scale, FROM_REAL, shape),
                                      half_weights(y->dims[axis], axis, ndim, 2)));
   return mxi_only_grad(n, gradient, grads);
 }

@@ -38,7 +38,7 @@ static int check(mx_array q, mx_array k, mx_array v, mx_array gamma, mx_array be
   return 0;
 }
 
-static int check_options(mx_array k, mx_array v, mx_array state, mx_array mask) {
+static int check_states_and_mask(mx_array k, mx_array v, mx_array state, mx_array mask) {
   mx_ints states = MX_SHAPE(v->dims[0], v->dims[2], v->dims[3], k->dims[3]);
   if (state && !mxi_ints_equal(mxi_shape_of(state), states))
     return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected a state (B, Hv, Dv, Dk) = %s, got shape %s", op,
@@ -126,7 +126,7 @@ int mx_fast_gated_delta_update(mx_array q, mx_array k, mx_array v, mx_array gamm
     if (!mxi_is_float(mxi_dtype(in[i])))
       return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected real floating point dtypes, got %s", op,
                       mx_dtype_name(mxi_dtype(in[i])));
-  if (check(q, k, v, gamma, beta) < 0 || check_options(k, v, state, mask) < 0) return -1;
+  if (check(q, k, v, gamma, beta) < 0 || check_states_and_mask(k, v, state, mask) < 0) return -1;
   if (v->dims[1] > INT32_MAX - 1)
     return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected fewer than 2^31 steps, got %lld", op,
                     (long long)v->dims[1]);

@@ -37,7 +37,8 @@ struct results {
   struct mxi_output specs[3];
   mx_array out[3];
 };
-static int apply(const char *op, int prim, const void *params, mx_array a, int n, struct results *r) {
+static int apply_to_matrices(const char *op, int prim, const void *params, mx_array a, int n,
+                             struct results *r) {
   for (int i = 0; i < n; i++) {
     r->out[i] = MX_BAD;
     MXI_TRY(mxi_check_shape(op, r->specs[i].shape, NULL));
@@ -75,14 +76,14 @@ int mxi_lu(const char *op, mx_array a, mx_array *lu, mx_array *pivots, mx_array 
   spec(&r, 0, a, mxi_dtype(a), m, mx_dim(a, -1));
   spec(&r, 1, a, MX_UINT32, least_side(a), -1);
   spec(&r, 2, a, MX_UINT32, m, -1);
-  int status = apply(op, MXI_LU, NULL, a, 3, &r);
+  int status = apply_to_matrices(op, MXI_LU, NULL, a, 3, &r);
   *lu = r.out[0];
   *pivots = r.out[1];
   *rows = r.out[2];
   return status;
 }
 
-static int give(mx_array *to, mx_array a) {
+static int pass_matrix(mx_array *to, mx_array a) {
   *to = mx_pass(a);
   return mx_ok(a) ? 0 : -1;
 }
@@ -98,9 +99,9 @@ static int unpack_lu(mx_array a, mx_array *rows, mx_array *l, mx_array *u) {
   MXI_TRY(mxi_lu("lu", a, &lu, &pivots, &order));
   int64_t k = least_side(a);
   mx_array lower = mxi_block(lu, 0, mx_dim(a, -2), 0, k);
-  MXI_TRY(give(rows, order));
-  MXI_TRY(give(l, mx_add(mx_tril(lower, -1), mxi_identity(lower))));
-  return give(u, mx_triu(mxi_block(lu, 0, k, 0, mx_dim(a, -1)), 0));
+  MXI_TRY(pass_matrix(rows, order));
+  MXI_TRY(pass_matrix(l, mx_add(mx_tril(lower, -1), mxi_identity(lower))));
+  return pass_matrix(u, mx_triu(mxi_block(lu, 0, k, 0, mx_dim(a, -1)), 0));
 }
 int mx_linalg_lu(mx_array a, mx_array *rows, mx_array *l, mx_array *u) {
   if (!mxi_has_place("lu", rows) || !mxi_has_place("lu", l) || !mxi_has_place("lu", u)) return -1;
@@ -138,8 +139,8 @@ mx_array mx_linalg_det(mx_array a) {
 static int sign_and_log(mx_array a, mx_array *sign, mx_array *logabs) {
   mx_array diagonal, turns;
   MXI_TRY(diagonal_and_sign("slogdet", a, &diagonal, &turns));
-  MXI_TRY(give(sign, mx_multiply(turns, mx_prod(mx_sign(diagonal), MX_AXES(-1), false))));
-  return give(logabs, mx_sum(mx_log(mx_abs(diagonal)), MX_AXES(-1), false));
+  MXI_TRY(pass_matrix(sign, mx_multiply(turns, mx_prod(mx_sign(diagonal), MX_AXES(-1), false))));
+  return pass_matrix(logabs, mx_sum(mx_log(mx_abs(diagonal)), MX_AXES(-1), false));
 }
 int mx_linalg_slogdet(mx_array a, mx_array *sign, mx_array *logabs) {
   if (!mxi_has_place("slogdet", sign) || !mxi_has_place("slogdet", logabs)) return -1;
@@ -230,7 +231,7 @@ mx_array mx_linalg_pinv(mx_array a) {
   struct results r;
   if (check_matrices("pinv", a, 0) < 0) return MX_BAD;
   spec(&r, 0, a, mxi_dtype(a), mx_dim(a, -1), mx_dim(a, -2));
-  apply("pinv", MXI_PINV, NULL, a, 1, &r);
+  apply_to_matrices("pinv", MXI_PINV, NULL, a, 1, &r);
   return r.out[0];
 }
 
@@ -258,7 +259,7 @@ int mx_linalg_qr(mx_array a, mx_array *q, mx_array *r) {
   int64_t k = least_side(a);
   spec(&out, 0, a, mxi_dtype(a), mx_dim(a, -2), k);
   spec(&out, 1, a, mxi_dtype(a), k, mx_dim(a, -1));
-  MXI_TRY(apply("qr", MXI_QR, NULL, a, 2, &out));
+  MXI_TRY(apply_to_matrices("qr", MXI_QR, NULL, a, 2, &out));
   *q = out.out[0];
   *r = out.out[1];
   return 0;
@@ -274,7 +275,7 @@ int mx_linalg_svd(mx_array a, mx_array *u, mx_array *s, mx_array *vt) {
   spec(&r, 0, a, mxi_dtype(a), m, m);
   spec(&r, 1, a, real_of(a), mxi_min(m, n), -1);
   spec(&r, 2, a, mxi_dtype(a), n, n);
-  MXI_TRY(apply("svd", MXI_SVD, NULL, a, 3, &r));
+  MXI_TRY(apply_to_matrices("svd", MXI_SVD, NULL, a, 3, &r));
   *u = r.out[0];
   *s = r.out[1];
   *vt = r.out[2];
@@ -284,7 +285,7 @@ mx_array mx_linalg_svdvals(mx_array a) {
   struct results r;
   if (check_matrices("svd", a, COMPLEX) < 0) return MX_BAD;
   spec(&r, 0, a, real_of(a), least_side(a), -1);
-  apply("svd", MXI_SVD, NULL, a, 1, &r);
+  apply_to_matrices("svd", MXI_SVD, NULL, a, 1, &r);
   return r.out[0];
 }
 
@@ -298,7 +299,7 @@ static int eigen(const char *op, int prim, const void *params, mx_array a, mx_dt
   int64_t n = mx_dim(a, -1);
   spec(&r, 0, a, w, n, -1);
   spec(&r, 1, a, v, n, n);
-  MXI_TRY(apply(op, prim, params, a, vectors ? 2 : 1, &r));
+  MXI_TRY(apply_to_matrices(op, prim, params, a, vectors ? 2 : 1, &r));
   *values = r.out[0];
   if (vectors) *vectors = r.out[1];
   return 0;

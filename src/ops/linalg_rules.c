@@ -5,8 +5,7 @@
 #include "ops/linalg.h"
 #include "ops/rules.h"
 
-static mx_array product(mx_array a, mx_array b) { return mx_matmul(a, b); }
-static mx_array product3(mx_array a, mx_array b, mx_array c) { return product(product(a, b), c); }
+static mx_array product_of_three(mx_array a, mx_array b, mx_array c) { return mx_matmul(mx_matmul(a, b), c); }
 static mx_array halved(mx_array a) { return mx_ok(a) ? mx_multiply(a, mx_like(a, 0.5)) : MX_BAD; }
 static mx_array symmetric_part(mx_array a) { return halved(mx_add(a, mxi_adjoint(a))); }
 static mx_array triangle(mx_array a, bool upper) { return upper ? mx_triu(a, 0) : mx_tril(a, 0); }
@@ -37,7 +36,7 @@ static int all_outputs(const mx_node *n, const mx_array *outputs, mx_array *all)
 /* ---- Systems ---- */
 static mx_array inverse_gradient(mx_array y, mx_array g) {
   mx_array t = mxi_transposed(y);
-  return mx_negative(product3(t, g, t));
+  return mx_negative(product_of_three(t, g, t));
 }
 MXI_VJP(INVERSE) {
   return mxi_only_grad(n, MXI_COMPOSED(inverse_gradient(outputs[0], cotangents[0])), grads);
@@ -48,7 +47,7 @@ MXI_VJP(SOLVE) {
   mxi_no_grads(n, grads);
   mx_array gb = mx_linalg_solve(mxi_transposed(n->inputs[0]), cotangents[0]);
   if (want[1] || !mx_ok(gb)) grads[1] = gb;
-  if (want[0]) grads[0] = MXI_COMPOSED(mx_negative(product(gb, mxi_transposed(outputs[0]))));
+  if (want[0]) grads[0] = MXI_COMPOSED(mx_negative(mx_matmul(gb, mxi_transposed(outputs[0]))));
   return mxi_grads_done(n, grads);
 }
 MXI_VJP(SOLVE_TRIANGULAR) {
@@ -56,7 +55,8 @@ MXI_VJP(SOLVE_TRIANGULAR) {
   mxi_no_grads(n, grads);
   mx_array gb = mx_linalg_solve_triangular(mxi_transposed(n->inputs[0]), cotangents[0], !upper);
   if (want[1] || !mx_ok(gb)) grads[1] = gb;
-  if (want[0]) grads[0] = MXI_COMPOSED(mx_negative(triangle(product(gb, mxi_transposed(outputs[0])), upper)));
+  if (want[0])
+    grads[0] = MXI_COMPOSED(mx_negative(triangle(mx_matmul(gb, mxi_transposed(outputs[0])), upper)));
   return mxi_grads_done(n, grads);
 }
 
@@ -65,10 +65,10 @@ static mx_array complement(mx_array a) { return mx_ok(a) ? mx_subtract(mxi_ident
  */
 static mx_array pinv_gradient(mx_array a, mx_array p, mx_array g) {
   mx_array pt = mxi_transposed(p), gt = mxi_transposed(g);
-  mx_array rows = complement(product(a, p)), columns = complement(product(p, a));
-  mx_array first = product3(rows, gt, product(p, pt));
-  mx_array second = product3(product(pt, p), gt, columns);
-  return mx_subtract(mx_add(first, second), product3(pt, g, pt));
+  mx_array rows = complement(mx_matmul(a, p)), columns = complement(mx_matmul(p, a));
+  mx_array first = product_of_three(rows, gt, mx_matmul(p, pt));
+  mx_array second = product_of_three(mx_matmul(pt, p), gt, columns);
+  return mx_subtract(mx_add(first, second), product_of_three(pt, g, pt));
 }
 MXI_VJP(PINV) {
   return mxi_only_grad(n, MXI_COMPOSED(pinv_gradient(n->inputs[0], outputs[0], cotangents[0])), grads);
@@ -78,7 +78,7 @@ MXI_VJP(PINV) {
 /* With S = L^-T F(L^T g) L^-1, where F takes the lower triangle and half of the diagonal, the symmetric part
  * of S. */
 static mx_array cholesky_gradient(mx_array l, mx_array g) {
-  mx_array middle = product(mxi_transposed(l), g);
+  mx_array middle = mx_matmul(mxi_transposed(l), g);
   if (!mx_ok(middle)) return MX_BAD;
   middle = halved(mx_add(mx_tril(middle, 0), mx_tril(middle, -1)));
   mx_array left = mx_linalg_solve_triangular(mxi_transposed(l), middle, true);
@@ -96,8 +96,8 @@ MXI_VJP(CHOLESKY) {
    L^-T (lower(L^T gL) + upper(gU U^T)) U^-T (de Hoog, Anderssen & Lukas 2011). */
 static mx_array lu_gradient(mx_array a, mx_array lu, mx_array rows, mx_array g) {
   mx_array l = mx_add(mx_tril(lu, -1), mxi_identity(a)), u = mx_triu(lu, 0);
-  mx_array lower = mx_tril(product(mxi_transposed(l), mx_tril(g, -1)), -1);
-  mx_array upper = mx_triu(product(mx_triu(g, 0), mxi_transposed(u)), 0);
+  mx_array lower = mx_tril(mx_matmul(mxi_transposed(l), mx_tril(g, -1)), -1);
+  mx_array upper = mx_triu(mx_matmul(mx_triu(g, 0), mxi_transposed(u)), 0);
   mx_array left = mx_linalg_solve_triangular(mxi_transposed(l), mx_add(lower, upper), true);
   mx_array gradient = solve_right(left, mxi_transposed(u), false);
   if (!mx_ok(gradient)) return MX_BAD;
@@ -118,18 +118,18 @@ MXI_VJP(LU) {
 /* Of tall A = Q R, with M = R gR^T - gQ^T Q: (gQ + Q sym(M)) R^-T, where sym mirrors the lower triangle
    (Walter & Lehmann 2010). */
 static mx_array tall_qr_gradient(mx_array q, mx_array r, mx_array gq, mx_array gr) {
-  mx_array m = mx_subtract(product(r, mxi_transposed(gr)), product(mxi_transposed(gq), q));
+  mx_array m = mx_subtract(mx_matmul(r, mxi_transposed(gr)), mx_matmul(mxi_transposed(gq), q));
   if (!mx_ok(m)) return MX_BAD;
   mx_array mirrored = mx_add(mx_tril(m, 0), mxi_transposed(mx_tril(m, -1)));
-  return solve_right(mx_add(gq, product(q, mirrored)), mxi_transposed(r), false);
+  return solve_right(mx_add(gq, mx_matmul(q, mirrored)), mxi_transposed(r), false);
 }
 /* A wide A = (X Y) = Q (U V) is the factorisation of X, and V = Q^T Y (Roberts & Roberts 2020). */
 static mx_array wide_qr_gradient(mx_array a, mx_array q, mx_array r, mx_array gq, mx_array gr) {
   int64_t m = mx_dim(a, -2), rest = mx_dim(a, -1) - m;
   mx_array y = mxi_block(a, 0, m, m, rest), gv = mxi_block(gr, 0, m, m, rest);
-  gq = mx_add(gq, product(y, mxi_transposed(gv)));
+  gq = mx_add(gq, mx_matmul(y, mxi_transposed(gv)));
   mx_array gx = tall_qr_gradient(q, mxi_block(r, 0, m, 0, m), gq, mxi_block(gr, 0, m, 0, m));
-  return mx_concatenate(2, (mx_array[]){gx, product(q, gv)}, -1);
+  return mx_concatenate(2, (mx_array[]){gx, mx_matmul(q, gv)}, -1);
 }
 static mx_array qr_gradient(mx_array a, const mx_array *out, const mx_array *g) {
   mx_array gq = or_zeros(g[0], out[0]), gr = or_zeros(g[1], out[1]);
@@ -159,8 +159,8 @@ static mx_array on_diagonal(mx_array x) {
 /* V (diag(gw) + V^H gV / (w_j - w_i)) V^H, made symmetric. */
 static mx_array eigh_gradient(mx_array w, mx_array v, mx_array gw, mx_array gv) {
   mx_array inner = gw ? on_diagonal(gw) : NULL;
-  if (gv) inner = mxi_add_tangents(inner, mx_multiply(product(mxi_adjoint(v), gv), inverse_gaps(w)));
-  return symmetric_part(product3(v, mx_astype(inner, mxi_dtype(v)), mxi_adjoint(v)));
+  if (gv) inner = mxi_add_tangents(inner, mx_multiply(mx_matmul(mxi_adjoint(v), gv), inverse_gaps(w)));
+  return symmetric_part(product_of_three(v, mx_astype(inner, mxi_dtype(v)), mxi_adjoint(v)));
 }
 MXI_VJP(EIGH) {
   mx_array a = n->inputs[0], out[2];
@@ -182,7 +182,7 @@ struct svd {
   int64_t m, n, k;
 };
 static mx_array antisymmetric_gradient(mx_array basis, mx_array g) {
-  mx_array w = product(mxi_transposed(basis), g);
+  mx_array w = mx_matmul(mxi_transposed(basis), g);
   return mx_subtract(w, mxi_transposed(w));
 }
 static mx_array svd_core(const struct svd *d, mx_array gs, mx_array w, mx_array z) {
@@ -209,12 +209,12 @@ static mx_array svd_gradient(const struct svd *d, mx_array gu, mx_array gs, mx_a
     core = mx_concatenate(2, (mx_array[]){core, beside}, -1);
     vt = d->vt;
   }
-  return product3(u, core, vt);
+  return product_of_three(u, core, vt);
 }
 /* U diag(gs) V^H: all there is where the vectors have no gradient. */
 static mx_array singular_values_gradient(const struct svd *d, mx_array gs) {
   mx_array u = mxi_block(d->u, 0, d->m, 0, d->k), vt = mxi_block(d->vt, 0, d->k, 0, d->n);
-  return product(mx_multiply(u, mx_expand_dims(mx_astype(gs, mxi_dtype(d->u)), MX_AXES(-2))), vt);
+  return mx_matmul(mx_multiply(u, mx_expand_dims(mx_astype(gs, mxi_dtype(d->u)), MX_AXES(-2))), vt);
 }
 MXI_VJP(SVD) {
   mx_array a = n->inputs[0], out[3], gu = NULL, gs = cotangents[0], gvt = NULL;

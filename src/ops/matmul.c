@@ -12,7 +12,7 @@ struct product {
   bool folded;                 /* a's batch was merged into its rows */
 };
 
-static int check_operands(const char *op, mx_array a, mx_array b) {
+static int check_factors(const char *op, mx_array a, mx_array b) {
   if (a->ndim == 0 || b->ndim == 0)
     return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected at least 1 dimension, got shapes %s and %s", op,
                     MXI_SHAPE_TEXT(a), MXI_SHAPE_TEXT(b));
@@ -34,7 +34,7 @@ static mx_array with_ndim(mx_array a, int ndim) {
 
 static int plan_product(const char *op, mx_array a, mx_array b, mx_dtype t, bool may_fold,
                         struct product *p) {
-  MXI_TRY(check_operands(op, a, b));
+  MXI_TRY(check_factors(op, a, b));
   bool row = a->ndim == 1, column = b->ndim == 1;
   a = mx_astype(row ? mx_reshape(a, MX_SHAPE(1, a->dims[0])) : a, t);
   b = mx_astype(column ? mx_reshape(b, MX_SHAPE(b->dims[0], 1)) : b, t);
@@ -65,7 +65,7 @@ static int plan_product(const char *op, mx_array a, mx_array b, mx_dtype t, bool
 static mx_ints node_shape(const struct product *p) { return (mx_ints){p->shape, p->ndim}; }
 static mx_ints result_shape(const struct product *p) { return (mx_ints){p->result, p->result_ndim}; }
 
-static mx_array product(mx_array a, mx_array b, mx_dtype t) {
+static mx_array matrix_product(mx_array a, mx_array b, mx_dtype t) {
   struct product p;
   if (plan_product("matmul", a, b, t, true, &p) < 0) return MX_BAD;
   if (mx_dim(p.a, -1) == 0) return mx_zeros(result_shape(&p), t);
@@ -79,7 +79,7 @@ mx_array mx_matmul(mx_array a, mx_array b) {
   if (!mxi_is_inexact(t))
     return mxi_bad(MX_INVALID_ARGUMENT, "[matmul] expected floating point or complex dtypes, got %s and %s",
                    mx_dtype_name(mxi_dtype(a)), mx_dtype_name(mxi_dtype(b)));
-  return MXI_COMPOSED(product(a, b, t));
+  return MXI_COMPOSED(matrix_product(a, b, t));
 }
 
 /* ---- alpha a b + beta c ---- */
@@ -187,7 +187,7 @@ static void factor_gradients(const mx_node *n, mx_array g, const bool *want, mx_
   if (want[0]) grads[0] = MXI_COMPOSED(mxi_unbroadcast(mx_matmul(g, adjoint(b)), a));
   if (want[1]) grads[1] = MXI_COMPOSED(mxi_unbroadcast(mx_matmul(adjoint(a), g), b));
 }
-static mx_array scaled(mx_array g, double factor) {
+static mx_array times_factor(mx_array g, double factor) {
   return factor == 1 || !g ? g : mx_multiply(g, mx_like(g, factor));
 }
 
@@ -200,23 +200,23 @@ MXI_VJP(ADDMM) {
   const struct mxi_p_ADDMM *p = MXI_PARAMS(ADDMM, n);
   mx_array g = cotangents[0];
   mxi_no_grads(n, grads);
-  if (want[0] || want[1]) factor_gradients(n, scaled(g, p->alpha), want, grads);
-  if (want[2]) grads[2] = mxi_unbroadcast(scaled(g, p->beta), n->inputs[2]);
+  if (want[0] || want[1]) factor_gradients(n, times_factor(g, p->alpha), want, grads);
+  if (want[2]) grads[2] = mxi_unbroadcast(times_factor(g, p->beta), n->inputs[2]);
   return mxi_grads_done(n, grads);
 }
 
-static mx_array product_tangent(const mx_node *n, const mx_array *t) {
+static mx_array matmul_tangent(const mx_node *n, const mx_array *t) {
   mx_array from_a = t[0] ? mx_matmul(t[0], n->inputs[1]) : NULL;
   return mxi_add_tangents(from_a, t[1] ? mx_matmul(n->inputs[0], t[1]) : NULL);
 }
 MXI_JVP(MATMUL) {
-  out[0] = MXI_COMPOSED(product_tangent(n, tangents));
+  out[0] = MXI_COMPOSED(matmul_tangent(n, tangents));
   return out[0] == MX_BAD ? -1 : 0;
 }
 static mx_array addmm_tangent(const mx_node *n, mx_array out, const mx_array *t) {
   const struct mxi_p_ADDMM *p = MXI_PARAMS(ADDMM, n);
-  mx_array from_c = t[2] ? mx_broadcast_to(scaled(t[2], p->beta), mxi_shape_of(out)) : NULL;
-  return mxi_add_tangents(scaled(product_tangent(n, t), p->alpha), from_c);
+  mx_array from_c = t[2] ? mx_broadcast_to(times_factor(t[2], p->beta), mxi_shape_of(out)) : NULL;
+  return mxi_add_tangents(times_factor(matmul_tangent(n, t), p->alpha), from_c);
 }
 MXI_JVP(ADDMM) {
   out[0] = MXI_COMPOSED(addmm_tangent(n, outputs[0], tangents));
@@ -238,8 +238,8 @@ static mx_array addmm_batched(const mx_node *n, const struct mxi_batch *b) {
   const struct mxi_p_ADDMM *p = MXI_PARAMS(ADDMM, n);
   mx_array c = mxi_batch_aligned(b, 2, b->outputs[0].shape.n);
   if (b->batched[0] || b->batched[1]) return mx_addmm(c, b->in[0], b->in[1], p->alpha, p->beta);
-  return mx_add(scaled(mx_matmul(b->in[0], b->in[1]), p->alpha),
-                scaled(c, p->beta)); /* one product for all */
+  return mx_add(times_factor(mx_matmul(b->in[0], b->in[1]), p->alpha),
+                times_factor(c, p->beta)); /* one product for all */
 }
 MXI_VMAP(ADDMM) {
   int64_t shape[MXI_BATCH_NDIM];

@@ -62,14 +62,14 @@ mx_array mx_random_state(void) {
   return mxi_itself(thread_key);
 }
 
-static mx_array part_of(mx_array keys, int64_t i) {
+static mx_array key_at(mx_array keys, int64_t i) {
   return mx_reshape(mx_slice(keys, MX_SHAPE(i, 0), MX_SHAPE(i + 1, 2), MX_SHAPE(1, 1)), MX_SHAPE(2));
 }
 /* The thread's key is split in two: one half replaces it, the other serves this draw. */
 static mx_array next_key(void) {
   mx_array halves = mx_random_split(mx_random_state(), 2);
-  if (set_thread_key(part_of(halves, 0)) < 0) return MX_BAD;
-  return part_of(halves, 1);
+  if (set_thread_key(key_at(halves, 0)) < 0) return MX_BAD;
+  return key_at(halves, 1);
 }
 
 /* ---- Bits ---- */

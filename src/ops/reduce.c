@@ -55,7 +55,7 @@ DEFINE(any, MXI_REDUCE_OR, MX_BOOL)
 #undef DEFINE
 
 /* ---- Moments ---- */
-static mx_dtype wide(mx_dtype t) { return mxi_is_half(t) ? MX_FLOAT32 : mxi_at_least_float(t); }
+static mx_dtype summed_dtype(mx_dtype t) { return mxi_is_half(t) ? MX_FLOAT32 : mxi_at_least_float(t); }
 /* Elements that meet in one result; -1 with the error set for bad axes. */
 static int64_t reduced_count(const char *op, mx_array a, mx_ints axes) {
   int64_t sorted[MX_MAX_NDIM], count = 1;
@@ -73,13 +73,13 @@ mx_array mx_mean(mx_array a, mx_ints axes, bool keepdims) {
   int64_t count = mxi_usable1("mean", a) ? reduced_count("mean", a, axes) : -1;
   if (count < 0) return MX_BAD;
   mx_dtype t = mxi_dtype(a);
-  return MXI_COMPOSED(
-      mx_astype(average(mx_astype(a, wide(t)), axes, keepdims, (double)count), mxi_at_least_float(t)));
+  return MXI_COMPOSED(mx_astype(average(mx_astype(a, summed_dtype(t)), axes, keepdims, (double)count),
+                                mxi_at_least_float(t)));
 }
 
 /* mean(|a - mean(a)|^2), with count - ddof in place of count; at least float32, real. */
 static mx_array variance(mx_array a, mx_ints axes, bool keepdims, double count, double ddof) {
-  a = mx_astype(a, wide(mxi_dtype(a)));
+  a = mx_astype(a, summed_dtype(mxi_dtype(a)));
   mx_array distance = mx_subtract(a, average(a, axes, true, count));
   if (mx_ok(distance) && mxi_dtype(distance) == MX_COMPLEX64) distance = mx_abs(distance);
   return average(mx_square(distance), axes, keepdims, count > ddof ? count - ddof : 0);

@@ -66,6 +66,7 @@ int mxi_vjp_elementwise(const mx_node *n, const mx_array *outputs, const mx_arra
                         const bool *want, mx_array *grads);
 int mxi_jvp_elementwise(const mx_node *n, const mx_array *outputs, const mx_array *tangents, mx_array *out);
 
+/* ---- For derivative rules (gradients.c) ---- */
 /* Ends a vjp rule: -1 if one of the gradients failed. */
 int mxi_grads_done(const mx_node *n, const mx_array *grads);
 /* Ends the vjp rule of a primitive whose gradient flows into its first input alone. */

@@ -81,7 +81,7 @@ static mx_array product_gradient(mx_array x, mx_array g, struct direction d) {
   return mx_where(z.first, at_first, elsewhere);
 }
 /* dy_i = y_i sum_{j <= i} t_j / x_j before the first zero; from there on only that zero's tangent counts. */
-static mx_array product_tangent(mx_array x, mx_array t, struct direction d) {
+static mx_array cumprod_tangent(mx_array x, mx_array t, struct direction d) {
   struct zeros z = find_zeros(x, d);
   mx_array before =
       mx_multiply(product_so_far(x, d), mx_cumsum(mx_divide(t, z.safe), d.axis, d.reverse, true));
@@ -143,7 +143,7 @@ static mx_array scan_tangent(const mx_node *n, mx_array t) {
   mx_array x = n->inputs[0], out;
   if (p->op == MXI_SCAN_SUM) return mx_cumsum(t, d.axis, d.reverse, p->inclusive);
   if (p->op == MXI_SCAN_PROD)
-    out = product_tangent(x, t, d);
+    out = cumprod_tangent(x, t, d);
   else if (p->op == MXI_SCAN_LOGADDEXP) { /* sum_{j <= i} t_j exp(x_j - y_i) */
     mx_array y = mx_logcumsumexp(x, d.axis, d.reverse, true);
     out = signed_logcumsumexp(t, mx_negative(x), mx_negative(y), d.axis, d.reverse);

@@ -23,7 +23,7 @@ static struct groups group_equals(mx_array a) {
   return g;
 }
 /* base with values put at the places of the groups; those beyond the size go to one more slot, cut off. */
-static mx_array by_group(mx_array base, mx_array places, mx_array values, mx_update_mode mode) {
+static mx_array put_by_group(mx_array base, mx_array places, mx_array values, mx_update_mode mode) {
   return part(mx_put_along_axis(base, places, values, 0, mode), 0, mx_size(base) - 1);
 }
 
@@ -41,19 +41,19 @@ static struct distinct find_distinct(mx_array a, int64_t size, mx_array fill) {
   }
   if (fill) padding = mx_reshape(mx_astype(fill, mxi_dtype(a)), MX_SHAPE(1));
   struct distinct d;
-  d.values = by_group(mx_broadcast_to(padding, MX_SHAPE(size + 1)), of_first, g.sorted, MX_UPDATE_SET);
-  d.index = by_group(at_padding, of_first, g.order, MX_UPDATE_SET);
+  d.values = put_by_group(mx_broadcast_to(padding, MX_SHAPE(size + 1)), of_first, g.sorted, MX_UPDATE_SET);
+  d.index = put_by_group(at_padding, of_first, g.order, MX_UPDATE_SET);
   mx_array last = mx_scalar_int(size > 0 ? size - 1 : 0, MX_INT64);
   mx_array place = mx_astype(mx_minimum(g.group, last), MX_UINT32);
   d.inverse = mx_put_along_axis(mx_zeros(MX_SHAPE(a->size), MX_UINT32), g.order, place, 0, MX_UPDATE_SET);
   d.inverse = mx_reshape(d.inverse, mxi_shape_of(a));
-  d.counts = by_group(mx_zeros(MX_SHAPE(size + 1), MX_INT32), slot, mx_ones(MX_SHAPE(a->size), MX_INT32),
-                      MX_UPDATE_ADD);
+  d.counts = put_by_group(mx_zeros(MX_SHAPE(size + 1), MX_INT32), slot, mx_ones(MX_SHAPE(a->size), MX_INT32),
+                          MX_UPDATE_ADD);
   return d;
 }
 
 /* Moves a result to the caller's scope, if it was asked for. */
-static bool give(mx_array *to, mx_array a) {
+static bool pass_if_wanted(mx_array *to, mx_array a) {
   if (to) *to = mx_pass(a);
   return mx_ok(a);
 }
@@ -74,10 +74,10 @@ int mx_unique(mx_array a, int64_t size, mx_array fill, mx_array *values, mx_arra
                     MXI_SHAPE_TEXT(a));
   mx_scope scope = mx_scope_open();
   struct distinct d = find_distinct(a, size, fill);
-  bool good = give(values, d.values);
-  good = give(index, d.index) && good;
-  good = give(inverse, d.inverse) && good;
-  good = give(counts, d.counts) && good;
+  bool good = pass_if_wanted(values, d.values);
+  good = pass_if_wanted(index, d.index) && good;
+  good = pass_if_wanted(inverse, d.inverse) && good;
+  good = pass_if_wanted(counts, d.counts) && good;
   mx_scope_close(&scope);
   return good ? 0 : -1;
 }
@@ -111,7 +111,7 @@ static int fill_positions(mx_array out, const uint8_t *nonzero, mx_ints shape, i
   return mxi_fail(MX_RUNTIME_ERROR, "[argwhere] expected the %lld elements that were counted, got %s",
                   (long long)mx_dim(out, 0), left < 0 ? "more" : "fewer");
 }
-static mx_array positions(const uint8_t *nonzero, mx_ints shape, int64_t size) {
+static mx_array positions_of(const uint8_t *nonzero, mx_ints shape, int64_t size) {
   int64_t count = 0;
   for (int64_t i = 0; i < size; i++) count += nonzero[i] != 0;
   mx_array out = mxi_own(mxi_array_alloc(MX_INT64, MX_SHAPE(count, shape.n)));
@@ -121,7 +121,7 @@ static mx_array nonzero_positions(mx_array a) {
   mx_array nonzero = mx_contiguous(mx_not_equal(a, mx_like(a, 0)), false);
   if (mx_eval(nonzero) < 0) return MX_BAD;
   const uint8_t *data = mx_data(nonzero);
-  return data || a->size == 0 ? positions(data, mxi_shape_of(a), a->size) : MX_BAD;
+  return data || a->size == 0 ? positions_of(data, mxi_shape_of(a), a->size) : MX_BAD;
 }
 mx_array mx_argwhere(mx_array a) {
   return mxi_usable1("argwhere", a) ? MXI_COMPOSED(nonzero_positions(a)) : MX_BAD;

@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* The rules of a primitive: its row in ops, or for those that need transforms themselves, ours. */
-static struct mxi_rules rules_of(const mx_node *n) {
+static struct mxi_rules derivatives_of(const mx_node *n) {
   switch (n->prim->id) {
   case MXI_CALL: return (struct mxi_rules){mxi_vjp_call, mxi_jvp_call, NULL};
   case MXI_CUSTOM:
@@ -20,7 +20,7 @@ static struct mxi_rules rules_of(const mx_node *n) {
 
 /* ---- The tape: every tracer of the session between the roots and the targets, inputs before outputs. What
    is none depends on no target, and may lose its node to an eval in another thread at any time. ---- */
-struct entry {
+struct tape_entry {
   mx_array array;   /* alive through its consumers and the roots */
   bool active;      /* depends on a target */
   bool leaf;        /* a target or a stop */
@@ -28,8 +28,8 @@ struct entry {
 };
 struct tape {
   uint64_t session;
-  mxi_vec(struct entry) entries; /* in post-order */
-  struct mxi_map index;          /* array -> entry */
+  mxi_vec(struct tape_entry) entries; /* in post-order */
+  struct mxi_map index;               /* array -> entry */
 };
 
 static void tape_free(struct tape *t) {
@@ -38,29 +38,30 @@ static void tape_free(struct tape *t) {
 }
 
 static int tape_add(struct tape *t, mx_array a, bool active, bool leaf) {
-  struct entry e = {a, active, leaf, NULL};
+  struct tape_entry e = {a, active, leaf, NULL};
   return mxi_push(&t->entries, e) < 0 ? -1 : mxi_map_put(&t->index, a, (int32_t)t->entries.n - 1);
 }
 
 /* NULL for what is not on the tape. */
-static struct entry *find(struct tape *t, mx_array a) {
+static struct tape_entry *find_entry(struct tape *t, mx_array a) {
   int32_t i = mxi_map_get(&t->index, a);
   return i < 0 ? NULL : &t->entries.v[i];
 }
 static bool is_active(struct tape *t, mx_array a) {
-  const struct entry *e = find(t, a);
+  const struct tape_entry *e = find_entry(t, a);
   return e && e->active;
 }
 static mx_array tangent_of(struct tape *t, mx_array a) {
-  const struct entry *e = find(t, a);
+  const struct tape_entry *e = find_entry(t, a);
   return e ? e->tangent : NULL;
 }
 
-static bool enters(void *tape, mx_array a) {
+static bool enters_tape(void *tape, mx_array a) {
   const struct tape *t = tape;
-  return mxi_in_session(a, t->session) && a->node && a->node->prim->id != MXI_STOP_GRADIENT && !find(tape, a);
+  return mxi_in_session(a, t->session) && a->node && a->node->prim->id != MXI_STOP_GRADIENT &&
+         !find_entry(tape, a);
 }
-static int leave(void *tape, mx_array a) {
+static int leave_tape(void *tape, mx_array a) {
   bool active = false;
   for (int i = 0; i < a->node->ninputs && !active; i++) active = is_active(tape, a->node->inputs[i]);
   return tape_add(tape, a, active, false);
@@ -70,15 +71,15 @@ static int tape_build(struct tape *t, int nroots, const mx_array *roots, int nta
                       const mx_array *targets, int nstops, const mx_array *stops) {
   t->session = mxi_session();
   for (int i = 0; i < ntargets; i++)
-    if (!find(t, targets[i])) MXI_TRY(tape_add(t, targets[i], true, true));
+    if (!find_entry(t, targets[i])) MXI_TRY(tape_add(t, targets[i], true, true));
   for (int i = 0; i < nstops; i++)
-    if (!find(t, stops[i])) MXI_TRY(tape_add(t, stops[i], false, true));
-  for (int r = 0; r < nroots; r++) MXI_TRY(mxi_walk(roots[r], enters, leave, t));
+    if (!find_entry(t, stops[i])) MXI_TRY(tape_add(t, stops[i], false, true));
+  for (int r = 0; r < nroots; r++) MXI_TRY(mxi_walk(roots[r], enters_tape, leave_tape, t));
   return 0;
 }
 
 /* e: an entry, or NULL for an array that no cotangent needs to reach. */
-static int add_cotangent(struct entry *e, mx_array c) {
+static int add_cotangent(struct tape_entry *e, mx_array c) {
   if (!c || !e) return 0;
   e->tangent = e->tangent ? mx_add(e->tangent, c) : c;
   return mx_ok(e->tangent) ? 0 : -1;
@@ -86,12 +87,12 @@ static int add_cotangent(struct entry *e, mx_array c) {
 
 /* Buffers for one node's operands, on the stack for most. */
 enum { FEW = 16 };
-struct operands {
+struct rule_lists {
   mx_array few[4 * FEW], *outputs, *cotangents, *grads;
   bool few_want[FEW], *want;
   void *many;
 };
-static int operands_init(struct operands *o, const mx_node *n) {
+static int lists_init(struct rule_lists *o, const mx_node *n) {
   o->many = NULL;
   size_t nin = (size_t)n->ninputs, nout = (size_t)n->noutputs;
   mx_array *base = o->few;
@@ -112,7 +113,7 @@ static void outputs_of(struct tape *t, mx_array a, mx_array *outputs, mx_array *
   mx_node *n = a->node;
   for (int i = 0; i < n->noutputs; i++) {
     mx_array out = n->noutputs == 1 || i == a->output_index ? a : mxi_output_peek(n, i);
-    struct entry *e = out ? find(t, out) : NULL;
+    struct tape_entry *e = out ? find_entry(t, out) : NULL;
     outputs[i] = e ? out : NULL;
     tangents[i] = e ? e->tangent : NULL;
   }
@@ -120,15 +121,15 @@ static void outputs_of(struct tape *t, mx_array a, mx_array *outputs, mx_array *
 
 static int pull_node(struct tape *t, mx_array a) {
   const mx_node *n = a->node;
-  struct operands o;
-  MXI_TRY(operands_init(&o, n));
+  struct rule_lists o;
+  MXI_TRY(lists_init(&o, n));
   outputs_of(t, a, o.outputs, o.cotangents);
   int result = 0;
   for (int i = 0; i < n->ninputs; i++) {
     o.want[i] = is_active(t, n->inputs[i]);
     o.grads[i] = NULL;
   }
-  const mxi_vjp_fn vjp = rules_of(n).vjp;
+  const mxi_vjp_fn vjp = derivatives_of(n).vjp;
   MX_ON (n->stream) {
     result = vjp ? vjp(n, o.outputs, o.cotangents, o.want, o.grads)
                  : mxi_fail(MX_NOT_SUPPORTED, "[vjp] expected a differentiable op, got %s", n->prim->name);
@@ -136,7 +137,7 @@ static int pull_node(struct tape *t, mx_array a) {
       if (o.grads[i] == MX_BAD)
         result = -1;
       else if (o.want[i])
-        result = add_cotangent(find(t, n->inputs[i]), o.grads[i]);
+        result = add_cotangent(find_entry(t, n->inputs[i]), o.grads[i]);
     }
   }
   mxi_free(o.many);
@@ -170,9 +171,10 @@ int mxi_pull_back(int nroots, const mx_array *roots, const mx_array *cotangents,
                   const mx_array *targets, int nstops, const mx_array *stops, mx_array *grads) {
   struct tape t = {0};
   int result = tape_build(&t, nroots, roots, ntargets, targets, nstops, stops);
-  for (int r = 0; r < nroots && result == 0; r++) result = add_cotangent(find(&t, roots[r]), cotangents[r]);
+  for (int r = 0; r < nroots && result == 0; r++)
+    result = add_cotangent(find_entry(&t, roots[r]), cotangents[r]);
   for (size_t i = t.entries.n; i-- && result == 0;) {
-    struct entry *e = &t.entries.v[i];
+    struct tape_entry *e = &t.entries.v[i];
     if (e->leaf || !e->active || !is_first_output(&t, e->array) || !any_cotangent(&t, e->array)) continue;
     result = pull_node(&t, e->array);
   }
@@ -206,7 +208,7 @@ static int push_linear(const mx_node *n, const mx_array *outputs, const mx_array
 /* By transposing the vjp rule: the map u -> vjp(u) . tangents is linear in u, and its own gradient is the
  * jvp. */
 static int push_by_vjp(const mx_node *n, const mx_array *outputs, const mx_array *tangents, mx_array *out) {
-  const mxi_vjp_fn vjp = rules_of(n).vjp;
+  const mxi_vjp_fn vjp = derivatives_of(n).vjp;
   if (!vjp) return mxi_fail(MX_NOT_SUPPORTED, "[jvp] expected a differentiable op, got %s", n->prim->name);
   size_t nin = (size_t)n->ninputs, nout = (size_t)n->noutputs;
   mx_array *u = mxi_calloc(2 * nin + 2 * nout, sizeof *u + sizeof(bool));
@@ -255,8 +257,8 @@ static mx_array as_output(mx_array tangent, mx_array output) {
 
 static int push_node(struct tape *t, mx_array a) {
   const mx_node *n = a->node;
-  struct operands o; // cotangents: of outputs; grads: tangents of inputs
-  MXI_TRY(operands_init(&o, n));
+  struct rule_lists o; // cotangents: of outputs; grads: tangents of inputs
+  MXI_TRY(lists_init(&o, n));
   outputs_of(t, a, o.outputs, o.cotangents);
   bool any = false;
   for (int i = 0; i < n->ninputs; i++) any |= (o.grads[i] = tangent_of(t, n->inputs[i])) != NULL;
@@ -268,7 +270,7 @@ static int push_node(struct tape *t, mx_array a) {
       if (!mx_ok(o.outputs[i])) result = -1;
     }
     for (int i = 0; i < n->noutputs; i++) o.cotangents[i] = NULL;
-    const mxi_jvp_fn jvp = rules_of(n).jvp;
+    const mxi_jvp_fn jvp = derivatives_of(n).jvp;
     if (!any || result < 0) {
     } else if (jvp)
       result = jvp(n, o.outputs, o.grads, o.cotangents);
@@ -280,7 +282,7 @@ static int push_node(struct tape *t, mx_array a) {
       o.cotangents[i] = as_output(o.cotangents[i], o.outputs[i]);
   }
   for (int i = 0; i < n->noutputs && result == 0; i++) {
-    struct entry *e = o.outputs[i] ? find(t, o.outputs[i]) : NULL;
+    struct tape_entry *e = o.outputs[i] ? find_entry(t, o.outputs[i]) : NULL;
     if (o.cotangents[i] == MX_BAD)
       result = -1;
     else if (e)
@@ -295,9 +297,9 @@ int mxi_push_forward(int nroots, const mx_array *roots, int nsources, const mx_a
   struct tape t = {0};
   int result = tape_build(&t, nroots, roots, nsources, sources, 0, NULL);
   for (int i = 0; i < nsources && result == 0; i++)
-    result = add_cotangent(find(&t, sources[i]), as_output(tangents[i], sources[i]));
+    result = add_cotangent(find_entry(&t, sources[i]), as_output(tangents[i], sources[i]));
   for (size_t i = 0; i < t.entries.n && result == 0; i++) {
-    struct entry *e = &t.entries.v[i];
+    struct tape_entry *e = &t.entries.v[i];
     if (!e->leaf && e->active && is_first_output(&t, e->array)) result = push_node(&t, e->array);
   }
   for (int r = 0; r < nroots; r++) out[r] = result == 0 ? tangent_of(&t, roots[r]) : NULL;

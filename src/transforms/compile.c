@@ -106,7 +106,7 @@ static bool serves(const struct mxi_lru_entry *e, const void *wanted) {
 }
 
 /* The trace with a reference for the caller. */
-static mx_trace find(mx_compiled c, uint64_t hash, const struct compiled_call *call) {
+static mx_trace find_trace(mx_compiled c, uint64_t hash, const struct compiled_call *call) {
   mx_trace t = (mx_trace)mxi_lru_find(&c->traces, hash, serves, call);
   if (t) atomic_fetch_add(&t->refs, 1);
   return t;
@@ -118,7 +118,7 @@ static mx_trace keep(mx_compiled c, mx_trace made, const struct compiled_call *c
   uint64_t hash = hash_call(call);
   mx_trace unused = made, dropped = NULL;
   mxi_lock(MXI_LOCK_TRACES);
-  mx_trace kept = find(c, hash, call);
+  mx_trace kept = find_trace(c, hash, call);
   if (!kept && mxi_lru_put(&c->traces, &made->entry, hash) == 0) {
     atomic_fetch_add(&made->refs, 1);
     kept = made;
@@ -131,7 +131,7 @@ static mx_trace keep(mx_compiled c, mx_trace made, const struct compiled_call *c
   return kept;
 }
 
-static int check_inputs(int n, const mx_array *in) { return mxi_usable("compile", n, in) ? 0 : -1; }
+static int check_compiled_inputs(int n, const mx_array *in) { return mxi_usable("compile", n, in) ? 0 : -1; }
 
 /* ---- Constants: what a trace computes without its inputs is evaluated once. ---- */
 struct constants {
@@ -143,11 +143,11 @@ struct constants {
 static int add_constant(struct constants *c, mx_array a) {
   return a->level < c->level && mxi_state(a) != MXI_READY ? mxi_push(&c->found, a) : 0;
 }
-static bool enters(void *constants, mx_array a) {
+static bool enters_constant(void *constants, mx_array a) {
   const struct constants *c = constants;
   return a->level >= c->level && a->node && mxi_map_get(&c->seen, a) < 0;
 }
-static int leave(void *constants, mx_array a) {
+static int leave_constant(void *constants, mx_array a) {
   struct constants *c = constants;
   for (int i = 0; i < a->node->ninputs; i++) MXI_TRY(add_constant(c, a->node->inputs[i]));
   return mxi_map_put(&c->seen, a, 0);
@@ -157,7 +157,7 @@ static int evaluate_constants(int32_t level, int nout, const mx_array *outputs) 
   struct constants c = {.level = level};
   int result = 0;
   for (int i = 0; i < nout && result == 0; i++) {
-    result = mxi_walk(outputs[i], enters, leave, &c);
+    result = mxi_walk(outputs[i], enters_constant, leave_constant, &c);
     if (result == 0) result = add_constant(&c, outputs[i]);
   }
   if (result == 0) result = mx_eval_all((int)c.found.n, c.found.v);
@@ -212,13 +212,13 @@ static mx_trace make_trace(mx_compiled c, const struct compiled_call *call, int 
 static mx_trace kept_trace(mx_compiled c, const struct compiled_call *call) {
   uint64_t hash = hash_call(call);
   mxi_lock(MXI_LOCK_TRACES);
-  mx_trace t = find(c, hash, call);
+  mx_trace t = find_trace(c, hash, call);
   mxi_unlock(MXI_LOCK_TRACES);
   return t;
 }
 
 mx_trace mx_compiled_find(mx_compiled c, uint64_t key, int n, const mx_array *in) {
-  if (!mxi_given("compile", "a compiled function", c) || check_inputs(n, in) < 0) return NULL;
+  if (!mxi_given("compile", "a compiled function", c) || check_compiled_inputs(n, in) < 0) return NULL;
   struct compiled_call call = {key, mxi_ambient_stream(), n, in};
   return kept_trace(c, &call);
 }
@@ -247,7 +247,7 @@ static bool can_trace(const struct compiled_call *call) {
 mx_trace mx_compiled_trace(mx_compiled c, uint64_t key, int n, const mx_array *in, int max_out,
                            const mx_trace_note *note) {
   struct compiled_call call = {key, mxi_ambient_stream(), n, in};
-  if (mxi_given("compile", "a compiled function", c) && check_inputs(n, in) == 0) {
+  if (mxi_given("compile", "a compiled function", c) && check_compiled_inputs(n, in) == 0) {
     if (max_out < 0)
       mxi_fail(MX_INVALID_ARGUMENT, "[compile] expected room for 0 results or more, got %d", max_out);
     else if (can_trace(&call))
@@ -276,7 +276,7 @@ static int call_kept(struct mxi_kept *kept, const mx_array *in, mx_array *out) {
 }
 
 int mx_trace_call(mx_trace t, int n, const mx_array *in, mx_array *out) {
-  if (!given_trace(t) || check_inputs(n, in) < 0) return -1;
+  if (!given_trace(t) || check_compiled_inputs(n, in) < 0) return -1;
   if (!takes_inputs(t->kept, n, in))
     return mxi_fail(MX_INVALID_ARGUMENT,
                     "[compile] expected inputs of the shapes and dtypes of the trace, got others");

@@ -15,7 +15,7 @@ struct rules {
      is here from the start, so that letting go needs no memory. */
   mx_buffer *context;
 };
-static const struct rules *rules_of(const mx_node *n) {
+static const struct rules *user_rules_of(const mx_node *n) {
   return (const struct rules *)MXI_PARAMS(CUSTOM, n)->rules;
 }
 static void unref_object(mxi_object *o) {
@@ -71,7 +71,7 @@ static int check_count(const char *what, int expected, int got) {
 
 int mxi_vjp_custom(const mx_node *n, const mx_array *outputs, const mx_array *cotangents, const bool *want,
                    mx_array *grads) {
-  const mx_custom_rules *r = &rules_of(n)->user;
+  const mx_custom_rules *r = &user_rules_of(n)->user;
   int nout = n->noutputs, nin = n->ninputs - nout;
   mxi_no_grads(n, grads);
   if (!r->vjp) { // through the outputs, to what they were computed from
@@ -100,12 +100,12 @@ int mxi_vjp_custom(const mx_node *n, const mx_array *outputs, const mx_array *co
 }
 
 bool mxi_custom_has_jvp(const mx_node *n) {
-  const mx_custom_rules *r = &rules_of(n)->user;
+  const mx_custom_rules *r = &user_rules_of(n)->user;
   return r->jvp || !r->vjp;
 }
 
 int mxi_jvp_custom(const mx_node *n, const mx_array *outputs, const mx_array *tangents, mx_array *out) {
-  const mx_custom_rules *r = &rules_of(n)->user;
+  const mx_custom_rules *r = &user_rules_of(n)->user;
   int nout = n->noutputs, nin = n->ninputs - nout;
   if (!r->jvp) {
     memcpy(out, tangents, (size_t)nout * sizeof *out);
@@ -166,7 +166,7 @@ static int batched_jvp(void *context, int n, const mx_array *in, int max_out, mx
 /* The user's outputs, with their batch axis in front. */
 static int call_vmap(const mx_node *n, const struct mxi_batch *b, const mx_array *in, mx_array *made,
                      bool *batched) {
-  const mx_custom_rules *r = &rules_of(n)->user;
+  const mx_custom_rules *r = &user_rules_of(n)->user;
   int nout = n->noutputs, nin = n->ninputs - nout;
   int *axes = mxi_malloc((size_t)n->ninputs * sizeof *axes);
   if (!axes) return -1;
@@ -237,7 +237,7 @@ static int with_batched_rules(const mx_node *n, const struct mxi_batch *b, mx_ar
 }
 
 int mxi_vmap_custom(const mx_node *n, struct mxi_batch *b) {
-  const mx_custom_rules *r = &rules_of(n)->user;
+  const mx_custom_rules *r = &user_rules_of(n)->user;
   size_t nin = (size_t)n->ninputs, nout = (size_t)n->noutputs;
   mx_array *made = mxi_malloc((nin + nout) * sizeof *made + nout * sizeof(bool));
   if (!made) return -1;

@@ -8,7 +8,7 @@
 #include "transforms/rewrite.h"
 
 /* A node of the new graph. */
-struct entry {
+struct merged_node {
   mx_array first;  /* its output 0 */
   size_t outputs;  /* the place of all its outputs in merger.outputs */
   int32_t earlier; /* the entry before it of the same hash; -1: none */
@@ -16,7 +16,7 @@ struct entry {
 struct merger {
   struct mxi_rewrite rewrite; /* first */
   struct mxi_map latest;      /* hash -> entry */
-  mxi_vec(struct entry) entries;
+  mxi_vec(struct merged_node) entries;
   mxi_vec(mx_array) outputs;
 };
 
@@ -44,7 +44,7 @@ static bool same_output(mx_array a, const struct mxi_output *expected) {
   return mxi_dtype(a) == expected->dtype && mxi_ints_equal(mxi_shape_of(a), expected->shape);
 }
 static bool same_node(const struct merger *m, const mx_node *n, const struct mxi_batch *b,
-                      const struct entry *e) {
+                      const struct merged_node *e) {
   const mx_node *other = e->first->node;
   if (n->prim != other->prim || n->stream != other->stream || n->ninputs != other->ninputs ||
       n->noutputs != other->noutputs || !mxi_params_equal(n->prim, n->params, other->params))
@@ -58,7 +58,7 @@ static bool same_node(const struct merger *m, const mx_node *n, const struct mxi
 
 /* ---- The new graph ---- */
 static int add_entry(struct merger *m, const void *hash, int n, const mx_array *outputs) {
-  struct entry e = {outputs[0], m->outputs.n, mxi_map_get(&m->latest, hash)};
+  struct merged_node e = {outputs[0], m->outputs.n, mxi_map_get(&m->latest, hash)};
   for (int i = 0; i < n; i++) {
     if (!mx_ok(outputs[i])) return -1;
     MXI_TRY(mxi_push(&m->outputs, outputs[i]));

@@ -33,13 +33,13 @@ int mxi_rewrite_placeholder(struct mxi_rewrite *r, mx_array placeholder, struct 
 /* ---- One node ---- */
 /* Lists for its operands, on the stack for most. */
 enum { FEW = 16 };
-struct operands {
+struct operand_lists {
   mx_array few[2 * FEW], *in, *out;
   bool few_flags[2 * FEW], *batched, *out_batched;
   struct mxi_output few_outputs[FEW], *outputs;
   void *many;
 };
-static int operands_init(struct operands *o, const mx_node *n) {
+static int operands_init(struct operand_lists *o, const mx_node *n) {
   size_t nin = (size_t)n->ninputs, nout = (size_t)n->noutputs;
   o->many = NULL;
   o->outputs = o->few_outputs;
@@ -59,7 +59,7 @@ static int operands_init(struct operands *o, const mx_node *n) {
 
 static int rewrite_node(struct mxi_rewrite *r, mx_array a) {
   const mx_node *n = a->node;
-  struct operands o;
+  struct operand_lists o;
   MXI_TRY(operands_init(&o, n));
   for (int i = 0; i < n->ninputs; i++) {
     struct mxi_value v = value_of(r, n->inputs[i]);
@@ -82,11 +82,11 @@ static int rewrite_node(struct mxi_rewrite *r, mx_array a) {
 }
 
 /* ---- The walk ---- */
-static bool enters(void *rewrite, mx_array a) { return !is_known(rewrite, a); }
-static int leave(void *rewrite, mx_array a) { return rewrite_node(rewrite, a); }
+static bool enters_rewrite(void *rewrite, mx_array a) { return !is_known(rewrite, a); }
+static int leave_rewrite(void *rewrite, mx_array a) { return rewrite_node(rewrite, a); }
 
 int mxi_rewrite_array(struct mxi_rewrite *r, mx_array root, struct mxi_value *out) {
-  MXI_TRY(mxi_walk(root, enters, leave, r));
+  MXI_TRY(mxi_walk(root, enters_rewrite, leave_rewrite, r));
   *out = value_of(r, root);
   return 0;
 }

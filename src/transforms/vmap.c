@@ -59,7 +59,7 @@ static int mapped_axis(const char *what, int i, int axis, int ndim) {
 }
 
 /* Normalises the inputs' axes, and finds the size they share. */
-static int check_inputs(int n, const mx_array *in, const int *in_axes, int *axes, int64_t *size) {
+static int check_mapped_inputs(int n, const mx_array *in, const int *in_axes, int *axes, int64_t *size) {
   int first = -1;
   for (int i = 0; i < n; i++) {
     axes[i] = mapped_axis("input", i, in_axes ? in_axes[i] : 0, in[i]->ndim);
@@ -145,7 +145,7 @@ int mx_vmap(mx_function f, void *context, int n, const mx_array *in, const int *
   mx_array *traced = mxi_malloc(((size_t)n + 1) * (sizeof *traced + sizeof(int)));
   if (!traced) return -1;
   int *axes = (int *)(traced + n + 1), nout = -1;
-  if (check_inputs(n, in, in_axes, axes, &r.size) == 0) {
+  if (check_mapped_inputs(n, in, in_axes, axes, &r.size) == 0) {
     mx_scope scope = mx_scope_open();
     nout = trace_and_replay(&r, f, context, n, in, axes, traced, max_out, out, out_axes);
     if (nout < 0)

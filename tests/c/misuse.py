@@ -1,11 +1,12 @@
 """Writes a C function for each public function of include/mlx: it draws every argument, calls, and checks the result.
 
-usage: misuse.py COMPILER... INCLUDE_FOLDER OUTPUT
+usage: misuse.py COMPILER... INCLUDE_FOLDER OUTPUT DEPFILE
 
 An argument's type, and where that says too little its name, chooses the generator draw_X in test_misuse.c. A type
 without one doesn't compile, so that no new function is forgotten.
 """
 
+import pathlib
 import re
 import subprocess
 import sys
@@ -99,7 +100,7 @@ def generator(argument):
 
 
 def main():
-    compiler, folder, output = sys.argv[1:-2], sys.argv[-2], sys.argv[-1]
+    compiler, (folder, output, depfile) = sys.argv[1:-3], sys.argv[-3:]
     lines, names = [], []
     for result, name, arguments in prototypes(compiler, folder):
         names.append(name)
@@ -118,6 +119,8 @@ def main():
     lines.append("};")
     with open(output, "w") as f:
         f.write("\n".join(lines) + "\n")
+    headers = sorted(str(p) for p in pathlib.Path(folder, "mlx").glob("*.h"))
+    pathlib.Path(depfile).write_text(f"{output}: {' '.join(headers)}\n")
 
 
 main()

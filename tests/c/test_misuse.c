@@ -319,6 +319,7 @@ static void check_int64(int64_t result) { check_int(result < 0 ? -1 : 0); }
 #define ANY(type, name) \
   static void check_##name(type result) { (void)result; }
 ANY(bool, bool)
+ANY(double, double)
 ANY(size_t, size)
 ANY(const void *, const_void)
 ANY(void *, context)

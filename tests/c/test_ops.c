@@ -120,6 +120,18 @@ static void a_name_is_given_to_errors_of_arguments_alone(void **state) {
   assert_memory_equal(mx_error(), "[gather]", 8);
 }
 
+/* ---- Dtypes ---- */
+static void every_dtype_has_its_facts(void **state) {
+  for (int t = 0; t < MX_DTYPE_COUNT; t++) {
+    mx_dtype own = (mx_dtype)t;
+    assert_int_equal(mx_promote_types(own, own), own);
+    mx_error_clear();
+    bool inexact = mx_issubcategory(mx_dtype_category_of(own), MX_INEXACT);
+    assert_true(inexact ? mx_dtype_max(own) >= 65504 : mx_dtype_max(own) == 0);
+    assert_int_equal(mx_error_code(), inexact ? MX_OK : MX_INVALID_ARGUMENT);
+  }
+}
+
 /* ---- Shape ---- */
 static void views_that_change_nothing_are_the_input(void **state) {
   mx_array a = mx_exp(f32(MX_SHAPE(2, 3)));
@@ -374,6 +386,7 @@ int main(void) {
       test(bad_goes_through_and_leaves_the_error),
       test(a_composition_names_itself_in_errors),
       test(a_name_is_given_to_errors_of_arguments_alone),
+      test(every_dtype_has_its_facts),
       test(views_that_change_nothing_are_the_input),
       test(shapes_of_views),
       test(views_refuse_what_does_not_fit),

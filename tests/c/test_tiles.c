@@ -29,7 +29,11 @@ static const prepare_fn prepare_of[] = {mxi_tiles_prepare_v2, mxi_tiles_prepare_
 #define EACH_ISA(isa) for (int isa = 0; isa <= (int)mxi_isa(); isa++)
 #endif
 
-static const uint8_t sizes[] = {1, 1, 2, 4, 8, 1, 2, 4, 8, 2, 2, 4, 8, 8};
+static const uint8_t sizes[] = {
+#define MX_DTYPE(ID, text, ctype, bytes, category) bytes,
+#include "core/dtypes.def"
+#undef MX_DTYPE
+};
 enum { CAST, SAME, FLOAT, REAL, COMPARE, LOGIC, BITS, TEST, PART, SELECT };
 static const struct {
   const char *name;
@@ -165,6 +169,8 @@ static struct mxi_tile_program one(int op, int type, int to) {
   p.output_register[0] = (uint8_t)p.ninputs;
   p.instructions[0] =
       (struct mxi_tile_instruction){(uint8_t)op, (uint8_t)type, (uint8_t)to, (uint8_t)p.ninputs, {0, 1, 2}};
+  if (!MXI_DISPATCH(mxi_tiles_has)(p.instructions))
+    fail_msg("expected a formula for %s of dtype %d in cpu/kernels/tiles_*.c, got none", ops[op].name, type);
   return p;
 }
 static int result_type(int op, int type) {

@@ -187,7 +187,7 @@ def test_metadata_of_other_types_is_refused(tmp_path):
 
 # ---- NumPy ----
 NUMPY_DTYPES = ["?", "u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8", "c8"]
-DTYPE_OF = {c: t for c, t in zip(NUMPY_DTYPES, [t for t in DTYPES if t != mx.bfloat16])}
+DTYPE_OF = dict(zip(NUMPY_DTYPES, [t for t in DTYPES if t != mx.bfloat16], strict=True))
 
 
 @pytest.mark.parametrize("order", "<>")

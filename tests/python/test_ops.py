@@ -1,6 +1,7 @@
 """What must hold for every op of the table in opinfo.py."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,20 @@ from samples import EPS, EVERY, FLOATS, LAYOUTS, laid_out, rounded, to_mlx, to_n
 HERE = Path(__file__).resolve().parent
 SMOOTH = [op for op in OPS if op.smooth]
 ELEMENTWISE = [op for op in OPS if op.elementwise]
+
+
+def test_every_elementwise_op_has_a_function_and_a_row_here():
+    table = (HERE.parents[1] / "src" / "core" / "elementwise.def").read_text()
+    names = set(re.findall(r"^MX_ELEMENTWISE\(\w+, (\w+),", table, re.M))
+    names = names - {"rint", "astype"} | {"round", "astype.float32"}  # what users call; a row for each dtype
+    assert {name for name in names if not hasattr(mx, name.split(".")[0])} == set()
+    assert names - {op.name for op in OPS} == set()
+
+
+def test_the_samples_have_every_dtype():
+    assert {str(v).removeprefix("mlx.core.") for v in vars(mx).values() if isinstance(v, mx.Dtype)} == {
+        t.removesuffix("_") for t in EVERY
+    }
 
 
 def of_dtypes(ops):

@@ -11,10 +11,10 @@
 #include <stdint.h>
 
 enum {
-  MXI_FFT_LANES = 16,    /* at most, in a vector of any instruction set */
-  MXI_FFT_STAGES = 16,   /* of a transform in a block */
-  MXI_FFT_PRIME = 61,    /* the largest radix */
-  MXI_FFT_LONGEST = 4096 /* elements of a line in a block */
+  MXI_FFT_LANES = 16,         /* at most, in a vector of any instruction set */
+  MXI_FFT_STAGES = 16,        /* of a transform in a block */
+  MXI_FFT_MAX_RADIX = 61,     /* the largest radix */
+  MXI_FFT_BLOCK_LENGTH = 4096 /* elements of a line in a block */
 };
 
 /* One stage of Stockham's autosort algorithm (Swarztrauber 1984), decimation in frequency: with w = exp(-2 pi
@@ -55,21 +55,21 @@ MXI_DECLARE_KERNEL(void, mxi_fft_store,
 /* Transforms a block; the result is in x or in y, whichever is returned. */
 MXI_DECLARE_KERNEL(float *, mxi_fft_run, (const struct mxi_fft_stages *t, float *x, float *y));
 
-/* x[j] *= w^j for j < n, n up to LONGEST, with each lane's own w: roots[2][lanes]. */
-MXI_DECLARE_KERNEL(void, mxi_fft_twist, (float *x, int64_t n, const double *roots));
+/* x[j] *= w^j for j < n, n up to BLOCK_LENGTH, with each lane's own w: roots[2][lanes]. */
+MXI_DECLARE_KERNEL(void, mxi_fft_twiddle, (float *x, int64_t n, const double *roots));
 /* The steps of a convolution with a chirp (Bluestein 1970) on blocks: the chirp on n elements, zeros up to m;
    the product with a spectrum, swapped; the chirp on swapped elements. */
 MXI_DECLARE_KERNEL(void, mxi_fft_chirp, (float *x, int64_t n, int64_t m, const float *chirp));
 MXI_DECLARE_KERNEL(void, mxi_fft_spectrum, (float *x, int64_t m, const float *spectrum));
 MXI_DECLARE_KERNEL(void, mxi_fft_unchirp, (float *x, int64_t n, const float *chirp));
-/* A real line of 2h elements is transformed as h complex ones, even elements real, odd ones imaginary. Split:
-   their transform Z of h elements becomes the first h + 1 of the line's. Join: the way back, to twice Z with
-   its parts swapped. roots (h / 2 + 1, 2): exp(-2 pi i k / 2h). */
-MXI_DECLARE_KERNEL(void, mxi_fft_split, (float *x, int64_t h, const float *roots));
-MXI_DECLARE_KERNEL(void, mxi_fft_join, (float *x, int64_t h, const float *roots));
+/* A real line of 2h elements is transformed as h complex ones, even elements real, odd ones imaginary.
+   Unpack: their transform Z of h elements becomes the first h + 1 of the line's. Pack: the way back, to twice
+   Z with its parts swapped. twiddles (h / 2 + 1, 2): exp(-2 pi i k / 2h). */
+MXI_DECLARE_KERNEL(void, mxi_fft_unpack_real, (float *x, int64_t h, const float *twiddles));
+MXI_DECLARE_KERNEL(void, mxi_fft_pack_real, (float *x, int64_t h, const float *twiddles));
 
 /* Completes the transform of an odd real line from its first n / 2 + 1 elements, parts swapped. */
-MXI_DECLARE_KERNEL(void, mxi_fft_mirror, (float *x, int64_t n));
+MXI_DECLARE_KERNEL(void, mxi_fft_hermitian, (float *x, int64_t n));
 
 /* The same steps on elements [first, end) of the row of one transform. A plain float * is contiguous. */
 struct mxi_fft_row {
@@ -84,13 +84,13 @@ MXI_DECLARE_KERNEL(void, mxi_fft_unchirp_row,
                    (const float *x, int64_t first, int64_t end, const float *chirp, float scale,
                     const struct mxi_fft_row *out));
 /* Each k below end stands also for h - k, or n - k: the range is [0, h / 2 + 1), or [0, n / 2 + 1). */
-MXI_DECLARE_KERNEL(void, mxi_fft_split_row,
-                   (const float *x, int64_t h, int64_t first, int64_t end, const float *roots, float scale,
+MXI_DECLARE_KERNEL(void, mxi_fft_unpack_real_row,
+                   (const float *x, int64_t h, int64_t first, int64_t end, const float *twiddles, float scale,
                     const struct mxi_fft_row *out));
-MXI_DECLARE_KERNEL(void, mxi_fft_join_row,
-                   (const struct mxi_fft_row *x, int64_t h, int64_t first, int64_t end, const float *roots,
+MXI_DECLARE_KERNEL(void, mxi_fft_pack_real_row,
+                   (const struct mxi_fft_row *x, int64_t h, int64_t first, int64_t end, const float *twiddles,
                     float *out));
-MXI_DECLARE_KERNEL(void, mxi_fft_mirror_row,
+MXI_DECLARE_KERNEL(void, mxi_fft_hermitian_row,
                    (const struct mxi_fft_row *x, int64_t n, int64_t first, int64_t end, float *out));
 MXI_DECLARE_KERNEL(void, mxi_fft_copy_row,
                    (const float *x, int64_t first, int64_t end, const struct mxi_fft_row *out));

@@ -28,7 +28,7 @@ MXI_INLINE complex_vector add_scaled(complex_vector a, float s, complex_vector b
   vf32 v = mxi_set_f32(s);
   return (complex_vector){mxi_fma_f32(v, b.re, a.re), mxi_fma_f32(v, b.im, a.im)};
 }
-MXI_INLINE complex_vector turn(complex_vector a, float re, float im) {
+MXI_INLINE complex_vector multiply(complex_vector a, float re, float im) {
   vf32 c = mxi_set_f32(re), s = mxi_set_f32(im);
   return (complex_vector){mxi_fma_f32(a.re, c, -(a.im * s)), mxi_fma_f32(a.re, s, a.im * c)};
 }
@@ -110,7 +110,7 @@ MXI_INLINE void stage_of(int radix, void (*butterfly)(complex_vector *), const s
       butterfly(v);
       store(to, v[0]);
       for (int j = 1; j < radix; j++)
-        store(to + j * out, t->groups == 1 ? v[j] : turn(v[j], w[2 * j - 2], w[2 * j - 1]));
+        store(to + j * out, t->groups == 1 ? v[j] : multiply(v[j], w[2 * j - 2], w[2 * j - 1]));
     }
   }
 }
@@ -120,7 +120,7 @@ MXI_INLINE void stage_of(int radix, void (*butterfly)(complex_vector *), const s
 static void odd_stage(const struct mxi_fft_stage *t, const float *x, float *y) {
   const int radix = t->radix, half = radix / 2;
   const int64_t jump = t->groups * t->stride * ELEMENT, out = t->stride * ELEMENT;
-  complex_vector a[MXI_FFT_PRIME / 2 + 1], b[MXI_FFT_PRIME / 2 + 1];
+  complex_vector a[MXI_FFT_MAX_RADIX / 2 + 1], b[MXI_FFT_MAX_RADIX / 2 + 1];
   for (int64_t p = 0; p < t->groups; p++) {
     const float *w = t->twiddles + p * (radix - 1) * 2;
     for (int64_t q = 0; q < t->stride; q++) {
@@ -136,13 +136,14 @@ static void odd_stage(const struct mxi_fft_stage *t, const float *x, float *y) {
       store(to, total);
       for (int j = 1; j <= half; j++) {
         complex_vector even = first, odd = {{0}, {0}};
-        for (int k = 1, turns = j; k <= half; k++, turns += j, turns -= turns >= radix ? radix : 0) {
-          even = add_scaled(even, t->roots[2 * turns], a[k]);
-          odd = add_scaled(odd, t->roots[2 * turns + 1], b[k]);
+        for (int k = 1, exponent = j; k <= half;
+             k++, exponent += j, exponent -= exponent >= radix ? radix : 0) {
+          even = add_scaled(even, t->roots[2 * exponent], a[k]);
+          odd = add_scaled(odd, t->roots[2 * exponent + 1], b[k]);
         }
         int other = radix - j;
-        store(to + j * out, turn(sub_i(even, odd), w[2 * j - 2], w[2 * j - 1]));
-        store(to + other * out, turn(add_i(even, odd), w[2 * other - 2], w[2 * other - 1]));
+        store(to + j * out, multiply(sub_i(even, odd), w[2 * j - 2], w[2 * j - 1]));
+        store(to + other * out, multiply(add_i(even, odd), w[2 * other - 2], w[2 * other - 1]));
       }
     }
   }

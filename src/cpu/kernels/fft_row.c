@@ -50,33 +50,34 @@ void MXI_ISA_NAME(mxi_fft_unchirp_row)(const float *x, int64_t first, int64_t en
       write(out, k, scaled(times(swapped(get(x, k)), get(chirp, k)), scale));
 }
 
-/* The formulas of mxi_fft_split and mxi_fft_join. */
-void MXI_ISA_NAME(mxi_fft_split_row)(const float *x, int64_t h, int64_t first, int64_t end,
-                                     const float *roots, float scale, const struct mxi_fft_row *out) {
+/* The formulas of mxi_fft_unpack_real and mxi_fft_pack_real. */
+void MXI_ISA_NAME(mxi_fft_unpack_real_row)(const float *x, int64_t h, int64_t first, int64_t end,
+                                           const float *twiddles, float scale,
+                                           const struct mxi_fft_row *out) {
   for (int64_t k = first; k < end; k++) {
     complex_number a = get(x, k), b = get(x, k ? h - k : 0);
     complex_number even = {0.5f * (a.re + b.re), 0.5f * (a.im - b.im)};
-    complex_number odd = times((complex_number){0.5f * (a.im + b.im), 0.5f * (b.re - a.re)}, get(roots, k));
+    complex_number odd =
+        times((complex_number){0.5f * (a.im + b.im), 0.5f * (b.re - a.re)}, get(twiddles, k));
     write(out, k, scaled((complex_number){even.re + odd.re, even.im + odd.im}, scale));
     write(out, h - k, scaled((complex_number){even.re - odd.re, odd.im - even.im}, scale));
   }
 }
 
-void MXI_ISA_NAME(mxi_fft_join_row)(const struct mxi_fft_row *x, int64_t h, int64_t first, int64_t end,
-                                    const float *roots, float *out) {
+void MXI_ISA_NAME(mxi_fft_pack_real_row)(const struct mxi_fft_row *x, int64_t h, int64_t first, int64_t end,
+                                         const float *twiddles, float *out) {
   for (int64_t k = first; k < end; k++) {
-    complex_number a = read(x, k), b = read(x, h - k), root = get(roots, k);
+    complex_number a = read(x, k), b = read(x, h - k), w = get(twiddles, k);
     if (k == 0) a.im = b.im = 0;
     complex_number even = {a.re + b.re, a.im - b.im};
-    complex_number odd =
-        times((complex_number){a.re - b.re, a.im + b.im}, (complex_number){root.re, -root.im});
+    complex_number odd = times((complex_number){a.re - b.re, a.im + b.im}, (complex_number){w.re, -w.im});
     put(out, k, (complex_number){even.im + odd.re, even.re - odd.im});
     if (k) put(out, h - k, (complex_number){odd.re - even.im, even.re + odd.im});
   }
 }
 
-void MXI_ISA_NAME(mxi_fft_mirror_row)(const struct mxi_fft_row *x, int64_t n, int64_t first, int64_t end,
-                                      float *out) {
+void MXI_ISA_NAME(mxi_fft_hermitian_row)(const struct mxi_fft_row *x, int64_t n, int64_t first, int64_t end,
+                                         float *out) {
   for (int64_t k = first; k < end; k++) {
     complex_number a = read(x, k);
     if (k == 0) a.im = 0;

@@ -25,27 +25,26 @@ static_assert(MXI_TILE_GET_SCRATCH <= MXI_LOCALS_BYTES / 2, "programs must leave
 enum { NEVER = -1, AT_END = MXI_MAX_INSTRUCTIONS };
 
 /* ---- What an instruction is ---- */
-static const uint8_t form_of[MX_DTYPE_COUNT] = {
-    [MX_BOOL] = MXI_FORM_BOOL,   [MX_UINT8] = MXI_FORM_U8,     [MX_UINT16] = MXI_FORM_U16,
-    [MX_UINT32] = MXI_FORM_U32,  [MX_UINT64] = MXI_FORM_U64,   [MX_INT8] = MXI_FORM_I8,
-    [MX_INT16] = MXI_FORM_I16,   [MX_INT32] = MXI_FORM_I32,    [MX_INT64] = MXI_FORM_I64,
-    [MX_FLOAT16] = MXI_FORM_F32, [MX_BFLOAT16] = MXI_FORM_F32, [MX_FLOAT32] = MXI_FORM_F32,
-    [MX_FLOAT64] = MXI_FORM_F64, [MX_COMPLEX64] = MXI_FORM_C64};
-/* Bytes of an element in a register and in memory. */
-static const uint8_t form_size[MXI_FORMS] = {1, 1, 2, 4, 8, 1, 2, 4, 8, 4, 8, 8};
-static int register_size(int type) { return form_size[form_of[type]]; }
-static int stored_size(int type) { return mxi_is_half((mx_dtype)type) ? 2 : register_size(type); }
+/* The form of a value in a register: its dtype, but both half types are float32. */
+static int form_of(int type) { return mxi_is_half((mx_dtype)type) ? MX_FLOAT32 : type; }
+/* Bytes of an element in memory and in a register. */
+static int stored_size(int type) {
+  static const uint8_t sizes[] = {
+#define MX_DTYPE(ID, text, ctype, bytes, category) [MX_##ID] = bytes,
+#include "core/dtypes.def"
+#undef MX_DTYPE
+  };
+  return sizes[type];
+}
+static int register_size(int type) { return stored_size(form_of(type)); }
 
-static const uint8_t arity_of[MXI_TILE_OPS] = {
-#define MX_ELEMENTWISE(ID, name, arity, rule) arity,
-#include "core/elementwise.def"
-#undef MX_ELEMENTWISE
-};
 static const mxi_tile_fn *const float_tables[] = {[MX_FLOAT16] = MXI_ISA_NAME(mxi_tiles_f16),
                                                   [MX_BFLOAT16] = MXI_ISA_NAME(mxi_tiles_bf16),
                                                   [MX_FLOAT32] = MXI_ISA_NAME(mxi_tiles_f32),
                                                   [MX_FLOAT64] = MXI_ISA_NAME(mxi_tiles_f64),
                                                   [MX_COMPLEX64] = MXI_ISA_NAME(mxi_tiles_complex)};
+static_assert(sizeof float_tables / sizeof *float_tables == MX_DTYPE_COUNT,
+              "every inexact dtype has a table");
 static mxi_tile_fn rounding(int type) {
   return type == MX_FLOAT16 ? MXI_ISA_NAME(mxi_tile_round_f16) : MXI_ISA_NAME(mxi_tile_round_bf16);
 }
@@ -57,17 +56,22 @@ static mxi_tile_fn find_function(const struct mxi_tile_instruction *in, mxi_tile
   int half = mxi_is_half((mx_dtype)in->type);
   if (in->op == MXI_TILE_ASTYPE) {
     int rounds = mxi_is_half((mx_dtype)in->to) && in->to != in->type;
-    if (rounds && form_of[in->type] == MXI_FORM_F32) return rounding(in->to);
+    if (rounds && form_of(in->type) == MX_FLOAT32) return rounding(in->to);
     if (rounds) *then = rounding(in->to);
-    return MXI_ISA_NAME(mxi_tiles_cast)[form_of[in->type]][form_of[in->to]];
+    return MXI_ISA_NAME(mxi_tiles_cast)[form_of(in->type)][form_of(in->to)];
   }
-  if (in->type < MX_FLOAT16) return MXI_ISA_NAME(mxi_tiles_integer)[form_of[in->type]][in->op];
+  if (in->type < MX_FLOAT16) return MXI_ISA_NAME(mxi_tiles_integer)[form_of(in->type)][in->op];
   mxi_tile_fn fn = float_tables[in->type][in->op];
   if (fn || !(half || in->type == MX_FLOAT32)) return fn;
   fn = MXI_ISA_NAME(mxi_tiles_f32)[in->op];
   if (!fn) fn = MXI_ISA_NAME(mxi_tiles_f32_math)[in->op];
   if (half) *then = rounding(in->type);
   return fn;
+}
+
+int MXI_ISA_NAME(mxi_tiles_has)(const struct mxi_tile_instruction *in) {
+  mxi_tile_fn then;
+  return find_function(in, &then) != NULL;
 }
 
 /* ---- Steps: once for each program ---- */
@@ -83,10 +87,10 @@ void MXI_ISA_NAME(mxi_tiles_prepare)(struct mxi_tile_program *p) {
     const struct mxi_tile_instruction *in = &p->instructions[k];
     mxi_tile_fn then, fn = find_function(in, &then);
     if (!fn) continue; /* the builders of ops let no such instruction through */
-    add_step(steps, fn, in->dst, in->src, arity_of[in->op]);
+    add_step(steps, fn, in->dst, in->src, mxi_arity(in->op));
     struct mxi_tile_step *s = &steps->step[steps->n - 1];
     int size = register_size(in->to);
-    for (int i = 0; i < arity_of[in->op]; i++) {
+    for (int i = 0; i < mxi_arity(in->op); i++) {
       int operand_size = in->op == MXI_TILE_SELECT && i == 0 ? 1 : register_size(in->type);
       if (in->src[i] == in->dst && operand_size != size) s->resizes = 1;
     }
@@ -154,7 +158,7 @@ static int last_read(const struct mxi_tile_program *p, int i) {
   int last = NEVER;
   for (int k = 0; k < p->ninstructions; k++) {
     const struct mxi_tile_instruction *in = &p->instructions[k];
-    for (int s = 0; s < arity_of[in->op]; s++)
+    for (int s = 0; s < mxi_arity(in->op); s++)
       if (in->src[s] == i) last = k;
     if (in->dst == i) return last;
   }

@@ -19,26 +19,9 @@ enum mxi_tile_op {
    sizes are equal; otherwise they don't overlap. Nothing past element n is read or written. */
 #define MXI_TILE_ARGS void *dst, const void *a, const void *b, const void *c, int n
 
-/* The forms a register can have: a dtype's own, but both half types are float32. */
-enum mxi_form {
-  MXI_FORM_BOOL,
-  MXI_FORM_U8,
-  MXI_FORM_U16,
-  MXI_FORM_U32,
-  MXI_FORM_U64,
-  MXI_FORM_I8,
-  MXI_FORM_I16,
-  MXI_FORM_I32,
-  MXI_FORM_I64,
-  MXI_FORM_F32,
-  MXI_FORM_F64,
-  MXI_FORM_C64,
-  MXI_FORMS
-};
-
 /* Tables by op; NULL where the op does not exist for the form. Halves: the fused functions round as they go;
    for what is absent there, the float32 function runs and then the rounding. mxi_tiles_f32_math holds the
-   elementary functions, absent from mxi_tiles_f32. Casts: [from][to]. */
+   elementary functions, absent from mxi_tiles_f32. Casts: [from][to], of register forms. */
 typedef const mxi_tile_fn mxi_tile_table[MXI_TILE_OPS];
 #define MXI_DECLARE_TABLE(name) extern mxi_tile_table MXI_ISA_NAME(name)
 MXI_DECLARE_TABLE(mxi_tiles_f32);
@@ -47,8 +30,8 @@ MXI_DECLARE_TABLE(mxi_tiles_f16);
 MXI_DECLARE_TABLE(mxi_tiles_bf16);
 MXI_DECLARE_TABLE(mxi_tiles_f64);
 MXI_DECLARE_TABLE(mxi_tiles_complex);
-extern const mxi_tile_fn MXI_ISA_NAME(mxi_tiles_integer)[MXI_FORM_I64 + 1][MXI_TILE_OPS];
-extern const mxi_tile_fn MXI_ISA_NAME(mxi_tiles_cast)[MXI_FORMS][MXI_FORMS];
+extern const mxi_tile_fn MXI_ISA_NAME(mxi_tiles_integer)[MX_INT64 + 1][MXI_TILE_OPS];
+extern const mxi_tile_fn MXI_ISA_NAME(mxi_tiles_cast)[MX_DTYPE_COUNT][MX_DTYPE_COUNT];
 
 /* Rounds float32 to a half type's grid. */
 void MXI_ISA_NAME(mxi_tile_round_f16)(MXI_TILE_ARGS);

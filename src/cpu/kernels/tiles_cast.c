@@ -55,26 +55,26 @@ CAST(c64, c64, c64, c64, x)
 
 /* clang-format off */
 #define ROW_INTEGER(s)                                                                                       \
-  {[MXI_FORM_BOOL] = s##_to_b8, [MXI_FORM_U8] = s##_to_w8, [MXI_FORM_U16] = s##_to_w16,                      \
-   [MXI_FORM_U32] = s##_to_w32, [MXI_FORM_U64] = s##_to_w64, [MXI_FORM_I8] = s##_to_w8,                      \
-   [MXI_FORM_I16] = s##_to_w16, [MXI_FORM_I32] = s##_to_w32, [MXI_FORM_I64] = s##_to_w64,                    \
-   [MXI_FORM_F32] = s##_to_f32, [MXI_FORM_F64] = s##_to_f64, [MXI_FORM_C64] = s##_to_c64}
+  {[MX_BOOL] = s##_to_b8, [MX_UINT8] = s##_to_w8, [MX_UINT16] = s##_to_w16,                      \
+   [MX_UINT32] = s##_to_w32, [MX_UINT64] = s##_to_w64, [MX_INT8] = s##_to_w8,                      \
+   [MX_INT16] = s##_to_w16, [MX_INT32] = s##_to_w32, [MX_INT64] = s##_to_w64,                    \
+   [MX_FLOAT32] = s##_to_f32, [MX_FLOAT64] = s##_to_f64, [MX_COMPLEX64] = s##_to_c64}
 #define ROW_FLOAT(s)                                                                                         \
-  {[MXI_FORM_BOOL] = s##_to_b8, [MXI_FORM_U8] = s##_to_w8, [MXI_FORM_U16] = s##_to_w16,                      \
-   [MXI_FORM_U32] = s##_to_u32, [MXI_FORM_U64] = s##_to_u64, [MXI_FORM_I8] = s##_to_w8,                      \
-   [MXI_FORM_I16] = s##_to_w16, [MXI_FORM_I32] = s##_to_i32, [MXI_FORM_I64] = s##_to_i64,                    \
-   [MXI_FORM_F32] = s##_to_f32, [MXI_FORM_F64] = s##_to_f64, [MXI_FORM_C64] = s##_to_c64}
-const mxi_tile_fn MXI_ISA_NAME(mxi_tiles_cast)[MXI_FORMS][MXI_FORMS] = {
-  [MXI_FORM_BOOL] = ROW_INTEGER(u8),
-  [MXI_FORM_U8] = ROW_INTEGER(u8),
-  [MXI_FORM_U16] = ROW_INTEGER(u16),
-  [MXI_FORM_U32] = ROW_INTEGER(u32),
-  [MXI_FORM_U64] = ROW_INTEGER(u64),
-  [MXI_FORM_I8] = ROW_INTEGER(i8),
-  [MXI_FORM_I16] = ROW_INTEGER(i16),
-  [MXI_FORM_I32] = ROW_INTEGER(i32),
-  [MXI_FORM_I64] = ROW_INTEGER(i64),
-  [MXI_FORM_F32] = ROW_FLOAT(f32),
-  [MXI_FORM_F64] = ROW_FLOAT(f64),
-  [MXI_FORM_C64] = ROW_FLOAT(c64),
+  {[MX_BOOL] = s##_to_b8, [MX_UINT8] = s##_to_w8, [MX_UINT16] = s##_to_w16,                      \
+   [MX_UINT32] = s##_to_u32, [MX_UINT64] = s##_to_u64, [MX_INT8] = s##_to_w8,                      \
+   [MX_INT16] = s##_to_w16, [MX_INT32] = s##_to_i32, [MX_INT64] = s##_to_i64,                    \
+   [MX_FLOAT32] = s##_to_f32, [MX_FLOAT64] = s##_to_f64, [MX_COMPLEX64] = s##_to_c64}
+const mxi_tile_fn MXI_ISA_NAME(mxi_tiles_cast)[MX_DTYPE_COUNT][MX_DTYPE_COUNT] = {
+  [MX_BOOL] = ROW_INTEGER(u8),
+  [MX_UINT8] = ROW_INTEGER(u8),
+  [MX_UINT16] = ROW_INTEGER(u16),
+  [MX_UINT32] = ROW_INTEGER(u32),
+  [MX_UINT64] = ROW_INTEGER(u64),
+  [MX_INT8] = ROW_INTEGER(i8),
+  [MX_INT16] = ROW_INTEGER(i16),
+  [MX_INT32] = ROW_INTEGER(i32),
+  [MX_INT64] = ROW_INTEGER(i64),
+  [MX_FLOAT32] = ROW_FLOAT(f32),
+  [MX_FLOAT64] = ROW_FLOAT(f64),
+  [MX_COMPLEX64] = ROW_FLOAT(c64),
 };

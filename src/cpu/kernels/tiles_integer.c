@@ -116,8 +116,8 @@ EACH_BINARY(equal_bool, uint8_t, uint8_t, x ^ y ^ 1)
   [MXI_TILE_LESS_EQUAL] = less_equal_##s, [MXI_TILE_GREATER] = greater_##s,                                  \
   [MXI_TILE_GREATER_EQUAL] = greater_equal_##s, [MXI_TILE_LEFT_SHIFT] = left_shift_##w,                      \
   [MXI_TILE_RIGHT_SHIFT] = right_shift_##s
-const mxi_tile_fn MXI_ISA_NAME(mxi_tiles_integer)[MXI_FORM_I64 + 1][MXI_TILE_OPS] = {
-  [MXI_FORM_BOOL] = {ANY_ROWS(8), [MXI_TILE_ABS] = identity_8, [MXI_TILE_NEGATIVE] = identity_8,
+const mxi_tile_fn MXI_ISA_NAME(mxi_tiles_integer)[MX_INT64 + 1][MXI_TILE_OPS] = {
+  [MX_BOOL] = {ANY_ROWS(8), [MXI_TILE_ABS] = identity_8, [MXI_TILE_NEGATIVE] = identity_8,
     [MXI_TILE_SIGN] = identity_8, [MXI_TILE_SQUARE] = identity_8, [MXI_TILE_BITWISE_INVERT] = not_bool,
     [MXI_TILE_ADD] = or_8, [MXI_TILE_SUBTRACT] = xor_8, [MXI_TILE_MULTIPLY] = and_8,
     [MXI_TILE_FLOOR_DIVIDE] = and_8, [MXI_TILE_REMAINDER] = zeros_8, [MXI_TILE_POWER] = greater_equal_bool,
@@ -125,12 +125,12 @@ const mxi_tile_fn MXI_ISA_NAME(mxi_tiles_integer)[MXI_FORM_I64 + 1][MXI_TILE_OPS
     [MXI_TILE_NOT_EQUAL] = xor_8, [MXI_TILE_LESS] = less_bool, [MXI_TILE_LESS_EQUAL] = less_equal_bool,
     [MXI_TILE_GREATER] = greater_bool, [MXI_TILE_GREATER_EQUAL] = greater_equal_bool,
     [MXI_TILE_LEFT_SHIFT] = identity_8, [MXI_TILE_RIGHT_SHIFT] = greater_bool},
-  [MXI_FORM_U8] = {INTEGER_ROWS(u8, 8), [MXI_TILE_ABS] = identity_8},
-  [MXI_FORM_U16] = {INTEGER_ROWS(u16, 16), [MXI_TILE_ABS] = identity_16},
-  [MXI_FORM_U32] = {INTEGER_ROWS(u32, 32), [MXI_TILE_ABS] = identity_32},
-  [MXI_FORM_U64] = {INTEGER_ROWS(u64, 64), [MXI_TILE_ABS] = identity_64},
-  [MXI_FORM_I8] = {INTEGER_ROWS(i8, 8), [MXI_TILE_ABS] = abs_i8},
-  [MXI_FORM_I16] = {INTEGER_ROWS(i16, 16), [MXI_TILE_ABS] = abs_i16},
-  [MXI_FORM_I32] = {INTEGER_ROWS(i32, 32), [MXI_TILE_ABS] = abs_i32},
-  [MXI_FORM_I64] = {INTEGER_ROWS(i64, 64), [MXI_TILE_ABS] = abs_i64},
+  [MX_UINT8] = {INTEGER_ROWS(u8, 8), [MXI_TILE_ABS] = identity_8},
+  [MX_UINT16] = {INTEGER_ROWS(u16, 16), [MXI_TILE_ABS] = identity_16},
+  [MX_UINT32] = {INTEGER_ROWS(u32, 32), [MXI_TILE_ABS] = identity_32},
+  [MX_UINT64] = {INTEGER_ROWS(u64, 64), [MXI_TILE_ABS] = identity_64},
+  [MX_INT8] = {INTEGER_ROWS(i8, 8), [MXI_TILE_ABS] = abs_i8},
+  [MX_INT16] = {INTEGER_ROWS(i16, 16), [MXI_TILE_ABS] = abs_i16},
+  [MX_INT32] = {INTEGER_ROWS(i32, 32), [MXI_TILE_ABS] = abs_i32},
+  [MX_INT64] = {INTEGER_ROWS(i64, 64), [MXI_TILE_ABS] = abs_i64},
 };

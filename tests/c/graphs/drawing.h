@@ -46,6 +46,7 @@ enum {
   TYPES_INEXACT = TYPES_FLOATS | TYPES_COMPLEX,
   TYPES_ALL = TYPES_REAL | TYPES_COMPLEX
 };
+_Static_assert(TYPES_ALL == (1 << MX_DTYPE_COUNT) - 1, "every dtype is in one of the sets");
 
 /* Of what is looked for: a dtype in types, and ndim and size in these bounds (0: unbounded from above). */
 struct wanted {

@@ -6,9 +6,22 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <cmocka.h>
 
 static int64_t graphs = 20000;
+
+static void every_elementwise_op_is_drawn(void **state) {
+  static const char *const names[] = {
+#define MX_ELEMENTWISE(ID, name, arity, rule) #name,
+#include "core/elementwise.def"
+#undef MX_ELEMENTWISE
+  };
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    const char *name = strcmp(names[i], "rint") ? names[i] : "round"; // which users call
+    if (graph_op_find(name) < 0) fail_msg("expected %s in graphs/elementwise.c, got no row", name);
+  }
+}
 
 static void every_way_of_evaluating_a_graph_gives_the_same_bits(void **state) {
   struct run_options o = {
@@ -27,6 +40,7 @@ static void every_way_of_evaluating_a_graph_gives_the_same_bits(void **state) {
 
 int main(int argc, char **argv) {
   if (argc > 1) graphs = strtoll(argv[1], NULL, 10);
-  const struct CMUnitTest tests[] = {cmocka_unit_test(every_way_of_evaluating_a_graph_gives_the_same_bits)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(every_elementwise_op_is_drawn),
+                                     cmocka_unit_test(every_way_of_evaluating_a_graph_gives_the_same_bits)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

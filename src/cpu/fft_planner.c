@@ -1,4 +1,6 @@
-#include "cpu/fft_plan.h"
+/* Making plans. A plan is complete when it is handed out, its convolution's spectrum included, which the
+   finished plan of the convolution's length computes; what runs a plan (fft_run.c) never asks for another. */
+#include "cpu/fft_planner.h"
 #include "base/alloc.h"
 #include "base/checked.h"
 #include "base/error.h"
@@ -8,22 +10,22 @@
 #include <string.h>
 
 enum {
-  SMALL = 1024,                /* up to here transforms of many lines run in blocks */
-  LEAST_SPLIT = 256,           /* and from here on, those of a few lines are split */
-  BLOCK_MAX = MXI_FFT_LONGEST, /* a longer one may where its factors don't split it well */
-  MIN_FACTOR = 16              /* a split into fewer columns leaves lanes idle */
+  SMALL = 1024,                     /* up to here transforms of many lines run in blocks */
+  LEAST_FOUR_STEP = 256,            /* and from here on, those of a few lines are split */
+  BLOCK_MAX = MXI_FFT_BLOCK_LENGTH, /* a longer one may where its factors don't split it well */
+  MIN_FACTOR = 16                   /* a split into fewer columns leaves lanes idle */
 };
 
 /* ---- Roots of unity ---- */
 /* exp(-2 pi i a / n), 0 <= a < n: by quadrants, so that it is exact at their ends. */
-static void unit_root(int64_t a, int64_t n, double *re, double *im) {
+static void root_of_unity(int64_t a, int64_t n, double *re, double *im) {
   int64_t quadrant = 4 * a / n, rest = 4 * a - quadrant * n;
   bool upper = 2 * rest > n; /* beyond pi / 4 */
   double angle = M_PI_2 * (double)(upper ? n - rest : rest) / (double)n;
   double c = upper ? sin(angle) : cos(angle), s = upper ? cos(angle) : sin(angle);
-  const double turned[4][2] = {{c, -s}, {-s, -c}, {-c, s}, {s, c}};
-  *re = turned[quadrant][0];
-  *im = turned[quadrant][1];
+  const double rotated[4][2] = {{c, -s}, {-s, -c}, {-c, s}, {s, c}};
+  *re = rotated[quadrant][0];
+  *im = rotated[quadrant][1];
 }
 
 static int roots_init(struct mxi_fft_roots *r, int64_t order) {
@@ -34,9 +36,9 @@ static int roots_init(struct mxi_fft_roots *r, int64_t order) {
   r->fine = mxi_malloc((size_t)(size + coarse) * 2 * sizeof(double));
   if (!r->fine) return -1;
   r->coarse = r->fine + 2 * size;
-  for (int64_t i = 0; i < size; i++) unit_root(i % order, order, r->fine + 2 * i, r->fine + 2 * i + 1);
+  for (int64_t i = 0; i < size; i++) root_of_unity(i % order, order, r->fine + 2 * i, r->fine + 2 * i + 1);
   for (int64_t i = 0; i < coarse; i++)
-    unit_root((i << r->shift) % order, order, r->coarse + 2 * i, r->coarse + 2 * i + 1);
+    root_of_unity((i << r->shift) % order, order, r->coarse + 2 * i, r->coarse + 2 * i + 1);
   return 0;
 }
 static size_t roots_bytes(const struct mxi_fft_roots *r) {
@@ -57,7 +59,7 @@ static int64_t largest_prime(int64_t n) {
     for (; n % p == 0; n /= p) largest = p;
   return n > 1 ? n : largest;
 }
-static bool is_smooth(int64_t n) { return largest_prime(n) <= MXI_FFT_PRIME; }
+static bool is_smooth(int64_t n) { return largest_prime(n) <= MXI_FFT_MAX_RADIX; }
 static bool fits_block(int64_t n) { return n <= SMALL || (n <= BLOCK_MAX && is_smooth(n)); }
 
 /* The factor nearest to sqrt(n) from below that splits n into two blocks, else 0. */
@@ -74,7 +76,7 @@ static int64_t smooth_factor(int64_t n) {
 }
 
 /* A length that is quick to transform, at least n. */
-static int64_t quick_length(int64_t n) {
+static int64_t next_fast_length(int64_t n) {
   int64_t best = INT64_MAX;
   for (int64_t fives = 1; fives <= 125; fives *= 5)
     for (int64_t odd = fives; odd <= 27 * fives; odd *= 3) {
@@ -133,8 +135,9 @@ static int stages_init(struct mxi_fft_plan *p, int64_t n) {
   return 0;
 }
 
-/* ---- Chirps: jk = (j^2 + k^2 - (k - j)^2) / 2 turns a transform of any length into a convolution. ---- */
-static int chirp_init(struct mxi_fft_plan *p) {
+/* ---- Bluestein's algorithm (1970): jk = (j^2 + k^2 - (k - j)^2) / 2 makes a transform of any length a
+   convolution with a chirp. ---- */
+static int convolution_init(struct mxi_fft_plan *p) {
   int64_t n = p->n, m = p->m, square = 0; /* k^2 mod 2n */
   struct mxi_fft_roots roots;
   if (roots_init(&roots, 2 * n) < 0) return -1;
@@ -153,31 +156,31 @@ static int chirp_init(struct mxi_fft_plan *p) {
   mxi_free(roots.fine);
   if (!p->chirp || !p->spectrum) return -1;
   p->bytes += (size_t)(n + m) * 2 * sizeof(float);
-  struct mxi_fft_plan *length_m = p->first ? p->first : mxi_fft_plan_get(m, false, MXI_FFT_FEW);
-  if (!length_m) return -1;
+  struct mxi_fft_plan *convolution = p->first ? p->first : mxi_fft_plan_get(m, false, MXI_FFT_FEW);
+  if (!convolution) return -1;
   struct mxi_fft_row line = {p->spectrum, 2, 1, false};
-  int result = mxi_fft_run_line(length_m, line, line, 1 / (float)m);
-  if (!p->first) mxi_fft_plan_unref(length_m);
+  int result = mxi_fft_run_line(convolution, line, line, 1 / (float)m);
+  if (!p->first) mxi_fft_plan_unref(convolution);
   return result;
 }
 
 /* ---- Plans ---- */
-static int block_chirp_init(struct mxi_fft_plan *p) {
-  p->kind = MXI_FFT_BLOCK_CHIRP;
-  p->m = quick_length(2 * p->n - 1);
-  return stages_init(p, p->m) < 0 ? -1 : chirp_init(p);
+static int block_bluestein_init(struct mxi_fft_plan *p) {
+  p->kind = MXI_FFT_BLOCK_BLUESTEIN;
+  p->m = next_fast_length(2 * p->n - 1);
+  return stages_init(p, p->m) < 0 ? -1 : convolution_init(p);
 }
 
-static int long_chirp_init(struct mxi_fft_plan *p) {
-  p->kind = MXI_FFT_CHIRP;
-  p->m = quick_length(2 * p->n - 1);
+static int bluestein_init(struct mxi_fft_plan *p) {
+  p->kind = MXI_FFT_BLUESTEIN;
+  p->m = next_fast_length(2 * p->n - 1);
   p->first = mxi_fft_plan_get(p->m, false, MXI_FFT_FEW);
-  return p->first ? chirp_init(p) : -1;
+  return p->first ? convolution_init(p) : -1;
 }
 
-static int split_init(struct mxi_fft_plan *p, int64_t factor) {
+static int four_step_init(struct mxi_fft_plan *p, int64_t factor) {
   int64_t rest = p->n / factor;
-  p->kind = MXI_FFT_SPLIT;
+  p->kind = MXI_FFT_FOUR_STEP;
   p->first = mxi_fft_plan_get(factor, false, MXI_FFT_PART);
   p->second = p->first ? mxi_fft_plan_get(rest, false, fits_block(rest) ? MXI_FFT_PART : MXI_FFT_FEW) : NULL;
   if (!p->second || roots_init(&p->roots, p->n) < 0) return -1;
@@ -187,22 +190,22 @@ static int split_init(struct mxi_fft_plan *p, int64_t factor) {
 
 static int complex_init(struct mxi_fft_plan *p) {
   bool smooth = is_smooth(p->n);
-  bool split = p->use == MXI_FFT_FEW ? p->n >= LEAST_SPLIT : p->use == MXI_FFT_MANY && p->n > SMALL;
+  bool split = p->use == MXI_FFT_FEW ? p->n >= LEAST_FOUR_STEP : p->use == MXI_FFT_MANY && p->n > SMALL;
   int64_t factor = split ? block_factor(p->n) : 0;
-  if (factor) return split_init(p, factor);
+  if (factor) return four_step_init(p, factor);
   if (smooth && fits_block(p->n)) return stages_init(p, p->n);
-  if (smooth) return split_init(p, smooth_factor(p->n));
-  return p->n <= SMALL ? block_chirp_init(p) : long_chirp_init(p);
+  if (smooth) return four_step_init(p, smooth_factor(p->n));
+  return p->n <= SMALL ? block_bluestein_init(p) : bluestein_init(p);
 }
 
-static int halves_init(struct mxi_fft_plan *p) {
-  p->kind = MXI_FFT_HALVES;
+static int packed_real_init(struct mxi_fft_plan *p) {
+  p->kind = MXI_FFT_PACKED_REAL;
   int64_t count = p->n / 4 + 1;
   p->first = mxi_fft_plan_get(p->n / 2, false, p->use);
-  p->halves = p->first ? mxi_malloc((size_t)count * 2 * sizeof(float)) : NULL;
+  p->real_twiddles = p->first ? mxi_malloc((size_t)count * 2 * sizeof(float)) : NULL;
   struct mxi_fft_roots roots;
-  if (!p->halves || roots_init(&roots, p->n) < 0) return -1;
-  for (int64_t k = 0; k < count; k++) root_float(&roots, k, p->halves + 2 * k);
+  if (!p->real_twiddles || roots_init(&roots, p->n) < 0) return -1;
+  for (int64_t k = 0; k < count; k++) root_float(&roots, k, p->real_twiddles + 2 * k);
   mxi_free(roots.fine);
   p->bytes += (size_t)count * 2 * sizeof(float);
   return 0;
@@ -214,20 +217,20 @@ void mxi_fft_plan_unref(struct mxi_fft_plan *p) {
   mxi_free(p->chirp);
   mxi_free(p->spectrum);
   mxi_free(p->roots.fine);
-  mxi_free(p->halves);
+  mxi_free(p->real_twiddles);
   mxi_fft_plan_unref(p->first);
   mxi_fft_plan_unref(p->second);
   mxi_free(p);
 }
 
-static struct mxi_fft_plan *make(int64_t n, bool halves, enum mxi_fft_use use) {
+static struct mxi_fft_plan *make(int64_t n, bool packed_real, enum mxi_fft_use use) {
   struct mxi_fft_plan *p = mxi_calloc(1, sizeof *p);
   if (!p) return NULL;
   atomic_init(&p->refs, 1);
   p->n = n;
   p->use = use;
   p->bytes = sizeof *p;
-  if ((halves ? halves_init(p) : complex_init(p)) == 0) return p;
+  if ((packed_real ? packed_real_init(p) : complex_init(p)) == 0) return p;
   mxi_fft_plan_unref(p);
   return NULL;
 }
@@ -241,16 +244,16 @@ static struct {
 
 struct wanted {
   int64_t n;
-  bool halves;
+  bool packed_real;
   enum mxi_fft_use use;
 };
 static bool is_wanted(const struct mxi_lru_entry *e, const void *wanted) {
   const struct mxi_fft_plan *p = (const struct mxi_fft_plan *)e;
   const struct wanted *w = wanted;
-  return p->n == w->n && (p->kind == MXI_FFT_HALVES) == w->halves && p->use == w->use;
+  return p->n == w->n && (p->kind == MXI_FFT_PACKED_REAL) == w->packed_real && p->use == w->use;
 }
 static uint64_t hash_wanted(const struct wanted *w) {
-  return (uint64_t)w->n << 3 | (uint64_t)w->use << 1 | w->halves;
+  return (uint64_t)w->n << 3 | (uint64_t)w->use << 1 | w->packed_real;
 }
 
 /* With a reference for the caller. */
@@ -288,12 +291,12 @@ static int keep(struct mxi_fft_plan *p, const struct wanted *w) {
   return result;
 }
 
-struct mxi_fft_plan *mxi_fft_plan_get(int64_t n, bool halves, enum mxi_fft_use use) {
-  const struct wanted w = {n, halves, use};
+struct mxi_fft_plan *mxi_fft_plan_get(int64_t n, bool packed_real, enum mxi_fft_use use) {
+  const struct wanted w = {n, packed_real, use};
   mxi_lock(MXI_LOCK_FFT_PLANS);
   struct mxi_fft_plan *p = find(&w);
   mxi_unlock(MXI_LOCK_FFT_PLANS);
-  if (p || !(p = make(n, halves, use)) || keep(p, &w) == 0) return p;
+  if (p || !(p = make(n, packed_real, use)) || keep(p, &w) == 0) return p;
   mxi_fft_plan_unref(p);
   return NULL;
 }
