@@ -188,9 +188,10 @@ static char *make_doc(const function *f, bool method) {
   out += sprintf(out, "%s(", f->name);
   const char *p = f->signature;
   if (method) {
-    out += sprintf(out, "$self, /");
     p += strcspn(p, ",");
     if (!strncmp(p, ", /", 3)) p += 3;
+    bool more = strstr(p, ", /"); /* self is one of several that have no keyword */
+    out += sprintf(out, more ? "$self" : "$self, /");
   }
   while (*p) {
     if (*p != ':') {
