@@ -5,9 +5,9 @@
    Every output is one sum over taps and channels in order, so how the work is cut never shows in a result. */
 #include "cpu/conv.h"
 #include "cpu/cpu.h"
-#include "cpu/gemm_parts.h"
 #include "cpu/kernels/conv_tile.h"
 #include "cpu/kernels/gemm_kernels.h"
+#include "cpu/workspace.h"
 #include <string.h>
 
 enum {
@@ -179,15 +179,14 @@ static int find_runs(struct direct *d) {
 static int run_planned(struct direct *d) {
   const struct mxi_conv *c = d->c;
   int64_t packed = c->groups * d->panels * d->k * d->kern->nr, tasks;
-  float *workspace =
-      mxi_gemm_workspace_take((size_t)(packed + mxi_pool_size() * d->strip) * sizeof *workspace);
+  float *workspace = mxi_workspace_take((size_t)(packed + mxi_pool_size() * d->strip) * sizeof *workspace);
   if (!workspace) return -1;
   d->packed = workspace;
   d->strips = workspace + packed;
   tasks = c->batch * c->out[0] * d->down * d->across * c->groups * d->parts;
-  int failed = mxi_gemm_loop(packed > 65536, c->groups * d->panels, pack_task, d);
+  int failed = mxi_parallel_for_if(packed > 65536, c->groups * d->panels, pack_task, d);
   if (!failed) failed = mxi_parallel_for_slots(tasks, run_task, d);
-  mxi_gemm_workspace_give(workspace);
+  mxi_workspace_give(workspace);
   return failed;
 }
 
