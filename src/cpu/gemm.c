@@ -13,7 +13,7 @@ int mxi_gemm_run_plan(struct mxi_gemm_plan *p) {
   MXI_LOCAL(char, small, SMALL_WORKSPACE);
   char *workspace = p->workspace_bytes <= SMALL_WORKSPACE ? small : mxi_workspace_take(p->workspace_bytes);
   if (!workspace) return -1;
-  if (p->transposed_bytes) p->g.c = workspace;
+  if (p->transposed_bytes) p->transpose.c = workspace;
   int failed = run_form[p->form](p, workspace + p->transposed_bytes);
   if (p->transposed_bytes && !failed) failed = mxi_gemm_transpose_result(p);
   if (workspace != small) mxi_workspace_give(workspace);

@@ -17,7 +17,7 @@ struct few_rows_run {
 };
 
 static const char *rows_of_a(const struct few_rows_run *r, int64_t product) {
-  const struct mxi_gemm *g = &r->plan->g;
+  const struct mxi_gemm *g = r->plan->g;
   int64_t a_item = r->plan->few_rows.a_item;
   return r->a ? r->a + product * g->m * g->k * a_item : mxi_gemm_at(g->a, g->a_batch, product, a_item);
 }
@@ -25,7 +25,7 @@ static const char *rows_of_a(const struct few_rows_run *r, int64_t product) {
 static void sum_chunk(void *ctx, int64_t i) {
   const struct few_rows_run *r = ctx;
   const struct mxi_gemm_few_rows_plan *f = &r->plan->few_rows;
-  const struct mxi_gemm *g = &r->plan->g;
+  const struct mxi_gemm *g = r->plan->g;
   int64_t piece = i % f->pieces, product = i / f->pieces / f->chunks,
           col = i / f->pieces % f->chunks * f->cols;
   int64_t cols = mxi_min(f->cols, g->n - col), k0 = piece * f->piece, kc = mxi_min(f->piece, g->k - k0);
@@ -46,7 +46,7 @@ static void sum_chunk(void *ctx, int64_t i) {
 /* Adds the pieces of some columns in order. */
 static void add_pieces(void *ctx, int64_t task) {
   const struct few_rows_run *r = ctx;
-  const struct mxi_gemm *g = &r->plan->g;
+  const struct mxi_gemm *g = r->plan->g;
   int64_t pieces = r->plan->few_rows.pieces, across = mxi_ceil_div(g->n, REDUCE_COLS);
   int64_t product = task / across, col = task % across * REDUCE_COLS;
   int64_t cols = mxi_min(REDUCE_COLS, g->n - col);
@@ -61,7 +61,7 @@ static void copy_pairs(void *dst, const void *src, int64_t n) { memcpy(dst, src,
 
 /* Makes A contiguous along k, in the dtype that `sum` takes. */
 static void copy_a(const struct mxi_gemm_plan *p, char *to) {
-  const struct mxi_gemm *g = &p->g;
+  const struct mxi_gemm *g = p->g;
   int64_t a_item = p->few_rows.a_item;
   void (*contiguous)(void *, const void *, int64_t) =
       a_item == 2 ? copy_pairs : MXI_DISPATCH(mxi_few_rows)()->widen[g->dtype];
@@ -83,7 +83,7 @@ int mxi_gemm_run_few_rows(const struct mxi_gemm_plan *p, char *workspace) {
     r.a = workspace;
   }
   if (f->partial) r.partial = (float *)(workspace + f->a_bytes);
-  MXI_TRY(mxi_parallel_for_if(p->parallel, p->g.batch * f->chunks * f->pieces, sum_chunk, &r));
+  MXI_TRY(mxi_parallel_for_if(p->parallel, p->g->batch * f->chunks * f->pieces, sum_chunk, &r));
   if (!f->partial) return 0;
-  return mxi_parallel_for_if(p->parallel, p->g.batch * mxi_ceil_div(p->g.n, REDUCE_COLS), add_pieces, &r);
+  return mxi_parallel_for_if(p->parallel, p->g->batch * mxi_ceil_div(p->g->n, REDUCE_COLS), add_pieces, &r);
 }

@@ -36,7 +36,7 @@ struct gemm_step {
 /* ---- Packing ---- */
 static void pack_sliver(const struct gemm_step *s, int64_t sliver, char *dst) {
   const struct mxi_gemm_packed_plan *p = &s->plan->packed;
-  const struct mxi_gemm *g = &s->plan->g;
+  const struct mxi_gemm *g = s->plan->g;
   int64_t row = sliver * s->cuts.height, rows = mxi_min(s->cuts.height, s->mc - row);
   if (g->gather_a) {
     MXI_LOCAL(char, gathered, SLIVER_BYTES);
@@ -50,7 +50,7 @@ static void pack_sliver(const struct gemm_step *s, int64_t sliver, char *dst) {
 
 static void pack_panel(void *ctx, int64_t panel) {
   const struct gemm_step *s = ctx;
-  const struct mxi_gemm *g = &s->plan->g;
+  const struct mxi_gemm *g = s->plan->g;
   int64_t nr = s->kern->nr, col = panel * nr, cols = mxi_min(nr, s->nc - col);
   char *dst = s->packed_b + col * s->units * s->kern->unit_bytes;
   if (g->pack_b)
@@ -78,7 +78,7 @@ static void compute_tile(const struct gemm_step *s, const char *a, int64_t slive
   const char *in = sums;
   int64_t in_row = s->sums_row;
   if (s->first) {
-    in_row = s->plan->g.c0_row;
+    in_row = s->plan->g->c0_row;
     in = p->plain && s->c0 ? s->c0 + ((s->m0 + row) * in_row + s->n0 + col) * size : NULL;
   }
   mxi_gemm_tile_fn tile = kern->tiles[rows - 1];
@@ -118,7 +118,7 @@ static void compute_tiles(void *ctx, int64_t task) {
 /* ---- Blocks and products ---- */
 static int compute_block(struct gemm_step *s) {
   const struct mxi_gemm_packed_plan *p = &s->plan->packed;
-  const struct mxi_gemm *g = &s->plan->g;
+  const struct mxi_gemm *g = s->plan->g;
   bool parallel = s->plan->parallel;
   s->cuts = mxi_gemm_cut_block(s->plan, s->mc, s->nc);
   if (p->direct) {
@@ -138,7 +138,7 @@ static int compute_block(struct gemm_step *s) {
 }
 
 static int compute_product(const struct mxi_gemm_plan *p, int64_t product, char *workspace) {
-  const struct mxi_gemm *g = &p->g;
+  const struct mxi_gemm *g = p->g;
   struct gemm_step s = {.plan = p,
                         .kern = p->packed.kern,
                         .product = product,
@@ -166,7 +166,7 @@ struct gemm_groups {
 static void compute_group(void *ctx, int64_t i, int slot) {
   const struct gemm_groups *b = ctx;
   const struct mxi_gemm_packed_plan *p = &b->plan->packed;
-  int64_t from = i * p->group, to = mxi_min(from + p->group, b->plan->g.batch);
+  int64_t from = i * p->group, to = mxi_min(from + p->group, b->plan->g->batch);
   for (int64_t product = from; product < to; product++)
     compute_product(b->plan, product, b->workspaces + slot * p->product_bytes);
 }
@@ -174,8 +174,8 @@ static void compute_group(void *ctx, int64_t i, int slot) {
 int mxi_gemm_run_packed(const struct mxi_gemm_plan *p, char *workspace) {
   if (p->packed.group) {
     struct gemm_groups b = {p, workspace};
-    return mxi_parallel_for_slots(mxi_ceil_div(p->g.batch, p->packed.group), compute_group, &b);
+    return mxi_parallel_for_slots(mxi_ceil_div(p->g->batch, p->packed.group), compute_group, &b);
   }
-  for (int64_t i = 0; i < p->g.batch; i++) MXI_TRY(compute_product(p, i, workspace));
+  for (int64_t i = 0; i < p->g->batch; i++) MXI_TRY(compute_product(p, i, workspace));
   return 0;
 }

@@ -52,7 +52,8 @@ static const struct mxi_gemm_kernels *packed_kernels(const struct mxi_gemm *g) {
 
 /* The size of equal parts of `total`, each at most `largest` and a multiple of `unit`. */
 static int64_t even_cut(int64_t total, int64_t largest, int64_t unit) {
-  return mxi_round_up(mxi_ceil_div(total, mxi_ceil_div(total, largest)), unit);
+  if (total > largest) total = mxi_ceil_div(total, mxi_ceil_div(total, largest));
+  return mxi_round_up(total, unit);
 }
 
 static void plan_blocks(struct mxi_gemm_packed_plan *p, const struct mxi_gemm *g) {
@@ -61,27 +62,25 @@ static void plan_blocks(struct mxi_gemm_packed_plan *p, const struct mxi_gemm *g
   p->nb = even_cut(g->n, BLOCK, kern->nr);
   /* Callbacks unpack runs of 32, such as groups. */
   p->kb = even_cut(g->k, kern->kc, g->pack_b ? 32 : mxi_max(kern->unit, 2));
-  int64_t units = mxi_ceil_div(mxi_min(p->kb, g->k), kern->unit),
-          nb = mxi_min(p->nb, mxi_round_up(g->n, kern->nr));
-  p->b_bytes = p->product_bytes = mxi_round_up(nb * units * kern->unit_bytes, 64);
-  if (!p->direct && g->k > p->kb)
-    p->product_bytes += mxi_round_up(mxi_min(p->mb, g->m) * nb * kern->size, 64);
+  int64_t units = mxi_ceil_div(mxi_min(p->kb, g->k), kern->unit);
+  p->b_bytes = p->product_bytes = mxi_round_up(p->nb * units * kern->unit_bytes, 64);
+  if (!p->direct && g->k > p->kb) p->product_bytes += mxi_round_up(p->mb * p->nb * kern->size, 64);
 }
 
 /* Many products are shared out whole, and so are a few small ones; else each is cut into tasks. */
 static void plan_batch(struct mxi_gemm_plan *p) {
-  const struct mxi_gemm *g = &p->g;
+  const struct mxi_gemm *g = p->g;
   int64_t threads = mxi_pool_size();
   double work = work_of(g);
   bool many = g->batch >= 4 * threads, few_but_small = g->batch > 1 && work < 64 * inline_work;
   bool apart = (many || few_but_small) && work * (double)g->batch >= inline_work;
-  if (apart) p->packed.group = work < inline_work ? (int64_t)(inline_work / (work + 1)) + 1 : 1;
+  p->packed.group = !apart ? 0 : work < inline_work ? (int64_t)(inline_work / (work + 1)) + 1 : 1;
   p->parallel = !apart && work >= inline_work;
   p->workspace_bytes += (size_t)((apart ? threads : 1) * p->packed.product_bytes);
 }
 
 static void plan_packed(struct mxi_gemm_plan *p) {
-  const struct mxi_gemm *g = &p->g;
+  const struct mxi_gemm *g = p->g;
   const struct mxi_gemm_kernels *kern = packed_kernels(g);
   struct mxi_gemm_packed_plan *packed = &p->packed;
   *packed = (struct mxi_gemm_packed_plan){.kern = kern, .pack_b = kern->pack[g->dtype]};
@@ -98,7 +97,7 @@ static void plan_packed(struct mxi_gemm_plan *p) {
 
 struct mxi_gemm_cuts mxi_gemm_cut_block(const struct mxi_gemm_plan *p, int64_t rows, int64_t cols) {
   const struct mxi_gemm_kernels *kern = p->packed.kern;
-  struct mxi_gemm_cuts c = {.height = mxi_ceil_div(rows, mxi_ceil_div(rows, kern->mr)),
+  struct mxi_gemm_cuts c = {.height = even_cut(rows, kern->mr, 1),
                             .panels = mxi_ceil_div(cols, kern->nr),
                             .task_slivers = mxi_max(TASK_ROWS / kern->mr, 1)};
   c.slivers = mxi_ceil_div(rows, c.height);
@@ -131,13 +130,15 @@ static bool is_faster_transposed(const struct mxi_gemm *g) {
 }
 
 static void begin_plan(struct mxi_gemm_plan *p, const struct mxi_gemm *g) {
-  *p = (struct mxi_gemm_plan){.g = *g, .item = (int64_t)mx_dtype_size(g->dtype)};
+  p->g = g;
+  p->item = (int64_t)mx_dtype_size(g->dtype);
+  p->workspace_bytes = p->transposed_bytes = 0;
 }
 
 void mxi_gemm_plan_transposed(struct mxi_gemm_plan *p, const struct mxi_gemm *g) {
-  begin_plan(p, g);
-  p->g = transpose_of(g);
-  p->g.c_row = g->m; /* p->g.c is known once there is a workspace */
+  p->transpose = transpose_of(g);
+  p->transpose.c_row = g->m; /* its C is known once there is a workspace */
+  begin_plan(p, &p->transpose);
   p->c = g->c;
   p->c_row = g->c_row;
   p->transposed_bytes = (size_t)mxi_round_up(g->batch * g->n * g->m * p->item, 64);
@@ -154,15 +155,6 @@ enum {
   CHUNK_WORK = 131072,  /* elements of B in a chunk, about */
   FEW_CHUNKS = 32       /* fewer chunks than this are cut along k */
 };
-
-/* A product of one column is the transposed product of one row. */
-static struct mxi_gemm column_as_row(const struct mxi_gemm *g) {
-  if (g->n != 1 || g->m == 1 || g->c_row != 1) return *g;
-  struct mxi_gemm row = transpose_of(g);
-  row.c = g->c;
-  row.c_row = g->m;
-  return row;
-}
 
 /* Does B serve where it lies, and is reading it once faster than packing it? */
 static bool has_few_rows(const struct mxi_gemm *g) {
@@ -197,9 +189,8 @@ static void choose_few_rows_kernel(struct mxi_gemm_few_rows_plan *f, const struc
 }
 
 static void plan_few_rows(struct mxi_gemm_plan *p) {
-  const struct mxi_gemm *g = &p->g;
+  const struct mxi_gemm *g = p->g;
   struct mxi_gemm_few_rows_plan *f = &p->few_rows;
-  *f = (struct mxi_gemm_few_rows_plan){0};
   bool along_k = g->b_row == 1 && (g->b_col != 1 || g->k >= g->n);
   choose_few_rows_kernel(f, g, along_k, p->item);
   cut_few_rows(f, g, along_k);
@@ -212,19 +203,32 @@ static void plan_few_rows(struct mxi_gemm_plan *p) {
 }
 
 /* ---- The choice ---- */
+/* A product of one column is the transposed product of one row, and its result lies as that one's. */
+static const struct mxi_gemm *column_as_row(struct mxi_gemm_plan *p, const struct mxi_gemm *g) {
+  if (g->n != 1 || g->m == 1 || g->c_row != 1) return g;
+  p->transpose = transpose_of(g);
+  p->transpose.c = g->c;
+  p->transpose.c_row = g->m;
+  return &p->transpose;
+}
+
 void mxi_gemm_make_plan(struct mxi_gemm_plan *p, const struct mxi_gemm *g) {
-  begin_plan(p, g);
   if (g->k <= 0) {
+    begin_plan(p, g);
     p->form = MXI_GEMM_EMPTY;
     p->finish = packed_kernels(g)->finish;
     return;
   }
-  struct mxi_gemm row = column_as_row(g);
-  if (is_faster_transposed(g))
+  if (is_faster_transposed(g)) {
     mxi_gemm_plan_transposed(p, g);
-  else if (has_few_rows(&row)) {
-    p->g = row;
+    return;
+  }
+  const struct mxi_gemm *row = column_as_row(p, g);
+  if (has_few_rows(row)) {
+    begin_plan(p, row);
     plan_few_rows(p);
-  } else
+  } else {
+    begin_plan(p, g);
     plan_packed(p);
+  }
 }

@@ -46,12 +46,14 @@ struct mxi_gemm_few_rows_plan {
 
 struct mxi_gemm_plan {
   enum mxi_gemm_form form;
-  struct mxi_gemm g; /* the product that runs: the one asked for, or its transpose */
-  int64_t item;      /* bytes of an element of A, B and C */
+  const struct mxi_gemm *g; /* the product that runs: the one asked for, or: */
+  struct mxi_gemm transpose;
+  int64_t item; /* bytes of an element of A, B and C */
   void (*finish)(const void *sums, int64_t sums_row, const struct mxi_gemm_finish *f);
   bool parallel; /* loops inside a product go over the pool */
   size_t workspace_bytes;
-  /* Where the transpose runs, its result lies first in the workspace, and is transposed into C at the end. */
+  /* Where the result is not C itself but C transposed, it lies first in the workspace, and is transposed into
+     C at the end. */
   size_t transposed_bytes; /* 0: not so */
   void *c;
   int64_t c_row;
@@ -61,7 +63,7 @@ struct mxi_gemm_plan {
   };
 };
 
-/* Of a product that has elements. */
+/* Of a product that has elements; g must stay as long as the plan, which is not to be copied. */
 void mxi_gemm_make_plan(struct mxi_gemm_plan *p, const struct mxi_gemm *g);
 /* The same result by the transposed product, packed, whether or not that is faster; no callbacks, k > 0. */
 void mxi_gemm_plan_transposed(struct mxi_gemm_plan *p, const struct mxi_gemm *g);
