@@ -1,10 +1,10 @@
-/* Strided copies and updates. The box is sorted so that the destination is written in order, and cut into
+/* Strided copies and updates. The region is sorted so that the destination is written in order, and cut into
    panels of two dims: the destination's innermost, and the one along which the source is contiguous (a
    transpose) or else the next. Panels go to the pool. */
 #include "cpu/copy.h"
-#include "cpu/box.h"
 #include "cpu/cpu.h"
 #include "cpu/kernels/copy.h"
+#include "cpu/region.h"
 #include "cpu/stream_bytes.h"
 
 enum {
@@ -25,34 +25,28 @@ struct job {
   const char *src;
   int64_t to_bytes, from_bytes;
   int stream;
-  struct mxi_box outer; /* the box without the panel's two dims */
+  struct mxi_region outer; /* the region without the panel's two dims */
   int64_t rows, columns, tile_rows, tile_columns;
   struct mxi_panel panel; /* strides; rows and columns are set for each tile */
   int64_t tiles_down, tiles_across;
 };
 
-/* Takes dim i out of the outer box: its length, with the strides. */
-static int64_t take_dim(struct mxi_box *b, int i, int64_t *dst_stride, int64_t *src_stride) {
-  int64_t n = b->shape[i];
-  *dst_stride = b->strides[0][i];
-  *src_stride = b->strides[1][i];
-  for (int k = i + 1; k < b->ndim; k++) {
-    b->shape[k - 1] = b->shape[k];
-    b->strides[0][k - 1] = b->strides[0][k];
-    b->strides[1][k - 1] = b->strides[1][k];
-  }
-  b->ndim--;
-  b->size /= n;
+/* Takes dim i out of the outer region: its length, with the strides. */
+static int64_t take_dim(struct mxi_region *r, int i, int64_t *dst_stride, int64_t *src_stride) {
+  int64_t n = r->shape[i];
+  *dst_stride = r->strides[0][i];
+  *src_stride = r->strides[1][i];
+  mxi_region_drop(r, i);
   return n;
 }
 
 /* The outer dim that makes the panel: where the source is contiguous if it isn't along the columns, else the
  * last. */
-static int row_dim(const struct mxi_box *b, int64_t src_column) {
+static int row_dim(const struct mxi_region *r, int64_t src_column) {
   if (src_column != 1)
-    for (int i = 0; i < b->ndim; i++)
-      if (b->strides[1][i] == 1) return i;
-  return b->ndim - 1;
+    for (int i = 0; i < r->ndim; i++)
+      if (r->strides[1][i] == 1) return i;
+  return r->ndim - 1;
 }
 
 static void plan_panels(struct job *j) {
@@ -85,13 +79,13 @@ static void run_tile(void *ctx, int64_t i) {
   const struct job *j = ctx;
   int64_t column = i % j->tiles_across * j->tile_columns;
   int64_t row = i / j->tiles_across % j->tiles_down * j->tile_rows;
-  struct mxi_place place;
-  mxi_place_init(&place, &j->outer, i / j->tiles_across / j->tiles_down);
+  struct mxi_region_iter it;
+  mxi_region_iter_init(&it, &j->outer, i / j->tiles_across / j->tiles_down);
   struct mxi_panel p = j->panel;
   p.rows = mxi_min(j->tile_rows, j->rows - row);
   p.columns = mxi_min(j->tile_columns, j->columns - column);
-  run_panel(j, &p, j->dst + (place.offset[0] + row * p.dst_row + column * p.dst_column) * j->to_bytes,
-            j->src + (place.offset[1] + row * p.src_row + column * p.src_column) * j->from_bytes);
+  run_panel(j, &p, j->dst + (it.offset[0] + row * p.dst_row + column * p.dst_column) * j->to_bytes,
+            j->src + (it.offset[1] + row * p.src_row + column * p.src_column) * j->from_bytes);
 }
 
 /* Small panels in great number: several to a chunk of the pool. */
@@ -110,10 +104,10 @@ static int run(int mode, int ndim, const int64_t *shape, struct mxi_strided dst,
   j.to_bytes = (int64_t)mx_dtype_size(dst.dtype);
   j.from_bytes = (int64_t)mx_dtype_size(src.dtype);
   const int64_t *strides[2] = {dst.strides, src.strides};
-  mxi_box_init(&j.outer, ndim, shape, 2, strides);
+  mxi_region_init(&j.outer, ndim, shape, 2, strides);
   int64_t size = j.outer.size;
   if (!size) return 0;
-  mxi_box_sort(&j.outer);
+  mxi_region_sort(&j.outer);
   j.stream = mode == COPY && size * j.to_bytes >= MXI_STREAM_BYTES;
   plan_panels(&j);
   struct batches b = {.job = &j, .tiles = j.outer.size * j.tiles_down * j.tiles_across};

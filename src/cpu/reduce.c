@@ -1,18 +1,18 @@
 /* Reductions over any axes of any layout.
 
-   The kept axes and the reduced axes make two boxes. The reduced box is sorted by the input's strides, so
-   that memory is read in order; its elements, in that order, form the run that each output reduces. A run is
-   cut into blocks of MXI_REDUCE_BLOCK elements, whose values are combined pairwise: the result depends on
+   The kept axes and the reduced axes make two regions. The reduced region is sorted by the input's strides,
+   so that memory is read in order; its elements, in that order, form the run that each output reduces. A run
+   is cut into blocks of MXI_REDUCE_BLOCK elements, whose values are combined pairwise: the result depends on
    shape, axes and layout alone. When the kept axes hold the contiguous one, whole rows of outputs meet rows
    of input instead (columns). */
 #include "cpu/reduce.h"
-#include "cpu/box.h"
 #include "cpu/copy.h"
 #include "cpu/cpu.h"
 #include "cpu/kernels/copy.h"
 #include "cpu/kernels/reduce.h"
 #include "cpu/locals.h"
 #include "cpu/reduce_plan.h"
+#include "cpu/region.h"
 #include <string.h>
 
 enum {
@@ -49,8 +49,8 @@ struct runs {
   int64_t blocks;        /* of a run */
   char *values;          /* (count, blocks) accumulators, where blocks > 1 */
   char *out;
-  int64_t batch;                /* runs, or blocks of longer runs, in a chunk of the pool */
-  struct mxi_box kept, reduced; /* operand 0: the input */
+  int64_t batch;                   /* runs, or blocks of longer runs, in a chunk of the pool */
+  struct mxi_region kept, reduced; /* operand 0: the input */
   const char *in;
   const struct mxi_tile_job *job; /* or the input is a program */
 };
@@ -60,19 +60,19 @@ static int64_t acc_size(const struct mxi_reduce_kind *r) { return (int64_t)mx_dt
 /* Elements [begin, begin + n) of a run that starts at `in`, as accumulators; n <= TILE. */
 static const void *tile_of_memory(const struct runs *x, const char *in, int64_t begin, int64_t n,
                                   void *scratch) {
-  struct mxi_place p;
-  mxi_place_init(&p, &x->reduced, begin);
+  struct mxi_region_iter it;
+  mxi_region_iter_init(&it, &x->reduced, begin);
   int last = x->reduced.ndim - 1;
   int64_t step = last < 0 ? 0 : x->reduced.strides[0][last], from_size = (int64_t)mx_dtype_size(x->r.from);
-  if (mxi_place_run(&p, &x->reduced) >= n)
-    return MXI_DISPATCH(mxi_reduce_load)(&x->r, in + p.offset[0] * from_size, step, n, scratch);
+  if (mxi_region_iter_run(&it, &x->reduced) >= n)
+    return MXI_DISPATCH(mxi_reduce_load)(&x->r, in + it.offset[0] * from_size, step, n, scratch);
   for (int64_t done = 0; done < n;) {
-    int64_t run = mxi_min(n - done, mxi_place_run(&p, &x->reduced));
+    int64_t run = mxi_min(n - done, mxi_region_iter_run(&it, &x->reduced));
     char *to = (char *)scratch + done * acc_size(&x->r);
-    const void *got = MXI_DISPATCH(mxi_reduce_load)(&x->r, in + p.offset[0] * from_size, step, run, to);
+    const void *got = MXI_DISPATCH(mxi_reduce_load)(&x->r, in + it.offset[0] * from_size, step, run, to);
     if (got != to) memcpy(to, got, (size_t)(run * acc_size(&x->r)));
     done += run;
-    mxi_place_advance(&p, &x->reduced, run);
+    mxi_region_iter_advance(&it, &x->reduced, run);
   }
   return scratch;
 }
@@ -90,9 +90,9 @@ static void reduce_block(const struct runs *x, int64_t i, int64_t b, void *value
   mxi_reduce_state s;
   const char *in = NULL;
   if (!x->job) {
-    struct mxi_place p;
-    mxi_place_init(&p, &x->kept, i);
-    in = x->in + p.offset[0] * (int64_t)mx_dtype_size(x->r.from);
+    struct mxi_region_iter it;
+    mxi_region_iter_init(&it, &x->kept, i);
+    in = x->in + it.offset[0] * (int64_t)mx_dtype_size(x->r.from);
   }
   MXI_DISPATCH(mxi_reduce_begin)(&x->r, &s);
   for (int64_t at = b * BLOCK, end = mxi_min(x->length, at + BLOCK); at < end; at += TILE) {
@@ -110,16 +110,16 @@ static void store_values(const struct runs *x, const void *values, int64_t first
 
 /* Runs [first, first + n), each contiguous and at most a block long. */
 static void contiguous_runs(const struct runs *x, int64_t first, int64_t n, char *values) {
-  struct mxi_place p;
-  mxi_place_init(&p, &x->kept, first);
+  struct mxi_region_iter it;
+  mxi_region_iter_init(&it, &x->kept, first);
   int last = x->kept.ndim - 1;
   for (int64_t done = 0; done < n;) {
-    int64_t run = mxi_min(n - done, mxi_place_run(&p, &x->kept));
-    const char *in = x->in + (p.offset[0] + x->reduced.offset[0]) * (int64_t)mx_dtype_size(x->r.from);
+    int64_t run = mxi_min(n - done, mxi_region_iter_run(&it, &x->kept));
+    const char *in = x->in + (it.offset[0] + x->reduced.offset[0]) * (int64_t)mx_dtype_size(x->r.from);
     MXI_DISPATCH(mxi_reduce_rows)
     (&x->r, in, last < 0 ? 0 : x->kept.strides[0][last], x->length, run, values + done * acc_size(&x->r));
     done += run;
-    mxi_place_advance(&p, &x->kept, run);
+    mxi_region_iter_advance(&it, &x->kept, run);
   }
 }
 
@@ -137,11 +137,11 @@ static void short_runs(const struct runs *x, int64_t first, int64_t n, char *val
       tile = tile_of_program(x, (first + i) * x->length, count * x->length, registers, scratch);
     else
       for (int64_t k = 0; k < count; k++) {
-        struct mxi_place p;
-        mxi_place_init(&p, &x->kept, first + i + k);
+        struct mxi_region_iter it;
+        mxi_region_iter_init(&it, &x->kept, first + i + k);
         char *to = (char *)scratch + k * x->length * acc_size(&r);
         const void *got =
-            tile_of_memory(x, x->in + p.offset[0] * (int64_t)mx_dtype_size(x->r.from), 0, x->length, to);
+            tile_of_memory(x, x->in + it.offset[0] * (int64_t)mx_dtype_size(x->r.from), 0, x->length, to);
         if (got != to) memcpy(to, got, (size_t)(x->length * acc_size(&r)));
       }
     MXI_DISPATCH(mxi_reduce_rows)(&r, tile, x->length, x->length, count, values + i * acc_size(&r));
@@ -170,10 +170,10 @@ static void runs_chunk(void *ctx, int64_t chunk) {
 
 /* The values of blocks [b, b + n) of run i, which is contiguous. */
 static void contiguous_blocks(const struct runs *x, int64_t i, int64_t b, int64_t n, char *values) {
-  struct mxi_place p;
-  mxi_place_init(&p, &x->kept, i);
+  struct mxi_region_iter it;
+  mxi_region_iter_init(&it, &x->kept, i);
   const char *in =
-      x->in + (p.offset[0] + x->reduced.offset[0] + b * BLOCK) * (int64_t)mx_dtype_size(x->r.from);
+      x->in + (it.offset[0] + x->reduced.offset[0] + b * BLOCK) * (int64_t)mx_dtype_size(x->r.from);
   int64_t elements = mxi_min(x->length - b * BLOCK, n * BLOCK), whole = elements / BLOCK;
   MXI_DISPATCH(mxi_reduce_rows)(&x->r, in, BLOCK, BLOCK, whole, values);
   if (whole < n) MXI_DISPATCH(mxi_reduce_rows)
@@ -237,7 +237,7 @@ int mxi_cpu_reduce_program(const struct mxi_tile_job *job, enum mxi_reduce_op op
 /* ---- Columns: rows of input meet rows of outputs ---- */
 struct columns {
   struct mxi_reduce_kind r;
-  struct mxi_box outer,
+  struct mxi_region outer,
       rows;             /* kept axes but one, reduced axes; operand 0: input, operand 1 of outer: output */
   int64_t width, tiles; /* of the kept contiguous axis, and TILEs in it */
   int64_t out_step;     /* its stride in the output */
@@ -252,22 +252,22 @@ struct columns {
 static void reduce_column_block(const struct columns *x, const char *in, int64_t b, int64_t n, void *values) {
   int64_t begin = b * COLUMN_ROWS, end = mxi_min(x->rows.size, begin + COLUMN_ROWS);
   int last = x->rows.ndim - 1;
-  struct mxi_place p;
-  mxi_place_init(&p, &x->rows, begin);
+  struct mxi_region_iter it;
+  mxi_region_iter_init(&it, &x->rows, begin);
   MXI_DISPATCH(mxi_reduce_identity)(&x->r, values, n);
   for (int64_t at = begin; at < end;) {
-    int64_t run = mxi_min(end - at, mxi_place_run(&p, &x->rows));
+    int64_t run = mxi_min(end - at, mxi_region_iter_run(&it, &x->rows));
     MXI_DISPATCH(mxi_reduce_columns)
-    (&x->r, in + p.offset[0] * (int64_t)mx_dtype_size(x->r.from), last < 0 ? 0 : x->rows.strides[0][last],
+    (&x->r, in + it.offset[0] * (int64_t)mx_dtype_size(x->r.from), last < 0 ? 0 : x->rows.strides[0][last],
      run, n, values);
     at += run;
-    mxi_place_advance(&p, &x->rows, run);
+    mxi_region_iter_advance(&it, &x->rows, run);
   }
 }
 
-static void store_columns(const struct columns *x, const struct mxi_place *p, int64_t first, int64_t n,
+static void store_columns(const struct columns *x, const struct mxi_region_iter *it, int64_t first, int64_t n,
                           const void *values) {
-  int64_t to = p->offset[1] + first * x->out_step;
+  int64_t to = it->offset[1] + first * x->out_step;
   MXI_DISPATCH(mxi_reduce_store)
   (&x->r, values, n, x->out + to * (int64_t)mx_dtype_size(x->r.to), x->out_step);
 }
@@ -280,16 +280,16 @@ static void column_unit(const struct columns *x, int64_t unit) {
   int64_t first = unit % x->tiles * TILE, block = unit / x->tiles % x->blocks,
           outer = unit / x->tiles / x->blocks;
   int64_t n = mxi_min(TILE, x->width - first);
-  struct mxi_place p;
-  mxi_place_init(&p, &x->outer, outer);
-  const char *in = x->in + (p.offset[0] + first) * (int64_t)mx_dtype_size(x->r.from);
+  struct mxi_region_iter it;
+  mxi_region_iter_init(&it, &x->outer, outer);
+  const char *in = x->in + (it.offset[0] + first) * (int64_t)mx_dtype_size(x->r.from);
   if (x->blocks > 1) {
     reduce_column_block(x, in, block, n, block_values(x, outer, block, first));
     return;
   }
   MXI_LOCAL(double, values, TILE);
   reduce_column_block(x, in, 0, n, values);
-  store_columns(x, &p, first, n, values);
+  store_columns(x, &it, first, n, values);
 }
 
 static void column_chunk(void *ctx, int64_t i) {
@@ -304,9 +304,9 @@ static void combine_chunk(void *ctx, int64_t i) {
   for (int64_t w = 1; w < x->blocks; w *= 2)
     for (int64_t b = 0; b + w < x->blocks; b += 2 * w) MXI_DISPATCH(mxi_reduce_combine)
   (&x->r, block_values(x, outer, b, first), block_values(x, outer, b + w, first), n);
-  struct mxi_place p;
-  mxi_place_init(&p, &x->outer, outer);
-  store_columns(x, &p, first, n, block_values(x, outer, 0, first));
+  struct mxi_region_iter it;
+  mxi_region_iter_init(&it, &x->outer, outer);
+  store_columns(x, &it, first, n, block_values(x, outer, 0, first));
 }
 
 static int reduce_columns(struct columns *x) {
@@ -326,7 +326,8 @@ static int reduce_columns(struct columns *x) {
 
 /* ---- The primitive ---- */
 /* Splits the input's axes into kept (input, output) and reduced (input). */
-void mxi_split_axes(mx_array in, mx_array out, mx_ints axes, struct mxi_box *kept, struct mxi_box *reduced) {
+void mxi_split_axes(mx_array in, mx_array out, mx_ints axes, struct mxi_region *kept,
+                    struct mxi_region *reduced) {
   int64_t shape[2][MXI_MAX_NDIM], strides[2][MXI_MAX_NDIM], out_strides[MXI_MAX_NDIM];
   int n[2] = {0, 0};
   for (int i = 0, k = 0; i < in->ndim; i++) {
@@ -338,25 +339,15 @@ void mxi_split_axes(mx_array in, mx_array out, mx_ints axes, struct mxi_box *kep
     n[is_reduced]++;
   }
   const int64_t *kept_strides[2] = {strides[0], out_strides}, *reduced_strides[1] = {strides[1]};
-  mxi_box_init(kept, n[0], shape[0], 2, kept_strides);
-  mxi_box_init(reduced, n[1], shape[1], 1, reduced_strides);
+  mxi_region_init(kept, n[0], shape[0], 2, kept_strides);
+  mxi_region_init(reduced, n[1], shape[1], 1, reduced_strides);
 }
 
 /* The kept axis along which the input is contiguous, if it is wide enough to be worth it; else -1. */
-int mxi_contiguous_axis(const struct mxi_box *kept) {
+int mxi_contiguous_axis(const struct mxi_region *kept) {
   for (int i = 0; i < kept->ndim; i++)
     if (kept->strides[0][i] == 1 && kept->shape[i] >= NARROW) return i;
   return -1;
-}
-
-/* Takes axis i out of the box. */
-void mxi_box_drop(struct mxi_box *b, int i) {
-  b->size /= b->shape[i];
-  b->ndim--;
-  for (int j = i; j < b->ndim; j++) {
-    b->shape[j] = b->shape[j + 1];
-    for (int k = 0; k < b->noperands; k++) b->strides[k][j] = b->strides[k][j + 1];
-  }
 }
 
 static int fill_identity(const struct mxi_reduce_kind *r, mx_array out) {
@@ -375,17 +366,17 @@ int mxi_cpu_REDUCE(struct mxi_call *c) {
   struct mxi_reduce_kind r =
       mxi_reduce_kind_of((enum mxi_reduce_op)p->op, (mx_dtype)in->dtype, (mx_dtype)out->dtype);
   if (!in->size) return fill_identity(&r, out);
-  struct mxi_box kept, reduced;
+  struct mxi_region kept, reduced;
   mxi_split_axes(in, out, p->axes, &kept, &reduced);
   if (reduced.size == 1) return mxi_copy_into(out, in);
-  mxi_box_sort(&reduced);
-  mxi_box_merge(&kept);
+  mxi_region_sort(&reduced);
+  mxi_region_merge(&kept);
   int wide = mxi_contiguous_axis(&kept);
   if (wide >= 0 && reduced.strides[0][reduced.ndim - 1] != 1) {
     struct columns x = {
         .r = r, .rows = reduced, .width = kept.shape[wide], .out_step = kept.strides[1][wide]};
     x.outer = kept;
-    mxi_box_drop(&x.outer, wide);
+    mxi_region_drop(&x.outer, wide);
     x.in = in->data;
     x.out = out->data;
     return reduce_columns(&x);

@@ -81,7 +81,7 @@ enum load { IN_PLACE, COPY, SCALAR, GATHER, GATHER_IN_PLACE, WIDEN, GATHER_WIDEN
 enum store { DONE, STORE_COPY, STORE_STREAM, STORE_SCATTER, STORE_NARROW, STORE_NARROW_SCATTER };
 struct run {
   const struct mxi_tile_job *job;
-  struct mxi_tile_box box;
+  struct mxi_tile_region region;
   int nsteps, noutputs;
   struct step steps[2 * MXI_MAX_INSTRUCTIONS];
   uint8_t load[MXI_MAX_OPERANDS], store[MXI_MAX_OPERANDS];
@@ -263,11 +263,11 @@ static void load_input(struct run *r, int i, int64_t start, int n) {
   case IN_PLACE: r->at[i] = contiguous; break;
   case COPY: memcpy(r->slot[i], contiguous, (size_t)(n * size)); break;
   case SCALAR: r->at[i] = r->scalar[i]; break;
-  case GATHER: gather(r->slot[i], &r->box, from, start, n, size, 0); break;
-  case GATHER_IN_PLACE: r->at[i] = gather(r->slot[i], &r->box, from, start, n, size, 1); break;
+  case GATHER: gather(r->slot[i], &r->region, from, start, n, size, 0); break;
+  case GATHER_IN_PLACE: r->at[i] = gather(r->slot[i], &r->region, from, start, n, size, 1); break;
   case WIDEN: widen((float *)(void *)r->slot[i], (const uint16_t *)(const void *)contiguous, n, type); break;
   case GATHER_WIDEN:
-    widen((float *)(void *)r->slot[i], gather(r->halves, &r->box, from, start, n, size, 1), n, type);
+    widen((float *)(void *)r->slot[i], gather(r->halves, &r->region, from, start, n, size, 1), n, type);
     break;
   }
 }
@@ -280,13 +280,13 @@ static void store_output(struct run *r, int o, int64_t start, int n) {
   case DONE: break;
   case STORE_COPY: memmove(contiguous, from, (size_t)(n * size)); break;
   case STORE_STREAM: stream(contiguous, from, (size_t)(n * size)); break;
-  case STORE_SCATTER: scatter(to, &r->box, from, start, n, size); break;
+  case STORE_SCATTER: scatter(to, &r->region, from, start, n, size); break;
   case STORE_NARROW:
     narrow((uint16_t *)(void *)contiguous, (const float *)(const void *)from, n, type);
     break;
   case STORE_NARROW_SCATTER:
     narrow((uint16_t *)(void *)r->halves, (const float *)(const void *)from, n, type);
-    scatter(to, &r->box, r->halves, start, n, size);
+    scatter(to, &r->region, r->halves, start, n, size);
     break;
   }
 }
@@ -311,7 +311,7 @@ void MXI_ISA_NAME(mxi_tiles_run)(const struct mxi_tile_job *job, int64_t begin, 
   int longest = end - begin < MXI_TILE ? (int)(end - begin) : MXI_TILE;
   MXI_LOCAL(char, scratch, MXI_TILE_SCRATCH);
   r.job = job;
-  r.box = (struct mxi_tile_box){job->ndim, job->shape};
+  r.region = (struct mxi_tile_region){job->ndim, job->shape};
   prepare_inputs(&r);
   prepare_outputs(&r);
   prepare_steps(&r);
@@ -335,7 +335,7 @@ const void *MXI_ISA_NAME(mxi_tiles_get)(const struct mxi_tile_job *job, int64_t 
   char *out = scratch;
   struct run r;
   r.job = job;
-  r.box = (struct mxi_tile_box){job->ndim, job->shape};
+  r.region = (struct mxi_tile_region){job->ndim, job->shape};
   r.noutputs = 0;
   prepare_inputs(&r);
   prepare_steps(&r);
