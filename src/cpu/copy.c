@@ -18,7 +18,7 @@ enum {
 
 enum { COPY = -1 }; /* a mode beside those of mxi_update_mode */
 
-struct job {
+struct strided_copy {
   int mode;
   mx_dtype to, from;
   char *dst;
@@ -49,7 +49,7 @@ static int row_dim(const struct mxi_region *r, int64_t src_column) {
   return r->ndim - 1;
 }
 
-static void plan_panels(struct job *j) {
+static void plan_panels(struct strided_copy *j) {
   struct mxi_panel *p = &j->panel;
   j->rows = j->columns = 1;
   if (j->outer.ndim) j->columns = take_dim(&j->outer, j->outer.ndim - 1, &p->dst_column, &p->src_column);
@@ -66,7 +66,7 @@ static void plan_panels(struct job *j) {
   j->tiles_down = mxi_ceil_div(j->rows, j->tile_rows);
 }
 
-static void run_panel(const struct job *j, const struct mxi_panel *p, char *dst, const char *src) {
+static void run_panel(const struct strided_copy *j, const struct mxi_panel *p, char *dst, const char *src) {
   if (j->mode != COPY)
     for (int64_t i = 0; i < p->rows; i++) MXI_DISPATCH(mxi_update_run)
   (j->to, j->mode, p->columns, dst + i * p->dst_row * j->to_bytes, p->dst_column,
@@ -76,7 +76,7 @@ static void run_panel(const struct job *j, const struct mxi_panel *p, char *dst,
 }
 
 static void run_tile(void *ctx, int64_t i) {
-  const struct job *j = ctx;
+  const struct strided_copy *j = ctx;
   int64_t column = i % j->tiles_across * j->tile_columns;
   int64_t row = i / j->tiles_across % j->tiles_down * j->tile_rows;
   struct mxi_region_iter it;
@@ -89,18 +89,20 @@ static void run_tile(void *ctx, int64_t i) {
 }
 
 /* Small panels in great number: several to a chunk of the pool. */
-struct batches {
-  struct job *job;
+struct copy_batches {
+  struct strided_copy *job;
   int64_t tiles, batch;
 };
 static void run_batch(void *ctx, int64_t i) {
-  const struct batches *b = ctx;
+  const struct copy_batches *b = ctx;
   int64_t end = mxi_min(b->tiles, (i + 1) * b->batch);
   for (int64_t k = i * b->batch; k < end; k++) run_tile(b->job, k);
 }
 
-static int run(int mode, int ndim, const int64_t *shape, struct mxi_strided dst, struct mxi_strided src) {
-  struct job j = {.mode = mode, .to = dst.dtype, .from = src.dtype, .dst = dst.data, .src = src.data};
+static int run_copy(int mode, int ndim, const int64_t *shape, struct mxi_strided dst,
+                    struct mxi_strided src) {
+  struct strided_copy j = {
+      .mode = mode, .to = dst.dtype, .from = src.dtype, .dst = dst.data, .src = src.data};
   j.to_bytes = (int64_t)mx_dtype_size(dst.dtype);
   j.from_bytes = (int64_t)mx_dtype_size(src.dtype);
   const int64_t *strides[2] = {dst.strides, src.strides};
@@ -110,19 +112,19 @@ static int run(int mode, int ndim, const int64_t *shape, struct mxi_strided dst,
   mxi_region_sort(&j.outer);
   j.stream = mode == COPY && size * j.to_bytes >= MXI_STREAM_BYTES;
   plan_panels(&j);
-  struct batches b = {.job = &j, .tiles = j.outer.size * j.tiles_down * j.tiles_across};
+  struct copy_batches b = {.job = &j, .tiles = j.outer.size * j.tiles_down * j.tiles_across};
   int64_t panel = mxi_min(j.rows, j.tile_rows) * mxi_min(j.columns, j.tile_columns);
   b.batch = size <= SERIAL_ELEMENTS ? b.tiles : mxi_max(1, PANEL_ELEMENTS / panel);
   return mxi_parallel_for(mxi_ceil_div(b.tiles, b.batch), run_batch, &b);
 }
 
 int mxi_copy_strided(int ndim, const int64_t *shape, struct mxi_strided dst, struct mxi_strided src) {
-  return run(COPY, ndim, shape, dst, src);
+  return run_copy(COPY, ndim, shape, dst, src);
 }
 
 int mxi_update_strided(int mode, int ndim, const int64_t *shape, struct mxi_strided dst,
                        struct mxi_strided src) {
-  return run(mode == MXI_UPDATE_SET ? COPY : mode, ndim, shape, dst, src);
+  return run_copy(mode == MXI_UPDATE_SET ? COPY : mode, ndim, shape, dst, src);
 }
 
 int mxi_copy_into(mx_array dst, mx_array src) {

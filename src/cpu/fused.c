@@ -66,7 +66,7 @@ static bool is_line(const struct mxi_call *c, int64_t size) {
   return true;
 }
 
-static void run_chunk(void *ctx, int64_t i) {
+static void run_tiles_chunk(void *ctx, int64_t i) {
   const struct mxi_tile_job *job = ctx;
   MXI_DISPATCH(mxi_tiles_run)(job, i * CHUNK, mxi_min((i + 1) * CHUNK, job->size));
 }
@@ -107,7 +107,7 @@ static int run_elementwise(const struct mxi_tile_program *p, const struct mxi_ca
   bool row = mxi_row_contiguous(c->out[0]);
   bool line = one_layout && row && is_line(c, job.size);
   make_job(&job, &region, p, c, c->noutputs, line, one_layout && !row ? c->out[0] : NULL);
-  return mxi_parallel_for(mxi_ceil_div(job.size, CHUNK), run_chunk, &job);
+  return mxi_parallel_for(mxi_ceil_div(job.size, CHUNK), run_tiles_chunk, &job);
 }
 
 /* ---- Reductions ---- */

@@ -128,7 +128,7 @@ static int check_all(const struct mxi_call *c, struct indices *x) {
 }
 
 /* ---- gather ---- */
-struct gather {
+struct slice_gather {
   struct indices indices;
   mx_array in;
   char *out;
@@ -140,7 +140,8 @@ struct gather {
 };
 
 /* Elements [begin, begin + n) of a slice whose innermost runs are strided. */
-static void gather_strided(const struct gather *g, char *out, const char *in, int64_t begin, int64_t n) {
+static void gather_strided(const struct slice_gather *g, char *out, const char *in, int64_t begin,
+                           int64_t n) {
   struct mxi_region_iter it;
   mxi_region_iter_init(&it, &g->region, begin);
   int last = g->region.ndim - 1;
@@ -154,7 +155,7 @@ static void gather_strided(const struct gather *g, char *out, const char *in, in
   }
 }
 
-static void gather_run(const struct gather *g, char *out, const int64_t *offsets, int64_t n) {
+static void gather_slice_run(const struct slice_gather *g, char *out, const int64_t *offsets, int64_t n) {
   const char *in = g->in->data;
   bool contiguous = g->region.ndim == 1 && g->region.strides[1][0] == 1;
   if (g->slice == 1)
@@ -169,16 +170,16 @@ static void gather_run(const struct gather *g, char *out, const int64_t *offsets
 }
 
 static void gather_chunk(void *ctx, int64_t i) {
-  struct gather *g = ctx;
+  struct slice_gather *g = ctx;
   MXI_LOCAL(int64_t, offsets, RUN);
   for (int64_t at = i * g->chunk, end = mxi_min(g->indices.size, at + g->chunk); at < end; at += RUN) {
     int64_t n = mxi_min(RUN, end - at);
     if (!resolve(&g->indices, at, n, offsets, NULL)) return;
-    gather_run(g, g->out + at * g->slice * g->itemsize, offsets, n);
+    gather_slice_run(g, g->out + at * g->slice * g->itemsize, offsets, n);
   }
 }
 
-static int run_gather(struct mxi_call *c, struct gather *g) {
+static int run_gather(struct mxi_call *c, struct slice_gather *g) {
   g->stream = g->indices.size * g->slice * g->itemsize >= MXI_STREAM_BYTES;
   g->chunk = g->slice == 1 ? CHUNK / 2 : mxi_max(16, mxi_min(RUN, CHUNK / g->slice));
   MXI_TRY(mxi_parallel_for(mxi_ceil_div(g->indices.size, g->chunk), gather_chunk, g));
@@ -186,7 +187,8 @@ static int run_gather(struct mxi_call *c, struct gather *g) {
 }
 
 /* A few big slices: one after the other, each on the pool. */
-static int gather_big_slices(struct mxi_call *c, struct gather *g, const int64_t *slice_shape, int ndim) {
+static int gather_big_slices(struct mxi_call *c, struct slice_gather *g, const int64_t *slice_shape,
+                             int ndim) {
   int64_t offset, row_major[MXI_MAX_NDIM], step = 1;
   for (int i = ndim - 1; i >= 0; i--) row_major[i] = step, step *= slice_shape[i];
   for (int64_t i = 0; i < g->indices.size; i++) {
@@ -218,7 +220,7 @@ static void slice_region(struct mxi_region *region, mx_array array, const int64_
 int mxi_cpu_GATHER(struct mxi_call *c) {
   const struct mxi_p_GATHER *p = MXI_CALL_PARAMS(GATHER, c);
   mx_array in = c->in[0], out = c->out[0];
-  MXI_LOCAL(struct gather, g, 1);
+  MXI_LOCAL(struct slice_gather, g, 1);
   g->in = in;
   g->out = out->data;
   g->itemsize = (int64_t)mxi_itemsize(in);
@@ -249,7 +251,7 @@ static void base_on(struct indices *x, mx_array index, mx_array target, const in
 int mxi_cpu_GATHER_AXIS(struct mxi_call *c) {
   int64_t axis = MXI_CALL_PARAMS(GATHER_AXIS, c)->axis;
   mx_array in = c->in[0], index = c->in[1], out = c->out[0];
-  MXI_LOCAL(struct gather, g, 1);
+  MXI_LOCAL(struct slice_gather, g, 1);
   g->in = in;
   g->out = out->data;
   g->itemsize = (int64_t)mxi_itemsize(in);
@@ -261,7 +263,7 @@ int mxi_cpu_GATHER_AXIS(struct mxi_call *c) {
 }
 
 /* ---- scatter ---- */
-struct scatter {
+struct slice_scatter {
   struct indices indices;
   mx_array out;
   mx_array updates;
@@ -272,7 +274,7 @@ struct scatter {
   int64_t parts, span;      /* part p owns the offsets in [p * span, (p + 1) * span) */
 };
 
-static void update_slice(const struct scatter *s, int64_t to, int64_t from) {
+static void update_slice(const struct slice_scatter *s, int64_t to, int64_t from) {
   int64_t itemsize = (int64_t)mxi_itemsize(s->out);
   if (s->region.ndim == 1) {
     MXI_DISPATCH(mxi_update_run)
@@ -295,7 +297,7 @@ static void update_slice(const struct scatter *s, int64_t to, int64_t from) {
 
 /* The updates of a run of indices. The destinations are anywhere in memory: their first lines are asked for
  * early. */
-static void update_slices(const struct scatter *s, int64_t n, const int64_t *to, const int64_t *from) {
+static void update_slices(const struct slice_scatter *s, int64_t n, const int64_t *to, const int64_t *from) {
   int64_t itemsize = (int64_t)mxi_itemsize(s->out), near = mxi_min(s->slice * itemsize, 512);
   for (int64_t i = 0; i < n; i++) {
     if (i + 4 < n)
@@ -307,7 +309,7 @@ static void update_slices(const struct scatter *s, int64_t n, const int64_t *to,
 
 /* Goes through all indices and applies those whose offset this part owns. */
 static void scatter_part(void *ctx, int64_t part) {
-  struct scatter *s = ctx;
+  struct slice_scatter *s = ctx;
   MXI_LOCAL(int64_t, to, RUN);
   MXI_LOCAL(int64_t, from, RUN);
   for (int64_t at = 0; at < s->indices.size; at += RUN) {
@@ -330,7 +332,7 @@ static void scatter_part(void *ctx, int64_t part) {
 }
 
 /* `disjoint`: slices at different offsets share no element, so that offsets can be split between threads. */
-static int run_scatter(struct mxi_call *c, struct scatter *s, bool disjoint) {
+static int run_scatter(struct mxi_call *c, struct slice_scatter *s, bool disjoint) {
   int64_t largest = 0;
   for (int k = 0; k < s->indices.count; k++) largest += (s->indices.of[k].dim - 1) * s->indices.of[k].stride;
   if (s->indices.based) largest = s->out->size - 1;
@@ -346,7 +348,7 @@ int mxi_cpu_SCATTER(struct mxi_call *c) {
   const struct mxi_p_SCATTER *p = MXI_CALL_PARAMS(SCATTER, c);
   mx_array out = c->out[0], updates = c->in[1];
   const int64_t *shape = mxi_shape(updates) + updates->ndim - out->ndim; /* of a slice */
-  MXI_LOCAL(struct scatter, s, 1);
+  MXI_LOCAL(struct slice_scatter, s, 1);
   s->out = out;
   s->mode = (int)p->mode;
   slice_region(&s->region, out, shape); /* out is row-major: its strides are final */
@@ -368,7 +370,7 @@ int mxi_cpu_SCATTER(struct mxi_call *c) {
 int mxi_cpu_SCATTER_AXIS(struct mxi_call *c) {
   const struct mxi_p_SCATTER_AXIS *p = MXI_CALL_PARAMS(SCATTER_AXIS, c);
   mx_array out = c->out[0], updates = c->in[1], index = c->in[2];
-  MXI_LOCAL(struct scatter, s, 1);
+  MXI_LOCAL(struct slice_scatter, s, 1);
   s->out = out;
   s->updates = updates;
   s->mode = (int)p->mode;

@@ -7,7 +7,7 @@
 
 enum { TILE = MXI_REDUCE_TILE, BLOCK = MXI_REDUCE_BLOCK, CHUNK = 32768 };
 
-struct search {
+struct extreme_search {
   struct mxi_reduce_kind r;
   struct mxi_region kept; /* operand 0: input, 1: output */
   int64_t length, step;   /* of the axis: elements, stride */
@@ -18,7 +18,8 @@ struct search {
   struct mxi_extreme *found; /* (kept, blocks), where blocks > 1 */
 };
 
-static struct mxi_extreme search_block(const struct search *x, const struct mxi_region_iter *it, int64_t b) {
+static struct mxi_extreme search_block(const struct extreme_search *x, const struct mxi_region_iter *it,
+                                       int64_t b) {
   MXI_LOCAL(double, scratch, TILE);
   struct mxi_extreme e = {.index = -1};
   int64_t end = mxi_min(x->length, (b + 1) * BLOCK), size = (int64_t)mx_dtype_size(x->r.from);
@@ -31,8 +32,8 @@ static struct mxi_extreme search_block(const struct search *x, const struct mxi_
   return e;
 }
 
-static void runs_chunk(void *ctx, int64_t i) {
-  const struct search *x = ctx;
+static void search_runs_chunk(void *ctx, int64_t i) {
+  const struct extreme_search *x = ctx;
   int64_t first = i * x->batch, end = mxi_min(x->kept.size, first + x->batch);
   struct mxi_region_iter it;
   mxi_region_iter_init(&it, &x->kept, first);
@@ -42,17 +43,17 @@ static void runs_chunk(void *ctx, int64_t i) {
   }
 }
 
-static void block_chunk(void *ctx, int64_t i) {
-  const struct search *x = ctx;
+static void search_block_chunk(void *ctx, int64_t i) {
+  const struct extreme_search *x = ctx;
   struct mxi_region_iter it;
   mxi_region_iter_init(&it, &x->kept, i / x->blocks);
   x->found[i] = search_block(x, &it, i % x->blocks);
 }
 
-static int search_long_runs(struct search *x) {
+static int search_long_runs(struct extreme_search *x) {
   x->found = mxi_malloc((size_t)(x->kept.size * x->blocks) * sizeof *x->found);
   if (!x->found) return -1;
-  int result = mxi_parallel_for(x->kept.size * x->blocks, block_chunk, x);
+  int result = mxi_parallel_for(x->kept.size * x->blocks, search_block_chunk, x);
   for (int64_t i = 0; i < x->kept.size && result == 0; i++) {
     struct mxi_extreme e = x->found[i * x->blocks];
     for (int64_t b = 1; b < x->blocks; b++)
@@ -65,8 +66,8 @@ static int search_long_runs(struct search *x) {
   return result;
 }
 
-static void column_chunk(void *ctx, int64_t i) {
-  const struct search *x = ctx;
+static void search_columns_chunk(void *ctx, int64_t i) {
+  const struct extreme_search *x = ctx;
   int64_t first = i % x->tiles * TILE, n = mxi_min(TILE, x->width - first),
           size = (int64_t)mx_dtype_size(x->r.from);
   MXI_LOCAL(double, values, TILE);
@@ -91,7 +92,7 @@ int mxi_cpu_ARG_REDUCE(struct mxi_call *c) {
   mx_array in = c->in[0], out = c->out[0];
   if (!out->size) return 0;
   enum mxi_reduce_op op = p->op == MXI_ARG_MAX ? MXI_REDUCE_MAX : MXI_REDUCE_MIN;
-  struct search x = {.r = mxi_reduce_kind_of(op, (mx_dtype)in->dtype, (mx_dtype)in->dtype)};
+  struct extreme_search x = {.r = mxi_reduce_kind_of(op, (mx_dtype)in->dtype, (mx_dtype)in->dtype)};
   struct mxi_region reduced;
   mxi_split_axes(in, out, (mx_ints){&p->axis, 1}, &x.kept, &reduced);
   mxi_region_merge(&x.kept);
@@ -105,10 +106,10 @@ int mxi_cpu_ARG_REDUCE(struct mxi_call *c) {
     x.out_step = x.kept.strides[1][wide];
     x.tiles = mxi_ceil_div(x.width, TILE);
     mxi_region_drop(&x.kept, wide);
-    return mxi_parallel_for(x.kept.size * x.tiles, column_chunk, &x);
+    return mxi_parallel_for(x.kept.size * x.tiles, search_columns_chunk, &x);
   }
   x.blocks = mxi_ceil_div(x.length, BLOCK);
   if (x.blocks > 1) return search_long_runs(&x);
   x.batch = mxi_max(1, CHUNK / x.length);
-  return mxi_parallel_for(mxi_ceil_div(x.kept.size, x.batch), runs_chunk, &x);
+  return mxi_parallel_for(mxi_ceil_div(x.kept.size, x.batch), search_runs_chunk, &x);
 }

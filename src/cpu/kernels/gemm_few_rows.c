@@ -4,12 +4,12 @@
 #include "cpu/kernels/multiply_add.h"
 #include "cpu/simd.h"
 
-MXI_INLINE vf32 load_lanes(mx_dtype t, const void *p, int64_t i) {
+MXI_INLINE vf32 load_widened(mx_dtype t, const void *p, int64_t i) {
   if (t == MX_FLOAT16) return mxi_f32_from_f16(mxi_load_u16h((const uint16_t *)p + i));
   if (t == MX_BFLOAT16) return mxi_f32_from_bf16(mxi_load_u16h((const uint16_t *)p + i));
   return mxi_load_f32((const float *)p + i);
 }
-MXI_INLINE vf32 load_lanes_n(mx_dtype t, const void *p, int64_t i, int64_t n) {
+MXI_INLINE vf32 load_widened_n(mx_dtype t, const void *p, int64_t i, int64_t n) {
   if (t == MX_FLOAT16) return mxi_f32_from_f16(mxi_loadn_u16h((const uint16_t *)p + i, n));
   if (t == MX_BFLOAT16) return mxi_f32_from_bf16(mxi_loadn_u16h((const uint16_t *)p + i, n));
   return mxi_loadn_f32((const float *)p + i, n);
@@ -27,8 +27,8 @@ enum { MAX_COLS = 4, GROUP = 8 }; /* columns and rows of A that share registers 
 enum { widened_lanes = MXI_VL, widened_a_bytes = sizeof(float) };
 MXI_INLINE vf32 widened_load_a(const void *p) { return mxi_load_f32(p); }
 MXI_INLINE vf32 widened_load_a_n(const void *p, int64_t n) { return mxi_loadn_f32(p, n); }
-MXI_INLINE vf32 widened_load_b(mx_dtype t, const void *p) { return load_lanes(t, p, 0); }
-MXI_INLINE vf32 widened_load_b_n(mx_dtype t, const void *p, int64_t n) { return load_lanes_n(t, p, 0, n); }
+MXI_INLINE vf32 widened_load_b(mx_dtype t, const void *p) { return load_widened(t, p, 0); }
+MXI_INLINE vf32 widened_load_b_n(mx_dtype t, const void *p, int64_t n) { return load_widened_n(t, p, 0, n); }
 MXI_INLINE vf32 widened_add_products(vf32 a, vf32 b, vf32 sum) { return multiply_add_f32(a, b, sum); }
 #define NAME(x) widened_##x
 #define TARGET
@@ -61,15 +61,16 @@ static MXI_BF16_DOT void along_k_pairs(const void *a, int64_t a_row, const void 
 enum { ROWS = 4 };
 
 /* Adds `rows` rows of B to the sums, and fetches the rows that follow. */
-MXI_INLINE void add_rows(mx_dtype t, const float *a, int64_t a_row, const char *b, int64_t b_bytes, int64_t m,
-                         int64_t n, int rows, float *sums, int64_t sums_row) {
+MXI_INLINE void add_scaled_rows(mx_dtype t, const float *a, int64_t a_row, const char *b, int64_t b_bytes,
+                                int64_t m, int64_t n, int rows, float *sums, int64_t sums_row) {
   for (int64_t j = 0; j < n; j += MXI_VL) {
     int64_t left = n - j;
     vf32 y[ROWS];
     MXI_UNROLL
     for (int r = 0; r < rows; r++) {
       __builtin_prefetch(b + (ROWS + r) * b_bytes + j * (t == MX_FLOAT32 ? 4 : 2), 0, 2);
-      y[r] = left >= MXI_VL ? load_lanes(t, b + r * b_bytes, j) : load_lanes_n(t, b + r * b_bytes, j, left);
+      y[r] =
+          left >= MXI_VL ? load_widened(t, b + r * b_bytes, j) : load_widened_n(t, b + r * b_bytes, j, left);
     }
     for (int64_t i = 0; i < m; i++) {
       float *s = sums + i * sums_row + j;
@@ -89,15 +90,15 @@ MXI_INLINE void along_n(mx_dtype t, const float *a, int64_t a_row, const void *b
   int64_t b_bytes = stride * (t == MX_FLOAT32 ? 4 : 2), p = 0;
   for (int64_t i = 0; i < m; i++) memset(sums + i * sums_row, 0, (size_t)n * sizeof *sums);
   for (; p + ROWS <= k; p += ROWS)
-    add_rows(t, a + p, a_row, (const char *)b + p * b_bytes, b_bytes, m, n, ROWS, sums, sums_row);
+    add_scaled_rows(t, a + p, a_row, (const char *)b + p * b_bytes, b_bytes, m, n, ROWS, sums, sums_row);
   for (; p < k; p++)
-    add_rows(t, a + p, a_row, (const char *)b + p * b_bytes, b_bytes, m, n, 1, sums, sums_row);
+    add_scaled_rows(t, a + p, a_row, (const char *)b + p * b_bytes, b_bytes, m, n, 1, sums, sums_row);
 }
 
 MXI_INLINE void widen(mx_dtype t, float *dst, const void *src, int64_t n) {
   int64_t i = 0;
-  for (; i + MXI_VL <= n; i += MXI_VL) mxi_store_f32(dst + i, load_lanes(t, src, i));
-  if (i < n) mxi_storen_f32(dst + i, load_lanes_n(t, src, i, n - i), n - i);
+  for (; i + MXI_VL <= n; i += MXI_VL) mxi_store_f32(dst + i, load_widened(t, src, i));
+  if (i < n) mxi_storen_f32(dst + i, load_widened_n(t, src, i, n - i), n - i);
 }
 
 #define OF_DTYPE(name, t)                                                                            \

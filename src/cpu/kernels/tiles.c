@@ -71,7 +71,7 @@ static mxi_tile_fn find_function(const struct mxi_tile_instruction *in, mxi_tile
 }
 
 /* ---- A prepared run ---- */
-struct step {
+struct tile_step {
   mxi_tile_fn fn;
   int8_t dst, src[3];
   int8_t output;   /* the output written in place, or -1 */
@@ -79,11 +79,11 @@ struct step {
 };
 enum load { IN_PLACE, COPY, SCALAR, GATHER, GATHER_IN_PLACE, WIDEN, GATHER_WIDEN };
 enum store { DONE, STORE_COPY, STORE_STREAM, STORE_SCATTER, STORE_NARROW, STORE_NARROW_SCATTER };
-struct run {
+struct tile_run {
   const struct mxi_tile_job *job;
   struct mxi_tile_region region;
   int nsteps, noutputs;
-  struct step steps[2 * MXI_MAX_INSTRUCTIONS];
+  struct tile_step steps[2 * MXI_MAX_INSTRUCTIONS];
   uint8_t load[MXI_MAX_OPERANDS], store[MXI_MAX_OPERANDS];
   char *slot[MXI_MAX_REGISTERS], *spare, *scalar[MXI_MAX_OPERANDS], *halves;
   const char *at[MXI_MAX_REGISTERS]; /* where each register is now */
@@ -144,7 +144,7 @@ static int last_read(const struct mxi_tile_program *p, int i) {
   return last;
 }
 
-static void prepare_inputs(struct run *r) {
+static void prepare_inputs(struct tile_run *r) {
   const struct mxi_tile_program *p = r->job->program;
   for (int i = 0; i < p->ninputs; i++) {
     const int64_t *strides = r->job->in[i].strides;
@@ -158,7 +158,7 @@ static void prepare_inputs(struct run *r) {
   }
 }
 /* Inputs in place that are read after the instruction that overwrites them are copied instead. */
-static void protect_inputs(struct run *r, int output, int written_by) {
+static void protect_inputs(struct tile_run *r, int output, int written_by) {
   const struct mxi_tile_program *p = r->job->program;
   int size = stored_size(p->output_type[output]);
   for (int i = 0; i < p->ninputs; i++) {
@@ -168,12 +168,12 @@ static void protect_inputs(struct run *r, int output, int written_by) {
       r->load[i] = r->load[i] == IN_PLACE ? COPY : GATHER;
   }
 }
-static int aliases_input(const struct run *r, int output) {
+static int aliases_input(const struct tile_run *r, int output) {
   for (int i = 0; i < r->job->program->ninputs; i++)
     if (r->job->in[i].data == r->job->out[output].data) return 1;
   return 0;
 }
-static void prepare_outputs(struct run *r) {
+static void prepare_outputs(struct tile_run *r) {
   const struct mxi_tile_program *p = r->job->program;
   for (int o = 0; o < p->noutputs; o++) {
     int type = p->output_type[o], size = stored_size(type), reg = p->output_register[o];
@@ -194,15 +194,15 @@ static void prepare_outputs(struct run *r) {
   }
   r->noutputs = p->noutputs;
 }
-static void add_step(struct run *r, mxi_tile_fn fn, int dst, const uint8_t *src, int nsrc) {
-  struct step *s = &r->steps[r->nsteps++];
+static void add_step(struct tile_run *r, mxi_tile_fn fn, int dst, const uint8_t *src, int nsrc) {
+  struct tile_step *s = &r->steps[r->nsteps++];
   s->fn = fn;
   s->dst = (int8_t)dst;
   s->output = -1;
   s->resizes = 0;
   for (int i = 0; i < 3; i++) s->src[i] = (int8_t)src[i < nsrc ? i : 0];
 }
-static void prepare_steps(struct run *r) {
+static void prepare_steps(struct tile_run *r) {
   const struct mxi_tile_program *p = r->job->program;
   r->nsteps = 0;
   for (int k = 0; k < p->ninstructions; k++) {
@@ -210,7 +210,7 @@ static void prepare_steps(struct run *r) {
     mxi_tile_fn then, fn = find_function(in, &then);
     if (!fn) continue; /* the builders of ops let no such instruction through */
     add_step(r, fn, in->dst, in->src, arity_of[in->op]);
-    struct step *s = &r->steps[r->nsteps - 1];
+    struct tile_step *s = &r->steps[r->nsteps - 1];
     int size = register_size(in->to);
     for (int i = 0; i < arity_of[in->op]; i++) {
       int operand_size = in->op == MXI_TILE_SELECT && i == 0 ? 1 : register_size(in->type);
@@ -235,7 +235,7 @@ static int widest_register(const struct mxi_tile_program *p) {
   return widest;
 }
 /* Slots for tiles of at most n elements, and the scalars, which stay. */
-static void prepare_slots(struct run *r, char *scratch, int n) {
+static void prepare_slots(struct tile_run *r, char *scratch, int n) {
   const struct mxi_tile_program *p = r->job->program;
   size_t stride = (size_t)((n * widest_register(p) + 63) & ~63) + MXI_TILE_SLOT_PAD;
   r->spare = scratch;
@@ -254,7 +254,7 @@ static void prepare_slots(struct run *r, char *scratch, int n) {
 }
 
 /* ---- Running ---- */
-static void load_input(struct run *r, int i, int64_t start, int n) {
+static void load_input(struct tile_run *r, int i, int64_t start, int n) {
   const struct mxi_operand *from = &r->job->in[i];
   int type = r->job->program->input_type[i], size = stored_size(type);
   const char *contiguous = from->data + start * size;
@@ -271,7 +271,7 @@ static void load_input(struct run *r, int i, int64_t start, int n) {
     break;
   }
 }
-static void store_output(struct run *r, int o, int64_t start, int n) {
+static void store_output(struct tile_run *r, int o, int64_t start, int n) {
   const struct mxi_operand *to = &r->job->out[o];
   int type = r->job->program->output_type[o], size = stored_size(type);
   const char *from = r->at[r->job->program->output_register[o]];
@@ -290,8 +290,8 @@ static void store_output(struct run *r, int o, int64_t start, int n) {
     break;
   }
 }
-static void run_steps(struct run *r, int64_t start, int n) {
-  for (const struct step *s = r->steps, *end = s + r->nsteps; s < end; s++) {
+static void run_steps(struct tile_run *r, int64_t start, int n) {
+  for (const struct tile_step *s = r->steps, *end = s + r->nsteps; s < end; s++) {
     char *target = r->slot[s->dst];
     if (s->output >= 0) {
       const struct mxi_operand *out = &r->job->out[s->output];
@@ -307,7 +307,7 @@ static void run_steps(struct run *r, int64_t start, int n) {
 }
 
 void MXI_ISA_NAME(mxi_tiles_run)(const struct mxi_tile_job *job, int64_t begin, int64_t end) {
-  struct run r;
+  struct tile_run r;
   int longest = end - begin < MXI_TILE ? (int)(end - begin) : MXI_TILE;
   MXI_LOCAL(char, scratch, MXI_TILE_SCRATCH);
   r.job = job;
@@ -333,7 +333,7 @@ const void *MXI_ISA_NAME(mxi_tiles_get)(const struct mxi_tile_job *job, int64_t 
                                         void *scratch) {
   const struct mxi_tile_program *p = job->program;
   char *out = scratch;
-  struct run r;
+  struct tile_run r;
   r.job = job;
   r.region = (struct mxi_tile_region){job->ndim, job->shape};
   r.noutputs = 0;
