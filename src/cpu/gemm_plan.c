@@ -33,6 +33,12 @@ static struct mxi_gemm transpose_of(const struct mxi_gemm *g) {
                            .beta = g->beta};
 }
 
+static void begin_plan(struct mxi_gemm_plan *p, const struct mxi_gemm *g) {
+  p->g = g;
+  p->item = (int64_t)mx_dtype_size(g->dtype);
+  p->workspace_bytes = p->transposed_bytes = 0;
+}
+
 /* ---- Packed ---- */
 enum {
   BLOCK = 2048,
@@ -127,12 +133,6 @@ static bool is_faster_transposed(const struct mxi_gemm *g) {
   if (g->dtype != MX_BFLOAT16 || has_callbacks(g) || !MXI_DISPATCH(mxi_gemm_amx)()) return false;
   return g->b_row == 1 && g->b_col != 1 && g->m > ALWAYS_FEW && g->m <= MOST_ROWS && g->n > MOST_ROWS &&
          work_of(g) >= LEAST_WORK;
-}
-
-static void begin_plan(struct mxi_gemm_plan *p, const struct mxi_gemm *g) {
-  p->g = g;
-  p->item = (int64_t)mx_dtype_size(g->dtype);
-  p->workspace_bytes = p->transposed_bytes = 0;
 }
 
 void mxi_gemm_plan_transposed(struct mxi_gemm_plan *p, const struct mxi_gemm *g) {

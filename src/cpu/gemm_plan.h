@@ -1,10 +1,10 @@
 /* How a matrix product runs, decided before any of it does. A product goes down one line, of which no file
    calls back:
 
-     gemm.c       plans a product, takes its workspace, runs its form
-     gemm_plan.c  orientation, form, kernels, cuts and workspace, from the shape and the machine alone
-     gemm_packed.c, gemm_few_rows.c, gemm_result.c (no sums)   the forms, which run a plan as it is
-     gemm_result.c   where sums become elements of C
+     gemm.c             plans a product, takes its workspace, runs its form, transposes the result if planned
+     gemm_plan.c        orientation, form, kernels, cuts and workspace, from the shape and the machine alone
+     gemm_packed.c, gemm_few_rows.c   the forms, which run a plan as it is
+     gemm_result.c      from sums to C: the end of tiles, no sums at all, the transposed result
      kernels/gemm_*.c   the inner loops
 
    The forms sum in different orders. How a form is cut never shows in its result. */
