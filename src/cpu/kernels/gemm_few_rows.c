@@ -24,7 +24,8 @@ enum { DOT_SUMS = 10 };
 enum { MAX_COLS = 4, GROUP = 8 }; /* columns and rows of A that share registers */
 
 /* B is widened as it is loaded, to meet A in float32. */
-enum { widened_lanes = MXI_VL, widened_a_bytes = sizeof(float) };
+typedef float widened_a;
+enum { widened_lanes = MXI_VL };
 MXI_INLINE vf32 widened_load_a(const void *p) { return mxi_load_f32(p); }
 MXI_INLINE vf32 widened_load_a_n(const void *p, int64_t n) { return mxi_loadn_f32(p, n); }
 MXI_INLINE vf32 widened_load_b(mx_dtype t, const void *p) { return load_widened(t, p, 0); }
@@ -38,7 +39,8 @@ MXI_INLINE vf32 widened_add_products(vf32 a, vf32 b, vf32 sum) { return multiply
 
 #if defined(__AVX512F__)
 /* Pairs of bfloat16, multiplied and summed by one instruction, as in gemm_bf16.c. */
-enum { pairs_lanes = 2 * MXI_VL, pairs_a_bytes = sizeof(uint16_t) };
+typedef uint16_t pairs_a;
+enum { pairs_lanes = 2 * MXI_VL };
 MXI_INLINE vf32 pairs_load_a(const void *p) { return (vf32)_mm512_loadu_si512(p); }
 MXI_INLINE vf32 pairs_load_a_n(const void *p, int64_t n) {
   return (vf32)_mm512_maskz_loadu_epi16((__mmask32)((1ull << n) - 1), p);
