@@ -44,7 +44,7 @@ static void decode_chunk(void *ctx, int64_t chunk) {
   }
 }
 
-static void combine_chunk(void *ctx, int64_t chunk) {
+static void combine_blocks_chunk(void *ctx, int64_t chunk) {
   struct attention *s = ctx;
   for (int64_t i = chunk * s->chunk; i < end_of(s, chunk); i++) MXI_DISPATCH(mxi_attention_combine)
   (&s->a, i / s->a.kv_heads, i % s->a.kv_heads, s->blocks, s->partials + i * s->blocks * s->partial);
@@ -61,7 +61,7 @@ static int run_decode(struct attention *s) {
   if (!s->partials) return -1;
   int64_t keys = mxi_min(a->keys, MXI_DECODE_KEYS);
   int status = run_items(s, heads * s->blocks, rows * keys * (a->width + a->value_width), decode_chunk);
-  if (status == 0) status = run_items(s, heads, s->partial * s->blocks * 4, combine_chunk);
+  if (status == 0) status = run_items(s, heads, s->partial * s->blocks * 4, combine_blocks_chunk);
   mxi_free(s->partials);
   return status;
 }

@@ -23,7 +23,6 @@ int mxi_conv_depthwise(const struct mxi_conv *c);
 /* Without unfolding: float32, enough outputs and pixels, a window of moderate size. */
 bool mxi_conv_is_direct(const struct mxi_conv *c);
 int mxi_conv_direct(const struct mxi_conv *c);
-/* Dilated inputs: as several convolutions without dilation, each of which `run` does. */
-bool mxi_conv_has_phases(const struct mxi_conv *c);
-int mxi_conv_phases(const struct mxi_conv *c, int (*run)(const struct mxi_conv *c));
+/* As a matrix product of the unfolded input: any. */
+int mxi_conv_im2col(const struct mxi_conv *c);
 #endif

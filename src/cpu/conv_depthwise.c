@@ -7,7 +7,7 @@
 
 enum { CHUNK = 131072 /* multiply-adds of a task, about 10 us */, SEGMENT = 32 /* least pixels of one */ };
 
-struct work {
+struct depthwise_conv {
   const struct mxi_conv *c;
   struct mxi_depthwise d;
   void (*kernel)(const struct mxi_depthwise *, const void *, const struct mxi_window *, int64_t, void *);
@@ -41,8 +41,8 @@ static struct mxi_window window_at(const struct mxi_conv *c, int axis, int64_t p
 }
 
 /* Pixels [from, to) of a line; window[0] and [1] are the line's. */
-static void run_segment(const struct work *k, const char *image, struct mxi_window window[3], int64_t from,
-                        int64_t to, char *y) {
+static void convolve_segment(const struct depthwise_conv *k, const char *image, struct mxi_window window[3],
+                             int64_t from, int64_t to, char *y) {
   const struct mxi_conv *c = k->c;
   int64_t pixel_bytes = k->d.channels * k->item;
   for (int64_t o = from; o < to;) {
@@ -53,8 +53,8 @@ static void run_segment(const struct work *k, const char *image, struct mxi_wind
   }
 }
 
-static void run_task(void *ctx, int64_t task) {
-  const struct work *k = ctx;
+static void convolve_segments(void *ctx, int64_t task) {
+  const struct depthwise_conv *k = ctx;
   const struct mxi_conv *c = k->c;
   int64_t end = mxi_min((task + 1) * k->group, k->units);
   for (int64_t unit = task * k->group; unit < end; unit++) {
@@ -62,12 +62,13 @@ static void run_task(void *ctx, int64_t task) {
     int64_t o1 = line % c->out[1], o0 = line / c->out[1] % c->out[0], image = line / c->out[1] / c->out[0];
     struct mxi_window window[3] = {window_at(c, 0, o0 * c->stride[0] - c->low[0]),
                                    window_at(c, 1, o1 * c->stride[1] - c->low[1])};
-    run_segment(k, c->x + image * c->x_batch * k->item, window, from, mxi_min(from + k->segment, c->out[2]),
-                c->y + line * c->out[2] * k->d.channels * k->item);
+    convolve_segment(k, c->x + image * c->x_batch * k->item, window, from,
+                     mxi_min(from + k->segment, c->out[2]),
+                     c->y + line * c->out[2] * k->d.channels * k->item);
   }
 }
 
-static void find_inside(struct work *k) {
+static void find_inside(struct depthwise_conv *k) {
   const struct mxi_conv *c = k->c;
   int64_t reach = (c->taps[2] - 1) * c->kernel_dilation[2], s = c->stride[2], low = c->low[2];
   int64_t last = c->in[2] - 1 - reach + low; /* the largest o * s */
@@ -76,7 +77,7 @@ static void find_inside(struct work *k) {
   k->inside1 = mxi_min(last / s + 1, c->out[2]);
 }
 
-static void cut(struct work *k) {
+static void cut_segments(struct depthwise_conv *k) {
   const struct mxi_conv *c = k->c;
   double pixel = (double)k->d.channels * (double)c->taps[0] * (double)c->taps[1] * (double)c->taps[2];
   int64_t wanted = pixel < CHUNK ? (int64_t)(CHUNK / pixel) + 1 : 1; /* pixels of a task */
@@ -110,18 +111,19 @@ static void *arrange_weight(const struct mxi_conv *c, int64_t taps) {
 int mxi_conv_depthwise(const struct mxi_conv *c) {
   void *w = arrange_weight(c, c->taps[0] * c->taps[1] * c->taps[2]);
   if (!w) return -1;
-  struct work k = {.c = c,
-                   .d = {.dtype = c->dtype,
-                         .channels = c->groups,
-                         .x_axis = {c->x_axis[0], c->x_axis[1], c->x_axis[2]},
-                         .w_axis = {c->taps[1] * c->taps[2] * c->groups, c->taps[2] * c->groups, c->groups},
-                         .stride = c->stride[2] * c->x_axis[2],
-                         .w = w},
-                   .kernel = MXI_DISPATCH(mxi_depthwise_pixels),
-                   .item = (int64_t)mx_dtype_size(c->dtype)};
+  struct depthwise_conv k = {
+      .c = c,
+      .d = {.dtype = c->dtype,
+            .channels = c->groups,
+            .x_axis = {c->x_axis[0], c->x_axis[1], c->x_axis[2]},
+            .w_axis = {c->taps[1] * c->taps[2] * c->groups, c->taps[2] * c->groups, c->groups},
+            .stride = c->stride[2] * c->x_axis[2],
+            .w = w},
+      .kernel = MXI_DISPATCH(mxi_depthwise_pixels),
+      .item = (int64_t)mx_dtype_size(c->dtype)};
   find_inside(&k);
-  cut(&k);
-  int failed = mxi_parallel_for(mxi_ceil_div(k.units, k.group), run_task, &k);
+  cut_segments(&k);
+  int failed = mxi_parallel_for(mxi_ceil_div(k.units, k.group), convolve_segments, &k);
   mxi_free(w);
   return failed;
 }

@@ -5,9 +5,9 @@
    Every output is one sum over taps and channels in order, so how the work is cut never shows in a result. */
 #include "cpu/conv.h"
 #include "cpu/cpu.h"
-#include "cpu/gemm_parts.h"
 #include "cpu/kernels/conv_tile.h"
 #include "cpu/kernels/gemm_kernels.h"
+#include "cpu/workspace.h"
 #include <string.h>
 
 enum {
@@ -19,7 +19,7 @@ enum {
 };
 static const double block_work = 4e6; /* multiply-adds that a block aims at, about 60 us */
 
-struct direct {
+struct direct_conv {
   const struct mxi_conv *c;
   const struct mxi_conv_tiles *kern;
   struct mxi_patch patch;
@@ -36,7 +36,7 @@ static int64_t span(const struct mxi_conv *c, int axis, int64_t outputs) {
 }
 
 /* ---- Planning ---- */
-static void cut(struct direct *d) {
+static void cut_blocks(struct direct_conv *d) {
   const struct mxi_conv *c = d->c;
   int64_t most = BLOCK_TILES * d->kern->mr;
   d->pixels = mxi_ceil_div(c->out[2], mxi_ceil_div(c->out[2], most));
@@ -99,7 +99,7 @@ static void copy_line(const struct mxi_conv *c, float *dst, const float *src, in
     for (int64_t j = 0; j < channels; j++) dst[j] = src[j * c->x_channel];
 }
 
-static void copy_strip(const struct direct *d, float *strip, const float *image, const int64_t *first) {
+static void copy_strip(const struct direct_conv *d, float *strip, const float *image, const int64_t *first) {
   const struct mxi_conv *c = d->c;
   struct extent planes = inside(c, 0, first[0], d->strip_planes),
                 lines = inside(c, 1, first[1], d->strip_lines);
@@ -117,7 +117,7 @@ static void copy_strip(const struct direct *d, float *strip, const float *image,
 /* ---- Blocks ---- */
 /* The outputs of some panels over a block of lines x pixels; y points at the first, of all groups' outputs.
  */
-static void sum_block(const struct direct *d, const float *strip, const float *panel, int64_t col,
+static void sum_block(const struct direct_conv *d, const float *strip, const float *panel, int64_t col,
                       int64_t lines, int64_t pixels, float *y) {
   const struct mxi_conv *c = d->c;
   int64_t cols = mxi_min(d->kern->nr, c->outputs - col), y_row = c->groups * c->outputs;
@@ -129,8 +129,8 @@ static void sum_block(const struct direct *d, const float *strip, const float *p
                                                          y + (i * c->out[2] + j) * y_row + col, y_row, cols);
 }
 
-static void run_task(void *ctx, int64_t task, int slot) {
-  const struct direct *d = ctx;
+static void convolve_block(void *ctx, int64_t task, int slot) {
+  const struct direct_conv *d = ctx;
   const struct mxi_conv *c = d->c;
   int64_t part = task % d->parts, at = task / d->parts;
   int64_t group = at % c->groups, o2 = at / c->groups % d->across * d->pixels;
@@ -149,8 +149,8 @@ static void run_task(void *ctx, int64_t task, int slot) {
               pixels, y);
 }
 
-static void pack_task(void *ctx, int64_t i) {
-  const struct direct *d = ctx;
+static void pack_weight_panel(void *ctx, int64_t i) {
+  const struct direct_conv *d = ctx;
   const struct mxi_conv *c = d->c;
   int64_t nr = d->kern->nr, col = i % d->panels * nr;
   const float *w = (const float *)c->w + (i / d->panels * c->outputs + col) * d->k;
@@ -159,7 +159,7 @@ static void pack_task(void *ctx, int64_t i) {
 }
 
 /* Where each run of a patch lies in the strip: a line's taps are one run where they are neighbours. */
-static int find_runs(struct direct *d) {
+static int find_runs(struct direct_conv *d) {
   const struct mxi_conv *c = d->c;
   int64_t merged = c->kernel_dilation[2] == 1 ? c->taps[2] : 1, runs = d->k / (merged * c->channels);
   int64_t *offsets = mxi_malloc((size_t)runs * sizeof *offsets);
@@ -176,26 +176,25 @@ static int find_runs(struct direct *d) {
   return 0;
 }
 
-static int run_planned(struct direct *d) {
+static int run_planned(struct direct_conv *d) {
   const struct mxi_conv *c = d->c;
   int64_t packed = c->groups * d->panels * d->k * d->kern->nr, tasks;
-  float *workspace =
-      mxi_gemm_workspace_take((size_t)(packed + mxi_pool_size() * d->strip) * sizeof *workspace);
+  float *workspace = mxi_workspace_take((size_t)(packed + mxi_pool_size() * d->strip) * sizeof *workspace);
   if (!workspace) return -1;
   d->packed = workspace;
   d->strips = workspace + packed;
   tasks = c->batch * c->out[0] * d->down * d->across * c->groups * d->parts;
-  int failed = mxi_gemm_loop(packed > 65536, c->groups * d->panels, pack_task, d);
-  if (!failed) failed = mxi_parallel_for_slots(tasks, run_task, d);
-  mxi_gemm_workspace_give(workspace);
+  int failed = mxi_parallel_for_if(packed > 65536, c->groups * d->panels, pack_weight_panel, d);
+  if (!failed) failed = mxi_parallel_for_slots(tasks, convolve_block, d);
+  mxi_workspace_give(workspace);
   return failed;
 }
 
 int mxi_conv_direct(const struct mxi_conv *c) {
-  struct direct d = {.c = c, .kern = MXI_DISPATCH(mxi_conv_tiles)()};
+  struct direct_conv d = {.c = c, .kern = MXI_DISPATCH(mxi_conv_tiles)()};
   d.k = c->taps[0] * c->taps[1] * c->taps[2] * c->channels;
   d.panels = mxi_ceil_div(c->outputs, d.kern->nr);
-  cut(&d);
+  cut_blocks(&d);
   d.strip_planes = span(c, 0, 1);
   d.strip_lines = span(c, 1, d.lines);
   d.strip_pixels = span(c, 2, d.pixels);

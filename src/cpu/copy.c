@@ -1,10 +1,10 @@
-/* Strided copies and updates. The box is sorted so that the destination is written in order, and cut into
+/* Strided copies and updates. The region is sorted so that the destination is written in order, and cut into
    panels of two dims: the destination's innermost, and the one along which the source is contiguous (a
    transpose) or else the next. Panels go to the pool. */
 #include "cpu/copy.h"
-#include "cpu/box.h"
 #include "cpu/cpu.h"
 #include "cpu/kernels/copy.h"
+#include "cpu/region.h"
 #include "cpu/stream_bytes.h"
 
 enum {
@@ -18,44 +18,38 @@ enum {
 
 enum { COPY = -1 }; /* a mode beside those of mxi_update_mode */
 
-struct job {
+struct strided_copy {
   int mode;
   mx_dtype to, from;
   char *dst;
   const char *src;
   int64_t to_bytes, from_bytes;
   int stream;
-  struct mxi_box outer; /* the box without the panel's two dims */
+  struct mxi_region outer; /* the region without the panel's two dims */
   int64_t rows, columns, tile_rows, tile_columns;
   struct mxi_panel panel; /* strides; rows and columns are set for each tile */
   int64_t tiles_down, tiles_across;
 };
 
-/* Takes dim i out of the outer box: its length, with the strides. */
-static int64_t take_dim(struct mxi_box *b, int i, int64_t *dst_stride, int64_t *src_stride) {
-  int64_t n = b->shape[i];
-  *dst_stride = b->strides[0][i];
-  *src_stride = b->strides[1][i];
-  for (int k = i + 1; k < b->ndim; k++) {
-    b->shape[k - 1] = b->shape[k];
-    b->strides[0][k - 1] = b->strides[0][k];
-    b->strides[1][k - 1] = b->strides[1][k];
-  }
-  b->ndim--;
-  b->size /= n;
+/* Takes dim i out of the outer region: its length, with the strides. */
+static int64_t take_dim(struct mxi_region *r, int i, int64_t *dst_stride, int64_t *src_stride) {
+  int64_t n = r->shape[i];
+  *dst_stride = r->strides[0][i];
+  *src_stride = r->strides[1][i];
+  mxi_region_drop(r, i);
   return n;
 }
 
 /* The outer dim that makes the panel: where the source is contiguous if it isn't along the columns, else the
  * last. */
-static int row_dim(const struct mxi_box *b, int64_t src_column) {
+static int row_dim(const struct mxi_region *r, int64_t src_column) {
   if (src_column != 1)
-    for (int i = 0; i < b->ndim; i++)
-      if (b->strides[1][i] == 1) return i;
-  return b->ndim - 1;
+    for (int i = 0; i < r->ndim; i++)
+      if (r->strides[1][i] == 1) return i;
+  return r->ndim - 1;
 }
 
-static void plan_panels(struct job *j) {
+static void plan_panels(struct strided_copy *j) {
   struct mxi_panel *p = &j->panel;
   j->rows = j->columns = 1;
   if (j->outer.ndim) j->columns = take_dim(&j->outer, j->outer.ndim - 1, &p->dst_column, &p->src_column);
@@ -72,7 +66,7 @@ static void plan_panels(struct job *j) {
   j->tiles_down = mxi_ceil_div(j->rows, j->tile_rows);
 }
 
-static void run_panel(const struct job *j, const struct mxi_panel *p, char *dst, const char *src) {
+static void run_panel(const struct strided_copy *j, const struct mxi_panel *p, char *dst, const char *src) {
   if (j->mode != COPY)
     for (int64_t i = 0; i < p->rows; i++) MXI_DISPATCH(mxi_update_run)
   (j->to, j->mode, p->columns, dst + i * p->dst_row * j->to_bytes, p->dst_column,
@@ -82,53 +76,55 @@ static void run_panel(const struct job *j, const struct mxi_panel *p, char *dst,
 }
 
 static void run_tile(void *ctx, int64_t i) {
-  const struct job *j = ctx;
+  const struct strided_copy *j = ctx;
   int64_t column = i % j->tiles_across * j->tile_columns;
   int64_t row = i / j->tiles_across % j->tiles_down * j->tile_rows;
-  struct mxi_place place;
-  mxi_place_init(&place, &j->outer, i / j->tiles_across / j->tiles_down);
+  struct mxi_region_iter it;
+  mxi_region_iter_init(&it, &j->outer, i / j->tiles_across / j->tiles_down);
   struct mxi_panel p = j->panel;
   p.rows = mxi_min(j->tile_rows, j->rows - row);
   p.columns = mxi_min(j->tile_columns, j->columns - column);
-  run_panel(j, &p, j->dst + (place.offset[0] + row * p.dst_row + column * p.dst_column) * j->to_bytes,
-            j->src + (place.offset[1] + row * p.src_row + column * p.src_column) * j->from_bytes);
+  run_panel(j, &p, j->dst + (it.offset[0] + row * p.dst_row + column * p.dst_column) * j->to_bytes,
+            j->src + (it.offset[1] + row * p.src_row + column * p.src_column) * j->from_bytes);
 }
 
 /* Small panels in great number: several to a chunk of the pool. */
-struct batches {
-  struct job *job;
+struct copy_batches {
+  struct strided_copy *job;
   int64_t tiles, batch;
 };
 static void run_batch(void *ctx, int64_t i) {
-  const struct batches *b = ctx;
+  const struct copy_batches *b = ctx;
   int64_t end = mxi_min(b->tiles, (i + 1) * b->batch);
   for (int64_t k = i * b->batch; k < end; k++) run_tile(b->job, k);
 }
 
-static int run(int mode, int ndim, const int64_t *shape, struct mxi_strided dst, struct mxi_strided src) {
-  struct job j = {.mode = mode, .to = dst.dtype, .from = src.dtype, .dst = dst.data, .src = src.data};
+static int run_copy(int mode, int ndim, const int64_t *shape, struct mxi_strided dst,
+                    struct mxi_strided src) {
+  struct strided_copy j = {
+      .mode = mode, .to = dst.dtype, .from = src.dtype, .dst = dst.data, .src = src.data};
   j.to_bytes = (int64_t)mx_dtype_size(dst.dtype);
   j.from_bytes = (int64_t)mx_dtype_size(src.dtype);
   const int64_t *strides[2] = {dst.strides, src.strides};
-  mxi_box_init(&j.outer, ndim, shape, 2, strides);
+  mxi_region_init(&j.outer, ndim, shape, 2, strides);
   int64_t size = j.outer.size;
   if (!size) return 0;
-  mxi_box_sort(&j.outer);
+  mxi_region_sort(&j.outer);
   j.stream = mode == COPY && size * j.to_bytes >= MXI_STREAM_BYTES;
   plan_panels(&j);
-  struct batches b = {.job = &j, .tiles = j.outer.size * j.tiles_down * j.tiles_across};
+  struct copy_batches b = {.job = &j, .tiles = j.outer.size * j.tiles_down * j.tiles_across};
   int64_t panel = mxi_min(j.rows, j.tile_rows) * mxi_min(j.columns, j.tile_columns);
   b.batch = size <= SERIAL_ELEMENTS ? b.tiles : mxi_max(1, PANEL_ELEMENTS / panel);
   return mxi_parallel_for(mxi_ceil_div(b.tiles, b.batch), run_batch, &b);
 }
 
 int mxi_copy_strided(int ndim, const int64_t *shape, struct mxi_strided dst, struct mxi_strided src) {
-  return run(COPY, ndim, shape, dst, src);
+  return run_copy(COPY, ndim, shape, dst, src);
 }
 
 int mxi_update_strided(int mode, int ndim, const int64_t *shape, struct mxi_strided dst,
                        struct mxi_strided src) {
-  return run(mode == MXI_UPDATE_SET ? COPY : mode, ndim, shape, dst, src);
+  return run_copy(mode == MXI_UPDATE_SET ? COPY : mode, ndim, shape, dst, src);
 }
 
 int mxi_copy_into(mx_array dst, mx_array src) {

@@ -22,7 +22,8 @@ int mxi_cpu_ARANGE(struct mxi_call *c) {
 }
 
 /* ---- Part of an array: the same strides times step, from an offset ---- */
-static struct mxi_strided part(mx_array a, const int64_t *start, const int64_t *step, int64_t *strides) {
+static struct mxi_strided strided_part(mx_array a, const int64_t *start, const int64_t *step,
+                                       int64_t *strides) {
   int64_t offset = 0;
   for (int i = 0; i < a->ndim; i++) {
     offset += start[i] * mxi_strides(a)[i];
@@ -39,7 +40,8 @@ int mxi_cpu_CONCATENATE(struct mxi_call *c) {
   for (int i = 0; i < c->ninputs; i++) {
     mx_array in = c->in[i];
     if (!in->size) continue;
-    MXI_TRY(mxi_copy_strided(in->ndim, mxi_shape(in), part(out, start, NULL, strides), mxi_strided_of(in)));
+    MXI_TRY(mxi_copy_strided(in->ndim, mxi_shape(in), strided_part(out, start, NULL, strides),
+                             mxi_strided_of(in)));
     start[axis] += mxi_shape(in)[axis];
   }
   return 0;
@@ -49,7 +51,7 @@ int mxi_cpu_CONCATENATE(struct mxi_call *c) {
 static int fill_part(mx_array out, const int64_t *start, const int64_t *shape, mx_array value) {
   int64_t strides[MXI_MAX_NDIM], none[MXI_MAX_NDIM] = {0};
   struct mxi_strided element = {value->data, (mx_dtype)value->dtype, none};
-  return mxi_copy_strided(out->ndim, shape, part(out, start, NULL, strides), element);
+  return mxi_copy_strided(out->ndim, shape, strided_part(out, start, NULL, strides), element);
 }
 
 /* The border is two slabs an axis: axes before it lie within the interior, axes after it run their whole
@@ -68,7 +70,7 @@ int mxi_cpu_PAD(struct mxi_call *c) {
     MXI_TRY(fill_part(out, start, shape, value));
     start[i] = low[i], shape[i] = length;
   }
-  return mxi_copy_strided(out->ndim, shape, part(out, start, NULL, strides), mxi_strided_of(in));
+  return mxi_copy_strided(out->ndim, shape, strided_part(out, start, NULL, strides), mxi_strided_of(in));
 }
 
 int mxi_cpu_SLICE_UPDATE(struct mxi_call *c) {
@@ -77,7 +79,7 @@ int mxi_cpu_SLICE_UPDATE(struct mxi_call *c) {
   int64_t strides[MXI_MAX_NDIM];
   MXI_TRY(mxi_start_from_input(c));
   if (!update->size) return 0;
-  struct mxi_strided target = part(out, p->start.v, p->step.v, strides);
+  struct mxi_strided target = strided_part(out, p->start.v, p->step.v, strides);
   return mxi_update_strided((int)p->mode, out->ndim, mxi_shape(update), target, mxi_strided_of(update));
 }
 
@@ -99,7 +101,8 @@ int mxi_cpu_DYNAMIC_SLICE(struct mxi_call *c) {
   mx_array a = c->in[0], out = c->out[0];
   int64_t start[MXI_MAX_NDIM], strides[MXI_MAX_NDIM];
   clamped_start(a, mxi_shape(out), c->in[1], MXI_CALL_PARAMS(DYNAMIC_SLICE, c)->axes, start);
-  return mxi_copy_strided(out->ndim, mxi_shape(out), mxi_strided_of(out), part(a, start, NULL, strides));
+  return mxi_copy_strided(out->ndim, mxi_shape(out), mxi_strided_of(out),
+                          strided_part(a, start, NULL, strides));
 }
 
 int mxi_cpu_DYNAMIC_SLICE_UPDATE(struct mxi_call *c) {
@@ -107,7 +110,7 @@ int mxi_cpu_DYNAMIC_SLICE_UPDATE(struct mxi_call *c) {
   int64_t start[MXI_MAX_NDIM], strides[MXI_MAX_NDIM];
   clamped_start(c->in[0], mxi_shape(update), c->in[2], MXI_CALL_PARAMS(DYNAMIC_SLICE_UPDATE, c)->axes, start);
   MXI_TRY(mxi_start_from_input(c));
-  return mxi_copy_strided(out->ndim, mxi_shape(update), part(out, start, NULL, strides),
+  return mxi_copy_strided(out->ndim, mxi_shape(update), strided_part(out, start, NULL, strides),
                           mxi_strided_of(update));
 }
 

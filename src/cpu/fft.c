@@ -42,8 +42,8 @@ static int run_lines(mx_array in, mx_array out, int64_t axis, int64_t n, enum mx
   pass.in_step = from.step;
   pass.out_step = to.step;
   const int64_t *strides[2] = {from.strides, to.strides};
-  mxi_box_init(&pass.lines, (int)count, shape, 2, strides);
-  mxi_box_merge(&pass.lines);
+  mxi_region_init(&pass.lines, (int)count, shape, 2, strides);
+  mxi_region_merge(&pass.lines);
   enum mxi_fft_use use = pass.lines.size < FEW_LINES ? MXI_FFT_FEW : MXI_FFT_MANY;
   struct mxi_fft_plan *plan = mxi_fft_plan_get(n, form != MXI_FFT_COMPLEX && n % 2 == 0, use);
   if (!plan) return -1;

@@ -252,12 +252,12 @@ static void place_lanes(const struct mxi_fft_pass *x, int64_t first, struct mxi_
   int count = (int)mxi_min(lanes(), x->lines.size - first);
   *from = (struct mxi_fft_lines){.lanes = count, .step = in.step, .imag = in.imag};
   *to = (struct mxi_fft_lines){.lanes = count, .step = out.step, .imag = out.imag};
-  struct mxi_place place;
-  mxi_place_init(&place, &x->lines, first);
+  struct mxi_region_iter place;
+  mxi_region_iter_init(&place, &x->lines, first);
   for (int i = 0; i < MXI_FFT_LANES; i++) {
     from->line[i] = i < count ? x->in + place.offset[0] : from->line[0];
     to->line[i] = i < count ? x->out + place.offset[1] : to->line[0];
-    if (i + 1 < count) mxi_place_advance(&place, &x->lines, 1);
+    if (i + 1 < count) mxi_region_iter_advance(&place, &x->lines, 1);
   }
 }
 
@@ -337,8 +337,8 @@ static void line_chunk(void *ctx, int64_t i, int slot) {
   const struct mxi_fft_pass *x = j->pass;
   float *work = j->work + slot * j->floats;
   struct layout from = in_layout(x), to = out_layout(x);
-  struct mxi_place place;
-  mxi_place_init(&place, &x->lines, i);
+  struct mxi_region_iter place;
+  mxi_region_iter_init(&place, &x->lines, i);
   bool swap = x->form == MXI_FFT_COMPLEX && x->inverse;
   struct mxi_fft_row in = {x->in + place.offset[0], from.step, from.imag, swap};
   struct mxi_fft_row out = {x->out + place.offset[1], to.step, to.imag, swap};

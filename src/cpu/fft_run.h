@@ -1,7 +1,7 @@
 /* Transforms of many lines, or of one. */
 #ifndef MXI_CPU_FFT_RUN_H
 #define MXI_CPU_FFT_RUN_H
-#include "cpu/box.h"
+#include "cpu/region.h"
 #include "cpu/fft_plan.h"
 
 /* The transform of one complex line of p->n elements, times scale. in and out may be the same memory. For use
@@ -20,7 +20,7 @@ struct mxi_fft_pass {
   enum mxi_fft_form form;
   bool inverse; /* of a complex pass */
   float scale;
-  struct mxi_box lines;      /* the other axes; strides in floats of input and output */
+  struct mxi_region lines;   /* the other axes; strides in floats of input and output */
   float *in, *out;           /* may be the same memory if the lines are too */
   int64_t in_step, out_step; /* along the axis, in floats */
 };

@@ -7,9 +7,9 @@
 
 enum { CHUNK = 32 * MXI_TILE };
 
-/* The iteration box: axes by falling stride of the outputs' layout, those of size 1 dropped, neighbours
+/* The iteration region: axes by falling stride of the outputs' layout, those of size 1 dropped, neighbours
    merged where every operand allows. */
-struct box {
+struct iteration_region {
   int ndim;
   int64_t shape[MXI_MAX_NDIM];
   int64_t strides[2 * MXI_MAX_OPERANDS][MXI_MAX_NDIM]; // bytes; operands: inputs, then outputs
@@ -32,7 +32,8 @@ static int64_t byte_stride(mx_array a, int axis, int ndim) {
   return own < 0 || a->dims[own] == 1 ? 0 : mxi_strides(a)[own] * (int64_t)mxi_itemsize(a);
 }
 
-static void make_box(struct box *b, mx_ints shape, mx_array like, int noperands, mx_array *const *operands) {
+static void make_region(struct iteration_region *b, mx_ints shape, mx_array like, int noperands,
+                        mx_array *const *operands) {
   int order[MXI_MAX_NDIM];
   axis_order(like, shape.n, order);
   b->ndim = 0;
@@ -55,7 +56,7 @@ static void make_box(struct box *b, mx_ints shape, mx_array like, int noperands,
   }
 }
 
-/* When everything is row-major or one element, the box is a line. */
+/* When everything is row-major or one element, the region is a line. */
 static bool is_line(const struct mxi_call *c, int64_t size) {
   for (int i = 0; i < c->ninputs; i++) {
     mx_array in = c->in[i];
@@ -65,37 +66,38 @@ static bool is_line(const struct mxi_call *c, int64_t size) {
   return true;
 }
 
-static void run_chunk(void *ctx, int64_t i) {
+static void run_tiles_chunk(void *ctx, int64_t i) {
   const struct mxi_tile_job *job = ctx;
   MXI_DISPATCH(mxi_tiles_run)(job, i * CHUNK, mxi_min((i + 1) * CHUNK, job->size));
 }
 
 /* Fills the job's operands from the arrays; `line`: everything contiguous. nout: outputs in memory. */
-static void make_job(struct mxi_tile_job *job, struct box *box, const struct mxi_tile_program *p,
-                     const struct mxi_call *c, int nout, bool line, mx_array like) {
+static void make_job(struct mxi_tile_job *job, struct iteration_region *region,
+                     const struct mxi_tile_program *p, const struct mxi_call *c, int nout, bool line,
+                     mx_array like) {
   job->program = p;
   if (line) {
-    box->ndim = 1;
-    box->shape[0] = job->size;
+    region->ndim = 1;
+    region->shape[0] = job->size;
     for (int i = 0; i < c->ninputs; i++)
-      box->strides[i][0] = c->in[i]->size == 1 ? 0 : (int64_t)mxi_itemsize(c->in[i]);
-    for (int o = 0; o < nout; o++) box->strides[c->ninputs + o][0] = (int64_t)mxi_itemsize(c->out[o]);
+      region->strides[i][0] = c->in[i]->size == 1 ? 0 : (int64_t)mxi_itemsize(c->in[i]);
+    for (int o = 0; o < nout; o++) region->strides[c->ninputs + o][0] = (int64_t)mxi_itemsize(c->out[o]);
   } else {
     mx_array *operands[2 * MXI_MAX_OPERANDS];
     for (int i = 0; i < c->ninputs; i++) operands[i] = &c->in[i];
     for (int o = 0; o < nout; o++) operands[c->ninputs + o] = &c->out[o];
-    make_box(box, c->shape, like, c->ninputs + nout, operands);
+    make_region(region, c->shape, like, c->ninputs + nout, operands);
   }
-  job->ndim = box->ndim;
-  job->shape = box->shape;
-  for (int i = 0; i < c->ninputs; i++) job->in[i] = (struct mxi_operand){c->in[i]->data, box->strides[i]};
+  job->ndim = region->ndim;
+  job->shape = region->shape;
+  for (int i = 0; i < c->ninputs; i++) job->in[i] = (struct mxi_operand){c->in[i]->data, region->strides[i]};
   for (int o = 0; o < nout; o++)
-    job->out[o] = (struct mxi_operand){c->out[o]->data, box->strides[c->ninputs + o]};
+    job->out[o] = (struct mxi_operand){c->out[o]->data, region->strides[c->ninputs + o]};
 }
 
 static int run_elementwise(const struct mxi_tile_program *p, const struct mxi_call *c) {
   struct mxi_tile_job job;
-  struct box box;
+  struct iteration_region region;
   job.size = c->out[0]->size;
   if (job.size == 0) return 0;
   bool one_layout = true;
@@ -104,8 +106,8 @@ static int run_elementwise(const struct mxi_tile_program *p, const struct mxi_ca
         !memcmp(mxi_strides(c->out[o]), mxi_strides(c->out[0]), (size_t)c->shape.n * sizeof(int64_t));
   bool row = mxi_row_contiguous(c->out[0]);
   bool line = one_layout && row && is_line(c, job.size);
-  make_job(&job, &box, p, c, c->noutputs, line, one_layout && !row ? c->out[0] : NULL);
-  return mxi_parallel_for(mxi_ceil_div(job.size, CHUNK), run_chunk, &job);
+  make_job(&job, &region, p, c, c->noutputs, line, one_layout && !row ? c->out[0] : NULL);
+  return mxi_parallel_for(mxi_ceil_div(job.size, CHUNK), run_tiles_chunk, &job);
 }
 
 /* ---- Reductions ---- */
@@ -156,8 +158,8 @@ static int run_reduction(const struct mxi_tile_program *p, struct mxi_call *c) {
   struct mxi_tile_job job = {.size = 1};
   for (int i = 0; i < r->shape.n; i++) job.size *= r->shape.v[i];
   if (job.size == 0 || length == 0 || c->values_like) return run_stored(p, c);
-  struct box box;
-  make_job(&job, &box, p, c, 0, is_line(c, job.size), NULL);
+  struct iteration_region region;
+  make_job(&job, &region, p, c, 0, is_line(c, job.size), NULL);
   return mxi_cpu_reduce_program(&job, (enum mxi_reduce_op)params->op, length, c->out[0]);
 }
 

@@ -1,12 +1,12 @@
 /* gather, scatter, take_along_axis and put_along_axis. All four turn ranges of indices into offsets of
    elements; a slice of the array lies at each. Indices are checked before anything is written. Scatters are
    deterministic: each destination is updated by one thread, in the order of the indices. */
-#include "cpu/box.h"
 #include "cpu/copy.h"
 #include "cpu/cpu.h"
 #include "cpu/kernels/copy.h"
 #include "cpu/locals.h"
 #include "cpu/pool.h"
+#include "cpu/region.h"
 #include "cpu/stream_bytes.h"
 #include <stdatomic.h>
 #include <string.h>
@@ -21,16 +21,16 @@ enum {
 /* One array of indices, over the shape I of all of them. */
 struct index_array {
   mx_array array;
-  struct mxi_box box;  /* operand 0: the indices */
-  int64_t dim, stride; /* of the axis they index */
-  int64_t limit;       /* dim, or less if the slice is longer than one element of it */
+  struct mxi_region region; /* operand 0: the indices */
+  int64_t dim, stride;      /* of the axis they index */
+  int64_t limit;            /* dim, or less if the slice is longer than one element of it */
   int64_t axis;
 };
 struct indices {
   int count;
-  int64_t size;        /* of I */
-  bool based;          /* offsets start from `base`, else from 0 */
-  struct mxi_box base; /* over I: operand 0 the offset to start from, operand 1 the source element */
+  int64_t size;           /* of I */
+  bool based;             /* offsets start from `base`, else from 0 */
+  struct mxi_region base; /* over I: operand 0 the offset to start from, operand 1 the source element */
   struct index_array of[MXI_MAX_NDIM];
   _Atomic int64_t bad; /* the first bad index: position * MXI_MAX_NDIM + index array; INT64_MAX when none */
 };
@@ -43,8 +43,8 @@ static void add_indices(struct indices *x, mx_array array, mx_array target, int6
   k->dim = mxi_shape(target)[axis];
   k->stride = mxi_strides(target)[axis];
   k->limit = k->dim - length + 1;
-  mxi_box_init(&k->box, array->ndim, mxi_shape(array), 1, strides);
-  mxi_box_merge(&k->box);
+  mxi_region_init(&k->region, array->ndim, mxi_shape(array), 1, strides);
+  mxi_region_merge(&k->region);
 }
 
 static void note_bad(struct indices *x, int64_t position, int k) {
@@ -54,12 +54,12 @@ static void note_bad(struct indices *x, int64_t position, int k) {
 
 static bool add_run(struct indices *x, int k, int64_t begin, int64_t n, int64_t *offsets) {
   const struct index_array *a = &x->of[k];
-  struct mxi_place p;
-  mxi_place_init(&p, &a->box, begin);
+  struct mxi_region_iter it;
+  mxi_region_iter_init(&it, &a->region, begin);
   for (int64_t done = 0; done < n;) {
-    int64_t run = mxi_min(n - done, mxi_place_run(&p, &a->box));
-    const char *data = mxi_data(char, a->array) + p.offset[0] * (int64_t)mxi_itemsize(a->array);
-    int64_t step = a->box.ndim ? a->box.strides[0][a->box.ndim - 1] : 0;
+    int64_t run = mxi_min(n - done, mxi_region_iter_run(&it, &a->region));
+    const char *data = mxi_data(char, a->array) + it.offset[0] * (int64_t)mxi_itemsize(a->array);
+    int64_t step = a->region.ndim ? a->region.strides[0][a->region.ndim - 1] : 0;
     int64_t bad = MXI_DISPATCH(mxi_index_run)((mx_dtype)a->array->dtype, data, step, run, a->dim, a->limit,
                                               a->stride, offsets + done);
     if (bad >= 0) {
@@ -67,25 +67,25 @@ static bool add_run(struct indices *x, int k, int64_t begin, int64_t n, int64_t 
       return false;
     }
     done += run;
-    mxi_place_advance(&p, &a->box, run);
+    mxi_region_iter_advance(&it, &a->region, run);
   }
   return true;
 }
 
 static void start_from_base(const struct indices *x, int64_t begin, int64_t n, int64_t *offsets,
                             int64_t *from) {
-  struct mxi_place p;
-  mxi_place_init(&p, &x->base, begin);
+  struct mxi_region_iter it;
+  mxi_region_iter_init(&it, &x->base, begin);
   for (int64_t done = 0; done < n;) {
-    int64_t run = mxi_min(n - done, mxi_place_run(&p, &x->base));
+    int64_t run = mxi_min(n - done, mxi_region_iter_run(&it, &x->base));
     int last = x->base.ndim - 1;
     int64_t step = last < 0 ? 0 : x->base.strides[0][last],
             from_step = last < 0 ? 0 : x->base.strides[1][last];
-    for (int64_t i = 0; i < run; i++) offsets[done + i] = p.offset[0] + i * step;
+    for (int64_t i = 0; i < run; i++) offsets[done + i] = it.offset[0] + i * step;
     if (from)
-      for (int64_t i = 0; i < run; i++) from[done + i] = p.offset[1] + i * from_step;
+      for (int64_t i = 0; i < run; i++) from[done + i] = it.offset[1] + i * from_step;
     done += run;
-    mxi_place_advance(&p, &x->base, run);
+    mxi_region_iter_advance(&it, &x->base, run);
   }
 }
 
@@ -105,9 +105,9 @@ static int report_bad(const struct mxi_call *c, const struct indices *x) {
   int64_t bad = atomic_load(&x->bad);
   if (bad == INT64_MAX) return 0;
   const struct index_array *a = &x->of[bad % MXI_MAX_NDIM];
-  struct mxi_place p;
-  mxi_place_init(&p, &a->box, bad / MXI_MAX_NDIM);
-  const char *element = mxi_data(char, a->array) + p.offset[0] * (int64_t)mxi_itemsize(a->array);
+  struct mxi_region_iter it;
+  mxi_region_iter_init(&it, &a->region, bad / MXI_MAX_NDIM);
+  const char *element = mxi_data(char, a->array) + it.offset[0] * (int64_t)mxi_itemsize(a->array);
   long long value = mxi_scalar_load_int(element, (mx_dtype)a->array->dtype), dim = a->dim;
   if (a->array->dtype == MX_UINT64)
     return mxi_fail(MX_INDEX_ERROR, "[%s] expected indices in [-%lld, %lld) on axis %lld, got %llu",
@@ -128,35 +128,36 @@ static int check_all(const struct mxi_call *c, struct indices *x) {
 }
 
 /* ---- gather ---- */
-struct gather {
+struct slice_gather {
   struct indices indices;
   mx_array in;
   char *out;
   int64_t itemsize;
-  int64_t slice;      /* elements of a slice */
-  struct mxi_box box; /* of a slice: operand 0 the output, operand 1 the input */
-  int64_t chunk;      /* indices in a chunk of the pool */
-  bool stream;        /* the result is too large for the caches */
+  int64_t slice;            /* elements of a slice */
+  struct mxi_region region; /* of a slice: operand 0 the output, operand 1 the input */
+  int64_t chunk;            /* indices in a chunk of the pool */
+  bool stream;              /* the result is too large for the caches */
 };
 
 /* Elements [begin, begin + n) of a slice whose innermost runs are strided. */
-static void gather_strided(const struct gather *g, char *out, const char *in, int64_t begin, int64_t n) {
-  struct mxi_place p;
-  mxi_place_init(&p, &g->box, begin);
-  int last = g->box.ndim - 1;
+static void gather_strided(const struct slice_gather *g, char *out, const char *in, int64_t begin,
+                           int64_t n) {
+  struct mxi_region_iter it;
+  mxi_region_iter_init(&it, &g->region, begin);
+  int last = g->region.ndim - 1;
   for (int64_t done = 0; done < n;) {
-    int64_t run = mxi_min(n - done, mxi_place_run(&p, &g->box));
-    struct mxi_panel panel = {1, run, 0, 1, 0, g->box.strides[1][last]};
+    int64_t run = mxi_min(n - done, mxi_region_iter_run(&it, &g->region));
+    struct mxi_panel panel = {1, run, 0, 1, 0, g->region.strides[1][last]};
     MXI_DISPATCH(mxi_copy_panel)
-    ((int)g->itemsize, &panel, out + (begin + done) * g->itemsize, in + p.offset[1] * g->itemsize, 0);
+    ((int)g->itemsize, &panel, out + (begin + done) * g->itemsize, in + it.offset[1] * g->itemsize, 0);
     done += run;
-    mxi_place_advance(&p, &g->box, run);
+    mxi_region_iter_advance(&it, &g->region, run);
   }
 }
 
-static void gather_run(const struct gather *g, char *out, const int64_t *offsets, int64_t n) {
+static void gather_slice_run(const struct slice_gather *g, char *out, const int64_t *offsets, int64_t n) {
   const char *in = g->in->data;
-  bool contiguous = g->box.ndim == 1 && g->box.strides[1][0] == 1;
+  bool contiguous = g->region.ndim == 1 && g->region.strides[1][0] == 1;
   if (g->slice == 1)
     MXI_DISPATCH(mxi_gather_elements)((int)g->itemsize, n, out, in, offsets);
   else if (contiguous)
@@ -169,16 +170,16 @@ static void gather_run(const struct gather *g, char *out, const int64_t *offsets
 }
 
 static void gather_chunk(void *ctx, int64_t i) {
-  struct gather *g = ctx;
+  struct slice_gather *g = ctx;
   MXI_LOCAL(int64_t, offsets, RUN);
   for (int64_t at = i * g->chunk, end = mxi_min(g->indices.size, at + g->chunk); at < end; at += RUN) {
     int64_t n = mxi_min(RUN, end - at);
     if (!resolve(&g->indices, at, n, offsets, NULL)) return;
-    gather_run(g, g->out + at * g->slice * g->itemsize, offsets, n);
+    gather_slice_run(g, g->out + at * g->slice * g->itemsize, offsets, n);
   }
 }
 
-static int run_gather(struct mxi_call *c, struct gather *g) {
+static int run_gather(struct mxi_call *c, struct slice_gather *g) {
   g->stream = g->indices.size * g->slice * g->itemsize >= MXI_STREAM_BYTES;
   g->chunk = g->slice == 1 ? CHUNK / 2 : mxi_max(16, mxi_min(RUN, CHUNK / g->slice));
   MXI_TRY(mxi_parallel_for(mxi_ceil_div(g->indices.size, g->chunk), gather_chunk, g));
@@ -186,7 +187,8 @@ static int run_gather(struct mxi_call *c, struct gather *g) {
 }
 
 /* A few big slices: one after the other, each on the pool. */
-static int gather_big_slices(struct mxi_call *c, struct gather *g, const int64_t *slice_shape, int ndim) {
+static int gather_big_slices(struct mxi_call *c, struct slice_gather *g, const int64_t *slice_shape,
+                             int ndim) {
   int64_t offset, row_major[MXI_MAX_NDIM], step = 1;
   for (int i = ndim - 1; i >= 0; i--) row_major[i] = step, step *= slice_shape[i];
   for (int64_t i = 0; i < g->indices.size; i++) {
@@ -206,24 +208,24 @@ static void indices_init(struct indices *x, int64_t size) {
   atomic_init(&x->bad, INT64_MAX);
 }
 
-/* The box of a slice of `array`, with the slice row-major as operand 0. */
-static void slice_box(struct mxi_box *box, mx_array array, const int64_t *shape) {
+/* The region of a slice of `array`, with the slice row-major as operand 0. */
+static void slice_region(struct mxi_region *region, mx_array array, const int64_t *shape) {
   int64_t row_major[MXI_MAX_NDIM], step = 1;
   for (int i = array->ndim - 1; i >= 0; i--) row_major[i] = step, step *= shape[i];
   const int64_t *strides[2] = {row_major, mxi_strides(array)};
-  mxi_box_init(box, array->ndim, shape, 2, strides);
-  if (box->size) mxi_box_merge(box);
+  mxi_region_init(region, array->ndim, shape, 2, strides);
+  if (region->size) mxi_region_merge(region);
 }
 
 int mxi_cpu_GATHER(struct mxi_call *c) {
   const struct mxi_p_GATHER *p = MXI_CALL_PARAMS(GATHER, c);
   mx_array in = c->in[0], out = c->out[0];
-  MXI_LOCAL(struct gather, g, 1);
+  MXI_LOCAL(struct slice_gather, g, 1);
   g->in = in;
   g->out = out->data;
   g->itemsize = (int64_t)mxi_itemsize(in);
-  slice_box(&g->box, in, p->slice_sizes.v);
-  g->slice = g->box.size;
+  slice_region(&g->region, in, p->slice_sizes.v);
+  g->slice = g->region.size;
   indices_init(&g->indices, c->ninputs > 1 ? c->in[1]->size : 1);
   for (int i = 1; i < c->ninputs; i++) {
     int64_t axis = p->axes.v[i - 1];
@@ -242,14 +244,14 @@ static void base_on(struct indices *x, mx_array index, mx_array target, const in
   strides[axis] = 0;
   const int64_t *both[2] = {strides, source ? source : strides};
   x->based = true;
-  mxi_box_init(&x->base, index->ndim, mxi_shape(index), 2, both);
-  if (x->base.size) mxi_box_merge(&x->base);
+  mxi_region_init(&x->base, index->ndim, mxi_shape(index), 2, both);
+  if (x->base.size) mxi_region_merge(&x->base);
 }
 
 int mxi_cpu_GATHER_AXIS(struct mxi_call *c) {
   int64_t axis = MXI_CALL_PARAMS(GATHER_AXIS, c)->axis;
   mx_array in = c->in[0], index = c->in[1], out = c->out[0];
-  MXI_LOCAL(struct gather, g, 1);
+  MXI_LOCAL(struct slice_gather, g, 1);
   g->in = in;
   g->out = out->data;
   g->itemsize = (int64_t)mxi_itemsize(in);
@@ -261,41 +263,41 @@ int mxi_cpu_GATHER_AXIS(struct mxi_call *c) {
 }
 
 /* ---- scatter ---- */
-struct scatter {
+struct slice_scatter {
   struct indices indices;
   mx_array out;
   mx_array updates;
   int mode;
   int64_t
       slice; /* elements of a slice; updates of index i start at i * slice unless the indices have a base */
-  struct mxi_box box;  /* of a slice: operand 0 the updates, operand 1 the output */
-  int64_t parts, span; /* part p owns the offsets in [p * span, (p + 1) * span) */
+  struct mxi_region region; /* of a slice: operand 0 the updates, operand 1 the output */
+  int64_t parts, span;      /* part p owns the offsets in [p * span, (p + 1) * span) */
 };
 
-static void update_slice(const struct scatter *s, int64_t to, int64_t from) {
+static void update_slice(const struct slice_scatter *s, int64_t to, int64_t from) {
   int64_t itemsize = (int64_t)mxi_itemsize(s->out);
-  if (s->box.ndim == 1) {
+  if (s->region.ndim == 1) {
     MXI_DISPATCH(mxi_update_run)
-    ((mx_dtype)s->out->dtype, s->mode, s->slice, mxi_data(char, s->out) + to * itemsize, s->box.strides[1][0],
-     mxi_data(char, s->updates) + from * itemsize, 1);
+    ((mx_dtype)s->out->dtype, s->mode, s->slice, mxi_data(char, s->out) + to * itemsize,
+     s->region.strides[1][0], mxi_data(char, s->updates) + from * itemsize, 1);
     return;
   }
-  struct mxi_place p;
-  mxi_place_init(&p, &s->box, 0);
-  int last = s->box.ndim - 1;
+  struct mxi_region_iter it;
+  mxi_region_iter_init(&it, &s->region, 0);
+  int last = s->region.ndim - 1;
   for (int64_t done = 0; done < s->slice;) {
-    int64_t run = mxi_place_run(&p, &s->box), step = s->box.strides[1][last];
+    int64_t run = mxi_region_iter_run(&it, &s->region), step = s->region.strides[1][last];
     MXI_DISPATCH(mxi_update_run)
-    ((mx_dtype)s->out->dtype, s->mode, run, mxi_data(char, s->out) + (to + p.offset[1]) * itemsize, step,
+    ((mx_dtype)s->out->dtype, s->mode, run, mxi_data(char, s->out) + (to + it.offset[1]) * itemsize, step,
      mxi_data(char, s->updates) + (from + done) * itemsize, 1);
     done += run;
-    mxi_place_advance(&p, &s->box, run);
+    mxi_region_iter_advance(&it, &s->region, run);
   }
 }
 
 /* The updates of a run of indices. The destinations are anywhere in memory: their first lines are asked for
  * early. */
-static void update_slices(const struct scatter *s, int64_t n, const int64_t *to, const int64_t *from) {
+static void update_slices(const struct slice_scatter *s, int64_t n, const int64_t *to, const int64_t *from) {
   int64_t itemsize = (int64_t)mxi_itemsize(s->out), near = mxi_min(s->slice * itemsize, 512);
   for (int64_t i = 0; i < n; i++) {
     if (i + 4 < n)
@@ -307,7 +309,7 @@ static void update_slices(const struct scatter *s, int64_t n, const int64_t *to,
 
 /* Goes through all indices and applies those whose offset this part owns. */
 static void scatter_part(void *ctx, int64_t part) {
-  struct scatter *s = ctx;
+  struct slice_scatter *s = ctx;
   MXI_LOCAL(int64_t, to, RUN);
   MXI_LOCAL(int64_t, from, RUN);
   for (int64_t at = 0; at < s->indices.size; at += RUN) {
@@ -330,7 +332,7 @@ static void scatter_part(void *ctx, int64_t part) {
 }
 
 /* `disjoint`: slices at different offsets share no element, so that offsets can be split between threads. */
-static int run_scatter(struct mxi_call *c, struct scatter *s, bool disjoint) {
+static int run_scatter(struct mxi_call *c, struct slice_scatter *s, bool disjoint) {
   int64_t largest = 0;
   for (int k = 0; k < s->indices.count; k++) largest += (s->indices.of[k].dim - 1) * s->indices.of[k].stride;
   if (s->indices.based) largest = s->out->size - 1;
@@ -346,11 +348,11 @@ int mxi_cpu_SCATTER(struct mxi_call *c) {
   const struct mxi_p_SCATTER *p = MXI_CALL_PARAMS(SCATTER, c);
   mx_array out = c->out[0], updates = c->in[1];
   const int64_t *shape = mxi_shape(updates) + updates->ndim - out->ndim; /* of a slice */
-  MXI_LOCAL(struct scatter, s, 1);
+  MXI_LOCAL(struct slice_scatter, s, 1);
   s->out = out;
   s->mode = (int)p->mode;
-  slice_box(&s->box, out, shape); /* out is row-major: its strides are final */
-  s->slice = s->box.size;
+  slice_region(&s->region, out, shape); /* out is row-major: its strides are final */
+  s->slice = s->region.size;
   indices_init(&s->indices, c->ninputs > 2 ? c->in[2]->size : 1);
   bool disjoint = true;
   for (int i = 2; i < c->ninputs; i++) {
@@ -368,7 +370,7 @@ int mxi_cpu_SCATTER(struct mxi_call *c) {
 int mxi_cpu_SCATTER_AXIS(struct mxi_call *c) {
   const struct mxi_p_SCATTER_AXIS *p = MXI_CALL_PARAMS(SCATTER_AXIS, c);
   mx_array out = c->out[0], updates = c->in[1], index = c->in[2];
-  MXI_LOCAL(struct scatter, s, 1);
+  MXI_LOCAL(struct slice_scatter, s, 1);
   s->out = out;
   s->updates = updates;
   s->mode = (int)p->mode;

@@ -19,10 +19,8 @@ static struct {
 } library;
 
 /* Threads that were inside are no more in the child of a fork. */
-static void after_fork_in_child(void) { library.inside = 0; }
-__attribute__((constructor)) static void watch_forks(void) {
-  pthread_atfork(NULL, NULL, after_fork_in_child);
-}
+static void lapack_after_fork(void) { library.inside = 0; }
+__attribute__((constructor)) static void watch_forks(void) { pthread_atfork(NULL, NULL, lapack_after_fork); }
 
 void mxi_lapack_calls_start(const struct mxi_lapack_library *l) {
   void *get = mxi_lapack_symbol(l, "openblas_get_num_threads");

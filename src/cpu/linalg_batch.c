@@ -55,7 +55,7 @@ void mxi_load_matrix(const struct mxi_matrices *m, int64_t i, void *to, int64_t 
 /* ---- Batches ---- */
 enum { CHUNK_COST = 100000 };
 
-struct run {
+struct batch_run {
   const struct mxi_batch *b;
   int64_t each; /* matrices a chunk */
   char *work;
@@ -64,8 +64,8 @@ struct run {
   int why;
 };
 
-static void run_chunk(void *ctx, int64_t chunk, int slot) {
-  struct run *r = ctx;
+static void run_matrices(void *ctx, int64_t chunk, int slot) {
+  struct batch_run *r = ctx;
   const struct mxi_batch *b = r->b;
   int64_t end = mxi_min(b->count, (chunk + 1) * r->each);
   for (int64_t i = chunk * r->each; i < end; i++) {
@@ -83,7 +83,7 @@ static void run_chunk(void *ctx, int64_t chunk, int slot) {
 
 int mxi_batch_run(const struct mxi_batch *b, int64_t *failed, int *why) {
   struct mxi_batch padded = *b;
-  struct run r = {.b = &padded, .failed = -1, .lock = PTHREAD_MUTEX_INITIALIZER};
+  struct batch_run r = {.b = &padded, .failed = -1, .lock = PTHREAD_MUTEX_INITIALIZER};
   double each = CHUNK_COST / (b->cost + 1);
   int64_t total;
   padded.work_bytes = (b->work_bytes + 127) & ~(size_t)63;
@@ -97,9 +97,9 @@ int mxi_batch_run(const struct mxi_batch *b, int64_t *failed, int *why) {
   r.work = memory->data;
   int status = 0;
   if (chunks == 1)
-    run_chunk(&r, 0, 0); // outside of a loop, so that the one matrix may use the pool
+    run_matrices(&r, 0, 0); // outside of a loop, so that the one matrix may use the pool
   else
-    status = mxi_parallel_for_slots(chunks, run_chunk, &r);
+    status = mxi_parallel_for_slots(chunks, run_matrices, &r);
   mxi_buffer_unref(memory);
   *failed = r.failed;
   *why = r.why;

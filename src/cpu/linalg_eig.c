@@ -61,7 +61,6 @@ static int eigh_one(void *ctx, int64_t i, char *work) {
   if (z && a != z) memcpy(z, a, (size_t)j->n * (size_t)j->n * mxi_job_item(j));
   return 0;
 }
-static size_t max_size(size_t a, size_t b) { return a > b ? a : b; }
 int mxi_cpu_EIGH(struct mxi_call *c) {
   struct mxi_job j;
   MXI_TRY(mxi_job_start(&j, c, "eigh"));
@@ -77,8 +76,8 @@ int mxi_cpu_EIGH(struct mxi_call *c) {
   if (j.dtype == MX_COMPLEX64) MXI_TRY(mxi_job_workspace(&j, real, &j.lrwork));
   size_t n = (size_t)j.n, item = mxi_job_item(&j), most = (size_t)j.lwork * item;
   if (j.large) {
-    most = max_size(most, mxi_reflectors_work(j.dtype, j.n, j.n));
-    most = max_size(most, mxi_tridiagonal_work(j.dtype, j.n));
+    most = mxi_larger_size(most, mxi_reflectors_work(j.dtype, j.n, j.n));
+    most = mxi_larger_size(most, mxi_tridiagonal_work(j.dtype, j.n));
   }
   size_t bytes =
       (n * n + 2 * n) * item + most + (size_t)j.liwork * sizeof(int) + (size_t)j.lrwork * sizeof(float) + 512;

@@ -33,6 +33,7 @@ int mxi_job_start(struct mxi_job *j, struct mxi_call *c, const char *op);
 int mxi_job_workspace(const struct mxi_job *j, const void *first, int *size);
 /* Runs one(j, i, work) for each matrix. */
 int mxi_job_run(struct mxi_job *j, double cost, size_t bytes, int (*one)(void *, int64_t, char *));
+static inline size_t mxi_larger_size(size_t a, size_t b) { return a > b ? a : b; }
 /* The largest absolute value of n elements, or of their parts; infinity where there is NaN. */
 double mxi_largest(mx_dtype t, const void *data, int64_t n);
 /* Is the largest element so far from the ends of the range that products and squares of elements stay within

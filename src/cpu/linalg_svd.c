@@ -32,7 +32,7 @@ static size_t reduction_bytes(const struct mxi_job *j) {
 
 /* LAPACK reduces some rows and columns of a, M by N; the rest, whose transpose is row-major, follows on the
    pool: A -= V Y^T + X U^T (Dongarra, Hammarling & Sorensen 1989), as one product. */
-static int reduce(const struct mxi_job *j, char *a, const struct reduction *r) {
+static int bidiagonalise(const struct mxi_job *j, char *a, const struct reduction *r) {
   int64_t item = (int64_t)mxi_job_item(j), lda = j->n;
   for (int c = 0; c < j->k; c += PANEL) {
     int m = j->n - c, n = j->m - c, count = j->k - c < PANEL ? j->k - c : PANEL;
@@ -86,7 +86,7 @@ static int svd_by_blocks(const struct mxi_job *j, char *a, void *s, void *vt, vo
   r.y = r.x + (size_t)(PANEL * m) * item;
   r.left = r.y + (size_t)(PANEL * n) * item;
   r.right = r.left + (size_t)(2 * PANEL * n) * item;
-  if (reduce(j, a, &r) < 0) return MXI_NO_MEMORY;
+  if (bidiagonalise(j, a, &r) < 0) return MXI_NO_MEMORY;
   mxi_put_identity(j->dtype, vt, m, m);
   mxi_put_identity(j->dtype, u, n, n);
   if (below) {
@@ -153,15 +153,14 @@ static int svd_sizes(struct mxi_job *j) {
   j->large = j->large && j->vectors && larger < 2 * k; // LAPACK begins with QR where it is longer
   return mxi_job_workspace(j, first, &j->lwork);
 }
-static size_t max_size(size_t a, size_t b) { return a > b ? a : b; }
 static size_t svd_bytes(const struct mxi_job *j) {
   size_t item = mxi_job_item(j), m = (size_t)j->m, n = (size_t)j->n, k = (size_t)j->k,
          most = (size_t)j->lwork * item;
   if (j->large) {
-    int64_t larger = (int64_t)max_size(m, n);
-    most = max_size(most, mxi_reflectors_work(j->dtype, larger, larger));
-    most = max_size(most, reduction_bytes(j));
-    most = max_size(most, mxi_bidiagonal_work(j->dtype, j->k));
+    int64_t larger = (int64_t)mxi_larger_size(m, n);
+    most = mxi_larger_size(most, mxi_reflectors_work(j->dtype, larger, larger));
+    most = mxi_larger_size(most, reduction_bytes(j));
+    most = mxi_larger_size(most, mxi_bidiagonal_work(j->dtype, j->k));
   }
   return most + (m * n + 3 * k) * item + 8 * k * sizeof(int) + (size_t)j->lrwork * sizeof(float) + 512;
 }

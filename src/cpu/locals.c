@@ -5,12 +5,12 @@
 _Thread_local struct mxi_locals mxi_locals __attribute__((tls_model("initial-exec")));
 static pthread_key_t key;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static void start(void) { pthread_key_create(&key, mxi_free); }
+static void make_key(void) { pthread_key_create(&key, mxi_free); }
 
 void *mxi_locals_new(void) { return mxi_malloc_aligned(MXI_LOCALS_BYTES + 2 * MXI_LOCALS_PAGE); }
 
 void mxi_locals_adopt(void *block) {
-  pthread_once(&once, start);
+  pthread_once(&once, make_key);
   pthread_setspecific(key, block);
   size_t into_page = (size_t)block % MXI_LOCALS_PAGE;
   mxi_locals.block = (char *)block + (MXI_LOCALS_PAGE - into_page) + MXI_LOCALS_PAGE / 2;

@@ -13,14 +13,14 @@ enum {
   ALIASED = 512     /* rows a multiple of these elements apart would meet in few sets of the caches */
 };
 
-static const struct mxi_lu_kernels *kernels_of(mx_dtype t) {
+static const struct mxi_lu_kernels *lu_kernels_of(mx_dtype t) {
   return t == MX_FLOAT64 ? MXI_DISPATCH(mxi_lu_f64)() : MXI_DISPATCH(mxi_lu_f32)();
 }
-static char *at(struct mxi_padded a, int64_t row, int64_t column) {
+static char *padded_at(struct mxi_padded a, int64_t row, int64_t column) {
   return a.data + (row * a.row + column) * (int64_t)mx_dtype_size(a.dtype);
 }
-static struct mxi_padded part(struct mxi_padded a, int64_t row, int64_t column) {
-  a.data = at(a, row, column);
+static struct mxi_padded padded_part(struct mxi_padded a, int64_t row, int64_t column) {
+  a.data = padded_at(a, row, column);
   return a;
 }
 int64_t mxi_padded_row(int64_t n) {
@@ -55,31 +55,31 @@ static int subtract_product(struct mxi_padded c, struct mxi_padded a, struct mxi
 static int solve_columns(enum mxi_triangle which, struct mxi_padded t, int64_t k, struct mxi_padded b,
                          int64_t n) {
   if (k <= BLOCK) {
-    kernels_of(t.dtype)->solve(which, t.data, t.row, k, b.data, b.row, n);
+    lu_kernels_of(t.dtype)->solve(which, t.data, t.row, k, b.data, b.row, n);
     return 0;
   }
   int64_t half = mxi_round_up(mxi_ceil_div(k, 2), BLOCK), rest = k - half;
-  struct mxi_padded below = part(t, half, half), last = part(b, half, 0);
+  struct mxi_padded below = padded_part(t, half, half), last = padded_part(b, half, 0);
   if (which == MXI_UPPER) {
     MXI_TRY(solve_columns(which, below, rest, last, n));
-    MXI_TRY(subtract_product(b, part(t, 0, half), last, half, n, rest));
+    MXI_TRY(subtract_product(b, padded_part(t, 0, half), last, half, n, rest));
     return solve_columns(which, t, half, b, n);
   }
   MXI_TRY(solve_columns(which, t, half, b, n));
-  MXI_TRY(subtract_product(last, part(t, half, 0), b, rest, n, half));
+  MXI_TRY(subtract_product(last, padded_part(t, half, 0), b, rest, n, half));
   return solve_columns(which, below, rest, last, n);
 }
 
-struct system {
+struct triangular_system {
   enum mxi_triangle which;
   struct mxi_padded t, b;
   int64_t k, n;
   atomic_int failed;
 };
 static void solve_strip(void *ctx, int64_t i) {
-  struct system *s = ctx;
+  struct triangular_system *s = ctx;
   int64_t from = i * STRIP, n = mxi_min(STRIP, s->n - from);
-  if (solve_columns(s->which, s->t, s->k, part(s->b, 0, from), n) < 0) atomic_store(&s->failed, 1);
+  if (solve_columns(s->which, s->t, s->k, padded_part(s->b, 0, from), n) < 0) atomic_store(&s->failed, 1);
 }
 /* Large triangles are cut as above, with products of all columns at once, which pack less; small ones are
    solved for strips of columns on the pool. */
@@ -88,23 +88,23 @@ int mxi_triangular_solve(enum mxi_triangle which, struct mxi_padded t, int64_t k
   if (k * k * n < SERIAL) return solve_columns(which, t, k, b, n);
   if (k > WHOLE) {
     int64_t half = mxi_round_up(mxi_ceil_div(k, 2), BLOCK), rest = k - half;
-    struct mxi_padded below = part(t, half, half), last = part(b, half, 0);
+    struct mxi_padded below = padded_part(t, half, half), last = padded_part(b, half, 0);
     if (which == MXI_UPPER) {
       MXI_TRY(mxi_triangular_solve(which, below, rest, last, n));
-      MXI_TRY(subtract_product(b, part(t, 0, half), last, half, n, rest));
+      MXI_TRY(subtract_product(b, padded_part(t, 0, half), last, half, n, rest));
       return mxi_triangular_solve(which, t, half, b, n);
     }
     MXI_TRY(mxi_triangular_solve(which, t, half, b, n));
-    MXI_TRY(subtract_product(last, part(t, half, 0), b, rest, n, half));
+    MXI_TRY(subtract_product(last, padded_part(t, half, 0), b, rest, n, half));
     return mxi_triangular_solve(which, below, rest, last, n);
   }
-  struct system s = {which, t, b, k, n, 0};
+  struct triangular_system s = {which, t, b, k, n, 0};
   MXI_TRY(mxi_parallel_for(mxi_ceil_div(n, STRIP), solve_strip, &s));
   return atomic_load(&s.failed) ? mxi_fail_memory((size_t)(k * STRIP) * mx_dtype_size(t.dtype)) : 0;
 }
 
 /* ---- Factorisation ---- */
-struct factoring {
+struct lu_factoring {
   struct mxi_padded a;
   int64_t m, columns;
   int32_t *pivots;
@@ -116,9 +116,9 @@ struct factoring {
 static int64_t panel_column(int64_t m) { return mxi_round_up(m, BLOCK) | BLOCK; }
 
 /* Factors columns [c, c + n) from row c down, in a column-major copy; rows change places in all columns. */
-static void factor_block(const struct factoring *f, int64_t c, int64_t n) {
-  struct mxi_padded a = f->a, corner = part(a, c, c);
-  const struct mxi_lu_kernels *kern = kernels_of(a.dtype);
+static void factor_block(const struct lu_factoring *f, int64_t c, int64_t n) {
+  struct mxi_padded a = f->a, corner = padded_part(a, c, c);
+  const struct mxi_lu_kernels *kern = lu_kernels_of(a.dtype);
   int64_t m = f->m - c, column = panel_column(m), k = mxi_min(m, n);
   size_t item = mx_dtype_size(a.dtype);
   for (int64_t i = 0; i < n; i++)
@@ -126,30 +126,31 @@ static void factor_block(const struct factoring *f, int64_t c, int64_t n) {
   mxi_copy_matrix((struct mxi_target){f->panel, 1, column}, corner.data, a.row, 1, m, n, item);
   kern->panel(f->panel, column, m, n, f->pivots + c);
   mxi_copy_matrix((struct mxi_target){corner.data, a.row, 1}, f->panel, 1, column, m, n, item);
-  kern->swap_rows(at(a, c, 0), a.row, c, k, f->pivots + c);
-  if (f->columns > c + n) kern->swap_rows(at(a, c, c + n), a.row, f->columns - c - n, k, f->pivots + c);
+  kern->swap_rows(padded_at(a, c, 0), a.row, c, k, f->pivots + c);
+  if (f->columns > c + n)
+    kern->swap_rows(padded_at(a, c, c + n), a.row, f->columns - c - n, k, f->pivots + c);
   for (int64_t i = c; i < c + k; i++) f->pivots[i] += (int32_t)c;
 }
-static int factor(const struct factoring *f, int64_t c, int64_t n) {
+static int factor_columns(const struct lu_factoring *f, int64_t c, int64_t n) {
   if (c >= f->m) return 0;
   if (n <= BLOCK) {
     factor_block(f, c, n);
     return 0;
   }
   int64_t half = mxi_round_up(mxi_ceil_div(n, 2), BLOCK), rest = n - half;
-  MXI_TRY(factor(f, c, half));
-  struct mxi_padded a = f->a, right = part(a, c, c + half);
+  MXI_TRY(factor_columns(f, c, half));
+  struct mxi_padded a = f->a, right = padded_part(a, c, c + half);
   int64_t rows = mxi_min(half, f->m - c);
-  MXI_TRY(mxi_triangular_solve(MXI_UNIT_LOWER, part(a, c, c), rows, right, rest));
+  MXI_TRY(mxi_triangular_solve(MXI_UNIT_LOWER, padded_part(a, c, c), rows, right, rest));
   if (f->m <= c + half) return 0;
-  MXI_TRY(subtract_product(part(a, c + half, c + half), part(a, c + half, c), right, f->m - c - half, rest,
-                           half));
-  return factor(f, c + half, rest);
+  MXI_TRY(subtract_product(padded_part(a, c + half, c + half), padded_part(a, c + half, c), right,
+                           f->m - c - half, rest, half));
+  return factor_columns(f, c + half, rest);
 }
 size_t mxi_lu_work(mx_dtype t, int64_t m) { return (size_t)(BLOCK * panel_column(m)) * mx_dtype_size(t); }
 int mxi_lu_factor(struct mxi_padded a, int64_t m, int64_t n, int32_t *pivots, char *work) {
-  struct factoring f = {a, m, n, pivots, work};
-  return n ? factor(&f, 0, n) : 0;
+  struct lu_factoring f = {a, m, n, pivots, work};
+  return n ? factor_columns(&f, 0, n) : 0;
 }
 
 /* ---- Batches ---- */
@@ -165,7 +166,7 @@ struct systems {
 };
 
 static bool is_zero(struct mxi_padded a, int64_t i) {
-  return a.dtype == MX_FLOAT64 ? *(double *)at(a, i, i) == 0 : *(float *)at(a, i, i) == 0;
+  return a.dtype == MX_FLOAT64 ? *(double *)padded_at(a, i, i) == 0 : *(float *)padded_at(a, i, i) == 0;
 }
 static bool zero_on_diagonal(struct mxi_padded a, int64_t n) {
   for (int64_t i = 0; i < n; i++)
@@ -176,16 +177,16 @@ static size_t padded_bytes(const struct systems *s, int64_t rows, int64_t row) {
   return (size_t)(rows * row) * mx_dtype_size(s->dtype);
 }
 /* Matrix i of m, padding zeroed, at the start of work. */
-static struct mxi_padded load(const struct systems *s, const struct mxi_matrices *m, int64_t i, char *work,
-                              int64_t row) {
+static struct mxi_padded load_padded(const struct systems *s, const struct mxi_matrices *m, int64_t i,
+                                     char *work, int64_t row) {
   struct mxi_padded p = {s->dtype, work, row};
   size_t item = mx_dtype_size(s->dtype);
   mxi_load_matrix(m, i, work, row, 1);
   for (int64_t r = 0; r < m->rows && row > m->columns; r++)
-    memset(at(p, r, m->columns), 0, (size_t)(row - m->columns) * item);
+    memset(padded_at(p, r, m->columns), 0, (size_t)(row - m->columns) * item);
   return p;
 }
-static void store(const struct systems *s, struct mxi_padded x, int64_t i) {
+static void store_padded(const struct systems *s, struct mxi_padded x, int64_t i) {
   size_t item = mx_dtype_size(s->dtype);
   char *to = (char *)s->out->data + (size_t)(i * s->n * s->columns) * item;
   mxi_copy_matrix((struct mxi_target){to, s->columns, 1}, x.data, x.row, 1, s->n, s->columns, item);
@@ -193,9 +194,9 @@ static void store(const struct systems *s, struct mxi_padded x, int64_t i) {
 
 static void put_one(struct mxi_padded a, int64_t i) {
   if (a.dtype == MX_FLOAT64)
-    *(double *)at(a, i, i) = 1;
+    *(double *)padded_at(a, i, i) = 1;
   else
-    *(float *)at(a, i, i) = 1;
+    *(float *)padded_at(a, i, i) = 1;
 }
 /* ---- Inverses ---- A^-1 = U^-1 L^-1 P ---- */
 /* b, zeros, becomes the inverse of the unit lower triangle of t: its own upper triangle is left out. */
@@ -205,15 +206,15 @@ static int invert_lower(struct mxi_padded t, int64_t k, struct mxi_padded b) {
     return mxi_triangular_solve(MXI_UNIT_LOWER, t, k, b, k);
   }
   int64_t half = mxi_round_up(mxi_ceil_div(k, 2), BLOCK), rest = k - half;
-  struct mxi_padded below = part(t, half, half), corner = part(b, half, 0);
+  struct mxi_padded below = padded_part(t, half, half), corner = padded_part(b, half, 0);
   MXI_TRY(invert_lower(t, half, b));
-  MXI_TRY(subtract_product(corner, part(t, half, 0), b, rest, half, half));
+  MXI_TRY(subtract_product(corner, padded_part(t, half, 0), b, rest, half, half));
   MXI_TRY(mxi_triangular_solve(MXI_UNIT_LOWER, below, rest, corner, half));
-  return invert_lower(below, rest, part(b, half, half));
+  return invert_lower(below, rest, padded_part(b, half, half));
 }
 
 /* Column i of x goes to column order[i]. */
-struct moving {
+struct column_move {
   struct mxi_padded x;
   char *to;
   int64_t n;
@@ -221,7 +222,7 @@ struct moving {
 };
 #define MOVE(T, name)                                            \
   static void name(void *ctx, int64_t chunk) {                   \
-    const struct moving *m = ctx;                                \
+    const struct column_move *m = ctx;                           \
     int64_t end = mxi_min(m->n, (chunk + 1) * STRIP);            \
     for (int64_t r = chunk * STRIP; r < end; r++) {              \
       const T *x = (const T *)m->x.data + r * m->x.row;          \
@@ -245,7 +246,7 @@ static void rows_order(const int32_t *pivots, int64_t k, int64_t m, int32_t *ord
 static int invert_one(void *ctx, int64_t i, char *work) {
   const struct systems *s = ctx;
   size_t item = mx_dtype_size(s->dtype);
-  struct mxi_padded a = load(s, &s->a, i, work, s->a_row);
+  struct mxi_padded a = load_padded(s, &s->a, i, work, s->a_row);
   struct mxi_padded b = {s->dtype, work + padded_bytes(s, s->n, s->a_row), s->b_row};
   work = b.data + padded_bytes(s, s->n, s->b_row);
   int32_t *pivots = (int32_t *)(work + mxi_lu_work(s->dtype, s->n)), *order = pivots + s->n;
@@ -255,38 +256,38 @@ static int invert_one(void *ctx, int64_t i, char *work) {
   if (invert_lower(a, s->n, b) < 0) return FAILED;
   if (mxi_triangular_solve(MXI_UPPER, a, s->n, b, s->n) < 0) return FAILED;
   rows_order(pivots, s->n, s->n, order);
-  struct moving m = {b, (char *)s->out->data + (size_t)(i * s->n * s->n) * item, s->n, order};
+  struct column_move m = {b, (char *)s->out->data + (size_t)(i * s->n * s->n) * item, s->n, order};
   return mxi_parallel_for(mxi_ceil_div(s->n, STRIP), item == 8 ? move_8 : move_4, &m) < 0 ? FAILED : 0;
 }
 
 /* ---- Systems ---- */
 static int solve_one(void *ctx, int64_t i, char *work) {
   const struct systems *s = ctx;
-  struct mxi_padded a = load(s, &s->a, i, work, s->a_row);
+  struct mxi_padded a = load_padded(s, &s->a, i, work, s->a_row);
   work += padded_bytes(s, s->n, s->a_row);
-  struct mxi_padded b = load(s, &s->b, i, work, s->b_row);
+  struct mxi_padded b = load_padded(s, &s->b, i, work, s->b_row);
   work += padded_bytes(s, s->n, s->b_row);
   int32_t *pivots = (int32_t *)(work + mxi_lu_work(s->dtype, s->n));
   if (mxi_lu_factor(a, s->n, s->n, pivots, work) < 0) return FAILED;
   if (zero_on_diagonal(a, s->n)) return SINGULAR;
-  kernels_of(s->dtype)->swap_rows(b.data, b.row, s->columns, s->n, pivots);
+  lu_kernels_of(s->dtype)->swap_rows(b.data, b.row, s->columns, s->n, pivots);
   if (mxi_triangular_solve(MXI_UNIT_LOWER, a, s->n, b, s->columns) < 0) return FAILED;
   if (mxi_triangular_solve(MXI_UPPER, a, s->n, b, s->columns) < 0) return FAILED;
-  store(s, b, i);
+  store_padded(s, b, i);
   return 0;
 }
 static int solve_triangle(void *ctx, int64_t i, char *work) {
   const struct systems *s = ctx;
-  struct mxi_padded a = load(s, &s->a, i, work, s->a_row);
-  struct mxi_padded b = load(s, &s->b, i, work + padded_bytes(s, s->n, s->a_row), s->b_row);
+  struct mxi_padded a = load_padded(s, &s->a, i, work, s->a_row);
+  struct mxi_padded b = load_padded(s, &s->b, i, work + padded_bytes(s, s->n, s->a_row), s->b_row);
   if (zero_on_diagonal(a, s->n)) return SINGULAR;
   if (mxi_triangular_solve(s->which, a, s->n, b, s->columns) < 0) return FAILED;
-  store(s, b, i);
+  store_padded(s, b, i);
   return 0;
 }
 
 /* A product that failed for want of memory has set the error of the thread it ran in. */
-static int finish(const char *op, int status, int64_t failed, int why, size_t bytes) {
+static int finish_systems(const char *op, int status, int64_t failed, int why, size_t bytes) {
   if (status < 0) return -1;
   if (failed < 0) return 0;
   if (why == FAILED) return mx_error_code() == MX_INTERRUPTED ? -1 : mxi_fail_memory(bytes);
@@ -311,7 +312,7 @@ static int run_systems(const char *op, struct systems *s, mx_array b, int (*one)
                                             .one = one,
                                             .ctx = s},
                         &failed, &why);
-  return finish(op, status, failed, why, padded_bytes(s, s->n, s->a_row));
+  return finish_systems(op, status, failed, why, padded_bytes(s, s->n, s->a_row));
 }
 int mxi_cpu_INVERSE(struct mxi_call *c) {
   struct systems s = {.a = mxi_matrices_of(c->in[0]), .out = c->out[0]};
@@ -331,11 +332,11 @@ int mxi_cpu_SOLVE_TRIANGULAR(struct mxi_call *c) {
 static int factor_one(void *ctx, int64_t i, char *work) {
   const struct systems *s = ctx;
   int64_t m = s->n, n = s->columns, k = mxi_min(m, n);
-  struct mxi_padded a = load(s, &s->a, i, work, s->a_row);
+  struct mxi_padded a = load_padded(s, &s->a, i, work, s->a_row);
   work += padded_bytes(s, m, s->a_row);
   int32_t *pivots = (int32_t *)(work + mxi_lu_work(s->dtype, m)), *order = pivots + k;
   if (mxi_lu_factor(a, m, n, pivots, work) < 0) return FAILED;
-  store(s, a, i);
+  store_padded(s, a, i);
   for (int64_t r = 0; r < k; r++) s->pivots[i * k + r] = (uint32_t)pivots[r];
   rows_order(pivots, k, m, order);
   for (int64_t r = 0; r < m; r++) s->rows[i * m + order[r]] = (uint32_t)r;
@@ -357,5 +358,5 @@ int mxi_cpu_LU(struct mxi_call *c) {
                                                       .one = factor_one,
                                                       .ctx = &s},
                                   &failed, &why);
-  return finish("lu_factor", status, failed, why, padded_bytes(&s, s.n, s.a_row));
+  return finish_systems("lu_factor", status, failed, why, padded_bytes(&s, s.n, s.a_row));
 }

@@ -8,7 +8,7 @@ enum { A, B, C0, OPERANDS };
 
 /* The operands as matrices. Where B is shared by all products and the rows of A follow one another across
    them, (batch, M) is one tall matrix. */
-struct operands {
+struct matmul_operands {
   mx_array out;
   mx_array array[OPERANDS];               /* C0 NULL for matmul */
   int64_t stride[OPERANDS][MXI_MAX_NDIM]; /* by the result's axes; 0 where the operand broadcasts */
@@ -18,7 +18,7 @@ struct operands {
 };
 
 /* Strides over the result's axes, operands aligned at the last one. */
-static void align_strides(struct operands *o, int which) {
+static void align_strides(struct matmul_operands *o, int which) {
   const mx_array a = o->array[which];
   int ndim = o->out->ndim, missing = ndim - a->ndim;
   for (int d = 0; d < ndim; d++)
@@ -41,13 +41,13 @@ static bool collapsed_stride(const int64_t *shape, const int64_t *strides, int l
   return true;
 }
 
-static bool broadcasts_over_batches(const struct operands *o, int which) {
+static bool broadcasts_over_batches(const struct matmul_operands *o, int which) {
   for (int d = 0; d < o->out->ndim - 2; d++)
     if (mxi_shape(o->out)[d] != 1 && o->stride[which][d] != 0) return false;
   return true;
 }
 
-static void fold_batches_into_rows(struct operands *o) {
+static void fold_batches_into_rows(struct matmul_operands *o) {
   int rows = o->out->ndim - 2;
   int64_t a_row, c0_row = 0;
   if (o->batch == 1 || !broadcasts_over_batches(o, B)) return;
@@ -60,7 +60,7 @@ static void fold_batches_into_rows(struct operands *o) {
 }
 
 /* Offsets of every product, counting through the batch axes. */
-static int find_offsets(struct operands *o) {
+static int find_offsets(struct matmul_operands *o) {
   int64_t *all = mxi_calloc((size_t)o->batch, OPERANDS * sizeof *all), at[MXI_MAX_NDIM] = {0},
           now[OPERANDS] = {0};
   if (!all) return -1;
@@ -77,7 +77,7 @@ static int find_offsets(struct operands *o) {
   return 0;
 }
 
-static int find_operands(struct operands *o) {
+static int find_operands(struct matmul_operands *o) {
   int ndim = o->out->ndim;
   o->m = mxi_shape(o->out)[ndim - 2];
   o->n = mxi_shape(o->out)[ndim - 1];
@@ -97,7 +97,7 @@ static int find_operands(struct operands *o) {
   return find_offsets(o);
 }
 
-static struct mxi_gemm product_of(const struct operands *o) {
+static struct mxi_gemm product_of(const struct matmul_operands *o) {
   return (struct mxi_gemm){.dtype = (mx_dtype)o->out->dtype,
                            .m = o->m,
                            .n = o->n,
@@ -118,15 +118,15 @@ static struct mxi_gemm product_of(const struct operands *o) {
 
 /* ---- complex64: (a + bi)(c + di) by four real products over the parts, which are strided float32 matrices.
  * ---- */
-struct combine {
-  const struct operands *o;
+struct complex_parts {
+  const struct matmul_operands *o;
   const float *ac, *bd, *ad, *bc;
   double alpha, beta;
 };
 
-static void combine_row(void *ctx, int64_t i) {
-  const struct combine *s = ctx;
-  const struct operands *o = s->o;
+static void combine_complex_row(void *ctx, int64_t i) {
+  const struct complex_parts *s = ctx;
+  const struct matmul_operands *o = s->o;
   mxi_complex64 *out = mxi_data(mxi_complex64, o->out) + i * o->n;
   const mxi_complex64 *c0 = NULL;
   float alpha = (float)s->alpha, beta = (float)s->beta;
@@ -142,7 +142,7 @@ static void combine_row(void *ctx, int64_t i) {
   }
 }
 
-static int run_complex(struct operands *o, double alpha, double beta) {
+static int multiply_complex(struct matmul_operands *o, double alpha, double beta) {
   int64_t size = o->out->size, bytes;
   if (!mxi_mul(size, 4 * (int64_t)sizeof(float), &bytes)) return mxi_fail_memory(SIZE_MAX);
   float *sums = mxi_malloc_aligned((size_t)bytes);
@@ -159,14 +159,15 @@ static int run_complex(struct operands *o, double alpha, double beta) {
     g.c = sums + part * size;
     failed = mxi_gemm_run(&g);
   }
-  struct combine s = {o, sums, sums + size, sums + 2 * size, sums + 3 * size, alpha, beta};
-  if (!failed) failed = mxi_parallel_for(o->batch * o->m, combine_row, &s);
+  struct complex_parts s = {o, sums, sums + size, sums + 2 * size, sums + 3 * size, alpha, beta};
+  if (!failed) failed = mxi_parallel_for(o->batch * o->m, combine_complex_row, &s);
   mxi_free(sums);
   return failed;
 }
 
-static int run(struct mxi_call *c, double alpha, double beta) {
-  struct operands o = {.out = c->out[0], .array = {c->in[0], c->in[1], c->ninputs > 2 ? c->in[2] : NULL}};
+static int multiply_arrays(struct mxi_call *c, double alpha, double beta) {
+  struct matmul_operands o = {.out = c->out[0],
+                              .array = {c->in[0], c->in[1], c->ninputs > 2 ? c->in[2] : NULL}};
   mx_dtype t = (mx_dtype)o.out->dtype;
   if (!mxi_is_inexact(t))
     return mxi_fail(MX_TYPE_ERROR, "[%s] expected a floating-point or complex dtype, got %s", c->prim->name,
@@ -175,7 +176,7 @@ static int run(struct mxi_call *c, double alpha, double beta) {
   MXI_TRY(find_operands(&o));
   int failed;
   if (t == MX_COMPLEX64)
-    failed = run_complex(&o, alpha, beta);
+    failed = multiply_complex(&o, alpha, beta);
   else {
     struct mxi_gemm g = product_of(&o);
     g.alpha = alpha;
@@ -189,9 +190,9 @@ static int run(struct mxi_call *c, double alpha, double beta) {
   return failed;
 }
 
-int mxi_cpu_MATMUL(struct mxi_call *c) { return run(c, 1, 0); }
+int mxi_cpu_MATMUL(struct mxi_call *c) { return multiply_arrays(c, 1, 0); }
 
 int mxi_cpu_ADDMM(struct mxi_call *c) {
   const struct mxi_p_ADDMM *p = MXI_CALL_PARAMS(ADDMM, c);
-  return run(c, p->alpha, p->beta);
+  return multiply_arrays(c, p->alpha, p->beta);
 }

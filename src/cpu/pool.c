@@ -29,18 +29,18 @@
 
 enum { MAX_THREADS = 256, SPINS = 4000 };
 
-struct range {
+struct chunk_range {
   _Alignas(64) _Atomic int64_t next;
   int64_t end;
 };
 
-struct job {
+struct parallel_loop {
   void (*fn)(void *ctx, int64_t i, int slot);
   void *ctx;
   atomic_int *course; // the caller's
   int nranges;
   atomic_int slots; // slot 0 is the caller's
-  struct range ranges[MAX_THREADS];
+  struct chunk_range ranges[MAX_THREADS];
 };
 
 static struct {
@@ -49,7 +49,7 @@ static struct {
   _Alignas(64) atomic_int joined;
   _Alignas(64) atomic_int sleepers;
   atomic_flag busy;
-  struct job job;
+  struct parallel_loop job;
   pthread_mutex_t mutex;
   pthread_cond_t wake;
 } pool = {.busy = ATOMIC_FLAG_INIT, .mutex = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
@@ -80,9 +80,9 @@ static bool must_stop(bool more_than_one) {
 
 bool mxi_chunk_must_stop(void) { return course && must_stop(true); }
 
-static void take_chunks(struct job *j, int slot) {
+static void take_chunks(struct parallel_loop *j, int slot) {
   for (int k = 0; k < j->nranges; k++) {
-    struct range *r = &j->ranges[(slot + k) % j->nranges];
+    struct chunk_range *r = &j->ranges[(slot + k) % j->nranges];
     while (atomic_load_explicit(&r->next, memory_order_relaxed) < r->end) {
       int64_t i = atomic_fetch_add_explicit(&r->next, 1, memory_order_relaxed);
       if (i >= r->end) break;
@@ -93,7 +93,7 @@ static void take_chunks(struct job *j, int slot) {
 }
 
 /* Cuts n chunks into a range for each thread. */
-static void cut_ranges(struct job *j, int64_t n) {
+static void cut_ranges(struct parallel_loop *j, int64_t n) {
   j->nranges = n < pool.size ? (int)n : pool.size;
   int64_t each = n / j->nranges, rest = n % j->nranges, begin = 0;
   for (int k = 0; k < j->nranges; k++) {
@@ -175,7 +175,7 @@ static void start_workers(int size) {
 }
 
 /* A fork carries no workers over: the child starts with fresh state and its own threads. */
-static void after_fork_in_child(void) {
+static void pool_after_fork(void) {
   forks++;
   if (course) atomic_store(course, CUT_SHORT); // the helpers' chunks are lost
   if (!pool.size) return;                      // not started yet
@@ -189,18 +189,16 @@ static void after_fork_in_child(void) {
   start_workers(pool.size);
 }
 
-__attribute__((constructor)) static void watch_forks(void) {
-  pthread_atfork(NULL, NULL, after_fork_in_child);
-}
+__attribute__((constructor)) static void watch_forks(void) { pthread_atfork(NULL, NULL, pool_after_fork); }
 
-static void start(void) {
+static void start_pool(void) {
   if (pool.size) return; // a fork came while the parent started, and the child has its workers
   int n = mxi_env()->num_threads > 0 ? mxi_env()->num_threads : allowed_cpus();
   start_workers(n > MAX_THREADS ? MAX_THREADS : n);
 }
 
 int mxi_pool_size(void) {
-  pthread_once(&once, start);
+  pthread_once(&once, start_pool);
   return pool.size;
 }
 

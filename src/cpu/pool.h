@@ -12,7 +12,13 @@
    ran, else -1 with the error set: the evaluation was interrupted. A loop inside a loop, and n == 1, run
    inline; what they leave out their outermost loop reports too. fn must not fail: collect failures in ctx. */
 int mxi_parallel_for(int64_t n, void (*fn)(void *ctx, int64_t i), void *ctx);
-/* The same, and fn knows its thread's slot in [0, mxi_pool_size()), for per-thread scratch. */
+/* The same, or a loop on the caller alone where a parallel one would cost more than its work. */
+static inline int mxi_parallel_for_if(bool parallel, int64_t n, void (*fn)(void *ctx, int64_t i), void *ctx) {
+  if (parallel) return mxi_parallel_for(n, fn, ctx);
+  for (int64_t i = 0; i < n; i++) fn(ctx, i);
+  return 0;
+}
+/* As mxi_parallel_for, and fn knows its thread's slot in [0, mxi_pool_size()), for per-thread scratch. */
 int mxi_parallel_for_slots(int64_t n, void (*fn)(void *ctx, int64_t i, int slot), void *ctx);
 /* For a chunk that takes long: must its loop stop? Then it may return with its work undone, for the loop
    fails. False outside of loops. */

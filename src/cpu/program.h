@@ -52,7 +52,7 @@ MXI_DECLARE_KERNEL(void, mxi_tiles_prepare, (struct mxi_tile_program * p));
    MXI_MAX_REGISTERS (mxi_program_registers). And prepares the steps. */
 void mxi_make_tile_program(const struct mxi_program *from, void *tile_program);
 
-/* Where inputs and outputs lie for one run. The iteration space is a row-major box of ndim dims (already
+/* Where inputs and outputs lie for one run. The iteration space is a row-major region of ndim dims (already
    collapsed and permuted so that outputs are contiguous along it wherever possible). Strides are in bytes. */
 struct mxi_operand {
   char *data;
@@ -66,7 +66,7 @@ struct mxi_tile_job {
   struct mxi_operand in[MXI_MAX_OPERANDS], out[MXI_MAX_OPERANDS];
 };
 
-/* Runs the program on elements [begin, end) of the box, on the calling thread. begin is a multiple of
+/* Runs the program on elements [begin, end) of the region, on the calling thread. begin is a multiple of
    MXI_TILE. An input whose strides are all zero is a scalar: loaded and widened once. */
 MXI_DECLARE_KERNEL(void, mxi_tiles_run, (const struct mxi_tile_job *job, int64_t begin, int64_t end));
 /* What a program needs at most while it runs: registers, one to spare, scalar inputs, a tile of halves. */

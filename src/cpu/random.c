@@ -2,16 +2,16 @@
    = W % 2, words i and h + odd + i, for i < h, are the two words of counter (i, h + odd + i); the middle word
    of an odd W is the first word of counter (h, 0). Words lie in memory little-endian, so narrower elements
    are their bytes in turn. */
-#include "cpu/box.h"
 #include "cpu/cpu.h"
 #include "cpu/kernels/random.h"
 #include "cpu/locals.h"
+#include "cpu/region.h"
 #include <string.h>
 
 enum { CHUNK = 8192 /* counters */ };
 
 struct draw {
-  struct mxi_box keys; /* operand 0: the keys, without their last axis */
+  struct mxi_region keys; /* operand 0: the keys, without their last axis */
   const uint32_t *key_data;
   int64_t key_step; /* between a key's two words */
   char *out;
@@ -21,10 +21,10 @@ struct draw {
 };
 
 static void read_key(const struct draw *d, int64_t i, uint32_t key[2]) {
-  struct mxi_place p;
-  mxi_place_init(&p, &d->keys, i);
-  key[0] = d->key_data[p.offset[0]];
-  key[1] = d->key_data[p.offset[0] + d->key_step];
+  struct mxi_region_iter it;
+  mxi_region_iter_init(&it, &d->keys, i);
+  key[0] = d->key_data[it.offset[0]];
+  key[1] = d->key_data[it.offset[0] + d->key_step];
 }
 
 /* The words may end within the last four bytes. */
@@ -71,7 +71,7 @@ int mxi_cpu_RANDOM_BITS(struct mxi_call *c) {
   if (!out->size) return 0;
   const int64_t *strides[1] = {mxi_strides(key)};
   struct draw d = {.key_data = key->data, .key_step = mxi_strides(key)[key->ndim - 1], .out = out->data};
-  mxi_box_init(&d.keys, key->ndim - 1, mxi_shape(key), 1, strides);
+  mxi_region_init(&d.keys, key->ndim - 1, mxi_shape(key), 1, strides);
   d.bytes = out->size / d.keys.size * MXI_CALL_PARAMS(RANDOM_BITS, c)->width;
   int64_t words = mxi_ceil_div(d.bytes, 4);
   d.half = words / 2;

@@ -49,7 +49,7 @@ static void rotate_f64(const struct rope *r, const double *x, double *out, int64
 }
 
 /* Rows of x in row-major order of its leading axes; the last axis is contiguous. */
-static void row_chunk(void *ctx, int64_t chunk) {
+static void rope_chunk(void *ctx, int64_t chunk) {
   const struct rope *r = ctx;
   int last = r->x->ndim - 1;
   const int64_t *shape = mxi_shape(r->x), *strides = mxi_strides(r->x);
@@ -110,7 +110,7 @@ static int rotate(struct rope *r, const struct mxi_p_ROPE *p, mx_array freqs) {
   if (!frequencies) return -1;
   r->frequencies = frequencies;
   int status = r->x->dtype == MX_FLOAT64 ? 0 : make_table(r);
-  if (status == 0) status = mxi_parallel_for(mxi_ceil_div(r->rows, r->row_chunk), row_chunk, r);
+  if (status == 0) status = mxi_parallel_for(mxi_ceil_div(r->rows, r->row_chunk), rope_chunk, r);
   mxi_free(frequencies);
   mxi_free(r->table);
   return status;

@@ -28,7 +28,7 @@ static void part_row(const struct mxi_rows *r, int64_t i, char *keys, char *room
 }
 
 /* ---- One long row, in parts ---- */
-struct parts {
+struct select_parts {
   const struct mxi_rows *rows;
   int64_t row;
   char *keys, *room; /* room is twice as long */
@@ -37,24 +37,24 @@ struct parts {
   int64_t below[MXI_ROW_PARTS], within[MXI_ROW_PARTS], places[MXI_ROW_PARTS][3];
 };
 
-static char *part_of(const struct parts *p, char *base, int64_t i) {
+static char *part_of(const struct select_parts *p, char *base, int64_t i) {
   return base + i * p->parts.length * item_size(p->rows);
 }
 
-static void encode_part(void *ctx, int64_t i) {
-  struct parts *p = ctx;
+static void encode_select_part(void *ctx, int64_t i) {
+  struct select_parts *p = ctx;
   const struct mxi_rows *r = p->rows;
   const char *in = mxi_row_in(r, p->row) + i * p->parts.length * (int64_t)mx_dtype_size(r->sort.dtype);
   MXI_DISPATCH(mxi_sort_encode)(&r->sort, in, mxi_part_length(&p->parts, i), 0, part_of(p, p->keys, i));
 }
 static void window_part(void *ctx, int64_t i) {
-  struct parts *p = ctx;
+  struct select_parts *p = ctx;
   p->within[i] =
       MXI_DISPATCH(mxi_select_window)(&p->rows->sort, part_of(p, p->keys, i), mxi_part_length(&p->parts, i),
                                       p->low, p->high, part_of(p, p->room, i), &p->below[i]);
 }
 static void place_part(void *ctx, int64_t i) {
-  struct parts *p = ctx;
+  struct select_parts *p = ctx;
   const struct mxi_rows *r = p->rows;
   MXI_DISPATCH(mxi_select_place)
   (&r->sort, part_of(p, p->keys, i), mxi_part_length(&p->parts, i), i * p->parts.length, p->key, r->indices,
@@ -62,7 +62,7 @@ static void place_part(void *ctx, int64_t i) {
 }
 
 /* Keys of the row, spread over it, in order; overwrites the room. */
-static void sample_row(const struct parts *p, char *sample) {
+static void sample_row(const struct select_parts *p, char *sample) {
   const struct mxi_rows *r = p->rows;
   int64_t size = item_size(r), step = r->length / SAMPLE;
   for (int64_t i = 0; i < SAMPLE; i++)
@@ -75,7 +75,7 @@ static uint64_t key_at(const struct mxi_rows *r, const char *keys, int64_t i) {
 }
 
 /* The bounds between which the k-th key lies in all likelihood. */
-static void choose_window(struct parts *p) {
+static void choose_window(struct select_parts *p) {
   MXI_LOCAL(uint64_t, sample, SAMPLE);
   const struct mxi_rows *r = p->rows;
   sample_row(p, (char *)sample);
@@ -86,7 +86,7 @@ static void choose_window(struct parts *p) {
 }
 
 /* The k-th key of the row: among those of the window, moved together, or among all if it missed. */
-static uint64_t kth_key(struct parts *p) {
+static uint64_t kth_key(struct select_parts *p) {
   const struct mxi_rows *r = p->rows;
   int64_t size = item_size(r), below = 0, within = 0, n = r->length;
   for (int64_t i = 0; i < p->parts.count; i++) {
@@ -101,7 +101,7 @@ static uint64_t kth_key(struct parts *p) {
 }
 
 /* Where each part's three lists begin. */
-static void place_parts(struct parts *p) {
+static void place_list_parts(struct select_parts *p) {
   int64_t below = 0, within = 0;
   for (int64_t i = 0; i < p->parts.count; i++) below += p->below[i], within += p->within[i];
   int64_t at[3] = {0, below, below + within};
@@ -114,14 +114,14 @@ static void place_parts(struct parts *p) {
 }
 
 static int part_long_row(const struct mxi_rows *r, int64_t i, char *keys, char *room) {
-  struct parts p = {.rows = r, .row = i, .keys = keys, .room = room, .parts = mxi_row_parts(r)};
-  MXI_TRY(mxi_parallel_for(p.parts.count, encode_part, &p));
+  struct select_parts p = {.rows = r, .row = i, .keys = keys, .room = room, .parts = mxi_row_parts(r)};
+  MXI_TRY(mxi_parallel_for(p.parts.count, encode_select_part, &p));
   choose_window(&p);
   MXI_TRY(mxi_parallel_for(p.parts.count, window_part, &p));
   p.key = kth_key(&p);
   p.low = p.high = p.key;
   MXI_TRY(mxi_parallel_for(p.parts.count, window_part, &p));
-  place_parts(&p);
+  place_list_parts(&p);
   return mxi_parallel_for(p.parts.count, place_part, &p);
 }
 

@@ -10,7 +10,7 @@ enum {
   BLOCK = 16384
 };
 
-struct rows {
+struct softmax_rows {
   struct mxi_softmax job;
   int64_t count, chunk;                 /* rows in all, and in a chunk */
   int64_t blocks;                       /* of a long row */
@@ -20,12 +20,12 @@ struct rows {
 
 static int64_t rows_in_chunk(int64_t n) { return n >= CHUNK ? 1 : CHUNK / n; }
 
-static int64_t rows_of_chunk(const struct rows *r, int64_t chunk) {
+static int64_t rows_of_chunk(const struct softmax_rows *r, int64_t chunk) {
   return mxi_min(r->chunk, r->count - chunk * r->chunk);
 }
 
 static void softmax_chunk(void *ctx, int64_t i) {
-  struct rows *r = ctx;
+  struct softmax_rows *r = ctx;
   float *row = mxi_scratch((size_t)r->job.n * sizeof(float));
   if (!row)
     r->out_of_memory = 1;
@@ -34,26 +34,26 @@ static void softmax_chunk(void *ctx, int64_t i) {
 }
 
 static void logsumexp_chunk(void *ctx, int64_t i) {
-  struct rows *r = ctx;
+  struct softmax_rows *r = ctx;
   MXI_DISPATCH(mxi_logsumexp_rows)(&r->job, i * r->chunk, rows_of_chunk(r, i));
 }
 
-static int64_t block_start(const struct rows *r, int64_t i) {
+static int64_t block_start(const struct softmax_rows *r, int64_t i) {
   return (i / r->blocks) * r->job.n + (i % r->blocks) * BLOCK;
 }
-static int64_t block_length(const struct rows *r, int64_t i) {
+static int64_t block_length(const struct softmax_rows *r, int64_t i) {
   return mxi_min(BLOCK, r->job.n - (i % r->blocks) * BLOCK);
 }
 
 static void partial_block(void *ctx, int64_t i) {
-  struct rows *r = ctx;
+  struct softmax_rows *r = ctx;
   const char *x = (const char *)r->job.x + block_start(r, i) * (int64_t)mx_dtype_size(r->job.dtype);
   r->partials[i] = MXI_DISPATCH(mxi_softmax_block)(r->job.dtype, x, block_length(r, i));
 }
 
 /* After partial_block: each block's partial holds its row's maximum and the inverse of its row's sum. */
 static void scale_block(void *ctx, int64_t i) {
-  struct rows *r = ctx;
+  struct softmax_rows *r = ctx;
   int64_t offset = block_start(r, i) * (int64_t)mx_dtype_size(r->job.dtype);
   struct mxi_softmax_partial p = r->partials[i];
   MXI_DISPATCH(mxi_softmax_scale)
@@ -61,7 +61,7 @@ static void scale_block(void *ctx, int64_t i) {
    p.sum);
 }
 
-static struct mxi_softmax_partial combine(const struct mxi_softmax_partial *p, int64_t blocks) {
+static struct mxi_softmax_partial combine_partials(const struct mxi_softmax_partial *p, int64_t blocks) {
   float max = -INFINITY;
   double sum = 0;
   for (int64_t i = 0; i < blocks; i++) max = p[i].max > max ? p[i].max : max;
@@ -73,27 +73,27 @@ static struct mxi_softmax_partial combine(const struct mxi_softmax_partial *p, i
   return (struct mxi_softmax_partial){max, (float)sum};
 }
 
-static int reduce_blocks(struct rows *r) {
+static int reduce_blocks(struct softmax_rows *r) {
   r->blocks = mxi_ceil_div(r->job.n, BLOCK);
   r->partials = mxi_malloc((size_t)(r->count * r->blocks) * sizeof *r->partials);
   if (!r->partials) return -1;
   return mxi_parallel_for(r->count * r->blocks, partial_block, r);
 }
 
-static int softmax_long(struct rows *r) {
+static int softmax_long(struct softmax_rows *r) {
   MXI_TRY(reduce_blocks(r));
   for (int64_t i = 0; i < r->count; i++) {
-    struct mxi_softmax_partial *p = r->partials + i * r->blocks, whole = combine(p, r->blocks);
+    struct mxi_softmax_partial *p = r->partials + i * r->blocks, whole = combine_partials(p, r->blocks);
     float inverse = isinf(whole.max) ? NAN : 1 / whole.sum;
     for (int64_t j = 0; j < r->blocks; j++) p[j] = (struct mxi_softmax_partial){whole.max, inverse};
   }
   return mxi_parallel_for(r->count * r->blocks, scale_block, r);
 }
 
-static int logsumexp_long(struct rows *r) {
+static int logsumexp_long(struct softmax_rows *r) {
   MXI_TRY(reduce_blocks(r));
   for (int64_t i = 0; i < r->count; i++) {
-    struct mxi_softmax_partial whole = combine(r->partials + i * r->blocks, r->blocks);
+    struct mxi_softmax_partial whole = combine_partials(r->partials + i * r->blocks, r->blocks);
     float y = (float)((double)whole.max + log((double)whole.sum));
     if (whole.max == -INFINITY && whole.sum == 0) y = -INFINITY;
     mxi_scalar_store((char *)r->job.out + i * (int64_t)mx_dtype_size(r->job.dtype), r->job.dtype, (double)y,
@@ -103,15 +103,17 @@ static int logsumexp_long(struct rows *r) {
 }
 
 /* x is row-major; out is x's memory or fresh. */
-static struct rows rows_of(mx_array x, void *out, int64_t n) {
-  return (struct rows){.job = {.dtype = (mx_dtype)x->dtype, .x = x->data, .out = out, .n = n},
-                       .count = x->size / n,
-                       .chunk = rows_in_chunk(n)};
+static struct softmax_rows rows_of(mx_array x, void *out, int64_t n) {
+  return (struct softmax_rows){.job = {.dtype = (mx_dtype)x->dtype, .x = x->data, .out = out, .n = n},
+                               .count = x->size / n,
+                               .chunk = rows_in_chunk(n)};
 }
 
-static bool is_long(const struct rows *r) { return r->job.n > LONG_ROW && r->job.dtype != MX_FLOAT64; }
+static bool is_long(const struct softmax_rows *r) {
+  return r->job.n > LONG_ROW && r->job.dtype != MX_FLOAT64;
+}
 
-static int run_softmax(struct rows *r) {
+static int run_softmax(struct softmax_rows *r) {
   if (is_long(r)) {
     int status = softmax_long(r);
     mxi_free(r->partials);
@@ -121,7 +123,7 @@ static int run_softmax(struct rows *r) {
   return r->out_of_memory ? mxi_fail_memory((size_t)r->job.n * sizeof(float)) : 0;
 }
 
-static int run_logsumexp(struct rows *r) {
+static int run_logsumexp(struct softmax_rows *r) {
   if (is_long(r)) {
     int status = logsumexp_long(r);
     mxi_free(r->partials);
@@ -136,7 +138,7 @@ int mxi_cpu_SOFTMAX(struct mxi_call *c) {
   if (!x) return mxi_untouched(c);
   int status = 0;
   if (out->size > 0) {
-    struct rows r = rows_of(x, out->data, mxi_shape(x)[x->ndim - 1]);
+    struct softmax_rows r = rows_of(x, out->data, mxi_shape(x)[x->ndim - 1]);
     status = run_softmax(&r);
   }
   mxi_unref(x);
@@ -157,7 +159,7 @@ int mxi_cpu_LOGSUMEXP(struct mxi_call *c) {
   if (c->in[0]->size == 0) return fill_minus_infinity(out);
   mx_array x = mxi_row_major(c->in[0]);
   if (!x) return -1;
-  struct rows r = rows_of(x, out->data, mxi_shape(x)[x->ndim - 1]);
+  struct softmax_rows r = rows_of(x, out->data, mxi_shape(x)[x->ndim - 1]);
   int status = run_logsumexp(&r);
   mxi_unref(x);
   return status;

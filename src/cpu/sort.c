@@ -20,8 +20,8 @@ enum {
 };
 
 /* Elements [begin, begin + n) of the sorted row i; `room` has space for n items and is free. */
-static void store(const struct mxi_rows *r, int64_t i, const char *items, int64_t begin, int64_t n,
-                  void *room) {
+static void store_sorted(const struct mxi_rows *r, int64_t i, const char *items, int64_t begin, int64_t n,
+                         void *room) {
   items += begin * (int64_t)mxi_sort_item_size(&r->sort);
   if (r->indices)
     MXI_DISPATCH(mxi_sort_indices)(&r->sort, items, n, (uint32_t *)mxi_row_out(r, i) + begin);
@@ -50,12 +50,12 @@ static void sort_row(const struct mxi_rows *r, int64_t i, char *items, char *roo
   }
   char *sorted = MXI_DISPATCH(mxi_sort_radix)(&r->sort, items, room, r->length);
   char *rest = sorted == items ? room : items;
-  store(r, i, sorted, 0, r->length, rest);
+  store_sorted(r, i, sorted, 0, r->length, rest);
   if (!r->indices && r->sort.dtype == MX_COMPLEX64) memcpy(mxi_row_out(r, i), rest, (size_t)r->length * 8);
 }
 
 /* ---- One long row ---- */
-struct run {
+struct row_run {
   char *items, *spare;
   int64_t n, at; /* items, and the first one's place in the row */
 };
@@ -67,7 +67,7 @@ struct passes {
   struct mxi_row_parts parts;
   int64_t places[MXI_ROW_PARTS][BUCKETS];
   /* of a row that is cut into runs: those, and how the last one is cut */
-  struct run runs[MAX_RUNS];
+  struct row_run runs[MAX_RUNS];
   int count;
   uint64_t pivot;
   int64_t less, below[MXI_ROW_PARTS];
@@ -77,33 +77,33 @@ static char *part_items(const struct passes *p, char *base, int64_t i) {
   return base + i * p->parts.length * (int64_t)mxi_sort_item_size(&p->rows->sort);
 }
 
-static void encode_part(void *ctx, int64_t i) {
+static void encode_sort_part(void *ctx, int64_t i) {
   struct passes *p = ctx;
   const struct mxi_rows *r = p->rows;
   const char *in = mxi_row_in(r, p->row) + i * p->parts.length * (int64_t)mx_dtype_size(r->sort.dtype);
   MXI_DISPATCH(mxi_sort_encode)
   (&r->sort, in, mxi_part_length(&p->parts, i), i * p->parts.length, part_items(p, p->items, i));
 }
-static void count_part(void *ctx, int64_t i) {
+static void count_digit_part(void *ctx, int64_t i) {
   struct passes *p = ctx;
   MXI_DISPATCH(mxi_sort_count)
   (&p->rows->sort, part_items(p, p->items, i), mxi_part_length(&p->parts, i), p->shift, p->places[i]);
 }
-static void scatter_part(void *ctx, int64_t i) {
+static void scatter_digit_part(void *ctx, int64_t i) {
   struct passes *p = ctx;
   MXI_DISPATCH(mxi_sort_scatter)
   (&p->rows->sort, part_items(p, p->items, i), mxi_part_length(&p->parts, i), p->shift, p->places[i],
    p->room);
 }
-static void store_part(void *ctx, int64_t i) {
+static void store_sorted_part(void *ctx, int64_t i) {
   struct passes *p = ctx;
-  store(p->rows, p->row, p->items, i * p->parts.length, mxi_part_length(&p->parts, i),
-        (uint64_t *)p->room + i * p->parts.length);
+  store_sorted(p->rows, p->row, p->items, i * p->parts.length, mxi_part_length(&p->parts, i),
+               (uint64_t *)p->room + i * p->parts.length);
 }
 
 /* Turns counts into places: digit by digit, within a digit part by part. False if all items share the digit.
  */
-static bool place_parts(struct passes *p) {
+static bool place_digit_parts(struct passes *p) {
   int64_t place = 0;
   for (int k = 0; k < BUCKETS; k++) {
     int64_t before = place;
@@ -120,13 +120,13 @@ static bool place_parts(struct passes *p) {
 static int run_passes(struct passes *p) {
   const struct mxi_sort *s = &p->rows->sort;
   for (p->shift = s->low; p->shift < s->high; p->shift += MXI_SORT_DIGIT) {
-    MXI_TRY(mxi_parallel_for(p->parts.count, count_part, p));
-    if (!place_parts(p)) continue;
-    MXI_TRY(mxi_parallel_for(p->parts.count, scatter_part, p));
+    MXI_TRY(mxi_parallel_for(p->parts.count, count_digit_part, p));
+    if (!place_digit_parts(p)) continue;
+    MXI_TRY(mxi_parallel_for(p->parts.count, scatter_digit_part, p));
     char *t = p->items;
     p->items = p->room, p->room = t;
   }
-  MXI_TRY(mxi_parallel_for(p->parts.count, store_part, p));
+  MXI_TRY(mxi_parallel_for(p->parts.count, store_sorted_part, p));
   if (!p->rows->indices && s->dtype == MX_COMPLEX64)
     memcpy(mxi_row_out(p->rows, p->row), p->room, (size_t)p->rows->length * 8);
   return 0;
@@ -139,14 +139,14 @@ static int64_t cut_length(const struct passes *p) {
 }
 static void below_part(void *ctx, int64_t i) {
   struct passes *p = ctx;
-  const struct run *run = &p->runs[p->count];
+  const struct row_run *run = &p->runs[p->count];
   int64_t length = cut_length(p), n = mxi_max(0, mxi_min(length, run->n - i * length));
   int64_t size = (int64_t)mxi_sort_item_size(&p->rows->sort);
   p->below[i] = MXI_DISPATCH(mxi_sort_below)(&p->rows->sort, run->items + i * length * size, n, p->pivot);
 }
 static void cut_part(void *ctx, int64_t i) {
   struct passes *p = ctx;
-  const struct run *run = &p->runs[p->count];
+  const struct row_run *run = &p->runs[p->count];
   int64_t length = cut_length(p), n = mxi_max(0, mxi_min(length, run->n - i * length)), below = 0;
   int64_t size = (int64_t)mxi_sort_item_size(&p->rows->sort);
   for (int64_t k = 0; k < i; k++) below += p->below[k];
@@ -159,7 +159,7 @@ static void cut_part(void *ctx, int64_t i) {
 /* Cuts run i in two, unless one of them would be far the shorter. The last place in runs is for the cut one.
  */
 static int cut_run(struct passes *p, int i) {
-  struct run whole = p->runs[i];
+  struct row_run whole = p->runs[i];
   int64_t size = (int64_t)mxi_sort_item_size(&p->rows->sort);
   p->runs[p->count] = whole;
   p->pivot = MXI_DISPATCH(mxi_sort_pivot)(&p->rows->sort, whole.items, whole.n);
@@ -169,21 +169,21 @@ static int cut_run(struct passes *p, int i) {
   if (p->less < whole.n / 8 || p->less > whole.n - whole.n / 8) return 0;
   MXI_TRY(mxi_parallel_for(p->parts.count, cut_part, p));
   int64_t less = p->less, bytes = less * size;
-  p->runs[i] = (struct run){whole.spare, whole.items, less, whole.at};
+  p->runs[i] = (struct row_run){whole.spare, whole.items, less, whole.at};
   p->runs[p->count++] =
-      (struct run){whole.spare + bytes, whole.items + bytes, whole.n - less, whole.at + less};
+      (struct row_run){whole.spare + bytes, whole.items + bytes, whole.n - less, whole.at + less};
   return 0;
 }
 
 static void sort_run(void *ctx, int64_t i) {
   const struct passes *p = ctx;
-  const struct run *run = &p->runs[i];
+  const struct row_run *run = &p->runs[i];
   MXI_DISPATCH(mxi_sort_quick)
   (&p->rows->sort, run->items, run->spare, run->n, mxi_row_out(p->rows, p->row), run->at);
 }
 
 static int sort_runs(struct passes *p) {
-  p->runs[0] = (struct run){p->items, p->room, p->rows->length, 0};
+  p->runs[0] = (struct row_run){p->items, p->room, p->rows->length, 0};
   p->count = 1;
   int64_t shares = mxi_pool_size() > 1 ? RUNS_A_THREAD * mxi_pool_size() : 1;
   int wanted = (int)mxi_min(MAX_RUNS / 2, mxi_max(shares, p->rows->length / LONG_RUN));
@@ -202,7 +202,7 @@ static int sort_long_row(const struct mxi_rows *r, int64_t i, char *items, char 
   p->items = items;
   p->room = room;
   p->parts = mxi_row_parts(r);
-  MXI_TRY(mxi_parallel_for(p->parts.count, encode_part, p));
+  MXI_TRY(mxi_parallel_for(p->parts.count, encode_sort_part, p));
   return is_quick(r) ? sort_runs(p) : run_passes(p);
 }
 
@@ -239,19 +239,19 @@ static void move_last(mx_array a, int64_t axis, int64_t *shape, int64_t *strides
 }
 
 /* What is done to rows: sorted, or partitioned at kth. */
-struct order {
+struct row_order {
   int64_t axis, kth; /* kth < 0: sorted */
   bool indices;
 };
 
-static int order_rows(const struct order *o, mx_dtype t, int64_t count, int64_t length, const void *in,
+static int order_rows(const struct row_order *o, mx_dtype t, int64_t count, int64_t length, const void *in,
                       void *out) {
   if (o->kth < 0 || length <= SHORT_ROW) return sort_rows(t, o->indices, count, length, in, out);
   if (t != MX_COMPLEX64 || o->indices) return mxi_select_rows(t, o->indices, count, length, o->kth, in, out);
   return sort_rows(t, false, count, length, in, out); /* their keys can't be turned back into elements */
 }
 
-static int order_other_axis(mx_array in, mx_array out, const struct order *o) {
+static int order_other_axis(mx_array in, mx_array out, const struct row_order *o) {
   int64_t shape[MXI_MAX_NDIM], in_strides[MXI_MAX_NDIM], out_strides[MXI_MAX_NDIM];
   mx_dtype t = (mx_dtype)in->dtype, out_type = (mx_dtype)out->dtype;
   int64_t length = mxi_shape(in)[o->axis];
@@ -273,7 +273,7 @@ static int order_other_axis(mx_array in, mx_array out, const struct order *o) {
   return result;
 }
 
-static int run(struct mxi_call *c, struct order o) {
+static int order_axis(struct mxi_call *c, struct row_order o) {
   mx_array in = c->in[0], out = c->out[0];
   if (!out->size) return 0;
   int64_t length = in->ndim ? mxi_shape(in)[o.axis] : 1;
@@ -286,16 +286,16 @@ static int run(struct mxi_call *c, struct order o) {
 }
 
 int mxi_cpu_SORT(struct mxi_call *c) {
-  return run(c, (struct order){MXI_CALL_PARAMS(SORT, c)->axis, -1, false});
+  return order_axis(c, (struct row_order){MXI_CALL_PARAMS(SORT, c)->axis, -1, false});
 }
 int mxi_cpu_ARGSORT(struct mxi_call *c) {
-  return run(c, (struct order){MXI_CALL_PARAMS(ARGSORT, c)->axis, -1, true});
+  return order_axis(c, (struct row_order){MXI_CALL_PARAMS(ARGSORT, c)->axis, -1, true});
 }
 int mxi_cpu_PARTITION(struct mxi_call *c) {
   const struct mxi_p_PARTITION *p = MXI_CALL_PARAMS(PARTITION, c);
-  return run(c, (struct order){p->axis, p->kth, false});
+  return order_axis(c, (struct row_order){p->axis, p->kth, false});
 }
 int mxi_cpu_ARGPARTITION(struct mxi_call *c) {
   const struct mxi_p_ARGPARTITION *p = MXI_CALL_PARAMS(ARGPARTITION, c);
-  return run(c, (struct order){p->axis, p->kth, true});
+  return order_axis(c, (struct row_order){p->axis, p->kth, true});
 }

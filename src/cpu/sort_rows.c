@@ -11,14 +11,14 @@ enum {
   LONG_PART = 1 << 20
 };
 
-struct chunks {
+struct row_chunks {
   const struct mxi_rows *rows;
   const struct mxi_row_steps *steps;
   int64_t batch; /* rows of a chunk */
   atomic_int out_of_memory;
 };
-static void run_chunk(void *ctx, int64_t chunk) {
-  struct chunks *c = ctx;
+static void run_rows_chunk(void *ctx, int64_t chunk) {
+  struct row_chunks *c = ctx;
   size_t bytes = (size_t)c->rows->length * mxi_sort_item_size(&c->rows->sort);
   char *items = mxi_scratch((size_t)c->steps->copies * bytes);
   if (!items) {
@@ -28,14 +28,14 @@ static void run_chunk(void *ctx, int64_t chunk) {
   int64_t end = mxi_min(c->rows->count, (chunk + 1) * c->batch);
   for (int64_t i = chunk * c->batch; i < end; i++) c->steps->short_row(c->rows, i, items, items + bytes);
 }
-static int run_short(const struct mxi_rows *r, const struct mxi_row_steps *steps) {
-  struct chunks c = {.rows = r, .steps = steps, .batch = mxi_max(1, CHUNK / r->length)};
-  MXI_TRY(mxi_parallel_for(mxi_ceil_div(r->count, c.batch), run_chunk, &c));
+static int run_short_rows(const struct mxi_rows *r, const struct mxi_row_steps *steps) {
+  struct row_chunks c = {.rows = r, .steps = steps, .batch = mxi_max(1, CHUNK / r->length)};
+  MXI_TRY(mxi_parallel_for(mxi_ceil_div(r->count, c.batch), run_rows_chunk, &c));
   return c.out_of_memory ? mxi_fail_memory((size_t)(steps->copies * r->length) * mxi_sort_item_size(&r->sort))
                          : 0;
 }
 
-static int run_long(const struct mxi_rows *r, const struct mxi_row_steps *steps) {
+static int run_long_rows(const struct mxi_rows *r, const struct mxi_row_steps *steps) {
   int64_t bytes;
   if (!mxi_mul(r->length, steps->copies * (int64_t)mxi_sort_item_size(&r->sort), &bytes))
     return mxi_fail_memory(SIZE_MAX);
@@ -51,7 +51,7 @@ static int run_long(const struct mxi_rows *r, const struct mxi_row_steps *steps)
 
 int mxi_rows_run(const struct mxi_rows *r, const struct mxi_row_steps *steps) {
   bool is_long = r->length >= HUGE_ROW || (r->length >= LONG_ROW && r->count < FEW_ROWS);
-  return is_long ? run_long(r, steps) : run_short(r, steps);
+  return is_long ? run_long_rows(r, steps) : run_short_rows(r, steps);
 }
 
 struct mxi_row_parts mxi_row_parts(const struct mxi_rows *r) {

@@ -47,10 +47,10 @@ struct path {
 };
 static const struct path paths[] = {
     {{2, 9, 9, 16}, {20, 3, 3, 16}, {.padding_low = {1, 1}}},            /* direct */
-    {{2, 9, 9, 3}, {2, 3, 3, 3}, {.flip = true}},                        /* patches */
+    {{2, 9, 9, 3}, {2, 3, 3, 3}, {.flip = true}},                        /* unfolded */
     {{1, 9, 9, 36}, {36, 3, 3, 2}, {.groups = 18}},                      /* groups apart */
     {{2, 9, 9, 5}, {5, 3, 3, 1}, {.groups = 5}},                         /* depthwise */
-    {{2, 5, 5, 3}, {16, 3, 3, 3}, {.input_dilation = {2, 3}}},           /* phases */
+    {{2, 5, 5, 3}, {16, 3, 3, 3}, {.input_dilation = {2, 3}}},           /* polyphase */
     {{2, 5, 5, 3}, {4, 3, 3, 3}, {.input_dilation = {2}, .stride = {2}}} /* neither */
 };
 

@@ -9,8 +9,9 @@
 #include "base/error.h"
 #include "core/dtype.h"
 #include "cpu/gemm.h"
-#include "cpu/gemm_parts.h"
+#include "cpu/gemm_plan.h"
 #include "cpu/pool.h"
+#include "cpu/workspace.h"
 #include "mlx/array.h"
 #include <math.h>
 #include <stdlib.h>
@@ -73,8 +74,8 @@ struct product {
   enum layout a, b;
   double alpha, beta;
   enum { NO_ADDEND, MATRIX, BIAS_ROW, BIAS_COLUMN, SCALAR, NANS } addend;
-  int64_t c_gap; /* columns between C's rows, which must stay untouched */
-  bool turned;   /* by the transposed product */
+  int64_t c_gap;   /* columns between C's rows, which must stay untouched */
+  bool transposed; /* by the transposed product */
 };
 
 static const double guard = -77;
@@ -128,7 +129,12 @@ static void check_product(struct product p) {
                        .alpha = p.alpha,
                        .beta = p.beta};
   if (p.addend != NO_ADDEND) g.c0 = c0.first, g.c0_row = c0.row, g.c0_col = c0.col;
-  assert_int_equal((p.turned ? mxi_gemm_turned : mxi_gemm_run)(&g), 0);
+  if (p.transposed) {
+    struct mxi_gemm_plan plan;
+    mxi_gemm_plan_transposed(&plan, &g);
+    assert_int_equal(mxi_gemm_run_plan(&plan), 0);
+  } else
+    assert_int_equal(mxi_gemm_run(&g), 0);
 
   double u = mxi_is_half(t) ? 0x1p-24 : unit_roundoff(t);
   for (int64_t q = 0; q < p.batch; q++) {
@@ -287,7 +293,70 @@ static void transposed_products_agree_with_the_reference(void **state) {
                                        .beta = -1.5,
                                        .addend = addend,
                                        .c_gap = s,
-                                       .turned = true});
+                                       .transposed = true});
+}
+
+static void pack_nothing(const void *ctx, float *dst, int64_t k0, int64_t kc, int64_t n0, int64_t nc,
+                         int64_t nr) {}
+/* Nothing runs: operands are strides without memory. */
+static struct mxi_gemm shape_of(mx_dtype t, int64_t m, int64_t n, int64_t k, enum layout b) {
+  return (struct mxi_gemm){.dtype = t,
+                           .m = m,
+                           .n = n,
+                           .k = k,
+                           .batch = 1,
+                           .a_row = k,
+                           .a_col = 1,
+                           .b_row = b == COLUMNS ? 1 : n,
+                           .b_col = b == COLUMNS ? k : 1,
+                           .c_row = n,
+                           .alpha = 1};
+}
+
+static enum mxi_gemm_form form_of(struct mxi_gemm g) {
+  struct mxi_gemm_plan plan;
+  mxi_gemm_make_plan(&plan, &g);
+  return plan.form;
+}
+
+static void a_plan_is_one_form_that_suits_the_shape(void **state) {
+  assert_int_equal(form_of(shape_of(MX_FLOAT32, 100, 90, 0, ROWS)), MXI_GEMM_EMPTY);
+  assert_int_equal(form_of(shape_of(MX_FLOAT32, 100, 90, 80, ROWS)), MXI_GEMM_PACKED);
+  assert_int_equal(form_of(shape_of(MX_FLOAT32, 8, 90, 80, ROWS)), MXI_GEMM_FEW_ROWS);
+  assert_int_equal(form_of(shape_of(MX_FLOAT32, 9, 90, 80, COLUMNS)), MXI_GEMM_PACKED);
+  assert_int_equal(form_of(shape_of(MX_FLOAT64, 1, 90, 80, ROWS)), MXI_GEMM_PACKED);
+  /* A large B is read once for more rows. */
+  assert_int_equal(form_of(shape_of(MX_FLOAT16, 32, 2000, 1000, COLUMNS)), MXI_GEMM_FEW_ROWS);
+  assert_int_equal(form_of(shape_of(MX_FLOAT16, 33, 2000, 1000, COLUMNS)), MXI_GEMM_PACKED);
+  assert_int_equal(form_of(shape_of(MX_FLOAT16, 32, 2000, 1000, ROWS)), MXI_GEMM_PACKED);
+  /* B that comes from a callback is packed. */
+  struct mxi_gemm g = shape_of(MX_FLOAT32, 1, 90, 80, ROWS);
+  g.pack_b = pack_nothing;
+  assert_int_equal(form_of(g), MXI_GEMM_PACKED);
+}
+
+static void a_column_is_planned_as_a_row(void **state) {
+  struct mxi_gemm g = shape_of(MX_FLOAT32, 700, 1, 300, ROWS);
+  struct mxi_gemm_plan plan;
+  mxi_gemm_make_plan(&plan, &g);
+  assert_int_equal(plan.form, MXI_GEMM_FEW_ROWS);
+  assert_int_equal(plan.g->m, 1);
+  assert_int_equal(plan.g->n, 700);
+  assert_int_equal(plan.transposed_bytes, 0); /* its result is C itself */
+  g.c_row = 2;
+  mxi_gemm_make_plan(&plan, &g);
+  assert_ptr_equal(plan.g, &g);
+}
+
+/* The finishing pass and the workspace are part of the plan, which no form changes. */
+static void a_transposed_plan_has_room_for_its_result(void **state) {
+  struct mxi_gemm g = shape_of(MX_BFLOAT16, 30, 500, 64, COLUMNS);
+  struct mxi_gemm_plan plan;
+  mxi_gemm_plan_transposed(&plan, &g);
+  assert_int_equal(plan.form, MXI_GEMM_PACKED);
+  assert_int_equal(plan.g->m, 500);
+  assert_true(plan.transposed_bytes >= 30 * 500 * 2);
+  assert_true(plan.workspace_bytes >= plan.transposed_bytes + (size_t)plan.packed.b_bytes);
 }
 
 static void empty_sums_give_the_scaled_addend(void **state) {
@@ -437,7 +506,7 @@ static void a_failed_allocation_is_an_error(void **state) {
                        .c = c,
                        .c_row = N,
                        .alpha = 1};
-  mxi_gemm_workspace_give(mxi_gemm_workspace_take((size_t)65 << 20)); /* lets go of all that were kept */
+  mxi_workspace_give(mxi_workspace_take((size_t)65 << 20)); /* lets go of all that were kept */
   mxi_alloc_fail_after(0);
   int failed = mxi_gemm_run(&g);
   mxi_alloc_fail_after(-1);
@@ -481,6 +550,9 @@ int main(void) {
       cmocka_unit_test(beta_zero_does_not_read_the_addend),
       cmocka_unit_test(batches_agree_with_the_reference),
       cmocka_unit_test(transposed_products_agree_with_the_reference),
+      cmocka_unit_test(a_plan_is_one_form_that_suits_the_shape),
+      cmocka_unit_test(a_column_is_planned_as_a_row),
+      cmocka_unit_test(a_transposed_plan_has_room_for_its_result),
       cmocka_unit_test(empty_sums_give_the_scaled_addend),
       cmocka_unit_test(empty_products_do_nothing),
       cmocka_unit_test(nan_and_infinity_come_through),

@@ -399,7 +399,7 @@ PRODUCTS = FLOATS + COMPLEX
 more = dict(dtypes=PRODUCTS, smooth=(0, 1), ulps=2, scale=400)
 for label, (a, b) in {
     "": ((7, 33), (33, 19)), ".vectors": ((33,), (33,)), ".row": ((33,), (33, 19)), ".column": ((7, 33), (33,)),
-    ".batch": ((3, 7, 33), (3, 33, 5)), ".broadcast": ((2, 1, 4, 9), (3, 9, 5)), ".thin": ((1, 130), (130, 40)),
+    ".batch": ((3, 7, 33), (3, 33, 5)), ".broadcast": ((2, 1, 4, 9), (3, 9, 5)), ".few_rows": ((1, 130), (130, 40)),
     ".shared": ((3, 4, 9), (9, 5)),
 }.items():  # fmt: skip
     both("matmul" + label, lambda xp, a, b: xp.matmul(a, b), (ANY, a), (ANY, b), **more)

@@ -61,8 +61,8 @@ MXI_INLINE void decode_logits(const struct mxi_attention *a, const char *k, int6
 
 /* out (rows, stride) = p (rows, MXI_DECODE_KEYS) times n rows of v: `columns` vectors, of which the last has
    `last` lanes. */
-MXI_INLINE void values_tile(const float *p, const char *v, int64_t v_bytes, int64_t n, int rows, int columns,
-                            int64_t last, int type, float *out, int64_t stride) {
+MXI_INLINE void decode_values_tile(const float *p, const char *v, int64_t v_bytes, int64_t n, int rows,
+                                   int columns, int64_t last, int type, float *out, int64_t stride) {
   vf32 sum[ROWS][COLUMNS];
   MXI_UNROLL
   for (int r = 0; r < rows; r++) MXI_UNROLL
@@ -90,29 +90,30 @@ MXI_INLINE void values_tile(const float *p, const char *v, int64_t v_bytes, int6
       mxi_store_f32(out + r * stride + c * MXI_VL, sum[r][c]);
 }
 
-MXI_INLINE void values_columns(const float *p, const char *v, int64_t v_bytes, int64_t n, int rows,
-                               int64_t width, int type, float *out, int64_t stride) {
+MXI_INLINE void decode_values_columns(const float *p, const char *v, int64_t v_bytes, int64_t n, int rows,
+                                      int64_t width, int type, float *out, int64_t stride) {
   int64_t item = type == MX_FLOAT32 ? 4 : 2, c = 0;
   for (; c + COLUMNS * MXI_VL <= width; c += COLUMNS * MXI_VL)
-    values_tile(p, v + c * item, v_bytes, n, rows, COLUMNS, MXI_VL, type, out + c, stride);
+    decode_values_tile(p, v + c * item, v_bytes, n, rows, COLUMNS, MXI_VL, type, out + c, stride);
   for (; c + MXI_VL <= width; c += MXI_VL)
-    values_tile(p, v + c * item, v_bytes, n, rows, 1, MXI_VL, type, out + c, stride);
-  if (c < width) values_tile(p, v + c * item, v_bytes, n, rows, 1, width - c, type, out + c, stride);
+    decode_values_tile(p, v + c * item, v_bytes, n, rows, 1, MXI_VL, type, out + c, stride);
+  if (c < width) decode_values_tile(p, v + c * item, v_bytes, n, rows, 1, width - c, type, out + c, stride);
 }
 
 MXI_INLINE void decode_values(const struct mxi_attention *a, const char *v, int64_t n, int64_t rows,
                               const float *p, float *out, int64_t stride, int type) {
   int64_t v_bytes = a->v_strides[2] * (type == MX_FLOAT32 ? 4 : 2), width = a->value_width, r = 0;
   for (; r + ROWS <= rows; r += ROWS)
-    values_columns(p + r * MXI_DECODE_KEYS, v, v_bytes, n, ROWS, width, type, out + r * stride, stride);
+    decode_values_columns(p + r * MXI_DECODE_KEYS, v, v_bytes, n, ROWS, width, type, out + r * stride,
+                          stride);
   p += r * MXI_DECODE_KEYS;
   out += r * stride;
   if (rows - r == 3)
-    values_columns(p, v, v_bytes, n, 3, width, type, out, stride);
+    decode_values_columns(p, v, v_bytes, n, 3, width, type, out, stride);
   else if (rows - r == 2)
-    values_columns(p, v, v_bytes, n, 2, width, type, out, stride);
+    decode_values_columns(p, v, v_bytes, n, 2, width, type, out, stride);
   else if (rows - r == 1)
-    values_columns(p, v, v_bytes, n, 1, width, type, out, stride);
+    decode_values_columns(p, v, v_bytes, n, 1, width, type, out, stride);
 }
 
 MXI_INLINE void decode(const struct mxi_attention *a, int64_t b, int64_t h, int64_t block, float *partial,

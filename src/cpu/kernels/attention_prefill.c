@@ -18,7 +18,7 @@ enum {
 };
 
 /* How one call cuts its scratch. Widths are padded to whole column tiles. */
-struct work {
+struct prefill_buffers {
   int64_t width, value_width; /* of q and k; of v, padded to COLUMNS */
   float *q;                   /* (QUERIES / ROWS, width, ROWS) */
   float *k;                   /* (KEYS / COLUMNS, width, COLUMNS) */
@@ -28,8 +28,9 @@ struct work {
   float *max, *sum, *factor;  /* (QUERIES) */
 };
 
-static struct work cut(const struct mxi_attention *a, float *scratch) {
-  struct work w = {.width = a->width, .value_width = (a->value_width + COLUMNS - 1) / COLUMNS * COLUMNS};
+static struct prefill_buffers cut_scratch(const struct mxi_attention *a, float *scratch) {
+  struct prefill_buffers w = {.width = a->width,
+                              .value_width = (a->value_width + COLUMNS - 1) / COLUMNS * COLUMNS};
   w.logits = scratch;
   w.k = w.logits + SLAB * KEYS;
   w.v = w.k + KEYS * padded(w.width);
@@ -122,8 +123,8 @@ static void logits_tile(const float *q, const float *k, int64_t width, float *lo
 
 /* values (ROWS, COLUMNS), row stride `stride`: each row times its factor, plus p (ROWS, n) times a panel of
  * v. */
-static void values_tile(const float *p, const float *v, int64_t n, const float *factor, float *values,
-                        int64_t stride) {
+static void prefill_values_tile(const float *p, const float *v, int64_t n, const float *factor, float *values,
+                                int64_t stride) {
   vf32 sum[ROWS][2];
   MXI_UNROLL
   for (int r = 0; r < ROWS; r++) {
@@ -147,8 +148,8 @@ static void values_tile(const float *p, const float *v, int64_t n, const float *
 }
 
 /* Rows [at, at + rows) of the call's block against keys [first, first + n), which are packed. */
-static void slab(const struct mxi_attention *a, const struct work *w, int64_t b, int64_t head, int64_t query,
-                 int64_t at, int64_t rows, int64_t first, int64_t n) {
+static void slab(const struct mxi_attention *a, const struct prefill_buffers *w, int64_t b, int64_t head,
+                 int64_t query, int64_t at, int64_t rows, int64_t first, int64_t n) {
   int64_t whole = (n + COLUMNS - 1) / COLUMNS * COLUMNS;
   for (int64_t j = 0; j < n; j += COLUMNS)
     for (int64_t r = 0; r < rows; r += ROWS)
@@ -160,8 +161,8 @@ static void slab(const struct mxi_attention *a, const struct work *w, int64_t b,
   }
   for (int64_t c = 0; c < w->value_width; c += COLUMNS)
     for (int64_t r = 0; r < rows; r += ROWS)
-      values_tile(w->logits + r * KEYS, w->v + c * KEYS, n, w->factor + at + r,
-                  w->values + (at + r) * w->value_width + c, w->value_width);
+      prefill_values_tile(w->logits + r * KEYS, w->v + c * KEYS, n, w->factor + at + r,
+                          w->values + (at + r) * w->value_width + c, w->value_width);
 }
 
 /* Keys that no row of [query, query + rows) sees add nothing, unless one of the rows sees none at all, which
@@ -170,8 +171,8 @@ static int64_t needed_keys(const struct mxi_attention *a, int64_t query, int64_t
   return a->mask || visible_keys(a, query) < 1 ? a->keys : visible_keys(a, query + rows - 1);
 }
 
-MXI_INLINE void write_rows(const struct mxi_attention *a, const struct work *w, int64_t b, int64_t head,
-                           int64_t query, int64_t rows, int type) {
+MXI_INLINE void write_rows(const struct mxi_attention *a, const struct prefill_buffers *w, int64_t b,
+                           int64_t head, int64_t query, int64_t rows, int type) {
   for (int64_t i = 0; i < rows; i++) {
     char *out = (char *)attention_row(a->out, a->out_strides, b, head, query + i, type == MX_FLOAT32 ? 4 : 2);
     const float *values = w->values + i * w->value_width;
@@ -186,7 +187,7 @@ MXI_INLINE void write_rows(const struct mxi_attention *a, const struct work *w, 
 
 MXI_INLINE void prefill(const struct mxi_attention *a, int64_t b, int64_t head, int64_t query, int64_t rows,
                         float *scratch, int type) {
-  struct work w = cut(a, scratch);
+  struct prefill_buffers w = cut_scratch(a, scratch);
   int64_t item = type == MX_FLOAT32 ? 4 : 2, h = head / (a->heads / a->kv_heads);
   int64_t used = (rows + ROWS - 1) / ROWS * ROWS, keys = needed_keys(a, query, rows);
   pack_queries(a, attention_row(a->q, a->q_strides, b, head, query, item), rows, type, w.q);

@@ -7,8 +7,8 @@
 enum { PER_POINTER = 3, POINTERS = (MR + PER_POINTER - 1) / PER_POINTER };
 
 /* Each pointer serves three pixels, at 0, 1 and 2 times the distance: so many addresses fit the registers. */
-MXI_INLINE void tile(int h, const struct mxi_patch *p, const float *a, const float *b, float *y,
-                     int64_t y_row, int64_t cols) {
+MXI_INLINE void conv_tile(int h, const struct mxi_patch *p, const float *a, const float *b, float *y,
+                          int64_t y_row, int64_t cols) {
   vf32 acc[MR][2];
   int64_t pixel = p->pixel, run = p->run;
   MXI_UNROLL
@@ -45,7 +45,7 @@ MXI_INLINE void tile(int h, const struct mxi_patch *p, const float *a, const flo
 #define TILE_OF_HEIGHT(name, h)                                                                              \
   static void name##_##h(const struct mxi_patch *p, const float *a, const float *b, float *y, int64_t y_row, \
                          int64_t cols) {                                                                     \
-    tile(h, p, a, b, y, y_row, cols);                                                                        \
+    conv_tile(h, p, a, b, y, y_row, cols);                                                                   \
   }
 EACH_HEIGHT(TILE_OF_HEIGHT, tile)
 #define TILE_ENTRY(name, h) name##_##h,

@@ -65,7 +65,7 @@ static void load_complex(union block *b, const void *src, int64_t stride, int64_
 LOAD_HALF(f16)
 LOAD_HALF(bf16)
 
-static void load(mx_dtype t, union block *b, const void *src, int64_t stride, int64_t n) {
+static void load_carrier(mx_dtype t, union block *b, const void *src, int64_t stride, int64_t n) {
   static void (*const loads[MX_DTYPE_COUNT])(union block *, const void *, int64_t, int64_t) = {
       load_uint8_t, load_uint8_t, load_uint16_t, load_uint32_t, load_uint64_t, load_int8_t, load_int16_t,
       load_int32_t, load_int64_t, load_f16,      load_bf16,     load_float,    load_double, load_complex};
@@ -171,7 +171,8 @@ typedef void (*store_fn)(const union block *, void *, int64_t, int64_t);
 static const store_fn stores[4][MX_DTYPE_COUNT] = {
     [CARRY_I64] = ROW(i64), [CARRY_U64] = ROW(u64), [CARRY_F32] = ROW(f32), [CARRY_F64] = ROW(f64)};
 
-static void store(mx_dtype t, enum carrier from, union block *b, void *dst, int64_t stride, int64_t n) {
+static void store_carrier(mx_dtype t, enum carrier from, union block *b, void *dst, int64_t stride,
+                          int64_t n) {
   if (from == CARRY_C64 && t == MX_COMPLEX64)
     c64_complex(b, dst, stride, n);
   else if (from == CARRY_C64 && t == MX_BOOL)
@@ -197,9 +198,10 @@ void MXI_ISA_NAME(mxi_cast_panel)(mx_dtype to, mx_dtype from, const struct mxi_p
   for (int64_t i = 0; i < p->rows; i++)
     for (int64_t j = 0; j < p->columns; j += BLOCK) {
       int64_t n = p->columns - j < BLOCK ? p->columns - j : BLOCK;
-      load(from, &b, (const char *)src + (i * p->src_row + j * p->src_column) * from_bytes, p->src_column, n);
-      store(to, carrier_of[from], &b, (char *)dst + (i * p->dst_row + j * p->dst_column) * to_bytes,
-            p->dst_column, n);
+      load_carrier(from, &b, (const char *)src + (i * p->src_row + j * p->src_column) * from_bytes,
+                   p->src_column, n);
+      store_carrier(to, carrier_of[from], &b, (char *)dst + (i * p->dst_row + j * p->dst_column) * to_bytes,
+                    p->dst_column, n);
     }
 }
 
@@ -218,6 +220,6 @@ void MXI_ISA_NAME(mxi_arange)(mx_dtype t, void *dst, int64_t first, int64_t n, d
       count_integers(&b, first + j, m, start, step);
     else
       for (int64_t i = 0; i < m; i++) b.f64[i] = start + (double)(first + j + i) * step;
-    store(t, mxi_is_integer(t) ? CARRY_U64 : CARRY_F64, &b, (char *)dst + j * bytes, 1, m);
+    store_carrier(t, mxi_is_integer(t) ? CARRY_U64 : CARRY_F64, &b, (char *)dst + j * bytes, 1, m);
   }
 }

@@ -11,7 +11,7 @@
 #define AMX __attribute__((target("amx-tile,amx-bf16")))
 enum { ROWS = 32, HALF = 16, UNIT_BYTES = 64, B_ROW = 2 * UNIT_BYTES };
 
-struct shapes { /* what ldtilecfg reads */
+struct amx_tile_shapes { /* what ldtilecfg reads */
   uint8_t palette, start_row, reserved[14];
   uint16_t bytes[16]; /* of a row */
   uint8_t rows[16];
@@ -20,7 +20,7 @@ struct shapes { /* what ldtilecfg reads */
 /* The shapes for a tile of h rows; a register of no rows is left out. */
 MXI_INLINE AMX void set_shapes(int h) {
   int upper = h < HALF ? h : HALF, lower = h - upper;
-  struct shapes s = {.palette = 1};
+  struct amx_tile_shapes s = {.palette = 1};
   const int rows[8] = {upper, upper, lower, lower, upper, lower, HALF, HALF};
   for (int i = 0; i < 8; i++) {
     s.rows[i] = (uint8_t)rows[i];
@@ -37,8 +37,9 @@ MXI_INLINE AMX void set_shapes(int h) {
   _tile_stored(left, at, (size_t)(row)*4); \
   _tile_stored(right, (at) + HALF, (size_t)(row)*4)
 
-static __attribute__((noinline)) AMX void tile(int h, int64_t units, const char *a, const char *b,
-                                               const float *in, int64_t in_row, float *out, int64_t out_row) {
+static __attribute__((noinline)) AMX void amx_tile(int h, int64_t units, const char *a, const char *b,
+                                                   const float *in, int64_t in_row, float *out,
+                                                   int64_t out_row) {
   set_shapes(h);
   __asm__ volatile("" : : : "memory"); /* the intrinsics do not say that they read and write memory */
   _tile_zero(0);
@@ -80,7 +81,7 @@ static __attribute__((noinline)) AMX void tile(int h, int64_t units, const char 
 #define TILE_OF_HEIGHT(h)                                                                           \
   static void tile_##h(int64_t units, const void *a, const void *b, const void *in, int64_t in_row, \
                        void *out, int64_t out_row) {                                                \
-    tile(h, units, a, b, in, in_row, out, out_row);                                                 \
+    amx_tile(h, units, a, b, in, in_row, out, out_row);                                             \
   }
 EACH_HEIGHT(TILE_OF_HEIGHT)
 #define TILE_ENTRY(h) tile_##h,

@@ -14,8 +14,8 @@ MXI_INLINE vf32 broadcast(const float *pair) {
   return (vf32)mxi_set_i32(bits);
 }
 
-MXI_INLINE MXI_BF16_DOT void tile(int h, int64_t units, const float *a, const float *b, const float *in,
-                                  int64_t in_row, float *out, int64_t out_row) {
+MXI_INLINE MXI_BF16_DOT void bf16_tile(int h, int64_t units, const float *a, const float *b, const float *in,
+                                       int64_t in_row, float *out, int64_t out_row) {
   vf32 acc[MR][2];
   MXI_UNROLL
   for (int i = 0; i < h; i++) {
@@ -47,7 +47,7 @@ MXI_INLINE MXI_BF16_DOT void tile(int h, int64_t units, const float *a, const fl
 #define TILE_OF_HEIGHT(name, h)                                                                    \
   static MXI_BF16_DOT void name##_##h(int64_t units, const void *a, const void *b, const void *in, \
                                       int64_t in_row, void *out, int64_t out_row) {                \
-    tile(h, units, a, b, in, in_row, out, out_row);                                                \
+    bf16_tile(h, units, a, b, in, in_row, out, out_row);                                           \
   }
 EACH_HEIGHT(TILE_OF_HEIGHT, tile)
 #define TILE_ENTRY(name, h) name##_##h,

@@ -30,7 +30,8 @@ MXI_INLINE void store_lanes(mx_dtype t, char *dst, vf32 x, int64_t n) {
     mxi_storen_u16h((uint16_t *)dst, h, n);
 }
 
-MXI_INLINE void finish(mx_dtype t, const float *tile, int64_t tile_row, const struct mxi_gemm_finish *f) {
+MXI_INLINE void finish_tile(mx_dtype t, const float *tile, int64_t tile_row,
+                            const struct mxi_gemm_finish *f) {
   int64_t item = t == MX_FLOAT32 ? 4 : 2;
   vf32 alpha = mxi_set_f32((float)f->alpha), beta = mxi_set_f32((float)f->beta);
   for (int64_t i = 0; i < f->rows; i++)
@@ -47,9 +48,9 @@ MXI_INLINE void finish(mx_dtype t, const float *tile, int64_t tile_row, const st
 
 void mxi_gemm_finish_f32(const void *tile, int64_t tile_row, const struct mxi_gemm_finish *f) {
   if (f->dtype == MX_FLOAT32)
-    finish(MX_FLOAT32, tile, tile_row, f);
+    finish_tile(MX_FLOAT32, tile, tile_row, f);
   else if (f->dtype == MX_FLOAT16)
-    finish(MX_FLOAT16, tile, tile_row, f);
+    finish_tile(MX_FLOAT16, tile, tile_row, f);
   else
-    finish(MX_BFLOAT16, tile, tile_row, f);
+    finish_tile(MX_BFLOAT16, tile, tile_row, f);
 }

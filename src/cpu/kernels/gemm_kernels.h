@@ -51,20 +51,20 @@ MXI_DECLARE_KERNEL(const struct mxi_gemm_kernels *, mxi_gemm_f64, (void));
 MXI_DECLARE_KERNEL(const struct mxi_gemm_kernels *, mxi_gemm_bf16_dot, (void));
 MXI_DECLARE_KERNEL(const struct mxi_gemm_kernels *, mxi_gemm_amx, (void));
 
-/* ---- Thin products: few rows of A, B read once where it lies ---- */
-enum { MXI_THIN_ROWS = 32 };
-/* sums[m][n] (row stride sums_row) = A * B for n columns of B, m <= MXI_THIN_ROWS. A is float32, a[m][a_row],
+/* ---- Products of few rows of A: B is read once, where it lies ---- */
+enum { MXI_FEW_ROWS = 32, MXI_FEW_ROWS_SUMS = 32 * 256 }; /* most rows; most sums that are local variables */
+/* sums[m][n] (row stride sums_row) = A * B for n columns of B, m <= MXI_FEW_ROWS. A is float32, a[m][a_row],
    k contiguous. `stride` is B's other one. */
-typedef void (*mxi_thin_fn)(const void *a, int64_t a_row, const void *b, int64_t stride, int64_t m, int64_t n,
-                            int64_t k, float *sums, int64_t sums_row);
-struct mxi_thin_kernels {
-  mxi_thin_fn along_k[MX_DTYPE_COUNT]; /* B's columns are contiguous (b_row == 1), stride = b_col */
-  mxi_thin_fn along_n[MX_DTYPE_COUNT]; /* B's rows are contiguous (b_col == 1), stride = b_row */
+typedef void (*mxi_few_rows_fn)(const void *a, int64_t a_row, const void *b, int64_t stride, int64_t m,
+                                int64_t n, int64_t k, float *sums, int64_t sums_row);
+struct mxi_few_rows_kernels {
+  mxi_few_rows_fn along_k[MX_DTYPE_COUNT]; /* B's columns are contiguous (b_row == 1), stride = b_col */
+  mxi_few_rows_fn along_n[MX_DTYPE_COUNT]; /* B's rows are contiguous (b_col == 1), stride = b_row */
   void (*widen[MX_DTYPE_COUNT])(void *dst, const void *src, int64_t n); /* contiguous to float32 */
 };
-MXI_DECLARE_KERNEL(const struct mxi_thin_kernels *, mxi_thin, (void));
+MXI_DECLARE_KERNEL(const struct mxi_few_rows_kernels *, mxi_few_rows, (void));
 /* B's columns contiguous, A and B bfloat16, by dot products; NULL where the machine lacks them. */
-MXI_DECLARE_KERNEL(mxi_thin_fn, mxi_thin_bf16_dot, (void));
+MXI_DECLARE_KERNEL(mxi_few_rows_fn, mxi_few_rows_bf16_dot, (void));
 
 #ifdef MXI_ISA
 /* Shared by the kernel files of one instruction set. */

@@ -9,10 +9,10 @@
 #include <stdbool.h>
 
 /* What a 32-bit lane of the packed form is made of. */
-enum kind { F32, F16, BF16, BF16_PAIR };
+enum lane_kind { F32, F16, BF16, BF16_PAIR };
 
 /* MXI_VL lanes from contiguous elements (pairs for BF16_PAIR). */
-MXI_INLINE vf32 load_lanes(enum kind kind, const void *p) {
+MXI_INLINE vf32 load_lanes(enum lane_kind kind, const void *p) {
   if (kind == F16) return mxi_f32_from_f16(mxi_load_u16h(p));
   if (kind == BF16) return mxi_f32_from_bf16(mxi_load_u16h(p));
   return mxi_load_f32(p);
@@ -37,13 +37,13 @@ MXI_INLINE vu16h load_u16_n(const void *p, int64_t n) {
 #endif
 }
 /* The first n lanes, the others zero. */
-MXI_INLINE vf32 load_lanes_n(enum kind kind, const void *p, int64_t n) {
+MXI_INLINE vf32 load_lanes_n(enum lane_kind kind, const void *p, int64_t n) {
   if (kind == F16) return mxi_f32_from_f16(load_u16_n(p, n));
   if (kind == BF16) return mxi_f32_from_bf16(load_u16_n(p, n));
   return load_f32_n(p, n);
 }
 /* One lane from the element at p (and for pairs its successor along k, if there is one). */
-MXI_INLINE float load_lane(enum kind kind, const char *p, int64_t k_bytes, bool has_second) {
+MXI_INLINE float load_lane(enum lane_kind kind, const char *p, int64_t k_bytes, bool has_second) {
   if (kind == F32) return *(const float *)p;
   uint16_t first = *(const uint16_t *)p, second = 0;
   if (kind == F16) return mxi_f32_from_f16((vu16h){first})[0];
@@ -54,21 +54,21 @@ MXI_INLINE float load_lane(enum kind kind, const char *p, int64_t k_bytes, bool 
   return lane;
 }
 /* Lanes of a unit whose r is contiguous: n of them. For pairs q is the next row of k, NULL at the end. */
-MXI_INLINE vf32 load_unit(enum kind kind, const void *p, const void *q, int64_t n) {
+MXI_INLINE vf32 load_unit(enum lane_kind kind, const void *p, const void *q, int64_t n) {
   if (kind != BF16_PAIR) return n == MXI_VL ? load_lanes(kind, p) : load_lanes_n(kind, p, n);
   vu16h zero = {0}, first = n == MXI_VL ? mxi_load_u16h(p) : load_u16_n(p, n);
   vu16h second = !q ? zero : n == MXI_VL ? mxi_load_u16h(q) : load_u16_n(q, n);
   return (vf32)(mxi_u32_from_u16(first) | mxi_u32_from_u16(second) << 16);
 }
 
-struct source {
+struct pack_source {
   const char *p;
   int64_t r_bytes, k_bytes; /* strides; k_bytes of one element */
   int64_t valid, width, units, kc;
 };
 
 /* Units [from, units) element by element, for columns of any stride and for ends. */
-MXI_INLINE void pack_elements(enum kind kind, float *dst, struct source s, int64_t from) {
+MXI_INLINE void pack_elements(enum lane_kind kind, float *dst, struct pack_source s, int64_t from) {
   int64_t step = kind == BF16_PAIR ? 2 : 1;
   for (int64_t u = from; u < s.units; u++)
     for (int64_t r = 0; r < s.width; r++)
@@ -79,7 +79,7 @@ MXI_INLINE void pack_elements(enum kind kind, float *dst, struct source s, int64
 
 /* r is contiguous. A sliver narrower than a vector is stored a whole vector at a time: the excess falls on
    the next unit, stored later, except in the sliver's last units. */
-MXI_INLINE void pack_rows(enum kind kind, float *dst, struct source s) {
+MXI_INLINE void pack_contiguous_r(enum lane_kind kind, float *dst, struct pack_source s) {
   int64_t item = kind == F32 ? 4 : 2, step = kind == BF16_PAIR ? 2 : 1;
   int64_t roomy = s.width < MXI_VL ? s.units - MXI_VL / s.width : s.units;
   for (int64_t u = 0; u < s.units; u++) {
@@ -97,7 +97,7 @@ MXI_INLINE void pack_rows(enum kind kind, float *dst, struct source s) {
 
 /* k is contiguous. A sliver narrower than a vector is stored a whole vector at a time: the excess falls on
    units that are stored later, except in the sliver's last block. */
-MXI_INLINE void pack_columns(enum kind kind, float *dst, struct source s) {
+MXI_INLINE void pack_contiguous_k(enum lane_kind kind, float *dst, struct pack_source s) {
   int64_t item = kind == F32 || kind == BF16_PAIR ? 4 : 2, whole = s.kc / (kind == BF16_PAIR ? 2 : 1);
   int64_t u = 0;
   for (; u + MXI_VL <= whole; u += MXI_VL)
@@ -115,20 +115,20 @@ MXI_INLINE void pack_columns(enum kind kind, float *dst, struct source s) {
   pack_elements(kind, dst, s, u);
 }
 
-MXI_INLINE void pack(enum kind kind, void *dst, const void *src, int64_t r_stride, int64_t k_stride,
-                     int64_t valid, int64_t width, int64_t kc) {
+MXI_INLINE void pack_lanes(enum lane_kind kind, void *dst, const void *src, int64_t r_stride,
+                           int64_t k_stride, int64_t valid, int64_t width, int64_t kc) {
   int64_t item = kind == F32 ? 4 : 2, units = kind == BF16_PAIR ? (kc + 1) / 2 : kc;
-  struct source s = {src, r_stride * item, k_stride * item, valid, width, units, kc};
+  struct pack_source s = {src, r_stride * item, k_stride * item, valid, width, units, kc};
   if (k_stride == 1 && valid > 1)
-    pack_columns(kind, dst, s);
+    pack_contiguous_k(kind, dst, s);
   else if (r_stride == 1)
-    pack_rows(kind, dst, s);
+    pack_contiguous_r(kind, dst, s);
   else
     pack_elements(kind, dst, s, 0);
 }
 
 #define PACKER(name, kind) \
-  MXI_PACKER(name) { pack(kind, dst, src, r_stride, k_stride, valid, width, kc); }
+  MXI_PACKER(name) { pack_lanes(kind, dst, src, r_stride, k_stride, valid, width, kc); }
 PACKER(mxi_pack_f32, F32)
 PACKER(mxi_pack_f16, F16)
 PACKER(mxi_pack_bf16, BF16)

@@ -6,7 +6,7 @@
 #include "cpu/simd.h"
 
 /* ---- What one operation on one dtype needs ---- */
-struct kernels {
+struct reduce_kernels {
   void (*identity)(void *values, int64_t n);
   void (*tile)(void *state, const void *tile, int64_t n);
   void (*finish)(void *state, void *value);
@@ -236,10 +236,12 @@ KERNELS(complex_pair, max_c64, complex_max, ALL_COMPLEX(-__builtin_inff()))
     identity_##name, tile_##name, finish_##name, pairs_##name, rows_##name, short_rows_##name, \
         combine_##name, combine4_##name                                                        \
   }
-static const struct kernels table[4][MX_DTYPE_COUNT] = {ARITHMETIC(sum), ARITHMETIC(prod), ORDER(min),
-                                                        ORDER(max)};
+static const struct reduce_kernels table[4][MX_DTYPE_COUNT] = {ARITHMETIC(sum), ARITHMETIC(prod), ORDER(min),
+                                                               ORDER(max)};
 
-static const struct kernels *kernels_of(const struct mxi_reduce_kind *r) { return &table[r->op][r->acc]; }
+static const struct reduce_kernels *reduce_kernels_of(const struct mxi_reduce_kind *r) {
+  return &table[r->op][r->acc];
+}
 
 /* ---- Loading and storing ---- */
 static bool same_bits(mx_dtype a, mx_dtype b) {
@@ -273,29 +275,29 @@ void MXI_ISA_NAME(mxi_reduce_store)(const struct mxi_reduce_kind *r, const void 
 
 /* ---- Entry points ---- */
 void MXI_ISA_NAME(mxi_reduce_begin)(const struct mxi_reduce_kind *r, mxi_reduce_state *s) {
-  kernels_of(r)->identity(s, 256 / (int64_t)mx_dtype_size(r->acc));
+  reduce_kernels_of(r)->identity(s, 256 / (int64_t)mx_dtype_size(r->acc));
 }
 void MXI_ISA_NAME(mxi_reduce_tile)(const struct mxi_reduce_kind *r, mxi_reduce_state *s, const void *tile,
                                    int64_t n) {
-  kernels_of(r)->tile(s, tile, n);
+  reduce_kernels_of(r)->tile(s, tile, n);
 }
 void MXI_ISA_NAME(mxi_reduce_finish)(const struct mxi_reduce_kind *r, mxi_reduce_state *s, void *value) {
-  kernels_of(r)->finish(s, value);
+  reduce_kernels_of(r)->finish(s, value);
 }
 void MXI_ISA_NAME(mxi_reduce_pairs)(const struct mxi_reduce_kind *r, void *values, int64_t n) {
-  kernels_of(r)->pairs(values, n);
+  reduce_kernels_of(r)->pairs(values, n);
 }
 void MXI_ISA_NAME(mxi_reduce_combine)(const struct mxi_reduce_kind *r, void *a, const void *b, int64_t n) {
-  kernels_of(r)->combine(a, b, n);
+  reduce_kernels_of(r)->combine(a, b, n);
 }
 void MXI_ISA_NAME(mxi_reduce_identity)(const struct mxi_reduce_kind *r, void *values, int64_t n) {
-  kernels_of(r)->identity(values, n);
+  reduce_kernels_of(r)->identity(values, n);
 }
 
 /* Short rows: as many as fit a tile are loaded at once when they lie one after the other. */
 static void short_rows(const struct mxi_reduce_kind *r, const char *src, int64_t row_stride, int64_t n,
                        int64_t rows, char *values) {
-  const struct kernels *k = kernels_of(r);
+  const struct reduce_kernels *k = reduce_kernels_of(r);
   int64_t from_size = (int64_t)mx_dtype_size(r->from), acc_size = (int64_t)mx_dtype_size(r->acc);
   if (same_bits(r->from, r->acc)) {
     k->short_rows(src, row_stride, n, rows, values);
@@ -317,7 +319,7 @@ void MXI_ISA_NAME(mxi_reduce_rows)(const struct mxi_reduce_kind *r, const void *
     short_rows(r, src, row_stride, n, rows, values);
     return;
   }
-  const struct kernels *k = kernels_of(r);
+  const struct reduce_kernels *k = reduce_kernels_of(r);
   if (same_bits(r->from, r->acc)) {
     k->rows(src, row_stride, n, rows, values);
     return;
@@ -338,7 +340,7 @@ void MXI_ISA_NAME(mxi_reduce_rows)(const struct mxi_reduce_kind *r, const void *
 
 void MXI_ISA_NAME(mxi_reduce_columns)(const struct mxi_reduce_kind *r, const void *src, int64_t row_stride,
                                       int64_t rows, int64_t columns, void *values) {
-  const struct kernels *k = kernels_of(r);
+  const struct reduce_kernels *k = reduce_kernels_of(r);
   int64_t row_bytes = row_stride * (int64_t)mx_dtype_size(r->from);
   const char *row = src;
   MXI_LOCAL(double, scratch, 4 * MXI_REDUCE_TILE);

@@ -15,7 +15,7 @@ MXI_INLINE bool complex_before(complex_pair x, complex_pair best, bool before) {
 #define CLESS(x, best)    complex_before(x, best, complex_less(x, best))
 #define CGREATER(x, best) complex_before(x, best, complex_less(best, x))
 
-struct kernels {
+struct reduce_arg_kernels {
   bool (*before)(const void *x, const void *best);
   int64_t (*find)(const void *tile, int64_t n, const void *value);
   void (*columns)(void *values, uint32_t *indices, const void *tile, int64_t n, uint32_t index);
@@ -58,15 +58,15 @@ BOTH(complex_pair, c64, CLESS, CGREATER)
 
 #define ENTRY(name) \
   { before_##name, find_##name, columns_##name }
-static const struct kernels table[2][MX_DTYPE_COUNT] = {ORDER(min), ORDER(max)};
+static const struct reduce_arg_kernels table[2][MX_DTYPE_COUNT] = {ORDER(min), ORDER(max)};
 
-static const struct kernels *kernels_of(const struct mxi_reduce_kind *r) {
+static const struct reduce_arg_kernels *reduce_arg_kernels_of(const struct mxi_reduce_kind *r) {
   return &table[r->op == MXI_REDUCE_MAX][r->acc];
 }
 
 void MXI_ISA_NAME(mxi_extreme_tile)(const struct mxi_reduce_kind *r, struct mxi_extreme *e, const void *tile,
                                     int64_t n, int64_t first) {
-  const struct kernels *k = kernels_of(r);
+  const struct reduce_arg_kernels *k = reduce_arg_kernels_of(r);
   mxi_reduce_state s;
   uint64_t value = 0;
   MXI_ISA_NAME(mxi_reduce_begin)(r, &s);
@@ -79,10 +79,10 @@ void MXI_ISA_NAME(mxi_extreme_tile)(const struct mxi_reduce_kind *r, struct mxi_
 
 void MXI_ISA_NAME(mxi_extreme_combine)(const struct mxi_reduce_kind *r, struct mxi_extreme *e,
                                        const struct mxi_extreme *later) {
-  if (kernels_of(r)->before(&later->value, &e->value)) *e = *later;
+  if (reduce_arg_kernels_of(r)->before(&later->value, &e->value)) *e = *later;
 }
 
 void MXI_ISA_NAME(mxi_extreme_columns)(const struct mxi_reduce_kind *r, void *values, uint32_t *indices,
                                        const void *tile, int64_t n, uint32_t index) {
-  kernels_of(r)->columns(values, indices, tile, n, index);
+  reduce_arg_kernels_of(r)->columns(values, indices, tile, n, index);
 }

@@ -24,7 +24,7 @@ MXI_INLINE void cos_sin(vf64 t, vf64 *cosine, vf64 *sine) {
   *cosine = (vf64)((vi64)mxi_blend_f64(odd, s, c) ^ cosine_sign);
 }
 
-static void put(float *row, int64_t i, int64_t pairs, bool traditional, double cosine, double sine) {
+static void store_angle(float *row, int64_t i, int64_t pairs, bool traditional, double cosine, double sine) {
   if (traditional) {
     row[2 * i] = row[2 * i + 1] = (float)cosine;
     row[2 * (pairs + i)] = -(float)sine;
@@ -44,7 +44,7 @@ void MXI_ISA_NAME(mxi_rope_table)(double position, const double *frequencies, in
     cos_sin(t, &c, &s);
     for (int64_t j = 0; j < n; j++) {
       bool large = !(fabs(t[j]) < 0x1p30);
-      put(row, i + j, pairs, traditional, large ? cos(t[j]) : c[j], large ? sin(t[j]) : s[j]);
+      store_angle(row, i + j, pairs, traditional, large ? cos(t[j]) : c[j], large ? sin(t[j]) : s[j]);
     }
   }
 }

@@ -21,7 +21,7 @@ static complex_pair logaddexp_c64(complex_pair a, complex_pair b) {
   return (complex_pair){high.re + 0.5f * log1pf(re * (2 + re) + im * im), high.im + atan2f(im, 1 + re)};
 }
 
-struct kernels {
+struct scan_kernels {
   void (*identity)(void *values, int64_t n);
   void (*tile)(void *dst, const void *src, int64_t n, void *carry);
   void (*combine)(void *values, const void *with, int64_t with_step, int64_t n);
@@ -115,7 +115,7 @@ KERNELS(complex_pair, log_c64, logaddexp_c64, ((complex_pair){-__builtin_inff(),
 
 #define ENTRY(name) \
   { identity_##name, tile_##name, combine_##name }
-static const struct kernels table[5][MX_DTYPE_COUNT] = {
+static const struct scan_kernels table[5][MX_DTYPE_COUNT] = {
     ARITHMETIC(sum),
     ARITHMETIC(prod),
     ORDER(min),
@@ -124,7 +124,7 @@ static const struct kernels table[5][MX_DTYPE_COUNT] = {
 
 void MXI_ISA_NAME(mxi_scan_tile)(const struct mxi_reduce_kind *r, void *dst, const void *src, int64_t n,
                                  void *carry, const void *before, bool stream) {
-  const struct kernels *k = &table[r->op][r->acc];
+  const struct scan_kernels *k = &table[r->op][r->acc];
   if (k->tile == tile_sum_f32) {
     scan_sum_f32(dst, src, n, carry, before, stream);
     return;

@@ -101,9 +101,9 @@ void MXI_ISA_NAME(mxi_tiles_prepare)(struct mxi_tile_program *p) {
 /* ---- A prepared run ---- */
 enum load { IN_PLACE, COPY, SCALAR, GATHER, GATHER_IN_PLACE, WIDEN, GATHER_WIDEN };
 enum store { DONE, STORE_COPY, STORE_STREAM, STORE_SCATTER, STORE_NARROW, STORE_NARROW_SCATTER };
-struct run {
+struct tile_run {
   const struct mxi_tile_job *job;
-  struct mxi_tile_box box;
+  struct mxi_tile_region region;
   const struct mxi_tile_steps *steps;
   int8_t output_of[2 * MXI_MAX_INSTRUCTIONS]; /* of each step: the output that it writes in place, or -1 */
   int noutputs;
@@ -167,7 +167,7 @@ static int last_read(const struct mxi_tile_program *p, int i) {
   return last;
 }
 
-static void prepare_inputs(struct run *r) {
+static void prepare_inputs(struct tile_run *r) {
   const struct mxi_tile_program *p = r->job->program;
   for (int i = 0; i < p->ninputs; i++) {
     const int64_t *strides = r->job->in[i].strides;
@@ -181,7 +181,7 @@ static void prepare_inputs(struct run *r) {
   }
 }
 /* Inputs in place that are read after the instruction that overwrites them are copied instead. */
-static void protect_inputs(struct run *r, int output, int written_by) {
+static void protect_inputs(struct tile_run *r, int output, int written_by) {
   const struct mxi_tile_program *p = r->job->program;
   int size = stored_size(p->output_type[output]);
   for (int i = 0; i < p->ninputs; i++) {
@@ -191,12 +191,12 @@ static void protect_inputs(struct run *r, int output, int written_by) {
       r->load[i] = r->load[i] == IN_PLACE ? COPY : GATHER;
   }
 }
-static int aliases_input(const struct run *r, int output) {
+static int aliases_input(const struct tile_run *r, int output) {
   for (int i = 0; i < r->job->program->ninputs; i++)
     if (r->job->in[i].data == r->job->out[output].data) return 1;
   return 0;
 }
-static void prepare_outputs(struct run *r) {
+static void prepare_outputs(struct tile_run *r) {
   const struct mxi_tile_program *p = r->job->program;
   for (int o = 0; o < p->noutputs; o++) {
     int type = p->output_type[o], size = stored_size(type), reg = p->output_register[o];
@@ -217,7 +217,7 @@ static void prepare_outputs(struct run *r) {
   }
   r->noutputs = p->noutputs;
 }
-static void prepare_steps(struct run *r) {
+static void prepare_steps(struct tile_run *r) {
   const struct mxi_tile_program *p = r->job->program;
   r->steps = mxi_tile_steps_of(p);
   memset(r->output_of, -1, (size_t)r->steps->n);
@@ -238,7 +238,7 @@ static int widest_register(const struct mxi_tile_program *p) {
   return widest;
 }
 /* Slots for tiles of at most n elements, and the scalars, which stay. */
-static void prepare_slots(struct run *r, char *scratch, int n) {
+static void prepare_slots(struct tile_run *r, char *scratch, int n) {
   const struct mxi_tile_program *p = r->job->program;
   size_t stride = (size_t)((n * widest_register(p) + 63) & ~63) + MXI_TILE_SLOT_PAD;
   r->spare = scratch;
@@ -257,7 +257,7 @@ static void prepare_slots(struct run *r, char *scratch, int n) {
 }
 
 /* ---- Running ---- */
-static void load_input(struct run *r, int i, int64_t start, int n) {
+static void load_input(struct tile_run *r, int i, int64_t start, int n) {
   const struct mxi_operand *from = &r->job->in[i];
   int type = r->job->program->input_type[i], size = stored_size(type);
   const char *contiguous = from->data + start * size;
@@ -266,15 +266,15 @@ static void load_input(struct run *r, int i, int64_t start, int n) {
   case IN_PLACE: r->at[i] = contiguous; break;
   case COPY: memcpy(r->slot[i], contiguous, (size_t)(n * size)); break;
   case SCALAR: r->at[i] = r->scalar[i]; break;
-  case GATHER: gather(r->slot[i], &r->box, from, start, n, size, 0); break;
-  case GATHER_IN_PLACE: r->at[i] = gather(r->slot[i], &r->box, from, start, n, size, 1); break;
+  case GATHER: gather(r->slot[i], &r->region, from, start, n, size, 0); break;
+  case GATHER_IN_PLACE: r->at[i] = gather(r->slot[i], &r->region, from, start, n, size, 1); break;
   case WIDEN: widen((float *)(void *)r->slot[i], (const uint16_t *)(const void *)contiguous, n, type); break;
   case GATHER_WIDEN:
-    widen((float *)(void *)r->slot[i], gather(r->halves, &r->box, from, start, n, size, 1), n, type);
+    widen((float *)(void *)r->slot[i], gather(r->halves, &r->region, from, start, n, size, 1), n, type);
     break;
   }
 }
-static void store_output(struct run *r, int o, int64_t start, int n) {
+static void store_output(struct tile_run *r, int o, int64_t start, int n) {
   const struct mxi_operand *to = &r->job->out[o];
   int type = r->job->program->output_type[o], size = stored_size(type);
   const char *from = r->at[r->job->program->output_register[o]];
@@ -283,17 +283,17 @@ static void store_output(struct run *r, int o, int64_t start, int n) {
   case DONE: break;
   case STORE_COPY: memmove(contiguous, from, (size_t)(n * size)); break;
   case STORE_STREAM: stream(contiguous, from, (size_t)(n * size)); break;
-  case STORE_SCATTER: scatter(to, &r->box, from, start, n, size); break;
+  case STORE_SCATTER: scatter(to, &r->region, from, start, n, size); break;
   case STORE_NARROW:
     narrow((uint16_t *)(void *)contiguous, (const float *)(const void *)from, n, type);
     break;
   case STORE_NARROW_SCATTER:
     narrow((uint16_t *)(void *)r->halves, (const float *)(const void *)from, n, type);
-    scatter(to, &r->box, r->halves, start, n, size);
+    scatter(to, &r->region, r->halves, start, n, size);
     break;
   }
 }
-static void run_steps(struct run *r, int64_t start, int n) {
+static void run_steps(struct tile_run *r, int64_t start, int n) {
   for (int k = 0; k < r->steps->n; k++) {
     const struct mxi_tile_step *s = &r->steps->step[k];
     int output = r->output_of[k];
@@ -312,11 +312,11 @@ static void run_steps(struct run *r, int64_t start, int n) {
 }
 
 void MXI_ISA_NAME(mxi_tiles_run)(const struct mxi_tile_job *job, int64_t begin, int64_t end) {
-  struct run r;
+  struct tile_run r;
   int longest = end - begin < MXI_TILE ? (int)(end - begin) : MXI_TILE;
   MXI_LOCAL(char, scratch, MXI_TILE_SCRATCH);
   r.job = job;
-  r.box = (struct mxi_tile_box){job->ndim, job->shape};
+  r.region = (struct mxi_tile_region){job->ndim, job->shape};
   prepare_inputs(&r);
   prepare_outputs(&r);
   prepare_steps(&r);
@@ -338,9 +338,9 @@ const void *MXI_ISA_NAME(mxi_tiles_get)(const struct mxi_tile_job *job, int64_t 
                                         void *scratch) {
   const struct mxi_tile_program *p = job->program;
   char *out = scratch;
-  struct run r;
+  struct tile_run r;
   r.job = job;
-  r.box = (struct mxi_tile_box){job->ndim, job->shape};
+  r.region = (struct mxi_tile_region){job->ndim, job->shape};
   r.noutputs = 0;
   prepare_inputs(&r);
   prepare_steps(&r);

@@ -37,17 +37,17 @@ extern const mxi_tile_fn MXI_ISA_NAME(mxi_tiles_cast)[MX_DTYPE_COUNT][MX_DTYPE_C
 void MXI_ISA_NAME(mxi_tile_round_f16)(MXI_TILE_ARGS);
 void MXI_ISA_NAME(mxi_tile_round_bf16)(MXI_TILE_ARGS);
 
-/* The runs of one tile: n elements from element `start` of the box, row by row. */
-struct mxi_tile_box {
+/* The runs of one tile: n elements from element `start` of the region, row by row. */
+struct mxi_tile_region {
   int ndim;
   const int64_t *shape;
 };
 /* Gathers elements of `size` bytes (1, 2, 4 or 8) into dst. Returns where they lie instead, without a copy,
    when in_place is set and they are one contiguous run. */
-const void *MXI_ISA_NAME(mxi_tile_gather)(void *dst, const struct mxi_tile_box *box,
+const void *MXI_ISA_NAME(mxi_tile_gather)(void *dst, const struct mxi_tile_region *region,
                                           const struct mxi_operand *from, int64_t start, int n, int size,
                                           int in_place);
-void MXI_ISA_NAME(mxi_tile_scatter)(const struct mxi_operand *to, const struct mxi_tile_box *box,
+void MXI_ISA_NAME(mxi_tile_scatter)(const struct mxi_operand *to, const struct mxi_tile_region *region,
                                     const void *src, int64_t start, int n, int size);
 void MXI_ISA_NAME(mxi_tile_splat)(void *dst, const void *element, int n, int size);
 void MXI_ISA_NAME(mxi_tile_widen)(float *dst, const uint16_t *src, int n, int type);

@@ -1,5 +1,5 @@
-/* Tiles in and out of memory: gathering and scattering along the box's strides, splatting scalars, widening
-   and narrowing halves, and stores past the caches. */
+/* Tiles in and out of memory: gathering and scattering along the region's strides, splatting scalars,
+   widening and narrowing halves, and stores past the caches. */
 #include "cpu/kernels/tiles.h"
 
 #define STRIDED_RUN(bits)                                                             \
@@ -58,46 +58,47 @@ static void scatter_run(char *to, int64_t stride, const void *src, int64_t n, in
   }
 }
 
-/* A place in the box, walked row by row: where it is in an operand, and its index along the innermost dims,
-   the innermost first. Stepping beyond those dims seeks anew. */
+/* A place in the region, walked row by row: where it is in an operand, and its index along the innermost
+   dims, the innermost first. Stepping beyond those dims seeks anew. */
 enum { CURSOR_DIMS = 8 };
-struct cursor {
-  const struct mxi_tile_box *box;
+struct tile_cursor {
+  const struct mxi_tile_region *region;
   const struct mxi_operand *operand;
-  int64_t position, row, stride; /* element of the box; the innermost dim's length, and its stride in bytes */
+  int64_t position, row,
+      stride; /* element of the region; the innermost dim's length, and its stride in bytes */
   char *at;
   int64_t index[CURSOR_DIMS];
 };
-static void cursor_seek(struct cursor *c, int64_t position) {
+static void cursor_seek(struct tile_cursor *c, int64_t position) {
   c->position = position;
   c->at = c->operand->data;
-  for (int d = c->box->ndim - 1, depth = 0; d >= 0; d--, depth++) {
-    int64_t index = position % c->box->shape[d];
-    position /= c->box->shape[d];
+  for (int d = c->region->ndim - 1, depth = 0; d >= 0; d--, depth++) {
+    int64_t index = position % c->region->shape[d];
+    position /= c->region->shape[d];
     c->at += index * c->operand->strides[d];
     if (depth < CURSOR_DIMS) c->index[depth] = index;
   }
 }
-static void cursor_open(struct cursor *c, const struct mxi_tile_box *box, const struct mxi_operand *operand,
-                        int64_t start) {
-  int last = box->ndim - 1;
-  c->box = box, c->operand = operand;
+static void cursor_open(struct tile_cursor *c, const struct mxi_tile_region *region,
+                        const struct mxi_operand *operand, int64_t start) {
+  int last = region->ndim - 1;
+  c->region = region, c->operand = operand;
   c->index[0] = 0;
-  c->row = last < 0 ? 1 : box->shape[last];
+  c->row = last < 0 ? 1 : region->shape[last];
   c->stride = last < 0 ? 0 : operand->strides[last];
   cursor_seek(c, start);
 }
 /* Elements of this row before position `end`. */
-static int64_t cursor_run(const struct cursor *c, int64_t end) {
+static int64_t cursor_run(const struct tile_cursor *c, int64_t end) {
   int64_t in_row = c->row - c->index[0];
   return in_row < end - c->position ? in_row : end - c->position;
 }
-static void cursor_advance(struct cursor *c, int64_t run) {
+static void cursor_advance(struct tile_cursor *c, int64_t run) {
   c->position += run;
   c->at += run * c->stride;
   c->index[0] += run;
-  for (int d = c->box->ndim - 1, depth = 0; d > 0 && c->index[depth] == c->box->shape[d]; d--) {
-    c->at += c->operand->strides[d - 1] - c->box->shape[d] * c->operand->strides[d];
+  for (int d = c->region->ndim - 1, depth = 0; d > 0 && c->index[depth] == c->region->shape[d]; d--) {
+    c->at += c->operand->strides[d - 1] - c->region->shape[d] * c->operand->strides[d];
     c->index[depth++] = 0;
     if (depth == CURSOR_DIMS) {
       cursor_seek(c, c->position);
@@ -107,11 +108,11 @@ static void cursor_advance(struct cursor *c, int64_t run) {
   }
 }
 
-const void *MXI_ISA_NAME(mxi_tile_gather)(void *dst, const struct mxi_tile_box *box,
+const void *MXI_ISA_NAME(mxi_tile_gather)(void *dst, const struct mxi_tile_region *region,
                                           const struct mxi_operand *from, int64_t start, int n, int size,
                                           int in_place) {
-  struct cursor c;
-  cursor_open(&c, box, from, start);
+  struct tile_cursor c;
+  cursor_open(&c, region, from, start);
   if (in_place && c.stride == size && cursor_run(&c, start + n) == n) return c.at;
   for (char *to = dst; c.position < start + n;) {
     int64_t run = cursor_run(&c, start + n);
@@ -121,10 +122,10 @@ const void *MXI_ISA_NAME(mxi_tile_gather)(void *dst, const struct mxi_tile_box *
   }
   return dst;
 }
-void MXI_ISA_NAME(mxi_tile_scatter)(const struct mxi_operand *to, const struct mxi_tile_box *box,
+void MXI_ISA_NAME(mxi_tile_scatter)(const struct mxi_operand *to, const struct mxi_tile_region *region,
                                     const void *src, int64_t start, int n, int size) {
-  struct cursor c;
-  cursor_open(&c, box, to, start);
+  struct tile_cursor c;
+  cursor_open(&c, region, to, start);
   for (const char *from = src; c.position < start + n;) {
     int64_t run = cursor_run(&c, start + n);
     scatter_run(c.at, c.stride, from, run, size);

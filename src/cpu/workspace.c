@@ -1,6 +1,7 @@
-#include "cpu/gemm_parts.h"
+#include "cpu/workspace.h"
 #include "base/alloc.h"
 #include <stdatomic.h>
+#include <stdint.h>
 
 enum { KEPT = 16, HEADER = 64 };
 static const size_t keep_limit = (size_t)64 << 20;
@@ -10,7 +11,7 @@ struct workspace {
 };
 static _Atomic(struct workspace *) kept[KEPT];
 
-void *mxi_gemm_workspace_take(size_t bytes) {
+void *mxi_workspace_take(size_t bytes) {
   for (int i = 0; i < KEPT; i++) {
     if (!atomic_load_explicit(&kept[i], memory_order_relaxed)) continue;
     struct workspace *w = atomic_exchange(&kept[i], NULL);
@@ -24,8 +25,8 @@ void *mxi_gemm_workspace_take(size_t bytes) {
   return (char *)w + HEADER;
 }
 
-void mxi_gemm_workspace_give(void *data) {
-  struct workspace *w = (struct workspace *)((char *)data - HEADER);
+void mxi_workspace_give(void *workspace) {
+  struct workspace *w = (struct workspace *)((char *)workspace - HEADER);
   for (int i = 0; i < KEPT && w->bytes <= keep_limit; i++) {
     struct workspace *none = NULL;
     if (atomic_compare_exchange_strong(&kept[i], &none, w)) return;
