@@ -1,6 +1,7 @@
 /* Writing GGUF version 3. The inverse of gguf.c: dimensions innermost first, tensors aligned to 32. */
 #include "base/checked.h"
 #include "base/vec.h"
+#include "io/gguf_types.h"
 #include "io/place.h"
 #include "io/writer.h"
 #include "mlx/io.h"
@@ -9,24 +10,22 @@
 
 enum { ALIGNMENT = 32, NONE = -1 };
 enum { TYPE_BOOL = 7, TYPE_STRING = 8, TYPE_ARRAY = 9, TYPE_INT64 = 11, TYPE_FLOAT64 = 12 };
-/* Each dtype's number as a tensor and as a metadata value. */
-static const struct {
-  int tensor, value;
-} types[MX_DTYPE_COUNT] = {
-    [MX_BOOL] = {NONE, TYPE_BOOL},
-    [MX_UINT8] = {NONE, 0},
-    [MX_UINT16] = {NONE, 2},
-    [MX_UINT32] = {NONE, 4},
-    [MX_UINT64] = {NONE, 10},
-    [MX_INT8] = {24, 1},
-    [MX_INT16] = {25, 3},
-    [MX_INT32] = {26, 5},
-    [MX_INT64] = {27, TYPE_INT64},
-    [MX_FLOAT16] = {1, NONE},
-    [MX_BFLOAT16] = {30, NONE},
-    [MX_FLOAT32] = {0, 6},
-    [MX_FLOAT64] = {28, TYPE_FLOAT64},
-    [MX_COMPLEX64] = {NONE, NONE},
+/* Each dtype's number as a metadata value. */
+static const int value_types[MX_DTYPE_COUNT] = {
+    [MX_BOOL] = TYPE_BOOL,
+    [MX_UINT8] = 0,
+    [MX_UINT16] = 2,
+    [MX_UINT32] = 4,
+    [MX_UINT64] = 10,
+    [MX_INT8] = 1,
+    [MX_INT16] = 3,
+    [MX_INT32] = 5,
+    [MX_INT64] = TYPE_INT64,
+    [MX_FLOAT16] = NONE,
+    [MX_BFLOAT16] = NONE,
+    [MX_FLOAT32] = 6,
+    [MX_FLOAT64] = TYPE_FLOAT64,
+    [MX_COMPLEX64] = NONE,
 };
 
 /* The header is built in memory: names, shapes and metadata only. */
@@ -53,7 +52,7 @@ static int put_numbers(text *t, const mx_meta *m) {
   int status = -1;
   MX_SCOPE {
     mx_array a = mx_contiguous(m->array, false);
-    int type = mx_ok(a) ? types[mx_dtype_of(a)].value : NONE;
+    int type = mx_ok(a) ? value_types[mx_dtype_of(a)] : NONE;
     if (mx_eval(a) < 0) break;
     if (type == NONE || mx_ndim(a) > 1) {
       mxi_fail(MX_INVALID_ARGUMENT,
@@ -95,8 +94,8 @@ static int put_meta(text *t, const mx_meta *m) {
 
 /* ---- Tensors ---- */
 static int put_info(text *t, const char *name, mx_array a, int64_t *offset) {
-  int type = types[mx_dtype_of(a)].tensor;
-  if (type == NONE)
+  int type = mxi_gguf_number_of(mx_dtype_of(a));
+  if (type < 0)
     return mxi_fail(MX_INVALID_ARGUMENT, "[save_gguf] expected floats or signed integers for '%.80s', got %s",
                     name, mx_dtype_name(mx_dtype_of(a)));
   MXI_TRY(put_string(t, name));
