@@ -9,6 +9,7 @@ import sys
 import mlx.core as mx
 import numpy as np
 import pytest
+from formats import GGUF_BLOCKS, GGUF_REFUSED
 
 # name: ggml's type, elements of a block, its bytes, where its float16 factors stand
 FORMATS = {
@@ -215,8 +216,13 @@ def test_mxfp4_is_the_format_of_that_name(tmp_path):
     assert np.array_equal(np.array(got), want.reshape(3, 64))
 
 
-def test_formats_that_are_not_affine_are_refused(tmp_path):
-    for kind, name in [(20, "IQ4_NL"), (23, "IQ4_XS"), (34, "TQ1_0"), (40, "NVFP4"), (99, "type")]:
+def test_every_type_of_blocks_that_is_read_is_tested_here():
+    tested = {name: kind for name, (kind, *_) in FORMATS.items()}
+    assert tested | {"MXFP4": 39} == GGUF_BLOCKS
+
+
+def test_other_types_are_refused_by_name(tmp_path):
+    for name, kind in [*GGUF_REFUSED.items(), ("type", 99)]:
         write_gguf(tmp_path / "a.gguf", {"x": (kind, (256,), bytes(1024))})
         with pytest.raises(ValueError, match=name):
             mx.load(tmp_path / "a.gguf")

@@ -146,6 +146,15 @@ MXI_INLINE void add_words(const struct matvec_tile *t, vf32 total[4][MAX_X_ROWS]
   }
 }
 
+/* 2 MXI_VL neighbours, or where that is more than a group, the first MXI_VL of them; of E4M3 / E4M3_FACTOR.
+ */
+MXI_INLINE struct vf32_pair unpack_pair(const uint8_t *row, int64_t k, int span,
+                                        enum mxi_quant_format format) {
+  if (mxi_quant_values(format) == MXI_VALUES_E4M3) return unpack_e4m3_pair(row + k);
+  return (struct vf32_pair){unpack_values(row, k, format),
+                            span > MXI_VL ? unpack_values(row, k + MXI_VL, format) : splat(0)};
+}
+
 /* The same in x's own order: `span` weights of one group a sum. */
 MXI_INLINE void add_stream(const struct matvec_tile *t, vf32 total[4][MAX_X_ROWS], const vf32 *scale,
                            int64_t k, int64_t n, int log_group, int span, enum mxi_quant_format format,
@@ -154,13 +163,16 @@ MXI_INLINE void add_stream(const struct matvec_tile *t, vf32 total[4][MAX_X_ROWS
     vf32 sum[4][MAX_X_ROWS];
     MXI_UNROLL for (int r = 0; r < rows; r++)
         __builtin_prefetch(t->w[r] + (k + j) / 8 * mxi_quant_bits(format) + t->ahead);
-    MXI_UNROLL for (int i = 0; i < span; i += MXI_VL) {
-      vf32 q[4];
-      MXI_UNROLL for (int r = 0; r < rows; r++) q[r] = unpack_values(t->w[r], k + j + i, format);
+    MXI_UNROLL for (int i = 0; i < span; i += 2 * MXI_VL) {
+      struct vf32_pair q[4];
+      MXI_UNROLL for (int r = 0; r < rows; r++) q[r] = unpack_pair(t->w[r], k + j + i, span, format);
       MXI_UNROLL for (int m = 0; m < x_rows; m++) {
         vf32 x = mxi_load_f32(t->x[m] + k + j + i);
         MXI_UNROLL for (int r = 0; r < rows; r++) sum[r][m] =
-            i ? multiply_add_f32(q[r], x, sum[r][m]) : q[r] * x;
+            i ? multiply_add_f32(q[r].low, x, sum[r][m]) : q[r].low * x;
+        if (span <= MXI_VL) continue;
+        x = mxi_load_f32(t->x[m] + k + j + i + MXI_VL);
+        MXI_UNROLL for (int r = 0; r < rows; r++) sum[r][m] = multiply_add_f32(q[r].high, x, sum[r][m]);
       }
     }
     const vi32 group = mxi_set_i32((int)(j >> log_group));
@@ -195,6 +207,9 @@ MXI_INLINE void multiply_tile(const struct mxi_matvec *product, int64_t n, int64
     else
       add_stream(&t, total, scale, k, weights, log_group, 32, format, rows, x_rows);
   }
+  if (mxi_quant_values(format) == MXI_VALUES_E4M3)
+    MXI_UNROLL for (int r = 0; r < rows; r++) MXI_UNROLL for (int i = 0; i < x_rows; i++) total[r][i] *=
+        splat(E4M3_FACTOR);
   store_matvec_tile(product, total, n, valid, m, rows, x_rows);
 }
 

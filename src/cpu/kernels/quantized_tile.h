@@ -1,7 +1,7 @@
 /* What the kernels of y = x W^T share: the tile of a few rows of W by a few rows of x, and its vectors.
 
    E2M1 goes through them as integers u = 2 v + 12 that are not negative: v s = u (s / 2) - 6 s. So its groups
-   have biases. (A scale of 2^126 or more overflows there, and gives NaN.) */
+   have biases. (With scales of 2^125 and more, sums of weights below the largest may overflow.) */
 #ifndef MXI_KERNELS_QUANTIZED_TILE_H
 #define MXI_KERNELS_QUANTIZED_TILE_H
 #include "quantized_unpack.h"

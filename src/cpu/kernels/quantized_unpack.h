@@ -65,11 +65,12 @@ MXI_INLINE float load_float(const void *p, mx_dtype t) { return load_floats_n(p,
 /* ---- What integers of the float formats stand for ---- */
 
 /* E4M3 by its bits: its exponent is shorter than float16's, so float16 makes of them the value times 2^-8,
-   subnormals included; 127 is NaN. */
+   subnormals included; 127 is NaN. E4M3_FACTOR is what is missing. */
+#define E4M3_FACTOR 256
 MXI_INLINE vf32 e4m3_values(vu16h c) {
   vu16h h = (c & 0x7f) << 7 | (c & 0x80) << 8;
   h |= (vu16h)((c & 0x7f) == 0x7f) & 0x4000;
-  return mxi_f32_from_f16(h) * splat(256);
+  return mxi_f32_from_f16(h) * splat(E4M3_FACTOR);
 }
 
 /* E2M1 as integers that are not negative, in bytes: 2 v + E2M1_OFFSET. */
@@ -205,6 +206,26 @@ MXI_INLINE vu32 unpack_integers(const uint8_t *row, int64_t e, int bits) {
   return v;
 #endif
 #endif
+}
+
+/* 2 MXI_VL values of E4M3 from p, each times 1 / E4M3_FACTOR. Bytes are handled as 16 bits a lane. */
+struct vf32_pair {
+  vf32 low, high;
+};
+MXI_INLINE struct vf32_pair unpack_e4m3_pair(const uint8_t *p) {
+  vu16 c;
+#if MXI_VL == 16
+  c = (vu16)_mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)(const void *)p));
+#elif MXI_VL == 8
+  c = (vu16)_mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)p));
+#else
+  c = (vu16)_mm_cvtepi8_epi16(_mm_loadl_epi64((const __m128i *)(const void *)p));
+#endif
+  c = c << 7 & 0xbfff; /* the sign has been copied into all bits above it */
+  c |= (vu16)((vi16)((c & 0x3f80) + 0x4080) >> 15) & 0x4000; /* 127 alone reaches the sign's bit */
+  vu16h half[2];
+  memcpy(half, &c, sizeof c);
+  return (struct vf32_pair){mxi_f32_from_f16(half[0]), mxi_f32_from_f16(half[1])};
 }
 
 /* The values of the same integers. */
