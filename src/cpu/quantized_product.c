@@ -40,7 +40,7 @@ static int prepare_x(struct mxi_matvec *product) {
   return 0;
 }
 
-static void rows_task(void *ctx, int64_t i) {
+static void matvec_task(void *ctx, int64_t i) {
   const struct matvec_chunks *c = ctx;
   int64_t begin = i * c->step;
   MXI_DISPATCH(mxi_matvec_rows)(c->product, begin, mxi_min(begin + c->step, c->product->w.rows));
@@ -58,10 +58,10 @@ static int64_t rows_per_chunk(const struct mxi_matvec *product) {
 static int matvec(struct mxi_matvec *product) {
   MXI_TRY(prepare_x(product));
   struct matvec_chunks c = {product, rows_per_chunk(product)};
-  return mxi_parallel_for(mxi_ceil_div(product->w.rows, c.step), rows_task, &c);
+  return mxi_parallel_for(mxi_ceil_div(product->w.rows, c.step), matvec_task, &c);
 }
 
-static void columns_task(void *ctx, int64_t i) {
+static void vecmat_task(void *ctx, int64_t i) {
   const struct matvec_chunks *c = ctx;
   MXI_DISPATCH(mxi_vecmat_columns)(c->product, i * c->step, mxi_min((i + 1) * c->step, c->product->w.cols));
 }
@@ -70,7 +70,7 @@ static void columns_task(void *ctx, int64_t i) {
 static int vecmat(const struct mxi_matvec *product) {
   int64_t wide = MXI_VECMAT_COLUMNS;
   struct matvec_chunks c = {product, product->w.cols >= 2 * wide * mxi_pool_size() ? wide : wide / 4};
-  return mxi_parallel_for(mxi_ceil_div(product->w.cols, c.step), columns_task, &c);
+  return mxi_parallel_for(mxi_ceil_div(product->w.cols, c.step), vecmat_task, &c);
 }
 
 static int blocked_product(void *y, const void *x, mx_dtype t, int64_t m, const struct mxi_quantized *w,
@@ -111,36 +111,36 @@ int mxi_quantized_matmul(void *y, const void *x, mx_dtype t, int64_t m, const st
   return blocked_product(y, x, t, m, w, transpose);
 }
 
-struct conversion {
+struct quantized_conversion {
   const struct mxi_quantized *q;
   const void *w; /* quantize reads it, */
   void *out;     /* dequantize writes it */
   int64_t groups, step;
 };
 
-static struct conversion conversion(const struct mxi_quantized *q) {
-  return (struct conversion){
+static struct quantized_conversion whole_conversion(const struct mxi_quantized *q) {
+  return (struct quantized_conversion){
       .q = q, .groups = q->rows * (q->cols / q->group_size), .step = CONVERT_CHUNK / q->group_size};
 }
 
 static void quantize_task(void *ctx, int64_t i) {
-  const struct conversion *c = ctx;
+  const struct quantized_conversion *c = ctx;
   MXI_DISPATCH(mxi_quantize_groups)(c->q, c->w, i * c->step, mxi_min((i + 1) * c->step, c->groups));
 }
 
 int mxi_quantize(const struct mxi_quantized *q, const void *w) {
-  struct conversion c = conversion(q);
+  struct quantized_conversion c = whole_conversion(q);
   c.w = w;
   return mxi_parallel_for(mxi_ceil_div(c.groups, c.step), quantize_task, &c);
 }
 
 static void dequantize_task(void *ctx, int64_t i) {
-  const struct conversion *c = ctx;
+  const struct quantized_conversion *c = ctx;
   MXI_DISPATCH(mxi_dequantize_groups)(c->q, c->out, i * c->step, mxi_min((i + 1) * c->step, c->groups));
 }
 
 int mxi_dequantize(void *out, const struct mxi_quantized *q) {
-  struct conversion c = conversion(q);
+  struct quantized_conversion c = whole_conversion(q);
   c.out = out;
   return mxi_parallel_for(mxi_ceil_div(c.groups, c.step), dequantize_task, &c);
 }

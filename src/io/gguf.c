@@ -121,7 +121,7 @@ static mx_array widened(mx_array halves, float factor) {
   return wide;
 }
 
-static int widen(struct packed_tensor *p, const struct mxi_gguf_type *format) {
+static int widen_scales(struct packed_tensor *p, const struct mxi_gguf_type *format) {
   mx_array biases = widened(p->scales, (float)format->bias_factor), scales = widened(p->scales, 1);
   if (!biases || !scales) {
     mxi_unref(biases);
@@ -136,7 +136,8 @@ static int widen(struct packed_tensor *p, const struct mxi_gguf_type *format) {
 }
 
 /* Packs piece by piece and hands the file's pages back, so that a load never holds the tensors twice. */
-static int pack(struct mxi_gguf *g, const struct mxi_gguf_type *f, size_t begin, struct packed_tensor *p) {
+static int pack_blocks(struct mxi_gguf *g, const struct mxi_gguf_type *f, size_t begin,
+                       struct packed_tensor *p) {
   const size_t piece = (size_t)(1 << 21) / (size_t)f->block, group_bytes = mx_dtype_size(f->dtype);
   const size_t groups = (size_t)(f->block / f->group_size), nblocks = (size_t)p->scales->size / groups;
   for (size_t i = 0; i < nblocks; i += piece) {
@@ -147,7 +148,7 @@ static int pack(struct mxi_gguf *g, const struct mxi_gguf_type *f, size_t begin,
             p->biases ? (char *)p->biases->data + i * groups * group_bytes : NULL);
     mxi_mapping_drop(g->map, at, at + n * f->block_bytes);
   }
-  return f->bias_factor && biases_overflow(p) ? widen(p, f) : 0;
+  return f->bias_factor && biases_overflow(p) ? widen_scales(p, f) : 0;
 }
 
 /* Adds name, STEM.scales and STEM.biases if there are some, where name is STEM.weight or STEM. Takes over the
@@ -196,7 +197,7 @@ static int add_quantized(struct mxi_gguf *g, const struct tensor_info *t, const 
                             mxi_array_alloc(f->dtype, (mx_ints){groups, t->ndim}), NULL};
   bool biased = mxi_quant_modes[mxi_quant_formats[f->format].mode].biases;
   if (biased) p.biases = mxi_array_alloc(f->dtype, (mx_ints){groups, t->ndim});
-  int status = p.words && p.scales && (p.biases || !biased) ? pack(g, f, begin, &p) : -1;
+  int status = p.words && p.scales && (p.biases || !biased) ? pack_blocks(g, f, begin, &p) : -1;
   if (!status) status = add_packed(g, t, name, &p);
   mxi_unref(p.words);
   mxi_unref(p.scales);

@@ -90,9 +90,12 @@ static const double largest_value[] = {[MXI_VALUES_E2M1] = 6, [MXI_VALUES_E4M3] 
 /* Under a global scale, the largest value is the largest e4m3 times the largest e2m1. */
 static const double nvfp4_largest = 448 * 6;
 
-static enum mxi_quant_mode mode_of(mx_float_format format) { return (enum mxi_quant_mode)(format + 1); }
-static enum mxi_quant_format format_of(mx_float_format format) {
-  return (enum mxi_quant_format)mxi_quant_format_of(mode_of(format), mxi_quant_modes[mode_of(format)].bits);
+static enum mxi_quant_mode mode_of_floats(mx_float_format format) {
+  return (enum mxi_quant_mode)(format + 1);
+}
+static enum mxi_quant_format format_of_floats(mx_float_format format) {
+  return (enum mxi_quant_format)mxi_quant_format_of(mode_of_floats(format),
+                                                    mxi_quant_modes[mode_of_floats(format)].bits);
 }
 
 static const struct mxi_quant_mode_info *find_mode(const char *op, mx_float_format format,
@@ -108,7 +111,7 @@ static const struct mxi_quant_mode_info *find_mode(const char *op, mx_float_form
              op, MXI_SHAPE_TEXT(global_scale), mx_float_format_name(format));
     return NULL;
   }
-  return &mxi_quant_modes[mode_of(format)];
+  return &mxi_quant_modes[mode_of_floats(format)];
 }
 static mx_array global_factor(mx_array global_scale) {
   return mx_divide(mx_reshape(mx_astype(global_scale, MX_FLOAT32), MX_NO_SHAPE), mx_float(nvfp4_largest));
@@ -129,14 +132,14 @@ static mx_array powers_of_two(mx_array bytes) {
 
 /* The float32 value of scale bytes. */
 static mx_array scale_values(mx_array bytes, mx_float_format format, mx_array global_scale) {
-  if (mxi_quant_scales(format_of(format)) == MXI_SCALES_E8M0) return powers_of_two(bytes);
+  if (mxi_quant_scales(format_of_floats(format)) == MXI_SCALES_E8M0) return powers_of_two(bytes);
   mx_array s = e4m3_decoded(bytes);
   return global_scale ? mx_multiply(s, global_factor(global_scale)) : s;
 }
 /* The scale bytes for groups whose largest elements are given. */
 static mx_array scale_bytes(mx_array largest, mx_float_format format, mx_array global_scale) {
-  mx_array ratio = mx_divide(largest, mx_float(largest_value[mxi_quant_values(format_of(format))]));
-  if (mxi_quant_scales(format_of(format)) == MXI_SCALES_E8M0) return exponents_above(ratio);
+  mx_array ratio = mx_divide(largest, mx_float(largest_value[mxi_quant_values(format_of_floats(format))]));
+  if (mxi_quant_scales(format_of_floats(format)) == MXI_SCALES_E8M0) return exponents_above(ratio);
   return e4m3_encoded(global_scale ? mx_divide(ratio, global_factor(global_scale)) : ratio);
 }
 
@@ -144,7 +147,7 @@ struct packed_floats {
   mx_array words, scales;
 };
 static struct packed_floats packed_groups(mx_array w, mx_float_format format, mx_array global_scale) {
-  const bool e4m3 = mxi_quant_values(format_of(format)) == MXI_VALUES_E4M3;
+  const bool e4m3 = mxi_quant_values(format_of_floats(format)) == MXI_VALUES_E4M3;
   const int n = mx_float_format_group_size(format);
   mx_array groups = mx_unflatten(mx_astype(w, MX_FLOAT32), -1, MX_SHAPE(w->dims[w->ndim - 1] / n, n));
   struct packed_floats p;
@@ -180,8 +183,8 @@ int mx_quantize_float(mx_array w, mx_float_format format, mx_array global_scale,
 }
 
 /* K of packed (..., N, K * bits / 32) with scales (..., N, K / group size), or -1. */
-static int64_t check_packed(const char *op, mx_array packed, mx_array scales, mx_float_format format,
-                            mx_array global_scale) {
+static int64_t check_packed_floats(const char *op, mx_array packed, mx_array scales, mx_float_format format,
+                                   mx_array global_scale) {
   if (!mxi_usable2(op, packed, scales) || global_scale == MX_BAD) return -1;
   const struct mxi_quant_mode_info *mode = find_mode(op, format, global_scale);
   if (!mode) return -1;
@@ -205,7 +208,7 @@ static int64_t check_packed(const char *op, mx_array packed, mx_array scales, mx
 static mx_array unpacked_groups(mx_array packed, mx_array scales, mx_float_format format,
                                 mx_array global_scale, mx_dtype t) {
   mx_array bytes = mx_view(packed, MX_UINT8);
-  mx_array values = mxi_quant_values(format_of(format)) == MXI_VALUES_E4M3
+  mx_array values = mxi_quant_values(format_of_floats(format)) == MXI_VALUES_E4M3
                         ? e4m3_decoded(bytes)
                         : e2m1_decoded(nibbles_unpacked(bytes));
   mx_array groups =
@@ -216,7 +219,7 @@ static mx_array unpacked_groups(mx_array packed, mx_array scales, mx_float_forma
 
 mx_array mx_dequantize_float(mx_array packed, mx_array scales, mx_float_format format, mx_array global_scale,
                              mx_dtype t) {
-  if (check_packed("dequantize", packed, scales, format, global_scale) < 0) return MX_BAD;
+  if (check_packed_floats("dequantize", packed, scales, format, global_scale) < 0) return MX_BAD;
   if (!mxi_is_float(t))
     return mxi_bad(MX_INVALID_ARGUMENT, "[dequantize] expected a real floating point dtype, got %s",
                    mx_dtype_name(t));
@@ -235,16 +238,16 @@ mx_array mx_quantized_matmul_float(mx_array x, mx_array packed, mx_array scales,
                                    mx_float_format format) {
   const char *op = "quantized_matmul";
   if (!mxi_usable1(op, x)) return MX_BAD;
-  int64_t columns = check_packed(op, packed, scales, format, NULL);
+  int64_t columns = check_packed_floats(op, packed, scales, format, NULL);
   if (columns < 0 || !check_factor(op, x) || !mxi_check_contracted(x, packed, columns, transpose))
     return MX_BAD;
   const struct mxi_packed_matrix w = {
-      packed, scales, NULL, format_of(format), mx_float_format_group_size(format), columns};
+      packed, scales, NULL, format_of_floats(format), mx_float_format_group_size(format), columns};
   return MXI_COMPOSED(mxi_quantized_product(x, &w, transpose));
 }
 
 /* a rounded to the format, as float32: what quantize followed by dequantize gives. */
-static mx_array rounded(mx_array a, mx_float_format format, mx_array global_scale) {
+static mx_array rounded_to_format(mx_array a, mx_float_format format, mx_array global_scale) {
   mx_array words, scales;
   bool vector = mx_ok(a) && a->ndim == 1;
   if (vector) a = mx_reshape(a, MX_SHAPE(1, a->size));
@@ -261,8 +264,8 @@ struct rounded_factors {
 };
 static int round_factors(mx_array x, mx_array w, mx_array scales, mx_float_format format, mx_array scale_x,
                          mx_array scale_w, struct rounded_factors *f) {
-  *f = (struct rounded_factors){.x = rounded(x, format, scale_x), .w = {w, scales}};
-  if (scales && check_packed("dequantize", w, scales, format, scale_w) < 0) return -1;
+  *f = (struct rounded_factors){.x = rounded_to_format(x, format, scale_x), .w = {w, scales}};
+  if (scales && check_packed_floats("dequantize", w, scales, format, scale_w) < 0) return -1;
   if (!scales && mx_quantize_float(w, format, scale_w, &f->w.words, &f->w.scales) < 0) return -1;
   if (scale_w) f->scale = global_factor(scale_w);
   return mx_ok(f->x) ? 0 : -1;

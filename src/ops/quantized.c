@@ -22,7 +22,7 @@ static bool is_group_size(int n) { return mxi_quant_has_group_size(MXI_MODE_AFFI
 static bool is_bits(int n) { return mxi_quant_format_of(MXI_MODE_AFFINE, n) >= 0; }
 
 /* Fills in the defaults. The format, or -1. */
-static int options(const char *op, mx_quant *q) {
+static int affine_options(const char *op, mx_quant *q) {
   char text[96];
   if (q->group_size == 0) q->group_size = mxi_quant_modes[MXI_MODE_AFFINE].group_size;
   if (q->bits == 0) q->bits = mxi_quant_modes[MXI_MODE_AFFINE].bits;
@@ -35,8 +35,8 @@ static int options(const char *op, mx_quant *q) {
   return mxi_quant_format_of(MXI_MODE_AFFINE, q->bits);
 }
 /* The format of options that were checked. */
-static int64_t format_of(mx_quant q) { return mxi_quant_format_of(MXI_MODE_AFFINE, q.bits); }
-static mx_quant options_of(int64_t format, int64_t group_size) {
+static int64_t affine_format(mx_quant q) { return mxi_quant_format_of(MXI_MODE_AFFINE, q.bits); }
+static mx_quant affine_options_of(int64_t format, int64_t group_size) {
   return (mx_quant){(int)group_size, mxi_quant_bits((enum mxi_quant_format)format)};
 }
 
@@ -54,7 +54,7 @@ static int quantized_rows(mx_array w, mx_quant q, mx_array *out) {
   mx_array in = mx_astype(w, inner);
   struct mxi_output outputs[] = {
       {MX_UINT32, {packed, w->ndim}}, {inner, {groups, w->ndim}}, {inner, {groups, w->ndim}}};
-  struct mxi_p_QUANTIZE p = {.format = format_of(q), .group_size = q.group_size};
+  struct mxi_p_QUANTIZE p = {.format = affine_format(q), .group_size = q.group_size};
   MXI_TRY(mxi_apply_multi(MXI_QUANTIZE, &p, 1, &in, 3, outputs, out));
   out[1] = mx_astype(out[1], t);
   out[2] = mx_astype(out[2], t);
@@ -66,7 +66,7 @@ int mx_quantize(mx_array w, mx_quant q, mx_array *packed, mx_array *scales, mx_a
       !mxi_has_place("quantize", biases))
     return -1;
   *packed = *scales = *biases = MX_BAD;
-  if (!mxi_usable1("quantize", w) || options("quantize", &q) < 0) return -1;
+  if (!mxi_usable1("quantize", w) || affine_options("quantize", &q) < 0) return -1;
   if (!mxi_is_float(mxi_dtype(w)))
     return mxi_fail(MX_INVALID_ARGUMENT, "[quantize] expected a real floating point dtype, got %s",
                     mx_dtype_name(mxi_dtype(w)));
@@ -86,8 +86,8 @@ int mx_quantize(mx_array w, mx_quant q, mx_array *packed, mx_array *scales, mx_a
 }
 
 /* packed (..., N, K bits / 32) with scales and biases (..., N, K / group_size); K, or -1. */
-static int64_t check_packed(const char *op, mx_array packed, mx_array scales, mx_array biases, mx_quant *q) {
-  MXI_TRY(options(op, q));
+static int64_t check_affine(const char *op, mx_array packed, mx_array scales, mx_array biases, mx_quant *q) {
+  MXI_TRY(affine_options(op, q));
   if (mxi_dtype(packed) != MX_UINT32)
     return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected the packed matrix as uint32, got %s", op,
                     mx_dtype_name(mxi_dtype(packed)));
@@ -115,13 +115,13 @@ static mx_array dequantized(mx_array packed, mx_array scales, mx_array biases, m
   mxi_copy_ints(shape, mxi_shape_of(packed));
   shape[packed->ndim - 1] = columns;
   mx_array in[] = {packed, mx_astype(scales, inner), mx_astype(biases, inner)};
-  struct mxi_p_DEQUANTIZE p = {.format = format_of(q), .group_size = q.group_size};
+  struct mxi_p_DEQUANTIZE p = {.format = affine_format(q), .group_size = q.group_size};
   return mx_astype(mxi_apply(MXI_DEQUANTIZE, &p, 3, in, inner, (mx_ints){shape, packed->ndim}), t);
 }
 
 mx_array mx_dequantize(mx_array packed, mx_array scales, mx_array biases, mx_quant q) {
   if (!mxi_usable("dequantize", 3, (mx_array[]){packed, scales, biases})) return MX_BAD;
-  int64_t columns = check_packed("dequantize", packed, scales, biases, &q);
+  int64_t columns = check_affine("dequantize", packed, scales, biases, &q);
   return columns < 0 ? MX_BAD : MXI_COMPOSED(dequantized(packed, scales, biases, q, columns));
 }
 
@@ -169,12 +169,12 @@ bool mxi_check_contracted(mx_array x, mx_array packed, int64_t columns, bool tra
 mx_array mx_quantized_matmul(mx_array x, mx_array packed, mx_array scales, mx_array biases, bool transpose,
                              mx_quant q) {
   if (!mxi_usable("quantized_matmul", 4, (mx_array[]){x, packed, scales, biases})) return MX_BAD;
-  int64_t columns = check_packed("quantized_matmul", packed, scales, biases, &q);
+  int64_t columns = check_affine("quantized_matmul", packed, scales, biases, &q);
   if (columns < 0) return MX_BAD;
   if (mxi_dtype(x) == MX_COMPLEX64)
     return mxi_bad(MX_INVALID_ARGUMENT, "[quantized_matmul] expected a real dtype, got complex64");
   if (!mxi_check_contracted(x, packed, columns, transpose)) return MX_BAD;
-  const struct mxi_packed_matrix w = {packed, scales, biases, format_of(q), q.group_size, columns};
+  const struct mxi_packed_matrix w = {packed, scales, biases, affine_format(q), q.group_size, columns};
   return MXI_COMPOSED(mxi_quantized_product(x, &w, transpose));
 }
 
@@ -191,7 +191,7 @@ static mx_array scale_gradient(mx_array g, mx_array packed, mx_array scales, mx_
 }
 
 MXI_VJP(DEQUANTIZE) {
-  mx_quant q = options_of(MXI_PARAMS(DEQUANTIZE, n)->format, MXI_PARAMS(DEQUANTIZE, n)->group_size);
+  mx_quant q = affine_options_of(MXI_PARAMS(DEQUANTIZE, n)->format, MXI_PARAMS(DEQUANTIZE, n)->group_size);
   mx_array g = cotangents[0];
   mxi_no_grads(n, grads);
   if (want[1]) grads[1] = MXI_COMPOSED(scale_gradient(g, n->inputs[0], n->inputs[1], q));
@@ -213,7 +213,8 @@ static mx_array matrix_gradient(mx_array x, mx_array g, mx_array packed, bool tr
 static mx_array product_like(const struct mxi_p_QUANTIZED_MATMUL *p, const mx_array in[4], bool transpose) {
   enum mxi_quant_mode mode = mxi_quant_formats[p->format].mode;
   if (mxi_quant_modes[mode].biases)
-    return mx_quantized_matmul(in[0], in[1], in[2], in[3], transpose, options_of(p->format, p->group_size));
+    return mx_quantized_matmul(in[0], in[1], in[2], in[3], transpose,
+                               affine_options_of(p->format, p->group_size));
   return mx_quantized_matmul_float(in[0], in[1], in[2], transpose, (mx_float_format)(mode - 1));
 }
 
@@ -233,7 +234,8 @@ MXI_VJP(QUANTIZED_MATMUL) {
   if (want[0])
     grads[0] = MXI_COMPOSED(mx_astype(product_like(p, in, !p->transpose), mxi_dtype(n->inputs[0])));
   if (n->ninputs == 4 && (want[2] || want[3]))
-    affine_gradients(n, cotangents[0], p->transpose, options_of(p->format, p->group_size), want, grads);
+    affine_gradients(n, cotangents[0], p->transpose, affine_options_of(p->format, p->group_size), want,
+                     grads);
   return mxi_grads_done(n, grads);
 }
 

@@ -26,7 +26,7 @@ static vf32 load_column(const void *p, mx_dtype t, int64_t stride, int64_t n) {
   }
   vu16h h = {0};
   for (int64_t r = 0; r < n; r++) h[r] = ((const uint16_t *)p)[r * stride];
-  return widen(h, t);
+  return widen_halves(h, t);
 }
 
 /* The same of scales in bytes. */
@@ -171,8 +171,8 @@ void MXI_ISA_NAME(mxi_pack_quantized)(const void *ctx, float *dst, int64_t k0, i
 
 /* Adds rows [k, k + rows) of W's columns [begin, begin + n) times x's columns to sum[m][MXI_VECMAT_COLUMNS].
  */
-MXI_INLINE void add_rows(const struct mxi_matvec *product, float (*sum)[MXI_VECMAT_COLUMNS], int64_t k,
-                         int rows, int64_t begin, int64_t n, enum mxi_quant_format format) {
+MXI_INLINE void vecmat_add_rows(const struct mxi_matvec *product, float (*sum)[MXI_VECMAT_COLUMNS], int64_t k,
+                                int rows, int64_t begin, int64_t n, enum mxi_quant_format format) {
   const struct mxi_quantized *w = &product->w;
   const int bits = mxi_quant_bits(format);
   const int64_t row_bytes = w->cols / 8 * bits, groups = w->cols / w->group_size;
@@ -204,29 +204,30 @@ MXI_INLINE void add_rows(const struct mxi_matvec *product, float (*sum)[MXI_VECM
   }
 }
 
-MXI_INLINE void sum_rows(const struct mxi_matvec *product, float (*sum)[MXI_VECMAT_COLUMNS], int64_t begin,
-                         int64_t n, enum mxi_quant_format format) {
+MXI_INLINE void vecmat_sum_rows(const struct mxi_matvec *product, float (*sum)[MXI_VECMAT_COLUMNS],
+                                int64_t begin, int64_t n, enum mxi_quant_format format) {
   int64_t k = 0;
-  for (; k + 4 <= product->w.rows; k += 4) add_rows(product, sum, k, 4, begin, n, format);
-  for (; k < product->w.rows; k++) add_rows(product, sum, k, 1, begin, n, format);
+  for (; k + 4 <= product->w.rows; k += 4) vecmat_add_rows(product, sum, k, 4, begin, n, format);
+  for (; k < product->w.rows; k++) vecmat_add_rows(product, sum, k, 1, begin, n, format);
 }
 
 typedef float vecmat_sums[MXI_VECMAT_COLUMNS];
-#define MX_QUANT_FORMAT(ID, ...)                                                                            \
-  static void sum_rows_##ID(const struct mxi_matvec *product, vecmat_sums *sum, int64_t begin, int64_t n) { \
-    sum_rows(product, sum, begin, n, MXI_QUANT_##ID);                                                       \
+#define MX_QUANT_FORMAT(ID, ...)                                                                      \
+  static void vecmat_sum_rows_##ID(const struct mxi_matvec *product, vecmat_sums *sum, int64_t begin, \
+                                   int64_t n) {                                                       \
+    vecmat_sum_rows(product, sum, begin, n, MXI_QUANT_##ID);                                          \
   }
 #include "core/quant.def"
-static void (*const sum_rows_of[MXI_QUANT_FORMATS])(const struct mxi_matvec *product, vecmat_sums *sum,
-                                                    int64_t begin, int64_t n) = {
-#define MX_QUANT_FORMAT(ID, ...) sum_rows_##ID,
+static void (*const vecmat_sum_rows_of[MXI_QUANT_FORMATS])(const struct mxi_matvec *product, vecmat_sums *sum,
+                                                           int64_t begin, int64_t n) = {
+#define MX_QUANT_FORMAT(ID, ...) vecmat_sum_rows_##ID,
 #include "core/quant.def"
 };
 
 void MXI_ISA_NAME(mxi_vecmat_columns)(const struct mxi_matvec *product, int64_t begin, int64_t end) {
   MXI_LOCAL(vecmat_sums, sum, MXI_VECMAT_ROWS);
   memset(sum, 0, (size_t)product->m * sizeof *sum);
-  sum_rows_of[product->w.format](product, sum, begin, end - begin);
+  vecmat_sum_rows_of[product->w.format](product, sum, begin, end - begin);
   for (int64_t m = 0; m < product->m; m++)
     for (int64_t j = begin; j < end; j += MXI_VL)
       store_floats_n((char *)element_at(product->y, product->dtype, m * product->w.cols + j),
@@ -235,11 +236,11 @@ void MXI_ISA_NAME(mxi_vecmat_columns)(const struct mxi_matvec *product, int64_t 
 
 /* ---- quantize ---- */
 
-struct grid {
+struct affine_grid {
   float scale, bias;
 };
 
-static struct grid choose_grid(const float *w, int n, int bits) {
+static struct affine_grid choose_grid(const float *w, int n, int bits) {
   vf32 low = splat(__builtin_inff()), high = splat(-__builtin_inff());
   for (int i = 0; i < n; i += MXI_VL) {
     vf32 v = mxi_load_f32(w + i);
@@ -256,7 +257,7 @@ static struct grid choose_grid(const float *w, int n, int bits) {
   bool from_min = __builtin_fabsf(min) > __builtin_fabsf(max);
   float edge = from_min ? min : max, scale = from_min ? step : -step;
   float steps = __builtin_rintf(edge / scale);
-  return steps == 0 ? (struct grid){scale, 0} : (struct grid){edge / steps, edge};
+  return steps == 0 ? (struct affine_grid){scale, 0} : (struct affine_grid){edge / steps, edge};
 }
 
 /* n integers, a multiple of 8, appended to the bit stream at dst. */
@@ -277,7 +278,7 @@ void MXI_ISA_NAME(mxi_quantize_groups)(const struct mxi_quantized *q, const void
     uint32_t integers[128];
     for (int i = 0; i < n; i += MXI_VL)
       mxi_store_f32(x + i, load_floats(element_at(w, q->dtype, g * n + i), q->dtype));
-    struct grid grid = choose_grid(x, n, bits);
+    struct affine_grid grid = choose_grid(x, n, bits);
     for (int i = 0; i < n; i += MXI_VL) {
       vf32 v = (mxi_load_f32(x + i) - splat(grid.bias)) / splat(grid.scale);
       v = mxi_blend_f32(v > 0, v, splat(0)); /* NaN becomes 0 */
