@@ -270,7 +270,7 @@ static void bad_gguf_is_refused(void **state) {
     uint64_t offset;
     const char *word;
   } rows[] = {
-      {1, {32}, IQ4_NL, 0, "IQ4_NL"},
+      {1, {32}, TQ1_0, 0, "TQ1_0"},
       {1, {32}, Q4_K, 0, "blocks of 256"},
       {1, {256}, Q4_K, 0, "144 bytes"},
       {1, {32}, 99, 0, "99"},
