@@ -86,7 +86,33 @@ static mx_array nibbles_unpacked(mx_array bytes) {
 }
 
 /* ---- Groups ---- */
-static const double largest_value[] = {[MXI_VALUES_E2M1] = 6, [MXI_VALUES_E4M3] = 448};
+/* Codes are bytes. A format of floats has values that are no integers. */
+static double largest_value(enum mxi_quant_values values) {
+  switch (values) {
+  case MXI_VALUES_INTEGER: break;
+  case MXI_VALUES_E2M1: return 6;
+  case MXI_VALUES_E4M3: return 448;
+  }
+  __builtin_unreachable();
+}
+/* float32 (..., K) -> packed uint32 (..., K * bits / 32). */
+static mx_array values_packed(mx_array x, enum mxi_quant_values values) {
+  switch (values) {
+  case MXI_VALUES_INTEGER: break;
+  case MXI_VALUES_E2M1: return mx_view(nibbles_packed(e2m1_encoded(x)), MX_UINT32);
+  case MXI_VALUES_E4M3: return mx_view(e4m3_encoded(x), MX_UINT32);
+  }
+  __builtin_unreachable();
+}
+static mx_array values_unpacked(mx_array packed, enum mxi_quant_values values) {
+  mx_array bytes = mx_view(packed, MX_UINT8);
+  switch (values) {
+  case MXI_VALUES_INTEGER: break;
+  case MXI_VALUES_E2M1: return e2m1_decoded(nibbles_unpacked(bytes));
+  case MXI_VALUES_E4M3: return e4m3_decoded(bytes);
+  }
+  __builtin_unreachable();
+}
 /* Under a global scale, the largest value is the largest e4m3 times the largest e2m1. */
 static const double nvfp4_largest = 448 * 6;
 
@@ -132,30 +158,38 @@ static mx_array powers_of_two(mx_array bytes) {
 
 /* The float32 value of scale bytes. */
 static mx_array scale_values(mx_array bytes, mx_float_format format, mx_array global_scale) {
-  if (mxi_quant_scales(format_of_floats(format)) == MXI_SCALES_E8M0) return powers_of_two(bytes);
-  mx_array s = e4m3_decoded(bytes);
+  mx_array s = NULL;
+  switch (mxi_quant_scales(format_of_floats(format))) {
+  case MXI_SCALES_FLOAT: __builtin_unreachable();
+  case MXI_SCALES_E8M0: s = powers_of_two(bytes); break;
+  case MXI_SCALES_E4M3: s = e4m3_decoded(bytes); break;
+  }
   return global_scale ? mx_multiply(s, global_factor(global_scale)) : s;
 }
 /* The scale bytes for groups whose largest elements are given. */
 static mx_array scale_bytes(mx_array largest, mx_float_format format, mx_array global_scale) {
-  mx_array ratio = mx_divide(largest, mx_float(largest_value[mxi_quant_values(format_of_floats(format))]));
-  if (mxi_quant_scales(format_of_floats(format)) == MXI_SCALES_E8M0) return exponents_above(ratio);
-  return e4m3_encoded(global_scale ? mx_divide(ratio, global_factor(global_scale)) : ratio);
+  enum mxi_quant_format f = format_of_floats(format);
+  mx_array ratio = mx_divide(largest, mx_float(largest_value(mxi_quant_values(f))));
+  if (global_scale) ratio = mx_divide(ratio, global_factor(global_scale));
+  switch (mxi_quant_scales(f)) {
+  case MXI_SCALES_FLOAT: break;
+  case MXI_SCALES_E8M0: return exponents_above(ratio);
+  case MXI_SCALES_E4M3: return e4m3_encoded(ratio);
+  }
+  __builtin_unreachable();
 }
 
 struct packed_floats {
   mx_array words, scales;
 };
 static struct packed_floats packed_groups(mx_array w, mx_float_format format, mx_array global_scale) {
-  const bool e4m3 = mxi_quant_values(format_of_floats(format)) == MXI_VALUES_E4M3;
   const int n = mx_float_format_group_size(format);
   mx_array groups = mx_unflatten(mx_astype(w, MX_FLOAT32), -1, MX_SHAPE(w->dims[w->ndim - 1] / n, n));
   struct packed_floats p;
   p.scales = scale_bytes(mx_max(mx_abs(groups), MX_AXES(-1), false), format, global_scale);
   mx_array s = mx_expand_dims(scale_values(p.scales, format, global_scale), MX_AXES(-1));
   mx_array zero = mx_float(0), x = mx_where(mx_equal(s, zero), zero, mx_divide(groups, s));
-  mx_array codes = mx_flatten(e4m3 ? e4m3_encoded(x) : e2m1_encoded(x), -2, -1);
-  p.words = mx_view(e4m3 ? codes : nibbles_packed(codes), MX_UINT32);
+  p.words = values_packed(mx_flatten(x, -2, -1), mxi_quant_values(format_of_floats(format)));
   return p;
 }
 
@@ -207,10 +241,7 @@ static int64_t check_packed_floats(const char *op, mx_array packed, mx_array sca
 
 static mx_array unpacked_groups(mx_array packed, mx_array scales, mx_float_format format,
                                 mx_array global_scale, mx_dtype t) {
-  mx_array bytes = mx_view(packed, MX_UINT8);
-  mx_array values = mxi_quant_values(format_of_floats(format)) == MXI_VALUES_E4M3
-                        ? e4m3_decoded(bytes)
-                        : e2m1_decoded(nibbles_unpacked(bytes));
+  mx_array values = values_unpacked(packed, mxi_quant_values(format_of_floats(format)));
   mx_array groups =
       mx_unflatten(values, -1, MX_SHAPE(mx_dim(scales, -1), mx_float_format_group_size(format)));
   mx_array s = mx_expand_dims(scale_values(scales, format, global_scale), MX_AXES(-1));

@@ -15,9 +15,17 @@ enum {
 /* Whether a vector's lanes are words, and x meets their places; else lanes are neighbours in x's own order.
  */
 MXI_INLINE bool lanes_are_words(enum mxi_quant_format f) {
-  return 32 % mxi_quant_bits(f) == 0 && mxi_quant_values(f) != MXI_VALUES_E4M3;
+  switch (mxi_quant_values(f)) {
+  case MXI_VALUES_INTEGER: return 32 % mxi_quant_bits(f) == 0;
+  case MXI_VALUES_E2M1: return true;
+  case MXI_VALUES_E4M3: return false;
+  }
+  __builtin_unreachable();
 }
-MXI_INLINE bool adds_group_sums(enum mxi_quant_format f) { return mxi_quant_values(f) != MXI_VALUES_E4M3; }
+/* Whether groups have biases here. */
+MXI_INLINE bool adds_group_sums(enum mxi_quant_format f) {
+  return mxi_quant_scales(f) == MXI_SCALES_FLOAT || mxi_quant_values(f) == MXI_VALUES_E2M1;
+}
 
 typedef void (*matvec_fn)(const struct mxi_matvec *product, int64_t begin, int64_t end, int64_t m);
 

@@ -127,8 +127,12 @@ MXI_INLINE vu32 load_bytes_n(const uint8_t *p, int64_t n) {
 
 /* Scales from bytes. 2^-127, for 0, is subnormal: made of its bits. */
 MXI_INLINE vf32 scales_of_bytes(vu32 bytes, enum mxi_quant_format format) {
-  if (mxi_quant_scales(format) == MXI_SCALES_E4M3) return e4m3_values(__builtin_convertvector(bytes, vu16h));
-  return (vf32)(bytes << 23 | ((vu32)(bytes == 0) & 0x400000));
+  switch (mxi_quant_scales(format)) {
+  case MXI_SCALES_FLOAT: break;
+  case MXI_SCALES_E8M0: return (vf32)(bytes << 23 | ((vu32)(bytes == 0) & 0x400000));
+  case MXI_SCALES_E4M3: return e4m3_values(__builtin_convertvector(bytes, vu16h));
+  }
+  __builtin_unreachable();
 }
 
 /* The scales at p, zeros from n on: a word past the row's end must not meet another row's scale. */
