@@ -135,9 +135,21 @@ MXI_INLINE vf32 scales_of_bytes(vu32 bytes, enum mxi_quant_format format) {
   __builtin_unreachable();
 }
 
+/* E4M3 of the first n bytes, in lanes of 16 bits from the start; zeros from n on, which the byte 0 stands
+ * for. */
+MXI_INLINE vf32 load_e4m3_n(const uint8_t *p, int64_t n) {
+#if MXI_VL == 16
+  __mmask16 mask = (__mmask16)_bzhi_u32(0xffff, n < 16 ? (unsigned)n : 16);
+  return e4m3_values((vu16h)_mm256_cvtepu8_epi16(_mm_maskz_loadu_epi8(mask, p)));
+#else
+  return e4m3_values(__builtin_convertvector(load_bytes_n(p, n), vu16h));
+#endif
+}
+
 /* The scales at p, zeros from n on: a word past the row's end must not meet another row's scale. */
 MXI_INLINE vf32 load_scales_n(const void *p, mx_dtype t, int64_t n, enum mxi_quant_format format) {
   if (mxi_quant_scales(format) == MXI_SCALES_FLOAT) return load_floats_n(p, t, n);
+  if (mxi_quant_scales(format) == MXI_SCALES_E4M3) return load_e4m3_n(p, n);
   const vi32 beyond = mxi_lanes_i32() >= mxi_set_i32(n < MXI_VL ? (int)n : MXI_VL);
   return mxi_blend_f32(beyond, splat(0), scales_of_bytes(load_bytes_n(p, n), format));
 }
