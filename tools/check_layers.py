@@ -54,7 +54,6 @@ CIRCLES = {
         "engine/run",
         "engine/views",
     ): "a step may be a whole plan; a view may need a copy",
-    ("cpu/gemm", "cpu/gemm_thin", "cpu/gemm_turned"): "a product may be computed as its transposed one",
 }
 
 Edges = dict[tuple[str, str], set[str]]  # (file, file it uses): the names; files without their suffix

@@ -302,7 +302,11 @@ MX_API mx_array mx_from_fp8(mx_array a, mx_dtype t);
 /* Groups of small floats that share one scale of 8 bits:
      mxfp4  32 of e2m1, scale a power of two     mxfp8  32 of e4m3, scale a power of two
      nvfp4  16 of e2m1, scale an e4m3, times global_scale / 2688 where one is given (float32 scalar) */
-typedef enum mx_float_format { MX_MXFP4, MX_MXFP8, MX_NVFP4 } mx_float_format;
+typedef enum mx_float_format { MX_MXFP4, MX_MXFP8, MX_NVFP4, MX_FLOAT_FORMAT_COUNT } mx_float_format;
+/* Its name, as "mxfp4"; the elements of a group; the bits of an element. */
+MX_API const char *mx_float_format_name(mx_float_format format);
+MX_API int mx_float_format_group_size(mx_float_format format);
+MX_API int mx_float_format_bits(mx_float_format format);
 /* w (..., N, K) -> packed uint32 (..., N, K * bits / 32), scales uint8 (..., N, K / group). */
 MX_API int mx_quantize_float(mx_array w, mx_float_format format, mx_array global_scale, mx_array *packed,
                              mx_array *scales);

@@ -1,5 +1,6 @@
 /* Quantised matrices: affine integers, and groups of small floats under a shared scale. */
 #include "core.h"
+#include <stdio.h>
 #include <string.h>
 
 #define A f->v[0].a
@@ -13,12 +14,22 @@ typedef struct mode {
   mx_float_format format;
 } mode;
 
+/* Fails, naming the modes there are. */
+static int unknown_mode(const frame *f, const char *name, bool affine) {
+  char modes[128];
+  int n = snprintf(modes, sizeof modes, "%s", affine ? "'affine'" : "");
+  for (int i = 0; i < MX_FLOAT_FORMAT_COUNT; i++)
+    n += snprintf(modes + n, sizeof modes - (size_t)n, "%s'%s'",
+                  !n                               ? ""
+                  : i == MX_FLOAT_FORMAT_COUNT - 1 ? " or "
+                                                   : ", ",
+                  mx_float_format_name((mx_float_format)i));
+  PyErr_Format(PyExc_ValueError, "[%s] expected mode %s, got '%s'", f->f->name, modes, name);
+  return -1;
+}
+
 /* Reads the arguments group_size, bits (behind it) and mode (behind that). */
 static int read_mode(const frame *f, int at, mode *m) {
-  static const struct {
-    const char *name;
-    int group_size, bits;
-  } formats[] = {{"mxfp4", 32, 4}, {"mxfp8", 32, 8}, {"nvfp4", 16, 4}};
   const char *name = f->v[at + 2].s;
   int group_size = py_given(f, at) ? (int)f->v[at].i : 0,
       bits = py_given(f, at + 1) ? (int)f->v[at + 1].i : 0;
@@ -28,17 +39,16 @@ static int read_mode(const frame *f, int at, mode *m) {
   }
   *m = (mode){.affine = !strcmp(name, "affine"), .q = {.group_size = group_size, .bits = bits}};
   if (m->affine) return 0;
-  for (int i = 0; i < 3; i++) {
-    if (strcmp(name, formats[i].name)) continue;
+  for (int i = 0; i < MX_FLOAT_FORMAT_COUNT; i++) {
     m->format = (mx_float_format)i;
-    if ((!group_size || group_size == formats[i].group_size) && (!bits || bits == formats[i].bits)) return 0;
+    if (strcmp(name, mx_float_format_name(m->format))) continue;
+    int own_size = mx_float_format_group_size(m->format), own_bits = mx_float_format_bits(m->format);
+    if ((!group_size || group_size == own_size) && (!bits || bits == own_bits)) return 0;
     PyErr_Format(PyExc_ValueError, "[%s] expected a group_size of %d and %d bits for %s, got %d and %d",
-                 f->f->name, formats[i].group_size, formats[i].bits, name, group_size, bits);
+                 f->f->name, own_size, own_bits, name, group_size, bits);
     return -1;
   }
-  PyErr_Format(PyExc_ValueError, "[%s] expected mode 'affine', 'mxfp4', 'mxfp8' or 'nvfp4', got '%s'",
-               f->f->name, name);
-  return -1;
+  return unknown_mode(f, name, true);
 }
 /* Affine matrices have biases, the others have none. */
 static int check_biases(const frame *f, int biases, const mode *m) {
@@ -120,8 +130,7 @@ FUNCTION(
 static int read_format(const frame *f, int at, mode *m) {
   if (read_mode(f, at, m) < 0) return -1;
   if (!m->affine) return 0;
-  PyErr_Format(PyExc_ValueError, "[%s] expected mode 'nvfp4', 'mxfp8' or 'mxfp4', got 'affine'", f->f->name);
-  return -1;
+  return unknown_mode(f, "affine", false);
 }
 FUNCTION(
     qqmm,

@@ -2,16 +2,16 @@
 #include "cpu/cpu.h"
 #include "cpu/quantized.h"
 
-/* The matrix or stack of matrices held by packed (..., rows, cols * bits / 32), scales and biases, as one
-   tall matrix of all their rows. */
-static struct mxi_quantized stacked(mx_array packed, mx_array scales, mx_array biases, int64_t group_size,
-                                    int64_t bits) {
+/* The matrix or stack of matrices held by packed (..., rows, cols * bits / 32), scales and biases (NULL:
+   none), as one tall matrix of all their rows. */
+static struct mxi_quantized stacked(mx_array packed, mx_array scales, mx_array biases, int64_t format,
+                                    int64_t group_size) {
   int64_t cols = mxi_shape(scales)[scales->ndim - 1] * group_size;
   return (struct mxi_quantized){.packed = packed->data,
                                 .scales = scales->data,
-                                .biases = biases->data,
+                                .biases = biases ? biases->data : NULL,
                                 .dtype = (mx_dtype)scales->dtype,
-                                .bits = (int)bits,
+                                .format = (enum mxi_quant_format)format,
                                 .group_size = (int)group_size,
                                 .rows = cols ? scales->size / (cols / group_size) : 0,
                                 .cols = cols};
@@ -21,15 +21,15 @@ int mxi_cpu_QUANTIZE(struct mxi_call *c) {
   const struct mxi_p_QUANTIZE *p = MXI_CALL_PARAMS(QUANTIZE, c);
   mx_array w = mxi_row_major(c->in[0]);
   if (!w) return -1;
-  struct mxi_quantized q = stacked(c->out[0], c->out[1], c->out[2], p->group_size, p->bits);
+  struct mxi_quantized q = stacked(c->out[0], c->out[1], c->out[2], p->format, p->group_size);
   int status = mxi_quantize(&q, w->data);
   mxi_unref(w);
   return status;
 }
 
-/* Row-major forms of n inputs from the first; all are released by release_all, also after a failure. */
-static int row_major_inputs(struct mxi_call *c, int n, mx_array *out) {
-  for (int i = 0; i < n; i++)
+/* Row-major forms of the inputs; all are released by release_all, also after a failure. */
+static int row_major_inputs(struct mxi_call *c, mx_array *out) {
+  for (int i = 0; i < c->ninputs; i++)
     if (!(out[i] = mxi_row_major(c->in[i]))) return -1;
   return 0;
 }
@@ -40,9 +40,9 @@ static void release_all(int n, mx_array *a) {
 int mxi_cpu_DEQUANTIZE(struct mxi_call *c) {
   const struct mxi_p_DEQUANTIZE *p = MXI_CALL_PARAMS(DEQUANTIZE, c);
   mx_array in[3] = {0};
-  int status = row_major_inputs(c, 3, in);
+  int status = row_major_inputs(c, in);
   if (!status) {
-    struct mxi_quantized q = stacked(in[0], in[1], in[2], p->group_size, p->bits);
+    struct mxi_quantized q = stacked(in[0], in[1], in[2], p->format, p->group_size);
     status = mxi_dequantize(c->out[0]->data, &q);
   }
   release_all(3, in);
@@ -75,7 +75,8 @@ static int multiply_batches(mx_array y, mx_array x, mx_array scales, const struc
                             bool transpose) {
   int64_t m = x->ndim > 1 ? mxi_shape(x)[x->ndim - 2] : 1, k = mxi_shape(x)[x->ndim - 1];
   int64_t n = mxi_shape(y)[y->ndim - 1], rows = mxi_shape(scales)[scales->ndim - 2];
-  int64_t groups = rows * mxi_shape(scales)[scales->ndim - 1], words = rows * (all->cols / 32) * all->bits;
+  int64_t groups = rows * mxi_shape(scales)[scales->ndim - 1],
+          words = rows * (all->cols / 32) * mxi_quant_bits(all->format);
   size_t item = mxi_itemsize(x), scale_item = mx_dtype_size(all->dtype);
   struct mxi_quantized w = *all;
   w.rows = rows;
@@ -83,7 +84,7 @@ static int multiply_batches(mx_array y, mx_array x, mx_array scales, const struc
     int64_t at = matrix_of(scales, y, i);
     w.packed = all->packed + at * words;
     w.scales = (const char *)all->scales + (size_t)(at * groups) * scale_item;
-    w.biases = (const char *)all->biases + (size_t)(at * groups) * scale_item;
+    if (all->biases) w.biases = (const char *)all->biases + (size_t)(at * groups) * scale_item;
     MXI_TRY(mxi_quantized_matmul((char *)y->data + (size_t)(i * m * n) * item,
                                  (const char *)x->data + (size_t)(matrix_of(x, y, i) * m * k) * item,
                                  (mx_dtype)x->dtype, m, &w, transpose));
@@ -94,9 +95,9 @@ static int multiply_batches(mx_array y, mx_array x, mx_array scales, const struc
 int mxi_cpu_QUANTIZED_MATMUL(struct mxi_call *c) {
   const struct mxi_p_QUANTIZED_MATMUL *p = MXI_CALL_PARAMS(QUANTIZED_MATMUL, c);
   mx_array in[4] = {0}, y = c->out[0];
-  int status = row_major_inputs(c, 4, in);
+  int status = row_major_inputs(c, in);
   if (!status && y->size > 0) {
-    struct mxi_quantized w = stacked(in[1], in[2], in[3], p->group_size, p->bits);
+    struct mxi_quantized w = stacked(in[1], in[2], in[3], p->format, p->group_size);
     int64_t n = mxi_shape(y)[y->ndim - 1];
     if (batch_is_one(in[2]))
       status =

@@ -18,57 +18,59 @@ enum {
   CONVERT_CHUNK = 1 << 15   /* elements a chunk in quantize and dequantize */
 };
 
-struct cut {
-  const struct mxi_matvec *job;
+struct matvec_chunks {
+  const struct mxi_matvec *product;
   int64_t step;
 };
 
 static void prepare_task(void *ctx, int64_t i) { MXI_DISPATCH(mxi_matvec_prepare)(ctx, i); }
 
-static int prepare_x(struct mxi_matvec *job) {
-  MXI_DISPATCH(mxi_matvec_layout)(job);
+static int prepare_x(struct mxi_matvec *product) {
+  MXI_DISPATCH(mxi_matvec_layout)(product);
   int64_t floats = 0, bytes = 0;
-  if (!mxi_mul(job->permuted_stride + job->sums_stride, job->m, &floats) || !mxi_mul(floats, 4, &bytes))
+  if (!mxi_mul(product->permuted_stride + product->sums_stride, product->m, &floats) ||
+      !mxi_mul(floats, 4, &bytes))
     return mxi_fail_memory(SIZE_MAX);
-  job->permuted = mxi_scratch((size_t)bytes);
-  if (!job->permuted) return -1;
-  job->sums = job->permuted + job->permuted_stride * job->m;
-  if (job->m * job->w.cols >= PREPARE_INLINE) return mxi_parallel_for(job->m, prepare_task, job);
-  for (int64_t i = 0; i < job->m; i++) prepare_task(job, i);
+  product->permuted = mxi_scratch((size_t)bytes);
+  if (!product->permuted) return -1;
+  product->sums = product->permuted + product->permuted_stride * product->m;
+  if (product->m * product->w.cols >= PREPARE_INLINE)
+    return mxi_parallel_for(product->m, prepare_task, product);
+  for (int64_t i = 0; i < product->m; i++) prepare_task(product, i);
   return 0;
 }
 
-static void rows_task(void *ctx, int64_t i) {
-  const struct cut *c = ctx;
+static void matvec_task(void *ctx, int64_t i) {
+  const struct matvec_chunks *c = ctx;
   int64_t begin = i * c->step;
-  MXI_DISPATCH(mxi_matvec_rows)(c->job, begin, mxi_min(begin + c->step, c->job->w.rows));
+  MXI_DISPATCH(mxi_matvec_rows)(c->product, begin, mxi_min(begin + c->step, c->product->w.rows));
 }
 
 /* Rows of W a chunk: an even share for each thread, no chunk too small to be worth a thread's while. */
-static int64_t rows_per_chunk(const struct mxi_matvec *job) {
-  double products = (double)job->w.rows * (double)job->w.cols * (double)mxi_max(1, job->m / 2);
+static int64_t rows_per_chunk(const struct mxi_matvec *product) {
+  double products = (double)product->w.rows * (double)product->w.cols * (double)mxi_max(1, product->m / 2);
   int64_t threads = mxi_pool_size(), most = threads * CHUNKS_PER_THREAD;
   int64_t chunks = products > (double)most * CHUNK_PRODUCTS ? most : (int64_t)(products / CHUNK_PRODUCTS);
   chunks = products < SPLIT_PRODUCTS ? 1 : mxi_round_up(mxi_max(chunks, 1), threads);
-  return mxi_round_up(mxi_ceil_div(job->w.rows, mxi_max(chunks, 1)), 4);
+  return mxi_round_up(mxi_ceil_div(product->w.rows, mxi_max(chunks, 1)), 4);
 }
 
-static int matvec(struct mxi_matvec *job) {
-  MXI_TRY(prepare_x(job));
-  struct cut c = {job, rows_per_chunk(job)};
-  return mxi_parallel_for(mxi_ceil_div(job->w.rows, c.step), rows_task, &c);
+static int matvec(struct mxi_matvec *product) {
+  MXI_TRY(prepare_x(product));
+  struct matvec_chunks c = {product, rows_per_chunk(product)};
+  return mxi_parallel_for(mxi_ceil_div(product->w.rows, c.step), matvec_task, &c);
 }
 
-static void columns_task(void *ctx, int64_t i) {
-  const struct cut *c = ctx;
-  MXI_DISPATCH(mxi_vecmat_columns)(c->job, i * c->step, mxi_min((i + 1) * c->step, c->job->w.cols));
+static void vecmat_task(void *ctx, int64_t i) {
+  const struct matvec_chunks *c = ctx;
+  MXI_DISPATCH(mxi_vecmat_columns)(c->product, i * c->step, mxi_min((i + 1) * c->step, c->product->w.cols));
 }
 
 /* Wide strips read W in longer runs; narrow ones keep every thread busy. */
-static int vecmat(const struct mxi_matvec *job) {
+static int vecmat(const struct mxi_matvec *product) {
   int64_t wide = MXI_VECMAT_COLUMNS;
-  struct cut c = {job, job->w.cols >= 2 * wide * mxi_pool_size() ? wide : wide / 4};
-  return mxi_parallel_for(mxi_ceil_div(job->w.cols, c.step), columns_task, &c);
+  struct matvec_chunks c = {product, product->w.cols >= 2 * wide * mxi_pool_size() ? wide : wide / 4};
+  return mxi_parallel_for(mxi_ceil_div(product->w.cols, c.step), vecmat_task, &c);
 }
 
 static int blocked_product(void *y, const void *x, mx_dtype t, int64_t m, const struct mxi_quantized *w,
@@ -97,48 +99,48 @@ static int blocked_product(void *y, const void *x, mx_dtype t, int64_t m, const 
 
 int mxi_quantized_matmul(void *y, const void *x, mx_dtype t, int64_t m, const struct mxi_quantized *w,
                          bool transpose) {
-  struct mxi_matvec job = {.w = *w, .dtype = t, .m = m, .x = x, .y = y};
+  struct mxi_matvec product = {.w = *w, .dtype = t, .m = m, .x = x, .y = y};
   int64_t n = transpose ? w->rows : w->cols, k = transpose ? w->cols : w->rows;
   if (m == 0 || n == 0) return 0;
   if (k == 0) {
     memset(y, 0, (size_t)(m * n) * mx_dtype_size(t));
     return 0;
   }
-  if (transpose && m <= MATVEC_MAX_ROWS) return matvec(&job);
-  if (!transpose && m <= MXI_VECMAT_ROWS) return vecmat(&job);
+  if (transpose && m <= MATVEC_MAX_ROWS) return matvec(&product);
+  if (!transpose && m <= MXI_VECMAT_ROWS) return vecmat(&product);
   return blocked_product(y, x, t, m, w, transpose);
 }
 
-struct conversion {
+struct quantized_conversion {
   const struct mxi_quantized *q;
   const void *w; /* quantize reads it, */
   void *out;     /* dequantize writes it */
   int64_t groups, step;
 };
 
-static struct conversion conversion(const struct mxi_quantized *q) {
-  return (struct conversion){
+static struct quantized_conversion whole_conversion(const struct mxi_quantized *q) {
+  return (struct quantized_conversion){
       .q = q, .groups = q->rows * (q->cols / q->group_size), .step = CONVERT_CHUNK / q->group_size};
 }
 
 static void quantize_task(void *ctx, int64_t i) {
-  const struct conversion *c = ctx;
+  const struct quantized_conversion *c = ctx;
   MXI_DISPATCH(mxi_quantize_groups)(c->q, c->w, i * c->step, mxi_min((i + 1) * c->step, c->groups));
 }
 
 int mxi_quantize(const struct mxi_quantized *q, const void *w) {
-  struct conversion c = conversion(q);
+  struct quantized_conversion c = whole_conversion(q);
   c.w = w;
   return mxi_parallel_for(mxi_ceil_div(c.groups, c.step), quantize_task, &c);
 }
 
 static void dequantize_task(void *ctx, int64_t i) {
-  const struct conversion *c = ctx;
+  const struct quantized_conversion *c = ctx;
   MXI_DISPATCH(mxi_dequantize_groups)(c->q, c->out, i * c->step, mxi_min((i + 1) * c->step, c->groups));
 }
 
 int mxi_dequantize(void *out, const struct mxi_quantized *q) {
-  struct conversion c = conversion(q);
+  struct quantized_conversion c = whole_conversion(q);
   c.out = out;
   return mxi_parallel_for(mxi_ceil_div(c.groups, c.step), dequantize_task, &c);
 }

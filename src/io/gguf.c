@@ -3,31 +3,13 @@
    of values and of metadata are gguf_take.c and gguf_meta.c. */
 #include "io/gguf.h"
 #include "base/alloc.h"
-#include "io/quants.h"
+#include "io/gguf_types.h"
 #include "io/spans.h"
 #include <limits.h>
 #include <string.h>
 
 /* ---- Tensors ---- */
-/* ggml's type numbers. The dtype of those that are arrays as they stand; the others' names are for the error
- * text. */
-static const struct {
-  uint32_t type;
-  const char *name;
-  int dtype; /* -1: not readable, or one of the quantised formats */
-} types[] = {
-    {0, "F32", MX_FLOAT32},    {1, "F16", MX_FLOAT16}, {2, "Q4_0", -1},         {3, "Q4_1", -1},
-    {6, "Q5_0", -1},           {7, "Q5_1", -1},        {8, "Q8_0", -1},         {9, "Q8_1", -1},
-    {10, "Q2_K", -1},          {11, "Q3_K", -1},       {12, "Q4_K", -1},        {13, "Q5_K", -1},
-    {14, "Q6_K", -1},          {15, "Q8_K", -1},       {16, "IQ2_XXS", -1},     {17, "IQ2_XS", -1},
-    {18, "IQ3_XXS", -1},       {19, "IQ1_S", -1},      {20, "IQ4_NL", -1},      {21, "IQ3_S", -1},
-    {22, "IQ2_S", -1},         {23, "IQ4_XS", -1},     {24, "I8", MX_INT8},     {25, "I16", MX_INT16},
-    {26, "I32", MX_INT32},     {27, "I64", MX_INT64},  {28, "F64", MX_FLOAT64}, {29, "IQ1_M", -1},
-    {30, "BF16", MX_BFLOAT16}, {34, "TQ1_0", -1},      {35, "TQ2_0", -1},       {39, "MXFP4", -1},
-    {40, "NVFP4", -1}};
-enum { NTYPES = sizeof types / sizeof *types };
-
-struct info {
+struct tensor_info {
   const char *name;
   size_t name_length;
   int ndim;
@@ -36,12 +18,12 @@ struct info {
   uint64_t offset;
 };
 
-static int place_tensor(struct mxi_gguf *g, const struct info *t) {
+static int place_tensor(struct mxi_gguf *g, const struct tensor_info *t) {
   mxi_place_at(&g->place, "tensor '%.*s'", t->name_length < 80 ? (int)t->name_length : 80, t->name);
   return 0;
 }
 
-static int read_info(struct mxi_gguf *g, struct info *t) {
+static int read_info(struct mxi_gguf *g, struct tensor_info *t) {
   uint32_t ndim = 0;
   MXI_TRY(mxi_gguf_take_string(g, &t->name, &t->name_length));
   place_tensor(g, t);
@@ -63,7 +45,8 @@ static int read_info(struct mxi_gguf *g, struct info *t) {
 
 /* Checks that `bytes` (negative: the product overflowed) lie in the file, and claims them. *begin: where they
  * start. */
-static int claim(struct mxi_gguf *g, const struct info *t, int64_t bytes, const char *name, size_t *begin) {
+static int claim(struct mxi_gguf *g, const struct tensor_info *t, int64_t bytes, const char *name,
+                 size_t *begin) {
   size_t room = g->map->size - g->data;
   if (bytes < 0) return mxi_bad_file(&g->place, "expected a size below 2^63 bytes, got a larger shape");
   if (t->offset > room || (uint64_t)bytes > room - t->offset)
@@ -75,7 +58,7 @@ static int claim(struct mxi_gguf *g, const struct info *t, int64_t bytes, const 
 }
 
 /* Copies the name without NUL, for texts and spans, into memory that lives until the end of the load. */
-static const char *keep_name(struct mxi_gguf *g, const struct info *t) {
+static const char *keep_name(struct mxi_gguf *g, const struct tensor_info *t) {
   char *name = mxi_malloc(t->name_length + 1);
   if (!name) return NULL;
   memcpy(name, t->name, t->name_length);
@@ -85,7 +68,7 @@ static const char *keep_name(struct mxi_gguf *g, const struct info *t) {
   return NULL;
 }
 
-static int add_plain(struct mxi_gguf *g, const struct info *t, mx_dtype dtype, const char *name) {
+static int add_plain(struct mxi_gguf *g, const struct tensor_info *t, mx_dtype dtype, const char *name) {
   size_t begin = 0;
   mx_ints shape = {t->shape, t->ndim};
   MXI_TRY(claim(g, t, mxi_tensor_bytes(dtype, shape), name, &begin));
@@ -93,11 +76,11 @@ static int add_plain(struct mxi_gguf *g, const struct info *t, mx_dtype dtype, c
 }
 
 /* ---- Quantised tensors ---- */
-struct packed {
-  mx_array words, scales, biases; /* biases NULL: of floats */
+struct packed_tensor {
+  mx_array words, scales, biases; /* biases NULL: the format has none */
 };
 
-static bool biases_overflow(const struct packed *p) {
+static bool biases_overflow(const struct packed_tensor *p) {
   const uint16_t *scales = p->scales->data, *biases = p->biases->data;
   bool overflow = false; // f16 infinity where the scale is finite
   for (int64_t i = 0; i < p->scales->size; i++)
@@ -114,7 +97,7 @@ static mx_array widened(mx_array halves, float factor) {
   return wide;
 }
 
-static int widen(struct packed *p, const struct mxi_quant_format *format) {
+static int widen_scales(struct packed_tensor *p, const struct mxi_gguf_type *format) {
   mx_array biases = widened(p->scales, (float)format->bias_factor), scales = widened(p->scales, 1);
   if (!biases || !scales) {
     mxi_unref(biases);
@@ -129,22 +112,25 @@ static int widen(struct packed *p, const struct mxi_quant_format *format) {
 }
 
 /* Packs piece by piece and hands the file's pages back, so that a load never holds the tensors twice. */
-static int pack(struct mxi_gguf *g, const struct mxi_quant_format *f, size_t begin, struct packed *p) {
+static int pack_blocks(struct mxi_gguf *g, const struct mxi_gguf_type *f, size_t begin,
+                       struct packed_tensor *p) {
   const size_t piece = (size_t)(1 << 21) / (size_t)f->block, group_bytes = mx_dtype_size(f->dtype);
-  const size_t groups = (size_t)(f->block / f->group), nblocks = (size_t)p->scales->size / groups;
+  const size_t groups = (size_t)(f->block / f->group_size), nblocks = (size_t)p->scales->size / groups;
   for (size_t i = 0; i < nblocks; i += piece) {
     size_t n = nblocks - i < piece ? nblocks - i : piece, at = begin + i * f->block_bytes;
-    f->pack(g->map->data + at, n, mxi_data(uint32_t, p->words) + i * (size_t)(f->block / 32 * f->bits),
+    f->pack(g->map->data + at, n,
+            mxi_data(uint32_t, p->words) + i * (size_t)(f->block / 32 * mxi_quant_bits(f->format)),
             (char *)p->scales->data + i * groups * group_bytes,
             p->biases ? (char *)p->biases->data + i * groups * group_bytes : NULL);
     mxi_mapping_drop(g->map, at, at + n * f->block_bytes);
   }
-  return f->bias_factor && biases_overflow(p) ? widen(p, f) : 0;
+  return f->bias_factor && biases_overflow(p) ? widen_scales(p, f) : 0;
 }
 
 /* Adds name, STEM.scales and STEM.biases if there are some, where name is STEM.weight or STEM. Takes over the
  * arrays. */
-static int add_packed(struct mxi_gguf *g, const struct info *t, const char *name, struct packed *p) {
+static int add_packed(struct mxi_gguf *g, const struct tensor_info *t, const char *name,
+                      struct packed_tensor *p) {
   static const char weight[] = ".weight";
   size_t stem = t->name_length, tail = sizeof weight - 1;
   if (stem >= tail && !memcmp(name + stem - tail, weight, tail)) stem -= tail;
@@ -167,7 +153,7 @@ static int add_packed(struct mxi_gguf *g, const struct info *t, const char *name
   return status;
 }
 
-static int add_quantized(struct mxi_gguf *g, const struct info *t, const struct mxi_quant_format *f,
+static int add_quantized(struct mxi_gguf *g, const struct tensor_info *t, const struct mxi_gguf_type *f,
                          const char *name) {
   int64_t shape[MXI_MAX_NDIM], groups[MXI_MAX_NDIM];
   size_t begin = 0;
@@ -179,15 +165,15 @@ static int add_quantized(struct mxi_gguf *g, const struct info *t, const struct 
   memcpy(groups, t->shape, sizeof groups);
   shape[last] = t->shape[last] / f->block;
   int64_t nblocks = mxi_tensor_bytes(MX_UINT8, (mx_ints){shape, t->ndim}), bytes = -1;
-  shape[last] = t->shape[last] / 32 * f->bits;
-  groups[last] = t->shape[last] / f->group;
+  shape[last] = t->shape[last] / 32 * mxi_quant_bits(f->format);
+  groups[last] = t->shape[last] / f->group_size;
   if (nblocks < 0 || __builtin_mul_overflow(nblocks, (int64_t)f->block_bytes, &bytes)) bytes = -1;
   MXI_TRY(claim(g, t, bytes, name, &begin));
-  struct packed p = {mxi_array_alloc(MX_UINT32, (mx_ints){shape, t->ndim}),
-                     mxi_array_alloc(f->dtype, (mx_ints){groups, t->ndim}), NULL};
-  bool affine = f->dtype != MX_UINT8;
-  if (affine) p.biases = mxi_array_alloc(f->dtype, (mx_ints){groups, t->ndim});
-  int status = p.words && p.scales && (p.biases || !affine) ? pack(g, f, begin, &p) : -1;
+  struct packed_tensor p = {mxi_array_alloc(MX_UINT32, (mx_ints){shape, t->ndim}),
+                            mxi_array_alloc(f->dtype, (mx_ints){groups, t->ndim}), NULL};
+  bool biased = mxi_quant_modes[mxi_quant_formats[f->format].mode].biases;
+  if (biased) p.biases = mxi_array_alloc(f->dtype, (mx_ints){groups, t->ndim});
+  int status = p.words && p.scales && (p.biases || !biased) ? pack_blocks(g, f, begin, &p) : -1;
   if (!status) status = add_packed(g, t, name, &p);
   mxi_unref(p.words);
   mxi_unref(p.scales);
@@ -195,20 +181,18 @@ static int add_quantized(struct mxi_gguf *g, const struct info *t, const struct 
   return status;
 }
 
-static int add_tensor(struct mxi_gguf *g, const struct info *t) {
+static int add_tensor(struct mxi_gguf *g, const struct tensor_info *t) {
   place_tensor(g, t);
   const char *name = keep_name(g, t);
   if (!name) return -1;
-  const struct mxi_quant_format *format = mxi_quant_format_of(t->type);
-  if (format) return add_quantized(g, t, format, name);
-  for (int i = 0; i < NTYPES; i++) {
-    if (types[i].type != t->type) continue;
-    if (types[i].dtype >= 0) return add_plain(g, t, (mx_dtype)types[i].dtype, name);
-    return mxi_bad_file(&g->place,
-                        "expected a type F32 F16 BF16 F64 I8..I64 Q4_0..Q8_0 Q2_K..Q6_K MXFP4, got %s",
-                        types[i].name);
+  const struct mxi_gguf_type *type = mxi_gguf_type_of(t->type);
+  if (!type) return mxi_bad_file(&g->place, "expected a known tensor type, got %u", t->type);
+  switch (type->kind) {
+  case MXI_GGUF_ARRAY: return add_plain(g, t, type->dtype, name);
+  case MXI_GGUF_BLOCKS: return add_quantized(g, t, type, name);
+  case MXI_GGUF_REFUSED: break;
   }
-  return mxi_bad_file(&g->place, "expected a known tensor type, got %u", t->type);
+  return mxi_bad_file(&g->place, "expected a type of%s, got %s", mxi_gguf_readable, type->name);
 }
 
 /* ---- The file ---- */
@@ -233,7 +217,7 @@ static int read_counts(struct mxi_gguf *g, uint64_t *ntensors, uint64_t *nmeta) 
   return 0;
 }
 
-static int read_tensors(struct mxi_gguf *g, struct info *infos, uint64_t n) {
+static int read_tensors(struct mxi_gguf *g, struct tensor_info *infos, uint64_t n) {
   for (uint64_t i = 0; i < n; i++) {
     mxi_place_at(&g->place, "tensor info %llu", (unsigned long long)i);
     MXI_TRY(read_info(g, &infos[i]));
@@ -250,7 +234,7 @@ static int read_gguf(struct mxi_gguf *g) {
   uint64_t ntensors = 0, nmeta = 0;
   MXI_TRY(read_counts(g, &ntensors, &nmeta));
   MXI_TRY(mxi_gguf_read_meta(g, nmeta));
-  struct info *infos = mxi_calloc((size_t)ntensors, sizeof *infos);
+  struct tensor_info *infos = mxi_calloc((size_t)ntensors, sizeof *infos);
   if (!infos) return -1;
   int status = read_tensors(g, infos, ntensors);
   mxi_free(infos);

@@ -1,6 +1,7 @@
 /* Writing GGUF version 3. The inverse of gguf.c: dimensions innermost first, tensors aligned to 32. */
 #include "base/checked.h"
 #include "base/vec.h"
+#include "io/gguf_types.h"
 #include "io/gguf_values.h"
 #include "io/place.h"
 #include "io/writer.h"
@@ -9,12 +10,6 @@
 #include <string.h>
 
 enum { ALIGNMENT = 32, NONE = -1 };
-/* Each dtype's number as a tensor. */
-static const int tensor_types[MX_DTYPE_COUNT] = {
-    [MX_BOOL] = NONE,   [MX_UINT8] = NONE, [MX_UINT16] = NONE, [MX_UINT32] = NONE,    [MX_UINT64] = NONE,
-    [MX_INT8] = 24,     [MX_INT16] = 25,   [MX_INT32] = 26,    [MX_INT64] = 27,       [MX_FLOAT16] = 1,
-    [MX_BFLOAT16] = 30, [MX_FLOAT32] = 0,  [MX_FLOAT64] = 28,  [MX_COMPLEX64] = NONE,
-};
 
 /* The header is built in memory: names, shapes and metadata only. */
 typedef mxi_vec(char) text;
@@ -86,8 +81,8 @@ static int put_meta(text *t, const mx_meta *m) {
 
 /* ---- Tensors ---- */
 static int put_info(text *t, const char *name, mx_array a, int64_t *offset) {
-  int type = tensor_types[mx_dtype_of(a)];
-  if (type == NONE)
+  int type = mxi_gguf_number_of(mx_dtype_of(a));
+  if (type < 0)
     return mxi_fail(MX_INVALID_ARGUMENT, "[save_gguf] expected floats or signed integers for '%.80s', got %s",
                     name, mx_dtype_name(mx_dtype_of(a)));
   MXI_TRY(put_string(t, name));

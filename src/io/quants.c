@@ -36,7 +36,7 @@ static uint16_t scaled_half(uint16_t half, int factor) {
   return mxi_f16_from_float(mxi_float_from_f16(half) * (float)factor);
 }
 
-static void pack_q4_0(const uint8_t *block, size_t n, uint32_t *words, void *to_scales, void *to_biases) {
+void mxi_pack_Q4_0(const uint8_t *block, size_t n, uint32_t *words, void *to_scales, void *to_biases) {
   uint16_t *scales = to_scales, *biases = to_biases;
   for (size_t i = 0; i < n; i++, block += 18) {
     memcpy(&scales[i], block, 2);
@@ -45,7 +45,7 @@ static void pack_q4_0(const uint8_t *block, size_t n, uint32_t *words, void *to_
   }
 }
 
-static void pack_q4_1(const uint8_t *block, size_t n, uint32_t *words, void *to_scales, void *to_biases) {
+void mxi_pack_Q4_1(const uint8_t *block, size_t n, uint32_t *words, void *to_scales, void *to_biases) {
   uint16_t *scales = to_scales, *biases = to_biases;
   for (size_t i = 0; i < n; i++, block += 20) {
     memcpy(&scales[i], block, 2);
@@ -54,7 +54,7 @@ static void pack_q4_1(const uint8_t *block, size_t n, uint32_t *words, void *to_
   }
 }
 
-static void pack_q8_0(const uint8_t *block, size_t n, uint32_t *words, void *to_scales, void *to_biases) {
+void mxi_pack_Q8_0(const uint8_t *block, size_t n, uint32_t *words, void *to_scales, void *to_biases) {
   uint16_t *scales = to_scales, *biases = to_biases;
   for (size_t i = 0; i < n; i++, block += 34) {
     memcpy(&scales[i], block, 2);
@@ -81,7 +81,7 @@ static void pack_fives(const uint8_t *block, uint32_t *words) {
   }
 }
 
-static void pack_q5_0(const uint8_t *block, size_t n, uint32_t *words, void *to_scales, void *to_biases) {
+void mxi_pack_Q5_0(const uint8_t *block, size_t n, uint32_t *words, void *to_scales, void *to_biases) {
   uint16_t *scales = to_scales, *biases = to_biases;
   for (size_t i = 0; i < n; i++, block += 22) {
     memcpy(&scales[i], block, 2);
@@ -90,7 +90,7 @@ static void pack_q5_0(const uint8_t *block, size_t n, uint32_t *words, void *to_
   }
 }
 
-static void pack_q5_1(const uint8_t *block, size_t n, uint32_t *words, void *to_scales, void *to_biases) {
+void mxi_pack_Q5_1(const uint8_t *block, size_t n, uint32_t *words, void *to_scales, void *to_biases) {
   uint16_t *scales = to_scales, *biases = to_biases;
   for (size_t i = 0; i < n; i++, block += 24) {
     memcpy(&scales[i], block, 2);
@@ -99,25 +99,11 @@ static void pack_q5_1(const uint8_t *block, size_t n, uint32_t *words, void *to_
   }
 }
 
-static void pack_mxfp4(const uint8_t *block, size_t n, uint32_t *words, void *to_scales, void *to_biases) {
+void mxi_pack_MXFP4(const uint8_t *block, size_t n, uint32_t *words, void *to_scales, void *to_biases) {
   uint8_t *scales = to_scales;
   (void)to_biases;
   for (size_t i = 0; i < n; i++, block += 17) {
     scales[i] = *block;
     pack_nibbles(block + 1, words + 4 * i);
   }
-}
-
-static const struct mxi_quant_format formats[] = {
-    {2, 4, 32, 18, 32, MX_FLOAT16, pack_q4_0, -8},       {3, 4, 32, 20, 32, MX_FLOAT16, pack_q4_1, 0},
-    {6, 5, 32, 22, 32, MX_FLOAT16, pack_q5_0, -16},      {7, 5, 32, 24, 32, MX_FLOAT16, pack_q5_1, 0},
-    {8, 8, 32, 34, 32, MX_FLOAT16, pack_q8_0, -128},     {10, 2, 256, 84, 16, MX_FLOAT32, mxi_pack_q2_k, 0},
-    {11, 3, 256, 110, 16, MX_FLOAT32, mxi_pack_q3_k, 0}, {12, 4, 256, 144, 32, MX_FLOAT32, mxi_pack_q4_k, 0},
-    {13, 5, 256, 176, 32, MX_FLOAT32, mxi_pack_q5_k, 0}, {14, 6, 256, 210, 16, MX_FLOAT32, mxi_pack_q6_k, 0},
-    {39, 4, 32, 17, 32, MX_UINT8, pack_mxfp4, 0}};
-
-const struct mxi_quant_format *mxi_quant_format_of(uint32_t type) {
-  for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
-    if (formats[i].ggml_type == type) return &formats[i];
-  return NULL;
 }

@@ -1,31 +1,10 @@
-/* GGUF's block formats to the packed affine form: w = q * scale + bias. */
+/* GGUF's blocks to packed words, scales and biases: one converter a row of gguf_types.def. */
 #ifndef MXI_IO_QUANTS_H
 #define MXI_IO_QUANTS_H
-#include "mlx/types.h"
-#include <stddef.h>
-#include <stdint.h>
+#include "io/gguf_types.h"
 
-struct mxi_quant_format {
-  uint32_t ggml_type;
-  int bits;           /* of a packed element */
-  int block;          /* elements in a block of the file; rows are whole blocks */
-  size_t block_bytes; /* in the file */
-  int group;          /* elements that share a scale and a bias: 32 or 16 */
-  mx_dtype dtype;     /* of scales and biases: float16 where the file holds them so, else float32.
-                         uint8: exponents of two over floats of 4 bits, without biases */
-  /* Packs n blocks: n * block elements into words, n * block / group scales and biases. */
-  void (*pack)(const uint8_t *blocks, size_t n, uint32_t *words, void *scales, void *biases);
-  /* Of float16: the bias as a multiple of the scale; 0 where the file holds the bias itself. */
-  int bias_factor;
-};
-const struct mxi_quant_format *mxi_quant_format_of(uint32_t ggml_type); /* NULL: not one of them */
-
-/* The blocks of 256 elements; see quants_k.c. */
-void mxi_pack_q2_k(const uint8_t *blocks, size_t n, uint32_t *words, void *scales, void *biases);
-void mxi_pack_q3_k(const uint8_t *blocks, size_t n, uint32_t *words, void *scales, void *biases);
-void mxi_pack_q4_k(const uint8_t *blocks, size_t n, uint32_t *words, void *scales, void *biases);
-void mxi_pack_q5_k(const uint8_t *blocks, size_t n, uint32_t *words, void *scales, void *biases);
-void mxi_pack_q6_k(const uint8_t *blocks, size_t n, uint32_t *words, void *scales, void *biases);
+#define GGUF_BLOCKS(number, name, ...) mxi_gguf_pack mxi_pack_##name;
+#include "io/gguf_types.def"
 
 /* Eight integers of `bits` bits, one a byte, side by side from the lowest bits. */
 static inline uint64_t mxi_gather_bits(uint64_t bytes, int bits) {

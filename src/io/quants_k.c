@@ -43,7 +43,7 @@ static inline void add_high(uint8_t *restrict q, const uint8_t *restrict from, i
   for (int l = 0; l < RUN; l++) q[l] |= (uint8_t)((from[l] >> shift & ((1 << bits) - 1)) << low);
 }
 
-void mxi_pack_q2_k(const uint8_t *b, size_t n, uint32_t *words, void *scales, void *biases) {
+void mxi_pack_Q2_K(const uint8_t *b, size_t n, uint32_t *words, void *scales, void *biases) {
   float *s = scales, *t = biases;
   uint8_t q[BLOCK];
   for (; n--; b += 84, words += 2 * 8, s += 16, t += 16) {
@@ -57,7 +57,7 @@ void mxi_pack_q2_k(const uint8_t *b, size_t n, uint32_t *words, void *scales, vo
   }
 }
 
-void mxi_pack_q3_k(const uint8_t *b, size_t n, uint32_t *words, void *scales, void *biases) {
+void mxi_pack_Q3_K(const uint8_t *b, size_t n, uint32_t *words, void *scales, void *biases) {
   float *s = scales, *t = biases;
   uint8_t q[BLOCK];
   for (; n--; b += 110, words += 3 * 8, s += 16, t += 16) {
@@ -88,7 +88,7 @@ static void read_scales(const uint8_t *b, float *s, float *t) {
   }
 }
 
-void mxi_pack_q4_k(const uint8_t *b, size_t n, uint32_t *words, void *scales, void *biases) {
+void mxi_pack_Q4_K(const uint8_t *b, size_t n, uint32_t *words, void *scales, void *biases) {
   float *s = scales, *t = biases;
   uint8_t q[BLOCK];
   for (; n--; b += 144, words += 4 * 8, s += 8, t += 8) {
@@ -98,7 +98,7 @@ void mxi_pack_q4_k(const uint8_t *b, size_t n, uint32_t *words, void *scales, vo
   }
 }
 
-void mxi_pack_q5_k(const uint8_t *b, size_t n, uint32_t *words, void *scales, void *biases) {
+void mxi_pack_Q5_K(const uint8_t *b, size_t n, uint32_t *words, void *scales, void *biases) {
   float *s = scales, *t = biases;
   uint8_t q[BLOCK];
   for (; n--; b += 176, words += 5 * 8, s += 8, t += 8) {
@@ -111,7 +111,7 @@ void mxi_pack_q5_k(const uint8_t *b, size_t n, uint32_t *words, void *scales, vo
   }
 }
 
-void mxi_pack_q6_k(const uint8_t *b, size_t n, uint32_t *words, void *scales, void *biases) {
+void mxi_pack_Q6_K(const uint8_t *b, size_t n, uint32_t *words, void *scales, void *biases) {
   float *s = scales, *t = biases;
   uint8_t q[BLOCK];
   for (; n--; b += 210, words += 6 * 8, s += 16, t += 16) {

@@ -3,6 +3,7 @@
    its exponent field is shorter, so the value comes out too small by a fixed power of two, subnormals
    included. */
 #include "ops/common.h"
+#include "ops/quantized.h"
 #include <math.h>
 
 static mx_array u16(int64_t v) { return mx_scalar_int(v, MX_UINT16); }
@@ -85,17 +86,47 @@ static mx_array nibbles_unpacked(mx_array bytes) {
 }
 
 /* ---- Groups ---- */
-static const struct format {
-  const char *name;
-  int group, bits;
-  double largest; /* of an element */
-} formats[] = {
-    [MX_MXFP4] = {"mxfp4", 32, 4, 6}, [MX_MXFP8] = {"mxfp8", 32, 8, 448}, [MX_NVFP4] = {"nvfp4", 16, 4, 6}};
+/* Codes are bytes. A format of floats has values that are no integers. */
+static double largest_value(enum mxi_quant_values values) {
+  switch (values) {
+  case MXI_VALUES_INTEGER: break;
+  case MXI_VALUES_E2M1: return 6;
+  case MXI_VALUES_E4M3: return 448;
+  }
+  __builtin_unreachable();
+}
+/* float32 (..., K) -> packed uint32 (..., K * bits / 32). */
+static mx_array values_packed(mx_array x, enum mxi_quant_values values) {
+  switch (values) {
+  case MXI_VALUES_INTEGER: break;
+  case MXI_VALUES_E2M1: return mx_view(nibbles_packed(e2m1_encoded(x)), MX_UINT32);
+  case MXI_VALUES_E4M3: return mx_view(e4m3_encoded(x), MX_UINT32);
+  }
+  __builtin_unreachable();
+}
+static mx_array values_unpacked(mx_array packed, enum mxi_quant_values values) {
+  mx_array bytes = mx_view(packed, MX_UINT8);
+  switch (values) {
+  case MXI_VALUES_INTEGER: break;
+  case MXI_VALUES_E2M1: return e2m1_decoded(nibbles_unpacked(bytes));
+  case MXI_VALUES_E4M3: return e4m3_decoded(bytes);
+  }
+  __builtin_unreachable();
+}
 /* Under a global scale, the largest value is the largest e4m3 times the largest e2m1. */
 static const double nvfp4_largest = 448 * 6;
 
-static const struct format *find_format(const char *op, mx_float_format format, mx_array global_scale) {
-  if ((unsigned)format > MX_NVFP4) {
+static enum mxi_quant_mode mode_of_floats(mx_float_format format) {
+  return (enum mxi_quant_mode)(format + 1);
+}
+static enum mxi_quant_format format_of_floats(mx_float_format format) {
+  return (enum mxi_quant_format)mxi_quant_format_of(mode_of_floats(format),
+                                                    mxi_quant_modes[mode_of_floats(format)].bits);
+}
+
+static const struct mxi_quant_mode_info *find_mode(const char *op, mx_float_format format,
+                                                   mx_array global_scale) {
+  if ((unsigned)format >= MX_FLOAT_FORMAT_COUNT) {
     mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected a format, got %d", op, (int)format);
     return NULL;
   }
@@ -103,10 +134,10 @@ static const struct format *find_format(const char *op, mx_float_format format, 
     mxi_fail(MX_INVALID_ARGUMENT,
              "[%s] expected a global scale, of one element, for nvfp4 only, got shape %s "
              "for %s",
-             op, MXI_SHAPE_TEXT(global_scale), formats[format].name);
+             op, MXI_SHAPE_TEXT(global_scale), mx_float_format_name(format));
     return NULL;
   }
-  return &formats[format];
+  return &mxi_quant_modes[mode_of_floats(format)];
 }
 static mx_array global_factor(mx_array global_scale) {
   return mx_divide(mx_reshape(mx_astype(global_scale, MX_FLOAT32), MX_NO_SHAPE), mx_float(nvfp4_largest));
@@ -127,30 +158,38 @@ static mx_array powers_of_two(mx_array bytes) {
 
 /* The float32 value of scale bytes. */
 static mx_array scale_values(mx_array bytes, mx_float_format format, mx_array global_scale) {
-  if (format != MX_NVFP4) return powers_of_two(bytes);
-  mx_array s = e4m3_decoded(bytes);
+  mx_array s = NULL;
+  switch (mxi_quant_scales(format_of_floats(format))) {
+  case MXI_SCALES_FLOAT: __builtin_unreachable();
+  case MXI_SCALES_E8M0: s = powers_of_two(bytes); break;
+  case MXI_SCALES_E4M3: s = e4m3_decoded(bytes); break;
+  }
   return global_scale ? mx_multiply(s, global_factor(global_scale)) : s;
 }
 /* The scale bytes for groups whose largest elements are given. */
 static mx_array scale_bytes(mx_array largest, mx_float_format format, mx_array global_scale) {
-  mx_array ratio = mx_divide(largest, mx_float(formats[format].largest));
-  if (format != MX_NVFP4) return exponents_above(ratio);
-  return e4m3_encoded(global_scale ? mx_divide(ratio, global_factor(global_scale)) : ratio);
+  enum mxi_quant_format f = format_of_floats(format);
+  mx_array ratio = mx_divide(largest, mx_float(largest_value(mxi_quant_values(f))));
+  if (global_scale) ratio = mx_divide(ratio, global_factor(global_scale));
+  switch (mxi_quant_scales(f)) {
+  case MXI_SCALES_FLOAT: break;
+  case MXI_SCALES_E8M0: return exponents_above(ratio);
+  case MXI_SCALES_E4M3: return e4m3_encoded(ratio);
+  }
+  __builtin_unreachable();
 }
 
-struct packed {
+struct packed_floats {
   mx_array words, scales;
 };
-static struct packed packed_groups(mx_array w, mx_float_format format, mx_array global_scale) {
-  const struct format *f = &formats[format];
-  mx_array groups =
-      mx_unflatten(mx_astype(w, MX_FLOAT32), -1, MX_SHAPE(w->dims[w->ndim - 1] / f->group, f->group));
-  struct packed p;
+static struct packed_floats packed_groups(mx_array w, mx_float_format format, mx_array global_scale) {
+  const int n = mx_float_format_group_size(format);
+  mx_array groups = mx_unflatten(mx_astype(w, MX_FLOAT32), -1, MX_SHAPE(w->dims[w->ndim - 1] / n, n));
+  struct packed_floats p;
   p.scales = scale_bytes(mx_max(mx_abs(groups), MX_AXES(-1), false), format, global_scale);
   mx_array s = mx_expand_dims(scale_values(p.scales, format, global_scale), MX_AXES(-1));
   mx_array zero = mx_float(0), x = mx_where(mx_equal(s, zero), zero, mx_divide(groups, s));
-  mx_array codes = mx_flatten(f->bits == 8 ? e4m3_encoded(x) : e2m1_encoded(x), -2, -1);
-  p.words = mx_view(f->bits == 8 ? codes : nibbles_packed(codes), MX_UINT32);
+  p.words = values_packed(mx_flatten(x, -2, -1), mxi_quant_values(format_of_floats(format)));
   return p;
 }
 
@@ -159,60 +198,59 @@ int mx_quantize_float(mx_array w, mx_float_format format, mx_array global_scale,
   if (!mxi_has_place("quantize", packed) || !mxi_has_place("quantize", scales)) return -1;
   *packed = *scales = MX_BAD;
   if (!mxi_usable1("quantize", w) || global_scale == MX_BAD) return -1;
-  const struct format *f = find_format("quantize", format, global_scale);
-  if (!f) return -1;
+  const struct mxi_quant_mode_info *mode = find_mode("quantize", format, global_scale);
+  if (!mode) return -1;
   if (!mxi_is_float(mxi_dtype(w)))
     return mxi_fail(MX_INVALID_ARGUMENT, "[quantize] expected a real floating point dtype, got %s",
                     mx_dtype_name(mxi_dtype(w)));
-  if (w->ndim < 2 || w->ndim == MX_MAX_NDIM || mx_dim(w, -1) % f->group)
+  if (w->ndim < 2 || w->ndim == MX_MAX_NDIM || mx_dim(w, -1) % mode->group_size)
     return mxi_fail(MX_INVALID_ARGUMENT,
                     "[quantize] expected at least 2 dimensions and a last one divisible by "
                     "the group size %d of %s, got shape %s",
-                    f->group, f->name, MXI_SHAPE_TEXT(w));
+                    mode->group_size, mode->name, MXI_SHAPE_TEXT(w));
   mx_scope scope = mx_scope_open();
-  struct packed p = packed_groups(w, format, global_scale);
+  struct packed_floats p = packed_groups(w, format, global_scale);
   *packed = mx_pass(p.words);
   *scales = mx_pass(p.scales);
   mx_scope_close(&scope);
   return mx_ok(*packed) && mx_ok(*scales) ? 0 : -1;
 }
 
-static const struct format *check_packed(const char *op, mx_array packed, mx_array scales,
-                                         mx_float_format format, mx_array global_scale) {
-  if (!mxi_usable2(op, packed, scales) || global_scale == MX_BAD) return NULL;
-  const struct format *f = find_format(op, format, global_scale);
-  if (!f) return NULL;
-  if (mxi_dtype(packed) != MX_UINT32 || mxi_dtype(scales) != MX_UINT8) {
-    mxi_fail(MX_INVALID_ARGUMENT,
-             "[%s] expected a packed matrix of uint32 and scales of uint8, got %s and %s", op,
-             mx_dtype_name(mxi_dtype(packed)), mx_dtype_name(mxi_dtype(scales)));
-    return NULL;
-  }
+/* K of packed (..., N, K * bits / 32) with scales (..., N, K / group size), or -1. */
+static int64_t check_packed_floats(const char *op, mx_array packed, mx_array scales, mx_float_format format,
+                                   mx_array global_scale) {
+  if (!mxi_usable2(op, packed, scales) || global_scale == MX_BAD) return -1;
+  const struct mxi_quant_mode_info *mode = find_mode(op, format, global_scale);
+  if (!mode) return -1;
+  if (mxi_dtype(packed) != MX_UINT32 || mxi_dtype(scales) != MX_UINT8)
+    return mxi_fail(MX_INVALID_ARGUMENT,
+                    "[%s] expected a packed matrix of uint32 and scales of uint8, got %s and %s", op,
+                    mx_dtype_name(mxi_dtype(packed)), mx_dtype_name(mxi_dtype(scales)));
   bool match = packed->ndim >= 2 && packed->ndim < MX_MAX_NDIM && scales->ndim == packed->ndim;
   for (int i = 0; match && i < packed->ndim - 1; i++) match = packed->dims[i] == scales->dims[i];
-  int64_t words = f->group * f->bits / 32; /* of a group */
-  match = match && mx_dim(packed, -1) % words == 0 && mx_dim(packed, -1) / words == mx_dim(scales, -1);
-  if (match) return f;
-  mxi_fail(MX_INVALID_ARGUMENT,
-           "[%s] expected packed (..., N, K * %d / 32) and scales (..., N, K / %d) for %s, "
-           "got shapes %s and %s",
-           op, f->bits, f->group, f->name, MXI_SHAPE_TEXT(packed), MXI_SHAPE_TEXT(scales));
-  return NULL;
+  int64_t words = mode->group_size * mode->bits / 32, columns = 0; /* words of a group */
+  match = match && mx_dim(packed, -1) % words == 0 && mx_dim(packed, -1) / words == mx_dim(scales, -1) &&
+          mxi_mul(mx_dim(scales, -1), mode->group_size, &columns);
+  if (match) return columns;
+  return mxi_fail(MX_INVALID_ARGUMENT,
+                  "[%s] expected packed (..., N, K * %d / 32) and scales (..., N, K / %d) for %s, "
+                  "got shapes %s and %s",
+                  op, mode->bits, mode->group_size, mode->name, MXI_SHAPE_TEXT(packed),
+                  MXI_SHAPE_TEXT(scales));
 }
 
 static mx_array unpacked_groups(mx_array packed, mx_array scales, mx_float_format format,
                                 mx_array global_scale, mx_dtype t) {
-  const struct format *f = &formats[format];
-  mx_array bytes = mx_view(packed, MX_UINT8);
-  mx_array values = f->bits == 8 ? e4m3_decoded(bytes) : e2m1_decoded(nibbles_unpacked(bytes));
-  mx_array groups = mx_unflatten(values, -1, MX_SHAPE(mx_dim(scales, -1), f->group));
+  mx_array values = values_unpacked(packed, mxi_quant_values(format_of_floats(format)));
+  mx_array groups =
+      mx_unflatten(values, -1, MX_SHAPE(mx_dim(scales, -1), mx_float_format_group_size(format)));
   mx_array s = mx_expand_dims(scale_values(scales, format, global_scale), MX_AXES(-1));
   return mx_astype(mx_flatten(mx_multiply(groups, s), -2, -1), t);
 }
 
 mx_array mx_dequantize_float(mx_array packed, mx_array scales, mx_float_format format, mx_array global_scale,
                              mx_dtype t) {
-  if (!check_packed("dequantize", packed, scales, format, global_scale)) return MX_BAD;
+  if (check_packed_floats("dequantize", packed, scales, format, global_scale) < 0) return MX_BAD;
   if (!mxi_is_float(t))
     return mxi_bad(MX_INVALID_ARGUMENT, "[dequantize] expected a real floating point dtype, got %s",
                    mx_dtype_name(t));
@@ -220,9 +258,6 @@ mx_array mx_dequantize_float(mx_array packed, mx_array scales, mx_float_format f
 }
 
 /* ---- Products ---- */
-static mx_array product(mx_array x, mx_array w, bool transpose) {
-  return mx_matmul(x, transpose ? mx_swapaxes(w, -1, -2) : w);
-}
 static bool check_factor(const char *op, mx_array x) {
   if (mxi_is_float(mxi_dtype(x))) return true;
   mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected a real floating point dtype, got %s", op,
@@ -233,41 +268,55 @@ static bool check_factor(const char *op, mx_array x) {
 mx_array mx_quantized_matmul_float(mx_array x, mx_array packed, mx_array scales, bool transpose,
                                    mx_float_format format) {
   const char *op = "quantized_matmul";
-  if (!mxi_usable1(op, x) || !check_packed(op, packed, scales, format, NULL) || !check_factor(op, x))
+  if (!mxi_usable1(op, x)) return MX_BAD;
+  int64_t columns = check_packed_floats(op, packed, scales, format, NULL);
+  if (columns < 0 || !check_factor(op, x) || !mxi_check_contracted(x, packed, columns, transpose))
     return MX_BAD;
-  return MXI_COMPOSED(product(x, unpacked_groups(packed, scales, format, NULL, mxi_dtype(x)), transpose));
+  const struct mxi_packed_matrix w = {
+      packed, scales, NULL, format_of_floats(format), mx_float_format_group_size(format), columns};
+  return MXI_COMPOSED(mxi_quantized_product(x, &w, transpose));
 }
 
-/* a rounded to the format, as float of dtype t: what quantize followed by dequantize gives. */
-static mx_array rounded(mx_array a, mx_float_format format, mx_array global_scale, mx_dtype t) {
+/* a rounded to the format, as float32: what quantize followed by dequantize gives. */
+static mx_array rounded_to_format(mx_array a, mx_float_format format, mx_array global_scale) {
   mx_array words, scales;
   bool vector = mx_ok(a) && a->ndim == 1;
   if (vector) a = mx_reshape(a, MX_SHAPE(1, a->size));
   if (mx_quantize_float(a, format, global_scale, &words, &scales) < 0) return MX_BAD;
-  mx_array r = mx_dequantize_float(words, scales, format, global_scale, t);
+  mx_array r = mx_dequantize_float(words, scales, format, global_scale, MX_FLOAT32);
   return vector && mx_ok(r) ? mx_reshape(r, MX_SHAPE(-1)) : r;
 }
-/* Both factors of a product in float32, the second from packed words where it has scales. */
+
+/* The factors of a product that rounds both: x in float32, W packed. */
+struct rounded_factors {
+  mx_array x;
+  struct packed_floats w;
+  mx_array scale; /* of the product: W's global scale, or NULL */
+};
 static int round_factors(mx_array x, mx_array w, mx_array scales, mx_float_format format, mx_array scale_x,
-                         mx_array scale_w, mx_array *out) {
-  out[0] = rounded(x, format, scale_x, MX_FLOAT32);
-  out[1] = scales ? mx_dequantize_float(w, scales, format, scale_w, MX_FLOAT32)
-                  : rounded(w, format, scale_w, MX_FLOAT32);
-  if (!mx_ok(out[0]) || !mx_ok(out[1])) return -1;
-  out[1] = mx_swapaxes(out[1], -1, -2);
-  return 0;
+                         mx_array scale_w, struct rounded_factors *f) {
+  *f = (struct rounded_factors){.x = rounded_to_format(x, format, scale_x), .w = {w, scales}};
+  if (scales && check_packed_floats("dequantize", w, scales, format, scale_w) < 0) return -1;
+  if (!scales && mx_quantize_float(w, format, scale_w, &f->w.words, &f->w.scales) < 0) return -1;
+  if (scale_w) f->scale = global_factor(scale_w);
+  return mx_ok(f->x) ? 0 : -1;
+}
+static mx_array scaled_product(mx_array y, const struct rounded_factors *f, mx_dtype t) {
+  return mx_astype(f->scale ? mx_multiply(y, f->scale) : y, t);
 }
 static mx_array rounded_product(mx_array x, mx_array w, mx_array scales, mx_float_format format,
                                 mx_array scale_x, mx_array scale_w) {
-  mx_array f[2];
-  if (round_factors(x, w, scales, format, scale_x, scale_w, f) < 0) return MX_BAD;
-  return mx_astype(mx_matmul(f[0], f[1]), mxi_dtype(x));
+  struct rounded_factors f;
+  if (round_factors(x, w, scales, format, scale_x, scale_w, &f) < 0) return MX_BAD;
+  mx_array y = mx_quantized_matmul_float(f.x, f.w.words, f.w.scales, true, format);
+  return scaled_product(y, &f, mxi_dtype(x));
 }
 static mx_array rounded_gather(mx_array x, mx_array w, mx_array scales, mx_array x_indices, mx_array indices,
                                mx_float_format format, mx_array scale_x, mx_array scale_w) {
-  mx_array f[2];
-  if (round_factors(x, w, scales, format, scale_x, scale_w, f) < 0) return MX_BAD;
-  return mx_astype(mx_gather_mm(f[0], f[1], x_indices, indices), mxi_dtype(x));
+  struct rounded_factors f;
+  if (round_factors(x, w, scales, format, scale_x, scale_w, &f) < 0) return MX_BAD;
+  mx_array y = mx_gather_qmm_float(f.x, f.w.words, f.w.scales, x_indices, indices, true, format);
+  return scaled_product(y, &f, mxi_dtype(x));
 }
 
 mx_array mx_qqmm(mx_array x, mx_array w, mx_array scales, mx_float_format format, mx_array global_scale_x,

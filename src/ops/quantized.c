@@ -1,20 +1,45 @@
 /* Affine quantisation: groups of `group_size` neighbours along the last axis share a scale s and a bias b; an
    element is an integer q of `bits` bits and stands for q s + b. Packed: 32 integers in `bits` 32-bit words.
-   Groups have 32, 64 or 128 elements, or 16, which some formats of files need.
+   The product serves the float modes of microscaling.c too, which have no biases.
    Kernels know float32, float16 and bfloat16; float64 goes through float32. */
+#include "ops/quantized.h"
 #include "ops/common.h"
 #include "ops/rules.h"
+#include <stdio.h>
 
-static int options(const char *op, mx_quant *q) {
-  if (q->group_size == 0) q->group_size = 64;
-  if (q->bits == 0) q->bits = 4;
-  if (q->group_size != 16 && q->group_size != 32 && q->group_size != 64 && q->group_size != 128)
-    return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected a group size of 16, 32, 64 or 128, got %d", op,
-                    q->group_size);
-  if (q->bits < 2 || q->bits > 8 || q->bits == 7)
-    return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected 2, 3, 4, 5, 6 or 8 bits, got %d", op, q->bits);
-  return 0;
+/* "2, 3 or 4": the numbers from 1 to 128 that `chosen` accepts. */
+static const char *choices(char text[96], bool (*chosen)(int)) {
+  int last = 128, n = 0;
+  while (!chosen(last)) last--;
+  for (int i = 1, first = 1; i <= last; i++) {
+    if (!chosen(i)) continue;
+    n += snprintf(text + n, (size_t)(96 - n), "%s%d", first ? "" : i == last ? " or " : ", ", i);
+    first = 0;
+  }
+  return text;
 }
+static bool is_group_size(int n) { return mxi_quant_has_group_size(MXI_MODE_AFFINE, n); }
+static bool is_bits(int n) { return mxi_quant_format_of(MXI_MODE_AFFINE, n) >= 0; }
+
+/* Fills in the defaults. The format, or -1. */
+static int affine_options(const char *op, mx_quant *q) {
+  char text[96];
+  if (q->group_size == 0) q->group_size = mxi_quant_modes[MXI_MODE_AFFINE].group_size;
+  if (q->bits == 0) q->bits = mxi_quant_modes[MXI_MODE_AFFINE].bits;
+  if (!is_group_size(q->group_size))
+    return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected a group size of %s, got %d", op,
+                    choices(text, is_group_size), q->group_size);
+  if (!is_bits(q->bits))
+    return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected %s bits, got %d", op, choices(text, is_bits),
+                    q->bits);
+  return mxi_quant_format_of(MXI_MODE_AFFINE, q->bits);
+}
+/* The format of options that were checked. */
+static int64_t affine_format(mx_quant q) { return mxi_quant_format_of(MXI_MODE_AFFINE, q.bits); }
+static mx_quant affine_options_of(int64_t format, int64_t group_size) {
+  return (mx_quant){(int)group_size, mxi_quant_bits((enum mxi_quant_format)format)};
+}
+
 /* The dtype that kernels compute in for results of dtype t. */
 static mx_dtype kernel_dtype(mx_dtype t) { return t == MX_FLOAT64 ? MX_FLOAT32 : t; }
 
@@ -29,7 +54,7 @@ static int quantized_rows(mx_array w, mx_quant q, mx_array *out) {
   mx_array in = mx_astype(w, inner);
   struct mxi_output outputs[] = {
       {MX_UINT32, {packed, w->ndim}}, {inner, {groups, w->ndim}}, {inner, {groups, w->ndim}}};
-  struct mxi_p_QUANTIZE p = {.group_size = q.group_size, .bits = q.bits};
+  struct mxi_p_QUANTIZE p = {.format = affine_format(q), .group_size = q.group_size};
   MXI_TRY(mxi_apply_multi(MXI_QUANTIZE, &p, 1, &in, 3, outputs, out));
   out[1] = mx_astype(out[1], t);
   out[2] = mx_astype(out[2], t);
@@ -41,7 +66,7 @@ int mx_quantize(mx_array w, mx_quant q, mx_array *packed, mx_array *scales, mx_a
       !mxi_has_place("quantize", biases))
     return -1;
   *packed = *scales = *biases = MX_BAD;
-  if (!mxi_usable1("quantize", w) || options("quantize", &q) < 0) return -1;
+  if (!mxi_usable1("quantize", w) || affine_options("quantize", &q) < 0) return -1;
   if (!mxi_is_float(mxi_dtype(w)))
     return mxi_fail(MX_INVALID_ARGUMENT, "[quantize] expected a real floating point dtype, got %s",
                     mx_dtype_name(mxi_dtype(w)));
@@ -61,8 +86,8 @@ int mx_quantize(mx_array w, mx_quant q, mx_array *packed, mx_array *scales, mx_a
 }
 
 /* packed (..., N, K bits / 32) with scales and biases (..., N, K / group_size); K, or -1. */
-static int64_t check_packed(const char *op, mx_array packed, mx_array scales, mx_array biases, mx_quant *q) {
-  MXI_TRY(options(op, q));
+static int64_t check_affine(const char *op, mx_array packed, mx_array scales, mx_array biases, mx_quant *q) {
+  MXI_TRY(affine_options(op, q));
   if (mxi_dtype(packed) != MX_UINT32)
     return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected the packed matrix as uint32, got %s", op,
                     mx_dtype_name(mxi_dtype(packed)));
@@ -90,13 +115,13 @@ static mx_array dequantized(mx_array packed, mx_array scales, mx_array biases, m
   mxi_copy_ints(shape, mxi_shape_of(packed));
   shape[packed->ndim - 1] = columns;
   mx_array in[] = {packed, mx_astype(scales, inner), mx_astype(biases, inner)};
-  struct mxi_p_DEQUANTIZE p = {.group_size = q.group_size, .bits = q.bits};
+  struct mxi_p_DEQUANTIZE p = {.format = affine_format(q), .group_size = q.group_size};
   return mx_astype(mxi_apply(MXI_DEQUANTIZE, &p, 3, in, inner, (mx_ints){shape, packed->ndim}), t);
 }
 
 mx_array mx_dequantize(mx_array packed, mx_array scales, mx_array biases, mx_quant q) {
   if (!mxi_usable("dequantize", 3, (mx_array[]){packed, scales, biases})) return MX_BAD;
-  int64_t columns = check_packed("dequantize", packed, scales, biases, &q);
+  int64_t columns = check_affine("dequantize", packed, scales, biases, &q);
   return columns < 0 ? MX_BAD : MXI_COMPOSED(dequantized(packed, scales, biases, q, columns));
 }
 
@@ -109,42 +134,48 @@ static mx_array in_batch(mx_array a, mx_ints batch) {
   return mx_broadcast_to(a, (mx_ints){shape, batch.n + 2});
 }
 
-static mx_array quantized_product(mx_array x, mx_array packed, mx_array scales, mx_array biases,
-                                  bool transpose, mx_quant q, int64_t columns) {
-  mx_dtype affine = mx_promote_types(mxi_dtype(scales), mxi_dtype(biases)),
-           t = mx_promote_types(mxi_dtype(x), affine);
-  mx_array in[] = {x, packed, mx_astype(scales, kernel_dtype(affine)),
-                   mx_astype(biases, kernel_dtype(affine))};
+mx_array mxi_quantized_product(mx_array x, const struct mxi_packed_matrix *w, bool transpose) {
+  mx_dtype factor = w->biases ? mx_promote_types(mxi_dtype(w->scales), mxi_dtype(w->biases)) : mxi_dtype(x),
+           t = mx_promote_types(mxi_dtype(x), factor);
+  mx_array in[] = {x, w->packed, w->scales, w->biases};
+  int ninputs = w->biases ? 4 : 3;
+  for (int i = 2; w->biases && i < 4; i++) in[i] = mx_astype(in[i], kernel_dtype(factor));
   bool vector = x->ndim == 1;
   in[0] = mx_astype(vector ? mx_reshape(x, MX_SHAPE(1, x->size)) : x, kernel_dtype(t));
   int64_t shape[MX_MAX_NDIM];
   int nbatch = mxi_broadcast_shape("quantized_matmul", (mx_ints){in[0]->dims, in[0]->ndim - 2},
-                                   (mx_ints){packed->dims, packed->ndim - 2}, shape);
+                                   (mx_ints){w->packed->dims, w->packed->ndim - 2}, shape);
   if (nbatch < 0 || in[0] == MX_BAD) return MX_BAD;
-  for (int i = 0; packed->ndim > 2 && i < 4; i++) in[i] = in_batch(in[i], (mx_ints){shape, nbatch});
+  for (int i = 0; w->packed->ndim > 2 && i < ninputs; i++) in[i] = in_batch(in[i], (mx_ints){shape, nbatch});
   shape[nbatch] = vector ? 1 : mx_dim(x, -2);
-  shape[nbatch + 1] = transpose ? mx_dim(packed, -2) : columns;
-  struct mxi_p_QUANTIZED_MATMUL p = {.group_size = q.group_size, .bits = q.bits, .transpose = transpose};
-  mx_array y =
-      mx_astype(mxi_apply(MXI_QUANTIZED_MATMUL, &p, 4, in, kernel_dtype(t), (mx_ints){shape, nbatch + 2}), t);
+  shape[nbatch + 1] = transpose ? mx_dim(w->packed, -2) : w->columns;
+  struct mxi_p_QUANTIZED_MATMUL p = {
+      .format = w->format, .group_size = w->group_size, .transpose = transpose};
+  mx_array y = mx_astype(
+      mxi_apply(MXI_QUANTIZED_MATMUL, &p, ninputs, in, kernel_dtype(t), (mx_ints){shape, nbatch + 2}), t);
   return vector ? mx_squeeze(y, MX_AXES(-2)) : y;
+}
+
+bool mxi_check_contracted(mx_array x, mx_array packed, int64_t columns, bool transpose) {
+  int64_t contracted = transpose ? columns : mx_dim(packed, -2);
+  if (x->ndim > 0 && mx_dim(x, -1) == contracted) return true;
+  mxi_fail(MX_INVALID_ARGUMENT,
+           "[quantized_matmul] expected a last dimension of %lld for the matrix (%lld,%lld)%s, got shape %s",
+           (long long)contracted, (long long)mx_dim(packed, -2), (long long)columns,
+           transpose ? " transposed" : "", MXI_SHAPE_TEXT(x));
+  return false;
 }
 
 mx_array mx_quantized_matmul(mx_array x, mx_array packed, mx_array scales, mx_array biases, bool transpose,
                              mx_quant q) {
   if (!mxi_usable("quantized_matmul", 4, (mx_array[]){x, packed, scales, biases})) return MX_BAD;
-  int64_t columns = check_packed("quantized_matmul", packed, scales, biases, &q);
+  int64_t columns = check_affine("quantized_matmul", packed, scales, biases, &q);
   if (columns < 0) return MX_BAD;
   if (mxi_dtype(x) == MX_COMPLEX64)
     return mxi_bad(MX_INVALID_ARGUMENT, "[quantized_matmul] expected a real dtype, got complex64");
-  int64_t contracted = transpose ? columns : mx_dim(packed, -2);
-  if (x->ndim == 0 || mx_dim(x, -1) != contracted)
-    return mxi_bad(
-        MX_INVALID_ARGUMENT,
-        "[quantized_matmul] expected a last dimension of %lld for the matrix (%lld,%lld)%s, got shape %s",
-        (long long)contracted, (long long)mx_dim(packed, -2), (long long)columns,
-        transpose ? " transposed" : "", MXI_SHAPE_TEXT(x));
-  return MXI_COMPOSED(quantized_product(x, packed, scales, biases, transpose, q, columns));
+  if (!mxi_check_contracted(x, packed, columns, transpose)) return MX_BAD;
+  const struct mxi_packed_matrix w = {packed, scales, biases, affine_format(q), q.group_size, columns};
+  return MXI_COMPOSED(mxi_quantized_product(x, &w, transpose));
 }
 
 /* ---- Derivatives ---- W = q s + b: dW/ds sums g q, and dW/db sums g, over each group ---- */
@@ -160,7 +191,7 @@ static mx_array scale_gradient(mx_array g, mx_array packed, mx_array scales, mx_
 }
 
 MXI_VJP(DEQUANTIZE) {
-  mx_quant q = {(int)MXI_PARAMS(DEQUANTIZE, n)->group_size, (int)MXI_PARAMS(DEQUANTIZE, n)->bits};
+  mx_quant q = affine_options_of(MXI_PARAMS(DEQUANTIZE, n)->format, MXI_PARAMS(DEQUANTIZE, n)->group_size);
   mx_array g = cotangents[0];
   mxi_no_grads(n, grads);
   if (want[1]) grads[1] = MXI_COMPOSED(scale_gradient(g, n->inputs[0], n->inputs[1], q));
@@ -178,6 +209,16 @@ static mx_array matrix_gradient(mx_array x, mx_array g, mx_array packed, bool tr
   return transpose ? mx_matmul(mx_swapaxes(g, -1, -2), x) : mx_matmul(mx_swapaxes(x, -1, -2), g);
 }
 
+/* The product of a node's parameters on other inputs, without biases where they are NULL. */
+static mx_array product_like(const struct mxi_p_QUANTIZED_MATMUL *p, const mx_array in[4], bool transpose) {
+  enum mxi_quant_mode mode = mxi_quant_formats[p->format].mode;
+  if (mxi_quant_modes[mode].biases)
+    return mx_quantized_matmul(in[0], in[1], in[2], in[3], transpose,
+                               affine_options_of(p->format, p->group_size));
+  return mx_quantized_matmul_float(in[0], in[1], in[2], transpose, (mx_float_format)(mode - 1));
+}
+
+/* Of scales and biases; scales in bytes have none. */
 static void affine_gradients(const mx_node *n, mx_array g, bool transpose, mx_quant q, const bool *want,
                              mx_array *grads) {
   mx_array dw = matrix_gradient(n->inputs[0], g, n->inputs[1], transpose);
@@ -187,25 +228,29 @@ static void affine_gradients(const mx_node *n, mx_array g, bool transpose, mx_qu
 
 MXI_VJP(QUANTIZED_MATMUL) {
   const struct mxi_p_QUANTIZED_MATMUL *p = MXI_PARAMS(QUANTIZED_MATMUL, n);
-  mx_quant q = {(int)p->group_size, (int)p->bits};
-  mx_array const *in = n->inputs;
+  mx_array in[4] = {cotangents[0]};
+  for (int i = 1; i < n->ninputs; i++) in[i] = n->inputs[i];
   mxi_no_grads(n, grads);
   if (want[0])
-    grads[0] = MXI_COMPOSED(mx_astype(
-        mx_quantized_matmul(cotangents[0], in[1], in[2], in[3], !p->transpose, q), mxi_dtype(in[0])));
-  if (want[2] || want[3]) affine_gradients(n, cotangents[0], p->transpose, q, want, grads);
+    grads[0] = MXI_COMPOSED(mx_astype(product_like(p, in, !p->transpose), mxi_dtype(n->inputs[0])));
+  if (n->ninputs == 4 && (want[2] || want[3]))
+    affine_gradients(n, cotangents[0], p->transpose, affine_options_of(p->format, p->group_size), want,
+                     grads);
   return mxi_grads_done(n, grads);
 }
 
 /* Linear in x, and in scales and biases together. */
 static mx_array product_tangent(const mx_node *n, mx_array out, const mx_array *t) {
   const struct mxi_p_QUANTIZED_MATMUL *p = MXI_PARAMS(QUANTIZED_MATMUL, n);
-  mx_quant q = {(int)p->group_size, (int)p->bits};
-  mx_array const *in = n->inputs;
-  mx_array of_x = t[0] ? mx_quantized_matmul(t[0], in[1], in[2], in[3], p->transpose, q) : NULL, of_w = NULL;
-  if (t[2] || t[3])
-    of_w = mx_quantized_matmul(in[0], in[1], t[2] ? t[2] : mxi_zeros_like(in[2]),
-                               t[3] ? t[3] : mxi_zeros_like(in[3]), p->transpose, q);
+  mx_array in[4] = {0}, of_x = NULL, of_w = NULL;
+  for (int i = 0; i < n->ninputs; i++) in[i] = n->inputs[i];
+  if (n->ninputs == 4 && (t[2] || t[3]))
+    of_w = product_like(
+        p,
+        (mx_array[]){in[0], in[1], t[2] ? t[2] : mxi_zeros_like(in[2]), t[3] ? t[3] : mxi_zeros_like(in[3])},
+        p->transpose);
+  in[0] = t[0];
+  if (t[0]) of_x = product_like(p, in, p->transpose);
   mx_array sum = mxi_add_tangents(of_x, of_w);
   return sum ? mx_astype(sum, mxi_dtype(out)) : NULL;
 }
@@ -219,16 +264,16 @@ MXI_JVP(QUANTIZED_MATMUL) {
 static mx_array product_batched(const mx_node *n, const struct mxi_batch *b) {
   const struct mxi_p_QUANTIZED_MATMUL *p = MXI_PARAMS(QUANTIZED_MATMUL, n);
   mx_array in[4] = {b->in[0]};
-  for (int i = 1; i < 4; i++) {
+  for (int i = 1; i < n->ninputs; i++) {
     in[i] = mxi_batch_repeated(b, i);
     if (in[i] == MX_BAD) return MX_BAD;
     in[i] = mxi_batch_align(in[i], n->inputs[0]->ndim);
   }
-  return mx_quantized_matmul(in[0], in[1], in[2], in[3], p->transpose,
-                             (mx_quant){(int)p->group_size, (int)p->bits});
+  return product_like(p, in, p->transpose);
 }
 MXI_VMAP(QUANTIZED_MATMUL) {
-  bool matrix = b->batched[1] || b->batched[2] || b->batched[3];
+  bool matrix = false;
+  for (int i = 1; i < n->ninputs; i++) matrix = matrix || b->batched[i];
   if (!matrix && n->inputs[1]->ndim == 2) return mxi_batch_apply(n, b, n->params->fields, b->in);
   return mxi_batch_done(b, MXI_COMPOSED(product_batched(n, b)));
 }

@@ -2,20 +2,12 @@
    however damaged, does more than set an error. */
 #include "files.h"
 
+/* The types' numbers by their names. */
 enum {
-  F32 = 0,
-  F16 = 1,
-  Q4_0 = 2,
-  Q4_1 = 3,
-  Q5_0 = 6,
-  Q5_1 = 7,
-  Q8_0 = 8,
-  Q2_K = 10,
-  Q4_K = 12,
-  Q6_K = 14,
-  IQ4_NL = 20,
-  I8 = 24,
-  BF16 = 30
+#define GGUF_ARRAY(number, name, ...)  name = number,
+#define GGUF_BLOCKS(number, name, ...) name = number,
+#define GGUF_REFUSED(number, name)     name = number,
+#include "io/gguf_types.def"
 };
 
 static struct bytes gguf(uint64_t ntensors, uint64_t nmeta) {
@@ -278,7 +270,7 @@ static void bad_gguf_is_refused(void **state) {
     uint64_t offset;
     const char *word;
   } rows[] = {
-      {1, {32}, IQ4_NL, 0, "IQ4_NL"},
+      {1, {32}, TQ1_0, 0, "TQ1_0"},
       {1, {32}, Q4_K, 0, "blocks of 256"},
       {1, {256}, Q4_K, 0, "144 bytes"},
       {1, {32}, 99, 0, "99"},

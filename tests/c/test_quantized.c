@@ -1,4 +1,5 @@
-/* Quantised kernels against plain scalar references: the bit stream, the conversions, and both products. */
+/* Quantised kernels against plain scalar references: the bit stream, the conversions, and both products, in
+   every format of core/quant.def. */
 #include "base/alloc.h"
 #include "base/checked.h"
 #include "cpu/pool.h"
@@ -12,7 +13,16 @@
 #include <string.h>
 #include <cmocka.h>
 
-static const int all_bits[] = {2, 3, 4, 5, 6, 8}, all_groups[] = {16, 32, 64, 128};
+static const enum mxi_quant_format all_formats[] = {
+#define MX_QUANT_FORMAT(ID, ...) MXI_QUANT_##ID,
+#include "core/quant.def"
+};
+static const struct mxi_quant_mode_info *mode_of(enum mxi_quant_format f) {
+  return &mxi_quant_modes[mxi_quant_formats[f].mode];
+}
+/* For each group size of a format. */
+#define EACH_GROUP_SIZE(size, f) \
+  (int size = 1; size <= mode_of(f)->group_sizes; size *= 2) if (mode_of(f)->group_sizes & size)
 static const mx_dtype all_dtypes[] = {MX_FLOAT32, MX_FLOAT16, MX_BFLOAT16};
 #define EACH(x, list) (size_t x##_i = 0; x##_i < sizeof(list) / sizeof *(list); x##_i++)
 
@@ -80,12 +90,15 @@ struct matrix {
   void *packed, *scales, *biases;
 };
 
-static struct matrix matrix_new(mx_dtype t, int bits, int group_size, int64_t rows, int64_t cols) {
-  size_t groups = (size_t)(rows * (cols / group_size));
-  struct matrix a = {.packed = calloc((size_t)(rows * cols * bits / 32), 4),
-                     .scales = calloc(groups, bytes_of(t)),
-                     .biases = calloc(groups, bytes_of(t))};
-  a.q = (struct mxi_quantized){a.packed, a.scales, a.biases, t, bits, group_size, rows, cols};
+static struct matrix matrix_new(mx_dtype t, enum mxi_quant_format format, int group_size, int64_t rows,
+                                int64_t cols) {
+  const bool affine = mode_of(format)->biases;
+  size_t groups = (size_t)(rows * (cols / group_size)), bytes = affine ? bytes_of(t) : 1;
+  struct matrix a = {.packed = calloc((size_t)(rows * cols * mxi_quant_bits(format) / 32), 4),
+                     .scales = calloc(groups, bytes),
+                     .biases = affine ? calloc(groups, bytes) : NULL};
+  a.q = (struct mxi_quantized){a.packed, a.scales,   a.biases, affine ? t : MX_UINT8,
+                               format,   group_size, rows,     cols};
   return a;
 }
 static void matrix_free(struct matrix *a) {
@@ -96,23 +109,64 @@ static void matrix_free(struct matrix *a) {
 
 static unsigned integer(const struct mxi_quantized *q, int64_t row, int64_t col) {
   const uint8_t *bytes = (const uint8_t *)q->packed;
+  const int bits = mxi_quant_bits(q->format);
   unsigned v = 0;
-  int64_t first = (row * q->cols + col) * q->bits;
-  for (int b = 0; b < q->bits; b++) v |= (unsigned)(bytes[(first + b) / 8] >> ((first + b) % 8) & 1) << b;
+  int64_t first = (row * q->cols + col) * bits;
+  for (int b = 0; b < bits; b++) v |= (unsigned)(bytes[(first + b) / 8] >> ((first + b) % 8) & 1) << b;
   return v;
+}
+
+static double e4m3(unsigned c) {
+  int e = c >> 3 & 15, m = c & 7;
+  double size = (c & 127) == 127 ? NAN : e ? ldexp(8 + m, e - 10) : ldexp(m, -9);
+  return c & 128 ? -size : size;
+}
+static double value(enum mxi_quant_values values, unsigned c) {
+  static const double e2m1[] = {0, 0.5, 1, 1.5, 2, 3, 4, 6};
+  switch (values) {
+  case MXI_VALUES_INTEGER: return c;
+  case MXI_VALUES_E2M1: return c & 8 ? -e2m1[c & 7] : e2m1[c];
+  case MXI_VALUES_E4M3: return e4m3(c);
+  }
+  return NAN;
+}
+static double scale(const struct mxi_quantized *q, int64_t group) {
+  switch (mxi_quant_scales(q->format)) {
+  case MXI_SCALES_FLOAT: return get(q->scales, q->dtype, group);
+  case MXI_SCALES_E8M0: return ldexp(1, ((const uint8_t *)q->scales)[group] - 127);
+  case MXI_SCALES_E4M3: return e4m3(((const uint8_t *)q->scales)[group]);
+  }
+  return NAN;
 }
 
 static double weight(const struct mxi_quantized *q, int64_t row, int64_t col) {
   int64_t g = (row * q->cols + col) / q->group_size;
-  return integer(q, row, col) * get(q->scales, q->dtype, g) + get(q->biases, q->dtype, g);
+  return value(mxi_quant_values(q->format), integer(q, row, col)) * scale(q, g) +
+         (q->biases ? get(q->biases, q->dtype, g) : 0);
 }
 
-/* Random integers, scales and biases; weights lie about in [-1, 1]. */
-static struct matrix random_matrix(mx_dtype t, int bits, int group_size, int64_t rows, int64_t cols) {
-  struct matrix a = matrix_new(t, bits, group_size, rows, cols);
-  for (int64_t i = 0; i < rows * cols * bits / 8; i++)
-    ((uint8_t *)a.packed)[i] = (uint8_t)(uniform() * 128 + 128);
+/* A scale's byte for weights of about 1; now and then the least scales there are. */
+static uint8_t random_scale(const struct mxi_quantized *q, int64_t group) {
+  const bool e2m1 = mxi_quant_values(q->format) == MXI_VALUES_E2M1;
+  if (mxi_quant_scales(q->format) == MXI_SCALES_E4M3)
+    return (uint8_t)(group % 5 ? 16 + (uniform() + 1) * 12 : (uniform() + 1) * 8);
+  return (uint8_t)(group % 5 ? (e2m1 ? 122 : 116) + (uniform() + 1) * 1.5 : (uniform() + 1) * 2);
+}
+
+/* Random integers but for NaN, scales and biases; weights lie about in [-1, 1]. */
+static struct matrix random_matrix(mx_dtype t, enum mxi_quant_format format, int group_size, int64_t rows,
+                                   int64_t cols) {
+  struct matrix a = matrix_new(t, format, group_size, rows, cols);
+  const int bits = mxi_quant_bits(format);
+  for (int64_t i = 0; i < rows * cols * bits / 8; i++) {
+    uint8_t c = (uint8_t)(uniform() * 128 + 128);
+    ((uint8_t *)a.packed)[i] = mxi_quant_values(format) == MXI_VALUES_E4M3 && (c & 127) == 127 ? c - 1 : c;
+  }
   for (int64_t g = 0; g < rows * (cols / group_size); g++) {
+    if (!a.biases) {
+      ((uint8_t *)a.scales)[g] = random_scale(&a.q, g);
+      continue;
+    }
     double step = (uniform() + 1.5) / (1 << bits);
     put(a.scales, t, g, g % 3 ? step : -step);
     put(a.biases, t, g, g % 3 ? -1 : 1);
@@ -131,7 +185,7 @@ static void *random_vector(mx_dtype t, int64_t n) {
 /* The scalar form of the rule in kernels/quantized_pack.c, in float. */
 static void check_quantized_group(const struct matrix *a, const void *w, int64_t row, int64_t col) {
   mx_dtype t = a->q.dtype;
-  int n = a->q.group_size, most = (1 << a->q.bits) - 1;
+  int n = a->q.group_size, most = (1 << mxi_quant_bits(a->q.format)) - 1;
   float min = INFINITY, max = -INFINITY;
   for (int i = 0; i < n; i++) {
     float v = (float)get(w, t, row * a->q.cols + col + i);
@@ -158,9 +212,10 @@ static void check_quantized_group(const struct matrix *a, const void *w, int64_t
 static void quantize_follows_the_rule_and_dequantize_rounds_each_step(void **state) {
   (void)state;
   enum { ROWS = 5, COLS = 384 };
-  for EACH(t, all_dtypes) for EACH(b, all_bits) for EACH(g, all_groups) {
+  for EACH(t, all_dtypes) for EACH(f, all_formats) for EACH_GROUP_SIZE(group_size, all_formats[f_i]) {
       mx_dtype t = all_dtypes[t_i];
-      struct matrix a = matrix_new(t, all_bits[b_i], all_groups[g_i], ROWS, COLS);
+      if (!mode_of(all_formats[f_i])->biases) continue;
+      struct matrix a = matrix_new(t, all_formats[f_i], group_size, ROWS, COLS);
       void *w = random_vector(t, ROWS * COLS), *back = calloc(ROWS * COLS, bytes_of(t));
       for (int i = 0; i < COLS; i++) { /* row 0: zeros, row 1: a constant, row 2: far from zero */
         put(w, t, i, 0);
@@ -185,7 +240,7 @@ static void quantize_follows_the_rule_and_dequantize_rounds_each_step(void **sta
 
 static void quantize_passes_over_nan(void **state) {
   (void)state;
-  struct matrix a = matrix_new(MX_FLOAT32, 4, 32, 1, 32);
+  struct matrix a = matrix_new(MX_FLOAT32, MXI_QUANT_AFFINE_4, 32, 1, 32);
   float w[32];
   for (int i = 0; i < 32; i++) w[i] = i == 3 ? NAN : (float)i - 8;
   assert_int_equal(mxi_quantize(&a.q, w), 0);
@@ -228,15 +283,16 @@ static void check_product(const struct product *p) {
       double error = fabs(get(p->y[0], p->t, i * n + j) - sum),
              bound = magnitude * 0x1p-21 + fabs(sum) * grid + 1e-7;
       if (error > bound)
-        fail_msg("bits %d group %d dtype %d m %ld n %ld k %ld transpose %d: y[%ld][%ld] errs by %g, bound %g",
-                 p->w->bits, p->w->group_size, p->t, (long)p->m, (long)n, (long)k, p->transpose, (long)i,
-                 (long)j, error, bound);
+        fail_msg(
+            "format %d group %d dtype %d m %ld n %ld k %ld transpose %d: y[%ld][%ld] errs by %g, bound %g",
+            (int)p->w->format, p->w->group_size, p->t, (long)p->m, (long)n, (long)k, p->transpose, (long)i,
+            (long)j, error, bound);
     }
 }
 
-static void try_product(mx_dtype t, mx_dtype wt, int bits, int group_size, int64_t m, int64_t rows,
-                        int64_t cols, bool transpose) {
-  struct matrix a = random_matrix(wt, bits, group_size, rows, cols);
+static void try_product(mx_dtype t, mx_dtype wt, enum mxi_quant_format format, int group_size, int64_t m,
+                        int64_t rows, int64_t cols, bool transpose) {
+  struct matrix a = random_matrix(wt, format, group_size, rows, cols);
   int64_t n = transpose ? rows : cols, k = transpose ? cols : rows;
   size_t bytes = (size_t)(m * n) * bytes_of(t);
   struct product p = {&a.q, random_vector(t, m * k), t, m, transpose, {malloc(bytes), malloc(bytes)}};
@@ -264,27 +320,37 @@ static void try_product(mx_dtype t, mx_dtype wt, int bits, int group_size, int64
 static void products_match_the_reference(void **state) {
   const bool transpose = *(const bool *)*state;
   static const int64_t x_rows[] = {1, 2, 3, 5, 33}, short_sides[] = {1, 7, 37};
-  for EACH(t, all_dtypes) for EACH(b, all_bits) for EACH(g, all_groups) for EACH(m, x_rows) {
-      int64_t group = all_groups[g_i], m = x_rows[m_i];
-      int64_t rows = short_sides[(m_i + g_i + b_i) % 3],
-              cols = mxi_max(group, 32) * (1 + (int64_t)((m_i * 2 + b_i + t_i) % 5));
+  for EACH(t, all_dtypes) for EACH(f, all_formats) for EACH(m, x_rows)
+      for EACH_GROUP_SIZE(group_size, all_formats[f_i]) {
+      int64_t m = x_rows[m_i], rows = short_sides[(m_i + f_i + (size_t)group_size / 16) % 3],
+              cols = mxi_max(group_size, 32) * (1 + (int64_t)((m_i * 2 + f_i + t_i) % 5));
       mx_dtype scales = all_dtypes[(t_i + (m_i == 2)) % 3]; /* mixed dtypes now and then */
-      try_product(all_dtypes[t_i], scales, all_bits[b_i], (int)group, m, rows, cols, transpose);
+      try_product(all_dtypes[t_i], scales, all_formats[f_i], group_size, m, rows, cols, transpose);
     }
 }
 
+/* Of formats that have one group size, the sizes here are that one. */
 static void long_rows_and_many_rows_match_the_reference(void **state) {
   (void)state;
-  for
-    EACH(b, all_bits) {
-      try_product(MX_FLOAT32, MX_FLOAT16, all_bits[b_i], 32, 1, 5, 4096 + 96, true);
-      try_product(MX_FLOAT32, MX_FLOAT32, all_bits[b_i], 16, 1, 5, 4096 + 96, true);
-      try_product(MX_BFLOAT16, MX_BFLOAT16, all_bits[b_i], 64, 6, 6, 2048 + 64, true);
-      try_product(MX_FLOAT32, MX_FLOAT32, all_bits[b_i], 128, 1, 700, 640, true);
-      try_product(MX_FLOAT32, MX_BFLOAT16, all_bits[b_i], 64, 70, 203, 704, true);
-      try_product(MX_FLOAT32, MX_FLOAT32, all_bits[b_i], 16, 70, 203, 704, true);
-      try_product(MX_FLOAT32, MX_BFLOAT16, all_bits[b_i], 64, 70, 203, 704, false);
-      try_product(MX_FLOAT16, MX_FLOAT16, all_bits[b_i], 32, 1, 300, 608, false);
+  static const struct {
+    mx_dtype x, scales;
+    int group_size;
+    int64_t m, rows, cols;
+    bool transpose;
+  } products[] = {
+      {MX_FLOAT32, MX_FLOAT16, 32, 1, 5, 4096 + 96, true},
+      {MX_FLOAT32, MX_FLOAT32, 16, 1, 5, 4096 + 96, true},
+      {MX_BFLOAT16, MX_BFLOAT16, 64, 6, 6, 2048 + 64, true},
+      {MX_FLOAT32, MX_FLOAT32, 128, 1, 700, 640, true},
+      {MX_FLOAT32, MX_BFLOAT16, 64, 70, 203, 704, true},
+      {MX_FLOAT32, MX_FLOAT32, 16, 70, 203, 704, true},
+      {MX_FLOAT32, MX_BFLOAT16, 64, 70, 203, 704, false},
+      {MX_FLOAT16, MX_FLOAT16, 32, 1, 300, 608, false},
+  };
+  for EACH(f, all_formats) for EACH(p, products) {
+      int sizes = mode_of(all_formats[f_i])->group_sizes, size = products[p_i].group_size;
+      try_product(products[p_i].x, products[p_i].scales, all_formats[f_i], sizes & size ? size : sizes,
+                  products[p_i].m, products[p_i].rows, products[p_i].cols, products[p_i].transpose);
     }
 }
 
@@ -293,11 +359,11 @@ static void long_rows_and_many_rows_match_the_reference(void **state) {
 static void small_elements_count_beside_a_large_one(void **state) {
   (void)state;
   enum { COLS = 128 };
-  static const int word_bits[] = {2, 4, 8};
   for
-    EACH(b, word_bits) {
-      int bits = word_bits[b_i];
-      struct matrix a = matrix_new(MX_FLOAT32, bits, COLS, 1, COLS);
+    EACH(f, all_formats) {
+      int bits = mxi_quant_bits(all_formats[f_i]);
+      if (!mode_of(all_formats[f_i])->biases || 32 % bits) continue; /* their integers fill words */
+      struct matrix a = matrix_new(MX_FLOAT32, all_formats[f_i], COLS, 1, COLS);
       float x[COLS], y = 0;
       uint32_t *packed = (uint32_t *)(uintptr_t)a.q.packed, ones = UINT32_MAX / ((1u << bits) - 1);
       for (int i = 0; i < COLS * bits / 32; i++) packed[i] = i ? ones : ones - 1;
@@ -312,7 +378,7 @@ static void small_elements_count_beside_a_large_one(void **state) {
 
 static void empty_products_are_empty_or_zero(void **state) {
   (void)state;
-  struct mxi_quantized w = {NULL, NULL, NULL, MX_FLOAT32, 4, 32, 3, 0};
+  struct mxi_quantized w = {NULL, NULL, NULL, MX_FLOAT32, MXI_QUANT_AFFINE_4, 32, 3, 0};
   float y[6] = {1, 1, 1, 1, 1, 1};
   assert_int_equal(mxi_quantized_matmul(y, NULL, MX_FLOAT32, 2, &w, true), 0);
   for (int i = 0; i < 6; i++) assert_true(y[i] == 0);
@@ -321,7 +387,7 @@ static void empty_products_are_empty_or_zero(void **state) {
 
 static void without_memory_a_product_fails(void **state) {
   (void)state;
-  struct matrix a = random_matrix(MX_FLOAT32, 4, 32, 4, 1 << 18);
+  struct matrix a = random_matrix(MX_FLOAT32, MXI_QUANT_AFFINE_4, 32, 4, 1 << 18);
   float *x = random_vector(MX_FLOAT32, 8 << 18), y[32];
   mxi_alloc_fail_after(0);
   assert_int_equal(mxi_quantized_matmul(y, x, MX_FLOAT32, 8, &a.q, true), -1);

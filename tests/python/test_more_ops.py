@@ -3,6 +3,7 @@
 import mlx.core as mx
 import numpy as np
 import pytest
+from formats import FLOAT_MODES
 
 
 def draw(*shape, seed=0):
@@ -228,7 +229,6 @@ E4M3 = np.array(
     [m * 2.0**-9 if e == 0 else (8 + m) * 2.0 ** (e - 10) for e in range(16) for m in range(8)][:127]
 )
 E2M1 = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6])
-MODES = {"mxfp4": (32, 4), "mxfp8": (32, 8), "nvfp4": (16, 4)}
 
 
 def encode(x, table, even):
@@ -243,7 +243,7 @@ def encode(x, table, even):
 
 def quantized(x, mode):
     """Codes with their signs, scale bytes, and the values that they stand for."""
-    group, bits = MODES[mode]
+    group, bits = FLOAT_MODES[mode]
     w = x.reshape(-1, group)
     largest = np.float32(448 if bits == 8 else 6)
     ratio = (np.abs(w).max(1) / largest).astype(np.float32)
@@ -272,13 +272,13 @@ def wide_values(*shape):
     return x
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", FLOAT_MODES)
 def test_float_modes_quantize_to_the_nearest(mode):
     x = wide_values(16, 64)
     code, scale, values = quantized(x, mode)
     packed, scales = mx.quantize(mx.array(x), mode=mode)
     raw = np.array(packed).view(np.uint8)
-    if MODES[mode][1] == 4:
+    if FLOAT_MODES[mode][1] == 4:
         raw = np.stack([raw & 15, raw >> 4], -1).reshape(x.shape)
     assert packed.dtype == mx.uint32 and scales.dtype == mx.uint8
     assert np.array_equal(np.array(scales), scale)
@@ -302,7 +302,7 @@ def test_a_global_scale_stretches_nvfp4():
     assert np.isclose(np.abs(np.array(back)).max(), np.abs(x).max())
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", FLOAT_MODES)
 def test_products_with_float_modes(mode):
     w, x = wide_values(4, 8, 64), draw(6, 3, 64)
     packed, scales = mx.quantize(mx.array(w), mode=mode)
@@ -321,7 +321,7 @@ def test_products_with_float_modes(mode):
     assert close(np.array(got) / np.abs(expected).max(), expected / np.abs(expected).max(), tolerance)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", FLOAT_MODES)
 def test_qqmm_rounds_both_factors(mode):
     x, w = draw(3, 64), draw(8, 64, seed=1)
     expected = quantized(x, mode)[2] @ quantized(w, mode)[2].T

@@ -4,10 +4,9 @@ axis, the q packed into 32-bit words from the lowest bits up."""
 import mlx.core as mx
 import numpy as np
 import pytest
+from formats import BITS, FLOAT_MODES, GROUP_SIZES
 
-BITS = (2, 3, 4, 5, 6, 8)
-GROUPS = (16, 32, 64, 128)
-FORMATS = [(b, g) for b in BITS for g in GROUPS]
+FORMATS = [(b, g) for b in BITS["affine"] for g in GROUP_SIZES["affine"]]
 EPS = {"float32": 2**-23, "float16": 2**-10, "bfloat16": 2**-7}
 
 
@@ -109,6 +108,71 @@ def test_constant_groups_come_back(value):
         np.testing.assert_allclose(
             numpy(mx.dequantize(*mx.quantize(w, group, bits), group, bits)), value, atol=1e-5
         )
+
+
+@pytest.mark.parametrize("mode", BITS)
+def test_the_modes_have_the_formats_of_the_list_and_no_others(mode):
+    """Any other group size or number of bits is an error."""
+    w = mx.ones((2, 512))
+    for group in range(1, 257):
+        for bits in range(1, 10) if group in GROUP_SIZES[mode] else [BITS[mode][0]]:
+            if group in GROUP_SIZES[mode] and bits in BITS[mode]:
+                assert mx.quantize(w, group, bits, mode)[0].shape == (2, 512 * bits // 32)
+                continue
+            with pytest.raises(ValueError, match=r"\[quantize\] expected"):
+                mx.quantize(w, group, bits, mode)
+
+
+# ---- Floats of few bits ----
+@pytest.mark.parametrize("rows", [1, 5, 70])
+@pytest.mark.parametrize("transpose", [True, False])
+@pytest.mark.parametrize("mode", FLOAT_MODES)
+def test_products_in_float_modes_are_those_with_the_dequantized_weights(mode, transpose, rows):
+    inner, outer = (352, 72) if transpose else (72, 352)
+    w = mx.array(weights((outer, inner) if transpose else (inner, outer)))
+    parts = mx.quantize(w, mode=mode)
+    full = numpy(mx.dequantize(*parts, mode=mode, dtype=mx.float32))
+    for dtype, eps in EPS.items():
+        x = mx.array(weights((rows, inner), 1)).astype(getattr(mx, dtype))
+        got = mx.quantized_matmul(x, *parts, transpose=transpose, mode=mode)
+        factor = full.T if transpose else full
+        want, size = numpy(x) @ factor, np.abs(numpy(x)) @ np.abs(factor)
+        assert got.dtype == x.dtype
+        assert (np.abs(numpy(got) - want) <= 2.0**-21 * size + eps * np.abs(want)).all()
+
+
+@pytest.mark.parametrize("mode", FLOAT_MODES)
+def test_every_code_and_every_scale_is_multiplied_as_it_is_dequantized(mode):
+    """All codes of a format under each scale; NaN stays NaN. Left out are powers of two with which a sum may pass
+    float32's range, or lose bits below it."""
+    group, bits = FLOAT_MODES[mode]
+    scales = np.arange(256) if mode == "nvfp4" else np.arange(40, 252)
+    codes = (np.arange(max(group, 2**bits)) % 2**bits).astype(np.uint8)
+    packed = codes if bits == 8 else codes[0::2] | codes[1::2] << 4
+    repeats = len(codes) // group
+    w = mx.array(np.tile(packed, (len(scales), 1)).view(np.uint32))
+    s = mx.array(np.repeat(scales.astype(np.uint8)[:, None], repeats, axis=1))
+    full = np.array(mx.dequantize(w, s, mode=mode, dtype=mx.float32)).astype(np.float64)
+    broken = np.isnan(full)
+    largest = np.abs(np.where(broken, 0, full)).max(axis=1)
+    for k in range(len(codes)):
+        x = np.zeros((1, len(codes)), np.float32)
+        x[0, k] = 1
+        got = np.array(mx.quantized_matmul(mx.array(x), w, s, mode=mode))[0].astype(np.float64)
+        assert np.isnan(got[broken[:, k]]).all()
+        assert (np.abs(got - full[:, k]) <= 2.0**-22 * largest)[~broken.any(axis=1)].all()
+
+
+@pytest.mark.parametrize("mode", FLOAT_MODES)
+def test_float_modes_have_gradients_for_x(mode):
+    parts = mx.quantize(mx.array(weights((64, 128))), mode=mode)
+    full = numpy(mx.dequantize(*parts, mode=mode, dtype=mx.float32))
+    x, c = mx.array(weights((5, 128), 2)), mx.array(weights((5, 64), 3))
+    product = lambda x: mx.quantized_matmul(x, *parts, mode=mode)  # noqa: E731
+    g = mx.grad(lambda x: mx.sum(c * product(x)))(x)
+    np.testing.assert_allclose(numpy(g), numpy(c) @ full, rtol=1e-4, atol=1e-4)
+    _, tangents = mx.jvp(product, [x], [x])
+    np.testing.assert_allclose(numpy(tangents[0]), numpy(x) @ full.T, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("call", [

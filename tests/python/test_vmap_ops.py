@@ -6,6 +6,7 @@ import zlib
 import mlx.core as mx
 import numpy as np
 import pytest
+from formats import FLOAT_MODES
 from loops import as_list, check_against_loop, check_same, loop, normal, subsets
 from opinfo import OPS
 from samples import rounded, to_mlx
@@ -288,7 +289,7 @@ def test_views_and_transforms_of_a_signal():
     check_against_loop(lambda x: mx.contiguous(x.T, True), x)
 
 
-@pytest.mark.parametrize("mode", ["mxfp4", "mxfp8", "nvfp4"])
+@pytest.mark.parametrize("mode", FLOAT_MODES)
 def test_small_floats_under_shared_scales(mode):
     x, w = normal(3, 4, 64), normal(3, 8, 64)
 
