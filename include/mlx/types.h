@@ -95,7 +95,8 @@ MX_API const char *mx_dtype_name(mx_dtype t);
 /* The dtype of an op over both, by MLX's promotion table. */
 MX_API mx_dtype mx_promote_types(mx_dtype a, mx_dtype b);
 MX_API mx_dtype_category mx_dtype_category_of(mx_dtype t);
-/* The largest finite value of an inexact dtype, for complex64 of its parts; 0 with the error set for others. */
+/* The largest finite value of an inexact dtype, for complex64 of its parts; 0 with the error set for others.
+ */
 MX_API double mx_dtype_max(mx_dtype t);
 /* Is category a inside category b? */
 MX_API bool mx_issubcategory(mx_dtype_category a, mx_dtype_category b);
