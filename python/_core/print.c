@@ -110,10 +110,29 @@ FUNCTION(printoptions, "precision: object = -1 -> _PrintOptionsContext",
   return (PyObject *)new_options(context_type, precision);
 }
 
+/* Up to Python 3.11 reprlib knows types by their names alone, and takes ours for the standard library's
+   `array`; so pytest, for one, could not show arrays where a test fails. */
+static int mend_reprlib(void) {
+  if (Py_Version >= 0x030C0000) return 0;
+  static const char *const source = "import reprlib\n"
+                                    "theirs = reprlib.Repr.repr_array\n"
+                                    "def repr_array(self, x, level):\n"
+                                    "    if hasattr(x, 'typecode'):\n"
+                                    "        return theirs(self, x, level)\n"
+                                    "    return self.repr_instance(x, level)\n"
+                                    "reprlib.Repr.repr_array = repr_array\n";
+  PyObject *names = PyDict_New(), *code = names ? Py_CompileString(source, "mlx.core", Py_file_input) : NULL,
+           *done = code ? PyEval_EvalCode(code, names, names) : NULL;
+  Py_XDECREF(done);
+  Py_XDECREF(code);
+  Py_XDECREF(names);
+  return done ? 0 : -1;
+}
+
 int py_print_init(PyObject *module) {
   options_type = (PyTypeObject *)PyType_FromSpec(&options_spec);
   context_type = (PyTypeObject *)PyType_FromSpec(&context_spec);
-  if (!options_type || !context_type) return -1;
+  if (!options_type || !context_type || mend_reprlib() < 0) return -1;
   if (py_add_type(module, "PrintOptions", options_type) < 0) return -1;
   return py_add_type(module, "_PrintOptionsContext", context_type);
 }

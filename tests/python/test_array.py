@@ -1,8 +1,10 @@
 """The class array: making, reading, printing, operators, properties, interoperation."""
 
+import array
 import copy
 import gc
 import pickle
+import reprlib
 import weakref
 
 import mlx.core as mx
@@ -172,6 +174,11 @@ def test_weak_references_and_hash_by_identity():
 )
 def test_repr_reads_as_in_mlx(make, text):
     assert repr(make()) == text
+
+
+def test_reprlib_tells_arrays_from_the_standard_librarys():
+    assert reprlib.repr([mx.array([1, 2])]) == "[array([1, 2], dtype=int32)]"
+    assert reprlib.repr(array.array("i", [1, 2])) == "array('i', [1, 2])"
 
 
 def test_print_options_set_decimals():
