@@ -35,16 +35,14 @@ extern __attribute__((visibility("hidden"),
                       tls_model("initial-exec"))) _Thread_local struct mxi_locals mxi_locals;
 
 static inline void *mxi_local_take(size_t bytes) {
-  struct mxi_locals *l = &mxi_locals;
-  if (__builtin_expect(!l->block, 0) && mxi_locals_ready() < 0) return NULL;
-  char *taken = l->block + l->used;
+  if (__builtin_expect(!mxi_locals.block, 0) && mxi_locals_ready() < 0) return NULL;
+  char *taken = mxi_locals.block + mxi_locals.used;
   size_t unit = bytes < MXI_LOCALS_PAGE ? 64 : MXI_LOCALS_PAGE;
-  l->used += (bytes + unit - 1) & ~(unit - 1);
-  assert(l->used <= MXI_LOCALS_BYTES);
+  mxi_locals.used += (bytes + unit - 1) & ~(unit - 1);
+  assert(mxi_locals.used <= MXI_LOCALS_BYTES);
   return taken;
 }
 static inline void mxi_local_end(void *variable) {
-  struct mxi_locals *l = &mxi_locals;
-  l->used = (size_t)(*(char **)variable - l->block);
+  mxi_locals.used = (size_t)(*(char **)variable - mxi_locals.block);
 }
 #endif
