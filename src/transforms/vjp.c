@@ -53,7 +53,7 @@ static int trace_end(struct trace *t, int result, int nresults, mx_array *values
   mxi_session_close();
   result = mxi_move_out(&t->scope, t->nout + nresults, t->outputs);
   if (values) memcpy(values, t->outputs, (size_t)t->nout * sizeof(mx_array));
-  memcpy(results, t->outputs + t->nout, (size_t)nresults * sizeof(mx_array));
+  if (nresults) memcpy(results, t->outputs + t->nout, (size_t)nresults * sizeof(mx_array));
   mxi_free(t->tracers);
   return result < 0 ? -1 : t->nout;
 }
