@@ -3,6 +3,7 @@ of random weights. Nothing is fetched. mlx_lm.perplexity and mlx_lm.evaluate tak
 functions are called instead, with data of ours; evaluate's class has a stand-in for lm-eval's base class, which holds no
 computation."""
 
+import copy
 import http.client
 import importlib.metadata
 import json
@@ -18,6 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import mlx.core as mx
+import mlx.nn as nn
+import numpy
 import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -28,6 +31,7 @@ from mlx_lm.generate import BatchGenerator  # noqa: E402
 from mlx_lm.models import cache as kv  # noqa: E402
 from mlx_lm.models.llama import Model, ModelArgs  # noqa: E402
 from mlx_lm.perplexity import eval_ppl  # noqa: E402
+from mlx_lm.utils import dequantize_model  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -148,6 +152,31 @@ def test_a_batch_gives_each_prompt_the_text_it_gets_alone(smol):
     alone = [answer(smol, q, max_tokens=24) for q in questions]
     batch = mlx_lm.batch_generate(model, tokenizer, [chat(tokenizer, q) for q in questions], max_tokens=24)
     assert batch.texts == alone
+
+
+def test_padding_in_a_batch_costs_no_more_than_rounding(tiny):
+    """Products choose a kernel by their number of rows, so in float32 the logits of a prompt alone and beside others differ
+    in their last bits; in float64 they agree, so that masks, positions and caches are right."""
+    model, tokenizer = mlx_lm.load(str(tiny))
+    nn.quantize(model, group_size=32, bits=4)
+    exact = dequantize_model(copy.deepcopy(model))
+    exact.set_dtype(mx.float64)
+    prompts = [chat(tokenizer, text) for text in [QUESTION, "Hi", STORY, SUM]]
+
+    def beside_others(model):
+        generator = BatchGenerator(model, max_tokens=1)
+        uids = generator.insert(prompts)
+        responses = {r.uid: r.logprobs for r in generator.next_generated()}
+        return [responses[uid] for uid in uids]
+
+    def alone(model):
+        return [next(mlx_lm.stream_generate(model, tokenizer, p, max_tokens=1)).logprobs for p in prompts]
+
+    truth = alone(exact)
+    assert truth[0].dtype == mx.float64
+    for bound, found in [(1e-12, beside_others(exact)), (1e-5, beside_others(model)), (1e-5, alone(model))]:
+        for a, b in zip(truth, found):
+            assert abs(numpy.array(a) - numpy.array(b)).max() < bound
 
 
 def tell(generator, told):
