@@ -340,10 +340,9 @@ def test_convert_takes_quantisation_back(folder, smol, tmp_path):
 # Training
 
 
-@pytest.fixture(scope="module")
-def sentences(tmp_path_factory):
+def write_sentences(out):
     """A data set of eight short sentences, for training and tests alike."""
-    out = tmp_path_factory.mktemp("sentences")
+    out.mkdir()
     names = ["Anna", "Boris", "Clara", "Dmitri", "Elsa", "Farid", "Greta", "Hugo"]
     colours = ["red", "blue", "green", "white"] * 2
     rows = [
@@ -351,39 +350,26 @@ def sentences(tmp_path_factory):
     ]
     for part in ["train", "valid", "test"]:
         (out / f"{part}.jsonl").write_text("".join(rows))
-    return out
 
 
-@pytest.fixture(scope="module")
-def training(folder, sentences, tmp_path_factory):
-    """The adapter that `mlx_lm.lora` made of SmolLM2 in 50 steps, and what it printed."""
-    adapter = tmp_path_factory.mktemp("adapter")
+def test_lora_learns_sentences_and_can_be_fused(folder, tmp_path):
+    adapter, fused = tmp_path / "adapter", tmp_path / "fused"
+    write_sentences(tmp_path / "sentences")
     printed = command(
-        "lora", "--model", folder, "--train", "--test", "--data", sentences, "--adapter-path", adapter,
+        "lora", "--model", folder, "--train", "--test", "--data", tmp_path / "sentences", "--adapter-path", adapter,
         "--iters", 50, "--batch-size", 2, "--num-layers", 4, "--learning-rate", 2e-4, "--max-seq-length", 64,
         "--steps-per-report", 10, "--steps-per-eval", 50, "--val-batches", 1, "--test-batches", 1,
     )  # fmt: skip
-    return adapter, re.sub(r"\x1b\[[0-9;]*m", "", printed)
-
-
-def test_lora_lowers_the_loss(training):
-    adapter, printed = training
+    printed = re.sub(r"\x1b\[[0-9;]*m", "", printed)  # without colours
     losses = [float(loss) for loss in re.findall(r"^ *[1-5]0 +([0-9.]+)", printed, re.M)]
     before, after = (float(loss) for loss in re.findall(r"val ([0-9.]+)", printed))
     assert len(losses) == 5 and losses[-1] < 0.2 * losses[0]
     assert after < 0.2 * before
     assert float(re.search(r"Test loss ([0-9.]+)", printed)[1]) < 1
-    names = mx.load(str(adapter / "adapters.safetensors"))
-    assert "model.layers.29.self_attn.q_proj.lora_a" in names
+    assert "model.layers.29.self_attn.q_proj.lora_a" in mx.load(str(adapter / "adapters.safetensors"))
 
-
-def test_an_adapter_says_what_it_learnt_fused_or_not(training, folder, tmp_path):
-    adapter, _ = training
-    command("fuse", "--model", folder, "--adapter-path", adapter, "--save-path", tmp_path / "fused")
-    models = [
-        mlx_lm.load(str(folder), adapter_path=str(adapter)),
-        mlx_lm.load(str(tmp_path / "fused")),
-    ]
+    command("fuse", "--model", folder, "--adapter-path", adapter, "--save-path", fused)
+    models = [mlx_lm.load(str(folder), adapter_path=str(adapter)), mlx_lm.load(str(fused))]
     texts = [mlx_lm.generate(*m, "Clara likes", max_tokens=8) for m in models]
     assert texts == ["green best of all colours."] * 2
 
@@ -436,3 +422,30 @@ def test_evaluation_ranks_continuations_and_generates(evaluated):
     assert sense > nonsense
     (text,) = evaluated.generate_until([asked(context, {"until": ["\n"], "max_gen_toks": 8})])
     assert text == " Paris."
+
+
+# What the page shows
+
+
+PAGE = (ROOT / "docs/mlx-lm.md").read_text()
+
+
+def test_the_program_of_the_page_prints_what_it_says(folder):
+    code = re.search(r"```python\n(.*?)```", PAGE, re.S)[1]
+    expected = code.partition("# prints:\n")[2].replace("# ", "")
+    result = subprocess.run([sys.executable, "-c", code], cwd=folder.parent, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == expected
+
+
+def test_the_commands_of_the_page_have_the_options_it_gives_them():
+    used = {}
+    for name, options in re.findall(r"^mlx_lm (\w+) (.*)$", PAGE, re.M):
+        used.setdefault(name, set()).update(
+            re.findall(r"(?<= )--?[a-z][a-z-]*", re.sub(r'".*?"', "", options))
+        )
+    assert set(used) == {"generate", "chat", "server", "convert", "lora", "fuse"}
+    with ThreadPoolExecutor(2) as pool:
+        helps = dict(zip(used, pool.map(lambda name: command(name, "--help"), used)))
+    for name, options in used.items():
+        assert options <= set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", helps[name])), name
