@@ -39,7 +39,7 @@ demo: setup-demo+model build
 	@$(RUN) python examples/python/tour.py
 	@$(RUN) tools/ask.sh $(BUILD)
 
-test: setup-model+test build
+test: setup-model+lm+test build
 	@MLX_TEST_MODEL=$$($(RUN) python tools/model.py) $(RUN) meson test -C $(BUILD) --no-rebuild --print-errorlogs --quiet
 	@$(RUN) python -m pytest -q -n $(JOBS)
 	@MLX_MOCK_GPU=1 $(RUN) python -m pytest -q -n $(JOBS) $(DEVICE_TESTS)

@@ -91,9 +91,10 @@ class _Quantized(Module):
         return mx.dequantize(self["weight"][ids], self["scales"][ids], biases, **self._options())
 
     def _product(self, x: mx.array) -> mx.array:
-        """x W^T"""
+        """x W^T. It is called for every layer and token, and arguments by position cost half of those in a dictionary."""
+        biases = self.get("biases")
         return mx.quantized_matmul(
-            x, self["weight"], self["scales"], self.get("biases"), transpose=True, **self._options()
+            x, self["weight"], self["scales"], biases, True, self.group_size, self.bits, self.mode
         )
 
     def _columns(self) -> int:
