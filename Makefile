@@ -11,14 +11,14 @@
 #   make fuzz      each loader under libFuzzer for SECONDS=60 (clang)
 #   make warnings  every source checked for warnings by clang; gcc's come with the build
 #   make lint      formatting, and what ruff finds
-# And make stubs writes the type stubs of mlx.core anew from the built extension.
+# And make stubs writes the type stubs of mlx.core anew from the built extension, make notebook the tour as a notebook.
 BUILD := build
 MESON_FLAGS ?=
 VENV  := $(CURDIR)/.venv
 RUN   := env VIRTUAL_ENV=$(VENV) PATH=$(VENV)/bin:$$PATH
 JOBS  := $(shell nproc)
 
-.PHONY: all setup build demo examples test soak sanitize tsan warnings stubs fuzz bench lint clean
+.PHONY: all setup build demo examples test soak sanitize tsan warnings stubs notebook fuzz bench lint clean
 .NOTPARALLEL:
 all: build
 
@@ -118,6 +118,9 @@ bench: setup-demo+model build
 
 stubs: build
 	@$(RUN) python tools/stubs.py python/mlx
+
+notebook: setup-demo build
+	@$(RUN) python tools/notebook.py examples/python/tour.py examples/python/tour.ipynb
 
 lint: setup-lint
 	@$(RUN) ruff check . && $(RUN) ruff format --check .
