@@ -1,5 +1,6 @@
 # For a first look; each sets up what it needs (tools/setup.sh) and builds:
 #   make demo      runs the tour of the library and the chat
+#   make examples  trains each of the examples for a few minutes in all; their curves come to examples/curves
 #   make test      runs every test, in C and in Python
 #   make soak      random graphs on all cores for MINUTES=10, from a new seed or SEED=...
 #   make bench     times the library; its peers too when asked to install them: make bench PEERS="torch llama"
@@ -10,14 +11,14 @@
 #   make fuzz      each loader under libFuzzer for SECONDS=60 (clang)
 #   make warnings  every source checked for warnings by clang; gcc's come with the build
 #   make lint      formatting, and what ruff finds
-# And make stubs writes the type stubs of mlx.core anew from the built extension.
+# And make stubs writes the type stubs of mlx.core anew from the built extension, make notebook the tour as a notebook.
 BUILD := build
 MESON_FLAGS ?=
 VENV  := $(CURDIR)/.venv
 RUN   := env VIRTUAL_ENV=$(VENV) PATH=$(VENV)/bin:$$PATH
 JOBS  := $(shell nproc)
 
-.PHONY: all setup build demo test soak sanitize tsan warnings stubs fuzz bench lint clean
+.PHONY: all setup build demo examples test soak sanitize tsan warnings stubs notebook fuzz bench lint clean
 .NOTPARALLEL:
 all: build
 
@@ -39,7 +40,14 @@ demo: setup-demo+model build
 	@$(RUN) python examples/python/tour.py
 	@$(RUN) tools/ask.sh $(BUILD)
 
-test: setup-model+lm+test build
+# Those that train write the curve of their loss.
+TRAINED := linear_regression logistic_regression mlp_digits transformer_lm lora_finetune
+examples: setup-model+examples build
+	@mkdir -p examples/curves
+	@for name in $(TRAINED); do echo; echo "== $$name"; \
+	  $(RUN) python examples/python/$$name.py --plot examples/curves/$$name.png || exit 1; done
+
+test: setup-model+lm+examples+test build
 	@MLX_TEST_MODEL=$$($(RUN) python tools/model.py) $(RUN) meson test -C $(BUILD) --no-rebuild --print-errorlogs --quiet
 	@$(RUN) python -m pytest -q -n $(JOBS)
 	@MLX_MOCK_GPU=1 $(RUN) python -m pytest -q -n $(JOBS) $(DEVICE_TESTS)
@@ -110,6 +118,9 @@ bench: setup-demo+model build
 
 stubs: build
 	@$(RUN) python tools/stubs.py python/mlx
+
+notebook: setup-demo build
+	@$(RUN) python tools/notebook.py examples/python/tour.py examples/python/tour.ipynb
 
 lint: setup-lint
 	@$(RUN) ruff check . && $(RUN) ruff format --check .

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Sets up what the purposes named need: Debian packages, and Python packages in .venv, as requirements/PURPOSE.txt lists.
 # usage: tools/setup.sh PURPOSE...     (run from the repository's root; the Makefile does)
-#   build demo model lm test lint clang
+#   build demo model lm examples test lint clang
 set -eu
 debian_packages() { # PURPOSE
   case $1 in

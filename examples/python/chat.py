@@ -68,8 +68,8 @@ class Block(nn.Module):
         self._compiled: dict = {}
 
     def split(self, x: mx.array, heads: int) -> mx.array:
-        """(1, T, heads * head dim) -> (1, heads, T, head dim)"""
-        return x.reshape(1, x.shape[1], heads, self.head_dim).transpose(0, 2, 1, 3)
+        """(N, T, heads * head dim) -> (N, heads, T, head dim)"""
+        return x.reshape(*x.shape[:2], heads, self.head_dim).transpose(0, 2, 1, 3)
 
     def rotate(self, x: mx.array, position: int) -> mx.array:
         """GGUF stores llama's query and key rows so that neighbouring features turn together ("traditional")."""
@@ -78,7 +78,7 @@ class Block(nn.Module):
         )
 
     def before(self, x: mx.array) -> tuple[mx.array, mx.array, mx.array]:
-        """Queries, keys and values of x (1, T, dim), before their positions turn them."""
+        """Queries, keys and values of x (N, T, dim), before their positions turn them."""
         y = self.attn_norm(x)
         return (
             self.split(self.attn_q(y), self.heads),
@@ -87,8 +87,8 @@ class Block(nn.Module):
         )
 
     def after(self, x: mx.array, y: mx.array) -> mx.array:
-        """The rest of the block, from the attended values y (1, heads, T, head dim)."""
-        x = x + self.attn_output(y.transpose(0, 2, 1, 3).reshape(1, x.shape[1], -1))
+        """The rest of the block, from the attended values y (N, heads, T, head dim)."""
+        x = x + self.attn_output(y.transpose(0, 2, 1, 3).reshape(*x.shape[:2], -1))
         y = self.ffn_norm(x)
         return x + self.ffn_down(nn.silu(self.ffn_gate(y)) * self.ffn_up(y))
 
@@ -96,11 +96,14 @@ class Block(nn.Module):
         """Keeps the plans of both parts for single tokens, whose shapes are always the same."""
         self._compiled = {1: (mx.compile(self.before), mx.compile(self.after))}
 
-    def __call__(self, x: mx.array, cache: Cache) -> mx.array:
+    def __call__(self, x: mx.array, cache: Cache | None) -> mx.array:
+        """x (N, T, dim) -> (N, T, dim); N is 1 where a cache holds what came before."""
         before, after = self._compiled.get(x.shape[1], (self.before, self.after))
         q, k, v = before(x)
-        q, k = self.rotate(q, cache.length), self.rotate(k, cache.length)
-        k, v = cache.append(k, v)
+        start = 0 if cache is None else cache.length
+        q, k = self.rotate(q, start), self.rotate(k, start)
+        if cache is not None:
+            k, v = cache.append(k, v)
         y = mx.fast.scaled_dot_product_attention(q, k, v, scale=self.head_dim**-0.5, mask="causal")
         return after(x, y)
 
@@ -117,12 +120,19 @@ class Llama(nn.Module):
         if not tied:
             self.output = nn.Linear(dim, vocabulary, bias=False)
 
-    def __call__(self, tokens: mx.array, caches: list[Cache]) -> mx.array:
+    def states(self, tokens: mx.array, caches: list[Cache] | None = None) -> mx.array:
+        """tokens (N, T) -> (N, T, dim), of which `logits` makes logits. Without caches nothing came before."""
         x = self.token_embd(tokens)
-        for block, cache in zip(self.blk, caches):
+        for block, cache in zip(self.blk, caches or [None] * len(self.blk)):
             x = block(x, cache)
-        last = self.output_norm(x[:, -1])
-        return self.output(last) if "output" in self else self.token_embd.as_linear(last)
+        return self.output_norm(x)
+
+    def logits(self, states: mx.array) -> mx.array:
+        """(..., dim) -> (..., vocabulary)"""
+        return self.output(states) if "output" in self else self.token_embd.as_linear(states)
+
+    def __call__(self, tokens: mx.array, caches: list[Cache]) -> mx.array:
+        return self.logits(self.states(tokens, caches)[:, -1])
 
 
 def load(path: str) -> tuple[Llama, dict]:

@@ -17,17 +17,8 @@ def section(title: str) -> None:
     print(f"\n== {title}")
 
 
-def best_time(function, repeats: int = 7) -> float:
-    """Seconds of the fastest of several runs; function must evaluate what it makes."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
 def lazy_arrays() -> None:
+    """Operations build a graph; it is computed when its values are asked for: by `print`, `mx.eval` or NumPy."""
     section("Lazy arrays")
     a = mx.array([1, 2, 3])
     b = mx.array([4, 5, 6])
@@ -45,6 +36,7 @@ def lazy_arrays() -> None:
 
 
 def derivatives() -> None:
+    """`mx.grad` makes a function of a function: its derivative. So it can be applied again."""
     section("Derivatives")
     dfdx = mx.grad(mx.sin)
     d2fdx2 = mx.grad(mx.grad(mx.sin))
@@ -64,6 +56,7 @@ class MLP(nn.Module):
 
 
 def layers() -> None:
+    """A module holds parameters and other modules as attributes, and computes when it is called."""
     section("Layers")
     mlp = MLP(16, 64)
     print(mlp)
@@ -79,6 +72,7 @@ def progress(step: int, steps: int, text: str) -> None:
 
 
 def training() -> None:
+    """`nn.value_and_grad` differentiates by all parameters of a model; an optimizer moves them downhill."""
     section("Training on handwritten digits")
     from sklearn.datasets import load_digits
 
@@ -110,11 +104,35 @@ def training() -> None:
     assert accuracy > 0.9, "the digits were not learned"
 
 
+def best_time(function, repeats: int = 7) -> float:
+    """Seconds of the fastest of several runs; function must evaluate what it makes."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
 def gelu(x):
     return x * (1 + mx.erf(x / math.sqrt(2))) / 2
 
 
+def step_by_step_gelu(x):
+    y = x / math.sqrt(2)
+    mx.eval(y)
+    y = mx.erf(y)
+    mx.eval(y)
+    y = 1 + y
+    mx.eval(y)
+    y = x * y
+    mx.eval(y)
+    y = y / 2
+    mx.eval(y)
+
+
 def compilation() -> None:
+    """Chains of elementwise operations run in one pass over memory. `mx.compile` keeps the plan for later calls."""
     section("Compilation")
     compiled = mx.compile(gelu)
     x = mx.random.normal((4 << 20,))
@@ -134,20 +152,8 @@ def compilation() -> None:
     assert same
 
 
-def step_by_step_gelu(x):
-    y = x / math.sqrt(2)
-    mx.eval(y)
-    y = mx.erf(y)
-    mx.eval(y)
-    y = 1 + y
-    mx.eval(y)
-    y = x * y
-    mx.eval(y)
-    y = y / 2
-    mx.eval(y)
-
-
 def fast_kernels() -> None:
+    """What models need most is there as one operation each, in `mx.fast`."""
     section("Fused kernels")
     x = mx.random.normal((2048, 2048))
     weight = mx.random.normal((2048,))
@@ -168,6 +174,7 @@ def fast_kernels() -> None:
 
 
 def quantisation() -> None:
+    """Weights in 4 bits take a sixth of the memory; a product with few rows is the faster, the less it reads."""
     section("Quantisation")
     weight = mx.random.normal((1024, 1024))
     wq, scales, biases = mx.quantize(weight, bits=4)
