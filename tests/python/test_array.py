@@ -360,3 +360,43 @@ def test_from_dlpack_takes_read_only_arrays_and_never_writes_to_them():
     x[0] = 5
     assert x.tolist() == [5, 1, 2, 3]
     assert source.tolist() == [0, 1, 2, 3]
+
+
+VIEWS = {
+    "transposed": lambda x: x.T,
+    "stepped": lambda x: x[:, ::2],
+    "reversed": lambda x: x[::-1, ::-1],
+    "broadcast": lambda x: np.broadcast_to(x[0], (3, 4)) if isinstance(x, np.ndarray) else mx.broadcast_to(x[0], (3, 4)),
+    "one element": lambda x: x[1:2, 2:3],
+    "empty": lambda x: x[:0],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_views_are_shared_at_their_own_strides(name):
+    n = np.arange(12, dtype=np.float32).reshape(3, 4)
+    want, view = VIEWS[name](n), VIEWS[name](mx.array(n))
+    for shared in (memoryview(view), np.asarray(view), np.from_dlpack(view)):
+        assert np.array_equal(np.asarray(shared), want)
+        if name == "broadcast" and shared.__class__ is not np.ndarray:
+            assert shared.readonly
+        if want.size > 1 and (name != "broadcast" or shared.__class__ is memoryview):
+            assert shared.strides == want.strides
+    assert bytes(view) == want.tobytes() == memoryview(view).tobytes()
+
+
+def test_without_a_copy_only_what_can_be_shared_is():
+    x = mx.arange(12, dtype=mx.float32).reshape(3, 4)
+    assert np.from_dlpack(x.T, copy=False).strides == (4, 16)
+    assert x.__array__(copy=False).tolist() == x.tolist() and x.T.__array__(copy=False).strides == (4, 16)
+    with pytest.raises(ValueError, match="copy=False"):
+        x.__array__(np.float64, copy=False)
+    with pytest.raises(BufferError, match="copy=False"):
+        mx.broadcast_to(x[0], (3, 4)).__dlpack__(copy=False)
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_arrays_of_any_strides_come_in(name):
+    want = VIEWS[name](np.arange(12, dtype=np.float32).reshape(3, 4))
+    for take in (mx.array, mx.asarray, mx.from_dlpack, lambda n: mx.array(memoryview(n))):
+        assert np.array_equal(np.asarray(take(want)), want)
