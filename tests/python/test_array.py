@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import math
 import pickle
 import weakref
 
@@ -400,3 +401,51 @@ def test_arrays_of_any_strides_come_in(name):
     want = VIEWS[name](np.arange(12, dtype=np.float32).reshape(3, 4))
     for take in (mx.array, mx.asarray, mx.from_dlpack, lambda n: mx.array(memoryview(n))):
         assert np.array_equal(np.asarray(take(want)), want)
+
+
+def test_divmod_gives_quotient_and_remainder():
+    q, r = divmod(mx.array([5, -7, 3]), 2)
+    assert (q.tolist(), r.tolist()) == ([2, -4, 1], [1, 1, 1])
+    assert [a.tolist() for a in divmod(7.5, mx.array([2.0, -2.0]))] == [[3, -4], [1.5, -0.5]]
+    with pytest.raises(ValueError, match="divmod"):
+        divmod(mx.array(1), "a")
+    with pytest.raises(TypeError):
+        divmod(mx.array(1), object())
+
+
+@pytest.mark.parametrize("convert", [round, math.floor, math.ceil, math.trunc, int, float, complex])
+def test_the_only_element_converts_as_a_number_of_python(convert):
+    for x in (2.5, -2.5, 7, 2**53 + 1, True):
+        for a in (mx.array(x), mx.array([[x]])):
+            got = convert(a)
+            assert got == convert(x) and type(got) is type(convert(x))
+    with pytest.raises(ValueError):
+        convert(mx.array([1.5, 2.5]))
+    if convert is not complex:
+        with pytest.raises(TypeError):
+            convert(mx.array(1j))
+
+
+def test_round_to_digits_keeps_arrays():
+    assert round(mx.array([1.25, 2.5]), 1).tolist() == pytest.approx([1.2, 2.5])
+    assert round(mx.array(2.5), None) == 2
+
+
+def test_formats_are_of_one_number():
+    assert f"{mx.array(2.5):.3f}" == "2.500" and f"{mx.array(1 + 2j):.1f}" == "1.0+2.0j"
+    assert f"{mx.array([1, 2])}" == str(mx.array([1, 2]))
+    for a in (mx.array([2.5]), mx.array([1.0, 2.0])):
+        with pytest.raises(TypeError, match="format"):
+            format(a, ".2f")
+
+
+def test_what_describes_arrays_is_pickled_and_copied():
+    for same in (mx.float32, mx.floating, mx.cpu, mx.Device(mx.cpu), mx.add, mx.newaxis):
+        assert pickle.loads(pickle.dumps(same)) == same and copy.deepcopy(same) == copy.copy(same) == same
+    for info in (mx.finfo(mx.bfloat16), mx.iinfo(mx.int8)):
+        again = pickle.loads(pickle.dumps(info))
+        assert type(again) is type(info) and (again.dtype, again.max) == (info.dtype, info.max)
+    stream = mx.default_stream(mx.cpu)
+    assert copy.copy(stream) == copy.deepcopy([stream])[0] == stream
+    with pytest.raises(TypeError, match="Stream"):
+        pickle.dumps(stream)
