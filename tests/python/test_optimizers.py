@@ -1,6 +1,7 @@
 """mlx.optimizers: every update against the recurrence in NumPy, schedules, clipping, state."""
 
 import math
+import pickle
 from collections import namedtuple
 
 import mlx.core as mx
@@ -422,3 +423,20 @@ def test_states_of_parameters_in_named_tuples():
     optimizer, parameters = optim.Adam(0.1), Pair(mx.array(1.0), [mx.array(2.0)])
     updated = optimizer.apply_gradients({"pair": parameters}, {"pair": parameters})["pair"]
     assert isinstance(updated, Pair) and updated.x.item() < 1 and updated.y[0].item() < 2
+
+
+def test_optimizers_and_their_schedules_can_be_pickled():
+    warm, decay = optim.linear_schedule(0.0, 0.1, 2), optim.cosine_decay(0.1, 10)
+    for schedule in (
+        0.1,
+        optim.exponential_decay(0.1, 0.9),
+        optim.step_decay(0.1, 0.5, 2),
+        optim.join_schedules([warm, decay], [2]),
+    ):
+        optimizer = optim.AdamW(schedule)
+        parameters = optimizer.apply_gradients({"w": mx.array(1.0)}, {"w": mx.array(2.0)})
+        again = pickle.loads(pickle.dumps(optimizer))
+        for _ in range(3):
+            gradients = {"w": mx.array(0.5)}
+            got = again.apply_gradients(gradients, parameters)["w"].item()
+            assert got == optimizer.apply_gradients(gradients, parameters)["w"].item()
