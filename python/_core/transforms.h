@@ -41,6 +41,13 @@ extern PyTypeObject *py_callable_type, *py_custom_type;
 extern PyMethodDef py_custom_methods[];
 
 callable_object *py_new_callable(PyTypeObject *type, PyObject *function, invoke call);
+/* Rows of a table of methods. */
+PyObject *py_callable_itself(PyObject *o, PyObject *unused);
+PyObject *py_callable_reduce(PyObject *o, PyObject *unused);
+#define PY_COPIED_AS_ITSELF                                                                                  \
+  {"__copy__", py_callable_itself, METH_NOARGS, NULL}, {"__deepcopy__", py_callable_itself, METH_O, NULL}, { \
+    "__reduce__", py_callable_reduce, METH_NOARGS, NULL                                                      \
+  }
 /* -1 with a TypeError when o can't be called. */
 int py_need_callable(const frame *f, PyObject *o);
 /* What a callback returns after a Python exception. */

@@ -1,6 +1,8 @@
 """grad, value_and_grad, vjp, jvp, compile, custom_function, checkpoint: arguments, trees, errors."""
 
+import copy
 import gc
+import pickle
 import threading
 import time
 import weakref
@@ -588,3 +590,16 @@ def test_modules_are_differentiated_by_as_modules_and_keep_their_buffers():
     net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm(2))
     mx.grad(loss)(net, x)
     assert (net.layers[1].running_mean != 0).all().item()
+
+
+@mx.compile
+def pickled_by_name(x):
+    return x + 1
+
+
+def test_transformed_functions_are_copied_as_themselves_and_pickled_by_name():
+    assert pickle.loads(pickle.dumps(pickled_by_name)) is pickled_by_name
+    for f in (mx.grad(abs), mx.vmap(abs), mx.checkpoint(abs), mx.custom_function(abs), pickled_by_name):
+        assert copy.copy(f) is copy.deepcopy([f])[0] is f
+    with pytest.raises(pickle.PicklingError):
+        pickle.dumps(mx.grad(abs))
