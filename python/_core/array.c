@@ -163,8 +163,41 @@ static PyObject *array_tolist(PyObject *self, PyObject *unused) {
   mx_scope_close(&s);
   return r;
 }
+static PyObject *integer_by(PyObject *self, const char *module, const char *function) {
+  PyObject *m = PyImport_ImportModule(module), *v = m ? item(self) : NULL;
+  PyObject *r = v ? PyObject_CallMethod(m, function, "O", v) : NULL;
+  Py_XDECREF(v);
+  Py_XDECREF(m);
+  return r;
+}
+/* round(x) is an int, as are math.floor(x), math.ceil(x) and math.trunc(x): of the only element. */
+static PyObject *array_round(PyObject *self, PyObject *const *args, Py_ssize_t n) {
+  if (n > 1) {
+    PyErr_Format(PyExc_TypeError, "__round__(): expected at most 1 argument, got %zd", n);
+    return NULL;
+  }
+  if (n == 1 && args[0] != Py_None) return PyObject_CallMethod(self, "round", "O", args[0]);
+  return integer_by(self, "builtins", "round");
+}
+static PyObject *array_floor(PyObject *self, PyObject *unused) {
+  (void)unused;
+  return integer_by(self, "math", "floor");
+}
+static PyObject *array_ceil(PyObject *self, PyObject *unused) {
+  (void)unused;
+  return integer_by(self, "math", "ceil");
+}
+static PyObject *array_trunc(PyObject *self, PyObject *unused) {
+  (void)unused;
+  return integer_by(self, "math", "trunc");
+}
 static PyObject *array_format(PyObject *self, PyObject *spec) {
-  PyObject *v = mx_ndim(py_handle(self)) == 0 ? item(self) : PyObject_Str(self);
+  bool scalar = mx_ndim(py_handle(self)) == 0;
+  if (!scalar && PyUnicode_GetLength(spec) > 0) {
+    PyErr_SetString(PyExc_TypeError, "__format__(): expected no format for an array with axes");
+    return NULL;
+  }
+  PyObject *v = scalar ? item(self) : PyObject_Str(self);
   PyObject *r = v ? PyObject_Format(v, spec) : NULL;
   Py_XDECREF(v);
   return r;
@@ -392,6 +425,10 @@ static const PyMethodDef special_methods[] = {
     {"__complex__", array_complex, METH_NOARGS, NULL},
     {"__bytes__", array_bytes, METH_NOARGS, "The elements in row-major order."},
     {"__format__", array_format, METH_O, NULL},
+    {"__round__", (PyCFunction)(void (*)(void))array_round, METH_FASTCALL, NULL},
+    {"__floor__", array_floor, METH_NOARGS, NULL},
+    {"__ceil__", array_ceil, METH_NOARGS, NULL},
+    {"__trunc__", array_trunc, METH_NOARGS, NULL},
     {"__reversed__", array_reversed, METH_NOARGS, NULL},
     {"__copy__", array_copy, METH_NOARGS, NULL},
     {"__deepcopy__", array_copy, METH_O, NULL},

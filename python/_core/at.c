@@ -69,8 +69,9 @@ static PyObject *only_value(const char *method, PyObject *const *args, Py_ssize_
 }
 #define AT_METHOD(name, update)                                                                      \
   static PyObject *at_##name(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names) { \
-    PyObject *value = only_value(#name, args, n, names);                                             \
-    return value ? update : NULL;                                                                    \
+    PyObject *value = only_value(#name, args, n, names), *r = value ? update : NULL;                 \
+    if (!r) py_name_error("at." #name);                                                              \
+    return r;                                                                                        \
   }
 AT_METHOD(add, at_update(self, value, same, MX_UPDATE_ADD))
 AT_METHOD(subtract, at_update(self, value, mx_negative, MX_UPDATE_ADD))

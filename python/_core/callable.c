@@ -136,8 +136,10 @@ static PyObject *callable_bind(PyObject *self, PyObject *instance, PyObject *own
   return PyObject_CallFunctionObjArgs(method_type, self, instance, NULL);
 }
 static PyObject *callable_getattr(PyObject *self, PyObject *name) {
-  PyObject *r = PyObject_GenericGetAttr(self, name);
   callable_object *o = (callable_object *)self;
+  bool module = PyUnicode_CompareWithASCIIString(name, "__module__") == 0; /* the type has one of its own */
+  PyObject *r =
+      module && o->function ? PyObject_GetAttr(o->function, name) : PyObject_GenericGetAttr(self, name);
   if (r || !PyErr_ExceptionMatches(PyExc_AttributeError) || !o->function) return r;
   /* the names by which functions are described are those of the function inside */
   static const char *const passed[] = {"__name__", "__qualname__", "__wrapped__", "__annotations__"};
@@ -148,6 +150,17 @@ static PyObject *callable_getattr(PyObject *self, PyObject *name) {
     }
   return NULL;
 }
+
+/* Functions are copied as themselves and pickled by name, as Python's are. */
+PyObject *py_callable_itself(PyObject *o, PyObject *unused) {
+  (void)unused;
+  return Py_NewRef(o);
+}
+PyObject *py_callable_reduce(PyObject *o, PyObject *unused) {
+  (void)unused;
+  return PyObject_GetAttrString(o, "__qualname__");
+}
+static PyMethodDef callable_methods[] = {PY_COPIED_AS_ITSELF, {NULL, NULL, 0, NULL}};
 
 int py_need_callable(const frame *f, PyObject *o) {
   if (PyCallable_Check(o)) return 0;
@@ -163,7 +176,8 @@ static PyMemberDef callable_members[] = {
       {Py_tp_call, callable_call}, {Py_tp_descr_get, callable_bind}, {Py_tp_getattro, callable_getattr}, { \
     Py_tp_members, callable_members                                                                        \
   }
-static PyType_Slot callable_slots[] = {CALLABLE_SLOTS, {Py_tp_doc, "A transformed function."}, {0, NULL}};
+static PyType_Slot callable_slots[] = {
+    CALLABLE_SLOTS, {Py_tp_methods, callable_methods}, {Py_tp_doc, "A transformed function."}, {0, NULL}};
 static PyType_Slot custom_slots[] = {CALLABLE_SLOTS,
                                      {Py_tp_new, py_custom_new},
                                      {Py_tp_methods, py_custom_methods},

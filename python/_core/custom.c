@@ -321,4 +321,5 @@ PyMethodDef py_custom_methods[] = {
     {"vmap", custom_vmap, METH_O,
      "vmap($self, f, /)\n--\n\nSets the batching rule f(inputs, axes) -> (outputs, their axes). "
      "An axis is 0, or None for an input that is not mapped."},
+    PY_COPIED_AS_ITSELF,
     {NULL, NULL, 0, NULL}};

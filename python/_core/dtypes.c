@@ -133,12 +133,19 @@ static PyGetSetDef iinfo_properties[] = {{"min", iinfo_min, NULL, "The smallest 
                                          {"bits", info_bits, NULL, "Bits of one integer.", NULL},
                                          {"dtype", info_dtype_object, NULL, "The dtype described.", NULL},
                                          {NULL, NULL, NULL, NULL, NULL}};
+static PyObject *info_reduce(PyObject *o, PyObject *unused) {
+  (void)unused;
+  return Py_BuildValue("O(N)", Py_TYPE(o), py_dtype(info_dtype(o)));
+}
+static PyMethodDef info_methods[] = {{"__reduce__", info_reduce, METH_NOARGS, NULL}, {NULL, NULL, 0, NULL}};
 static PyType_Slot finfo_slots[] = {{Py_tp_new, info_new},
+                                    {Py_tp_methods, info_methods},
                                     {Py_tp_repr, finfo_repr},
                                     {Py_tp_getset, finfo_properties},
                                     {Py_tp_doc, "finfo(dtype)\n--\n\nLimits of a floating dtype."},
                                     {0, NULL}};
 static PyType_Slot iinfo_slots[] = {{Py_tp_new, info_new},
+                                    {Py_tp_methods, info_methods},
                                     {Py_tp_repr, iinfo_repr},
                                     {Py_tp_getset, iinfo_properties},
                                     {Py_tp_doc, "iinfo(dtype)\n--\n\nLimits of an integer dtype."},

@@ -9,16 +9,17 @@ typedef struct gradient_call {
   PyObject *args, *kwargs; /* the caller's */
   PyObject *chosen;        /* the list of trees to differentiate by */
   PyObject *result;        /* what the function returned, with tracers */
+  const leaves *arrays;    /* of the chosen trees */
 } gradient_call;
 
 static int chosen_index(PyObject *argnums, Py_ssize_t i) {
   return (int)PyLong_AsLong(PyTuple_GetItem(argnums, i));
 }
 
-/* The arguments with the chosen trees' arrays replaced by tracers. */
-static int call_with_tracers(gradient_call *c, const leaves *tracers) {
-  int next = 0;
-  PyObject *trees = py_tree_build(c->chosen, tracers->v, tracers->n, &next);
+/* Calls the function with the chosen trees' arrays replaced by tracers; what it writes to their containers,
+   also before it raises, is written to the caller's. */
+static int call_with_tracers(gradient_call *c, const leaves *tracers, const mx_array *traced) {
+  PyObject *copies, *trees = py_traced_copy(c->chosen, tracers, &copies);
   if (!trees) return -1;
   Py_ssize_t n = PyTuple_Size(c->args), at = 0;
   PyObject *args = PyTuple_New(n), *kwargs = c->kwargs ? PyDict_Copy(c->kwargs) : PyDict_New();
@@ -34,6 +35,13 @@ static int call_with_tracers(gradient_call *c, const leaves *tracers) {
   Py_XDECREF(args);
   Py_XDECREF(kwargs);
   Py_DECREF(trees);
+  PyObject *type, *value, *traceback;
+  PyErr_Fetch(&type, &value, &traceback);
+  if (py_traced_return(copies, c->arrays, tracers, traced) < 0 && c->result)
+    Py_CLEAR(c->result);
+  else if (type)
+    PyErr_Restore(type, value, traceback);
+  Py_DECREF(copies);
   return c->result ? 0 : -1;
 }
 
@@ -53,7 +61,7 @@ static int gradient_callback(void *context, int n, const mx_array *in, int max_o
   gradient_call *c = context;
   leaves tracers = {0}, results = {0};
   int count = -1;
-  if (py_wrap_all(n, in, &tracers) == 0 && call_with_tracers(c, &tracers) == 0 && check_scalar(c) == 0 &&
+  if (py_wrap_all(n, in, &tracers) == 0 && call_with_tracers(c, &tracers, in) == 0 && check_scalar(c) == 0 &&
       py_tree_leaves(c->result, &results, false) == 0)
     count = py_lend_all(&results, max_out, out);
   py_leaves_free(&tracers);
@@ -116,9 +124,9 @@ static PyObject *shape_gradients(callable_object *o, PyObject *trees) {
 }
 
 static PyObject *gradient_invoke(callable_object *o, PyObject *args, PyObject *kwargs) {
-  gradient_call c = {o, args, kwargs, choose(o, args, kwargs), NULL};
   leaves in = {0};
-  PyObject *r = NULL, *values = NULL, *trees = NULL, *gradients = NULL;
+  gradient_call c = {o, args, kwargs, choose(o, args, kwargs), NULL, &in};
+  PyObject *r = NULL, *values = NULL, *form = NULL, *trees = NULL, *gradients = NULL;
   mx_array *handles = NULL, *grads = NULL, *outs = NULL;
   int64_t *argnums = NULL;
   if (!c.chosen || py_tree_leaves(c.chosen, &in, true) < 0) goto done;
@@ -130,6 +138,8 @@ static PyObject *gradient_invoke(callable_object *o, PyObject *args, PyObject *k
     PyErr_NoMemory();
     goto done;
   }
+  form = py_hollow(c.chosen, in.n); /* before the function changes the trees */
+  if (!form) goto done;
   for (int i = 0; i < in.n; i++) argnums[i] = i;
   int n = mx_value_and_grad(gradient_callback, &c, in.n, handles, (mx_ints){argnums, in.n}, MAX_OUTPUTS, outs,
                             grads);
@@ -137,7 +147,7 @@ static PyObject *gradient_invoke(callable_object *o, PyObject *args, PyObject *k
     py_raise();
     goto done;
   }
-  trees = py_rebuild(c.chosen, in.n, grads);
+  trees = py_rebuild(form, in.n, grads);
   gradients = trees ? shape_gradients(o, trees) : NULL;
   if (!gradients) goto done;
   if (o->value) {
@@ -154,6 +164,7 @@ done:
   PyMem_Free(outs);
   Py_XDECREF(c.chosen);
   Py_XDECREF(c.result);
+  Py_XDECREF(form);
   Py_XDECREF(values);
   Py_XDECREF(trees);
   Py_XDECREF(gradients);

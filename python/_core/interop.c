@@ -37,38 +37,96 @@ static mx_array row_major(mx_array a, const void **data) {
   return (*data = mx_data(a)) ? a : py_checked(MX_BAD);
 }
 
+/* What another library sees of an evaluated array: its own elements, at its own strides. */
+typedef struct shared_elements {
+  mx_array a, first; /* first: holds the first element, and keeps its memory */
+  const void *data;
+  int64_t strides[MX_MAX_NDIM]; /* in elements */
+  bool writable;
+} shared_elements;
+
+/* The array's elements as they lie; if `packed`, in row-major layout, by a copy where they are not. 0; -1
+   with the exception set. */
+static int share_elements(mx_array a, bool packed, shared_elements *s) {
+  static const char empty;
+  if (py_eval(1, &a) < 0) return -1;
+  int n = mx_ndim(a);
+  const int64_t *strides = mx_size(a) && !packed ? mx_strides(a) : NULL;
+  *s = (shared_elements){.a = a, .first = a, .data = &empty, .writable = mx_is_writable(a)};
+  if (!strides) { /* none, or one after the other */
+    if (!(s->a = s->first = row_major(a, &s->data))) return -1;
+    s->writable = mx_is_writable(s->a);
+    for (int64_t i = n - 1, stride = 1; i >= 0; i--) {
+      s->strides[i] = stride;
+      stride *= mx_dim(a, (int)i) ? mx_dim(a, (int)i) : 1;
+    }
+    return 0;
+  }
+  int64_t zeros[MX_MAX_NDIM] = {0}, ones[MX_MAX_NDIM];
+  for (int i = 0; i < n; i++) {
+    ones[i] = 1;
+    s->strides[i] = strides[i];
+    s->writable &= strides[i] != 0 || mx_dim(a, i) == 1; /* several elements in one place */
+  }
+  s->first = py_checked(mx_slice(a, (mx_ints){zeros, n}, (mx_ints){ones, n}, (mx_ints){ones, n}));
+  if (!s->first || py_eval(1, &s->first) < 0) return -1;
+  return (s->data = mx_data(s->first)) ? 0 : (py_raise(), -1);
+}
+
 /* ---- Export by buffer ---- */
 typedef struct export {
-  mx_array a; /* kept */
+  mx_array a, first; /* kept */
   Py_ssize_t dims[];
 }
 export;
 
-int py_array_getbuffer(PyObject *self, Py_buffer *view, int flags) {
-  mx_scope s = mx_scope_open();
-  const void *data = NULL;
-  mx_array a = row_major(py_handle(self), &data);
-  view->obj = NULL;
-  if (a && (flags & PyBUF_WRITABLE) && !mx_is_writable(a)) {
-    PyErr_SetString(PyExc_BufferError, "this array is read-only");
-    a = NULL;
+/* Do the strides go up from the first axis, as Fortran's do? */
+static bool column_major(const shared_elements *s) {
+  int64_t stride = 1;
+  for (int i = 0; i < mx_ndim(s->a); i++) {
+    if (s->strides[i] != stride && mx_dim(s->a, i) != 1) return false;
+    stride *= mx_dim(s->a, i);
   }
-  int n = a ? mx_ndim(a) : 0;
-  export *e = a ? malloc(sizeof *e + 2 * sizeof(Py_ssize_t) * (size_t)(n + 1)) : NULL;
+  return true;
+}
+
+/* The elements that the flags ask for; -1 with BufferError where they can't be had. */
+static int elements_for(mx_array a, int flags, shared_elements *s) {
+  bool strided = (flags & PyBUF_STRIDES) == PyBUF_STRIDES;
+  bool by_row = (flags & PyBUF_C_CONTIGUOUS) == PyBUF_C_CONTIGUOUS,
+       any = (flags & PyBUF_ANY_CONTIGUOUS) == PyBUF_ANY_CONTIGUOUS,
+       by_column = (flags & PyBUF_F_CONTIGUOUS) == PyBUF_F_CONTIGUOUS;
+  if (share_elements(a, !strided || by_row || any, s) < 0) return -1;
+  if (by_column && !by_row && !any && mx_size(a) && !column_major(s))
+    PyErr_SetString(PyExc_BufferError, "this array is not in column-major layout");
+  else if ((flags & PyBUF_WRITABLE) && !s->writable)
+    PyErr_SetString(PyExc_BufferError, "this array is read-only");
+  else
+    return 0;
+  return -1;
+}
+
+int py_array_getbuffer(PyObject *self, Py_buffer *view, int flags) {
+  mx_scope scope = mx_scope_open();
+  shared_elements s;
+  view->obj = NULL;
+  bool good = elements_for(py_handle(self), flags, &s) == 0;
+  mx_array a = good ? s.a : NULL;
+  int n = good ? mx_ndim(a) : 0;
+  export *e = good ? malloc(sizeof *e + 2 * sizeof(Py_ssize_t) * (size_t)(n + 1)) : NULL;
   if (e) {
     mx_dtype t = mx_dtype_of(a);
     e->a = mx_keep(a);
-    Py_ssize_t stride = (Py_ssize_t)mx_dtype_size(t);
-    for (int i = n - 1; i >= 0; i--) {
+    e->first = mx_keep(s.first);
+    for (int i = 0; i < n; i++) {
       e->dims[i] = (Py_ssize_t)mx_dim(a, i);
-      e->dims[n + i] = stride;
-      stride *= e->dims[i] ? e->dims[i] : 1;
+      e->dims[n + i] = (Py_ssize_t)(s.strides[i] * (int64_t)mx_dtype_size(t));
     }
-    *view = (Py_buffer){.buf = (void *)(uintptr_t)data,
+    *view = (Py_buffer){.buf = (void *)(uintptr_t)s.data,
                         .obj = Py_NewRef(self),
                         .len = (Py_ssize_t)mx_nbytes(a),
                         .itemsize = (Py_ssize_t)mx_dtype_size(t),
-                        .readonly = !mx_is_writable(a),
+                        .readonly = !s.writable,
                         .ndim = n,
                         .format = flags & PyBUF_FORMAT ? (char *)(uintptr_t)format_of(t) : NULL,
                         .shape = flags & PyBUF_ND ? e->dims : NULL,
@@ -77,7 +135,7 @@ int py_array_getbuffer(PyObject *self, Py_buffer *view, int flags) {
   } else if (!PyErr_Occurred()) {
     PyErr_NoMemory();
   }
-  mx_scope_close(&s);
+  mx_scope_close(&scope);
   return e ? 0 : -1;
 }
 
@@ -85,6 +143,7 @@ void py_array_releasebuffer(PyObject *self, Py_buffer *view) {
   (void)self;
   export *e = view->internal;
   mx_release(e->a);
+  mx_release(e->first);
   free(e);
 }
 
@@ -196,33 +255,35 @@ static void delete_capsule(PyObject *capsule) {
 METHOD(__dlpack__,
        "self: array, *, stream: object? = None, max_version: object? = None, dl_device: ints? = None, copy: "
        "bool? = None",
-       "A DLPack capsule of the evaluated array. copy: True always copies, False raises BufferError where a "
-       "copy is needed, None copies what is read-only or not in row-major layout.") {
+       "A DLPack capsule of the evaluated array, at its own strides. copy: True always copies, False raises "
+       "BufferError where a copy is needed, None copies what is read-only.") {
   if (py_given(f, 3) && (f->v[3].ints.n != 2 || f->v[3].ints.v[0] != DL_CPU || f->v[3].ints.v[1] != 0)) {
     PyErr_Format(PyExc_BufferError, "[__dlpack__] expected the device (%d, 0), the CPU", DL_CPU);
     return NULL;
   }
-  const void *elements = NULL;
-  mx_array given = f->v[0].a, a = row_major(given, &elements);
+  shared_elements s;
   PyObject *capsule = NULL;
-  int n = a ? mx_ndim(a) : 0;
-  bool must_copy = a && !mx_is_writable(a); /* DLPack's first version can't say "read-only" */
-  if (a && py_given(f, 4) && !f->v[4].b && (must_copy || a != given)) {
-    PyErr_SetString(PyExc_BufferError,
-                    "[__dlpack__] expected a writable array in row-major layout for copy=False");
-    return NULL;
+  bool copy = py_given(f, 4) && f->v[4].b;
+  if (share_elements(f->v[0].a, copy, &s) < 0) return NULL;
+  if (!s.writable && !copy) { /* DLPack's first version can't say "read-only" */
+    if (py_given(f, 4)) {
+      PyErr_SetString(PyExc_BufferError, "[__dlpack__] expected a writable array for copy=False");
+      return NULL;
+    }
+    copy = true;
+    if (share_elements(f->v[0].a, copy, &s) < 0) return NULL;
   }
-  bool copy = must_copy || (a && py_given(f, 4) && f->v[4].b);
+  mx_array a = s.a;
+  int n = mx_ndim(a);
   size_t numbers = 2 * sizeof(int64_t) * (size_t)(n + 1);
-  dl_managed *m = a ? malloc(sizeof *m + numbers + (copy ? mx_nbytes(a) : 0)) : NULL;
+  dl_managed *m = malloc(sizeof *m + numbers + (copy ? mx_nbytes(a) : 0));
   if (m) {
-    int64_t *shape = (int64_t *)(m + 1), stride = 1;
-    void *data = copy ? (char *)shape + numbers : (void *)(uintptr_t)elements;
-    if (copy && mx_size(a)) memcpy(data, elements, mx_nbytes(a));
-    for (int i = n - 1; i >= 0; i--) {
+    int64_t *shape = (int64_t *)(m + 1);
+    void *data = copy ? (char *)shape + numbers : (void *)(uintptr_t)s.data;
+    if (copy && mx_size(a)) memcpy(data, s.data, mx_nbytes(a));
+    for (int i = 0; i < n; i++) {
       shape[i] = mx_dim(a, i);
-      shape[n + i] = stride;
-      stride *= shape[i] ? shape[i] : 1;
+      shape[n + i] = s.strides[i];
     }
     *m = (dl_managed){.t = {.data = data,
                             .device = {DL_CPU, 0},
@@ -230,7 +291,7 @@ METHOD(__dlpack__,
                             .dtype = dl_dtype_of(mx_dtype_of(a)),
                             .shape = shape,
                             .strides = shape + n},
-                      .context = copy ? NULL : mx_keep(a),
+                      .context = copy ? NULL : mx_keep(s.first),
                       .deleter = delete_export};
     capsule = PyCapsule_New(m, "dltensor", delete_capsule);
     if (!capsule) delete_export(m);
@@ -377,6 +438,15 @@ PyObject *py_array_numpy(PyObject *self, PyObject *const *args, Py_ssize_t n, Py
   PyObject *numpy = PyImport_ImportModule("numpy"), *view = numpy ? PyMemoryView_FromObject(self) : NULL;
   PyObject *r =
       view ? PyObject_CallMethod(numpy, copy == Py_True ? "array" : "asarray", "OO", view, dtype) : NULL;
+  PyObject *theirs =
+      r && copy == Py_False ? PyObject_CallMethod(numpy, "may_share_memory", "OO", r, view) : NULL;
+  if (r && copy == Py_False && mx_size(py_handle(self)) && theirs != Py_True) {
+    if (theirs)
+      PyErr_SetString(PyExc_ValueError,
+                      "[__array__] expected the array's own dtype for copy=False, got another");
+    Py_CLEAR(r);
+  }
+  Py_XDECREF(theirs);
   Py_XDECREF(view);
   Py_XDECREF(numpy);
   return r;

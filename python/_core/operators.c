@@ -61,6 +61,17 @@ PyObject *py_unary(mx_array (*op)(mx_array), PyObject *x) {
 BINARY_OPERATORS(X)
 #undef X
 
+/* (x // y, x % y) */
+static PyObject *array_divmod(PyObject *x, PyObject *y) {
+  if (!py_is_operand(x) || !py_is_operand(y)) return not_operand(x, y, "divmod");
+  mx_scope s = mx_scope_open();
+  mx_array a, b, out[2];
+  PyObject *r = NULL;
+  if (py_operands(x, y, &a, &b) == 0)
+    r = mx_divmod(a, b, &out[0], &out[1]) < 0 ? py_raise() : py_wrap_tuple(2, out);
+  mx_scope_close(&s);
+  return r;
+}
 static PyObject *array_power(PyObject *x, PyObject *y, PyObject *modulus) {
   if (modulus != Py_None) Py_RETURN_NOTIMPLEMENTED;
   return apply_operator(mx_power, x, y, "power");
@@ -100,6 +111,7 @@ PyType_Slot py_operator_slots[] = {{Py_nb_add, array_add},
                                    {Py_nb_true_divide, array_divide},
                                    {Py_nb_floor_divide, array_floor_divide},
                                    {Py_nb_remainder, array_remainder},
+                                   {Py_nb_divmod, array_divmod},
                                    {Py_nb_power, array_power},
                                    {Py_nb_matrix_multiply, array_matmul},
                                    {Py_nb_and, array_bitwise_and},

@@ -39,7 +39,8 @@ FUNCTION(put_along_axis, "a: array, /, indices: array, values: operand, axis: ax
   v = mx_astype(v, mx_dtype_of(A));
   if (py_given(f, 3)) return py_wrap(mx_put_along_axis(A, f->v[1].a, v, (int)f->v[3].i, MX_UPDATE_SET));
   mx_array i = mx_flatten(f->v[1].a, 0, -1);
-  v = mx_flatten(mx_broadcast_to(v, mx_shape_ints(f->v[1].a)), 0, -1);
+  if (mx_size(v) != mx_size(i)) v = mx_broadcast_to(v, mx_shape_ints(f->v[1].a));
+  v = mx_flatten(v, 0, -1);
   mx_array r = mx_put_along_axis(mx_flatten(A, 0, -1), i, v, 0, MX_UPDATE_SET);
   return py_wrap(mx_reshape(r, mx_shape_ints(A)));
 }

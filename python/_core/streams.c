@@ -126,7 +126,14 @@ static Py_hash_t device_hash(PyObject *o) {
 }
 static PyGetSetDef device_properties[] = {{"type", device_get_type, NULL, "mx.cpu or mx.gpu.", NULL},
                                           {NULL, NULL, NULL, NULL, NULL}};
+static PyObject *device_reduce(PyObject *o, PyObject *unused) {
+  (void)unused;
+  return Py_BuildValue("O(Ni)", Py_TYPE(o), device_get_type(o, NULL), ((device_object *)o)->d.index);
+}
+static PyMethodDef device_methods[] = {{"__reduce__", device_reduce, METH_NOARGS, NULL},
+                                       {NULL, NULL, 0, NULL}};
 static PyType_Slot device_slots[] = {{Py_tp_new, device_new},
+                                     {Py_tp_methods, device_methods},
                                      {Py_tp_repr, device_repr},
                                      {Py_tp_richcompare, device_compare},
                                      {Py_tp_hash, device_hash},
@@ -167,7 +174,22 @@ static PyObject *stream_compare(PyObject *x, PyObject *y, int op) {
 static Py_hash_t stream_hash(PyObject *o) { return (Py_hash_t)((uintptr_t)((stream_object *)o)->s >> 4); }
 static PyGetSetDef stream_properties[] = {{"device", stream_device, NULL, "The stream's device.", NULL},
                                           {NULL, NULL, NULL, NULL, NULL}};
+/* A stream is its process's: a copy is the same stream, and there is none to pickle. */
+static PyObject *stream_itself(PyObject *o, PyObject *unused) {
+  (void)unused;
+  return Py_NewRef(o);
+}
+static PyObject *stream_reduce(PyObject *o, PyObject *unused) {
+  (void)unused;
+  PyErr_Format(PyExc_TypeError, "cannot pickle a %R: streams belong to their process", Py_TYPE(o));
+  return NULL;
+}
+static PyMethodDef stream_methods[] = {{"__copy__", stream_itself, METH_NOARGS, NULL},
+                                       {"__deepcopy__", stream_itself, METH_O, NULL},
+                                       {"__reduce__", stream_reduce, METH_NOARGS, NULL},
+                                       {NULL, NULL, 0, NULL}};
 static PyType_Slot stream_slots[] = {
+    {Py_tp_methods, stream_methods},
     {Py_tp_repr, stream_repr},
     {Py_tp_richcompare, stream_compare},
     {Py_tp_hash, stream_hash},
@@ -188,7 +210,8 @@ static PyObject *thread_stream_device(PyObject *o, void *unused) {
 }
 static PyGetSetDef thread_stream_properties[] = {
     {"device", thread_stream_device, NULL, "The stream's device.", NULL}, {NULL, NULL, NULL, NULL, NULL}};
-static PyType_Slot thread_stream_slots[] = {{Py_tp_repr, thread_stream_repr},
+static PyType_Slot thread_stream_slots[] = {{Py_tp_methods, stream_methods},
+                                            {Py_tp_repr, thread_stream_repr},
                                             {Py_tp_getset, thread_stream_properties},
                                             {Py_tp_doc, "A stream of its own for each thread that uses it."},
                                             {0, NULL}};

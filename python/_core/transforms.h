@@ -41,6 +41,13 @@ extern PyTypeObject *py_callable_type, *py_custom_type;
 extern PyMethodDef py_custom_methods[];
 
 callable_object *py_new_callable(PyTypeObject *type, PyObject *function, invoke call);
+/* Rows of a table of methods. */
+PyObject *py_callable_itself(PyObject *o, PyObject *unused);
+PyObject *py_callable_reduce(PyObject *o, PyObject *unused);
+#define PY_COPIED_AS_ITSELF                                                                                  \
+  {"__copy__", py_callable_itself, METH_NOARGS, NULL}, {"__deepcopy__", py_callable_itself, METH_O, NULL}, { \
+    "__reduce__", py_callable_reduce, METH_NOARGS, NULL                                                      \
+  }
 /* -1 with a TypeError when o can't be called. */
 int py_need_callable(const frame *f, PyObject *o);
 /* What a callback returns after a Python exception. */
@@ -54,6 +61,15 @@ int py_too_many(int n, int max_out);
 int py_lend_all(const leaves *l, int max_out, mx_array *out);
 /* A tree of `shape` with new array objects around the given arrays. */
 PyObject *py_rebuild(PyObject *shape, int n, const mx_array *arrays);
+/* The tuple as one of a subclass, such as a named tuple. Takes over the reference. */
+PyObject *py_tuple_of_type(PyTypeObject *type, PyObject *tuple);
+/* A tree like the caller's, its containers copied and its arrays replaced by tracers. *copies: a new
+   reference to what py_traced_return needs. */
+PyObject *py_traced_copy(PyObject *tree, const leaves *tracers, PyObject **copies);
+/* Makes the changes of the copied containers in the caller's. `of_caller`: the arrays that the tracers stood
+   for; traced: what the tracers held at first. -1 with the exception set. */
+int py_traced_return(PyObject *copies, const leaves *of_caller, const leaves *tracers,
+                     const mx_array *traced);
 /* The tree with one placeholder for each of its n arrays, so that it keeps none of them. */
 PyObject *py_hollow(PyObject *tree, int n);
 /* 0; -1 with an exception, such as KeyboardInterrupt while it waited. */

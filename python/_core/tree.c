@@ -68,8 +68,7 @@ int py_tree_leaves(PyObject *tree, leaves *l, bool only_arrays) {
   return r;
 }
 
-/* The tuple as one of a subclass, such as a named tuple. Takes over the reference. */
-static PyObject *of_type(PyTypeObject *type, PyObject *tuple) {
+PyObject *py_tuple_of_type(PyTypeObject *type, PyObject *tuple) {
   if (type == &PyTuple_Type) return tuple;
   bool named = PyObject_HasAttrString((PyObject *)type, "_fields");
   PyObject *r = named ? PyObject_Call((PyObject *)type, tuple, NULL)
@@ -108,7 +107,7 @@ static PyObject *build(PyObject *tree, PyObject *const *values, int n, int *next
       else
         PyTuple_SetItem(t, i, e);
     }
-    return t ? of_type(Py_TYPE(tree), t) : NULL;
+    return t ? py_tuple_of_type(Py_TYPE(tree), t) : NULL;
   }
   if (PyDict_Check(tree)) {
     PyObject *d = PyDict_New(), *key, *value;

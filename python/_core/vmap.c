@@ -136,13 +136,16 @@ typedef struct vmap_call {
 
 static int vmap_callback(void *context, int n, const mx_array *in, int max_out, mx_array *out) {
   vmap_call *c = context;
+  PyObject *axes = c->o->out_axes;
   leaves elements = {0}, results = {0};
   int count = -1, next = 0;
   PyObject *args = py_wrap_all(n, in, &elements) == 0 ? py_tree_build(c->args, elements.v, n, &next) : NULL;
   if (args && (c->result = PyObject_Call(c->o->function, args, NULL)) &&
-      py_tree_leaves(c->result, &results, true) == 0 && (count = py_lend_all(&results, max_out, out)) >= 0 &&
-      py_expand_axes("out_axes", c->result, c->o->out_axes, count, c->out_axes) < 0)
-    count = -1;
+      py_tree_leaves(c->result, &results, true) == 0 && (count = py_lend_all(&results, max_out, out)) >= 0) {
+    if (py_is_array(c->result) && PyTuple_Check(axes) && PyTuple_Size(axes) == 1)
+      axes = PyTuple_GetItem(axes, 0); /* of the one result */
+    if (py_expand_axes("out_axes", c->result, axes, count, c->out_axes) < 0) count = -1;
+  }
   Py_XDECREF(args);
   py_leaves_free(&elements);
   py_leaves_free(&results);

@@ -19,9 +19,8 @@ def tree_map(fn: Callable, tree: Any, *rest: Any, is_leaf: Callable | None = Non
     if is_leaf is not None and is_leaf(tree):
         return fn(tree, *rest)
     if isinstance(tree, (list, tuple)):
-        kind = type(tree)
         items = [tree_map(fn, child, *(r[i] for r in rest), is_leaf=is_leaf) for i, child in enumerate(tree)]
-        return kind(*items) if hasattr(tree, "_fields") else kind(items)
+        return _like(tree, items)
     if isinstance(tree, dict):
         return {k: tree_map(fn, child, *(r[k] for r in rest), is_leaf=is_leaf) for k, child in tree.items()}
     return fn(tree, *rest)
@@ -51,7 +50,12 @@ def tree_map_with_path(
     ]
     if isinstance(tree, dict):
         return dict(zip(keys, children))
-    return type(tree)(*children) if hasattr(tree, "_fields") else type(tree)(children)
+    return _like(tree, children)
+
+
+def _like(tree: list | tuple, items: list) -> Any:
+    """A list or tuple of the same type, named tuples too, of other items."""
+    return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
 
 
 def tree_flatten(
@@ -89,8 +93,8 @@ def tree_flatten(
 def tree_unflatten(tree: list[tuple[str, Any]] | dict[str, Any]) -> Any:
     """The inverse of :func:`tree_flatten`: from pairs of dotted path and leaf, or a dictionary of them.
 
-    Levels whose keys are all numbers become lists, with ``{}`` where a number is missing, the others
-    dictionaries. ValueError for numbers above a million: paths may come from a file.
+    Levels whose keys are all numbers, and different ones, become lists, with ``{}`` where a number is
+    missing, the others dictionaries. ValueError for numbers above a million: paths may come from a file.
     """
     items = list(tree.items()) if isinstance(tree, dict) else list(tree)
     if len(items) == 1 and items[0][0] == "":
@@ -102,6 +106,8 @@ def tree_unflatten(tree: list[tuple[str, Any]] | dict[str, Any]) -> Any:
     try:
         places = sorted((int(key), key) for key in children)
     except ValueError:
+        places = []
+    if len({place for place, _ in places}) < len(children):
         return {key: tree_unflatten(child) for key, child in children.items()}
     nodes: list[Any] = []
     for place, key in places:
@@ -132,7 +138,7 @@ def tree_merge(tree_a: Any, tree_b: Any, merge_fn: Callable | None = None) -> An
     if (a is None) != (b is None):
         return tree_b if a is None else tree_a
     if isinstance(tree_a, (list, tuple)) and isinstance(tree_b, (list, tuple)):
-        return type(tree_a)(tree_merge(x, y, merge_fn) for x, y in zip_longest(tree_a, tree_b))
+        return _like(tree_a, [tree_merge(x, y, merge_fn) for x, y in zip_longest(tree_a, tree_b)])
     if isinstance(tree_a, dict) and isinstance(tree_b, dict):
         keys = [*tree_a, *(k for k in tree_b if k not in tree_a)]
         return {k: tree_merge(tree_a.get(k), tree_b.get(k), merge_fn) for k in keys}

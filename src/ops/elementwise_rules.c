@@ -75,8 +75,8 @@ PARTIAL(power) {
 /* Ties belong to the second. */
 PARTIAL(maximum) { return indicator(i == 0 ? mx_greater(in[0], in[1]) : mx_less_equal(in[0], in[1]), out); }
 PARTIAL(minimum) { return indicator(i == 0 ? mx_less(in[0], in[1]) : mx_greater_equal(in[0], in[1]), out); }
-/* exp(x_i - out), at most 1. */
-PARTIAL(logaddexp) { return mx_exp(mx_subtract(in[i], out)); }
+/* exp(x_i) / (exp(x_0) + exp(x_1)), where `out` has no digits left for the difference of large inputs. */
+PARTIAL(logaddexp) { return mx_sigmoid(mx_subtract(in[i], in[1 - i])); }
 PARTIAL(arctan2) {
   mx_array squares = mx_add(mx_square(in[0]), mx_square(in[1]));
   return i == 0 ? mx_divide(in[1], squares) : mx_negative(mx_divide(in[0], squares));

@@ -3,6 +3,7 @@
 import array
 import copy
 import gc
+import math
 import pickle
 import reprlib
 import weakref
@@ -367,3 +368,91 @@ def test_from_dlpack_takes_read_only_arrays_and_never_writes_to_them():
     x[0] = 5
     assert x.tolist() == [5, 1, 2, 3]
     assert source.tolist() == [0, 1, 2, 3]
+
+
+VIEWS = {
+    "transposed": lambda x: x.T,
+    "stepped": lambda x: x[:, ::2],
+    "reversed": lambda x: x[::-1, ::-1],
+    "broadcast": lambda x: np.broadcast_to(x[0], (3, 4)) if isinstance(x, np.ndarray) else mx.broadcast_to(x[0], (3, 4)),
+    "one element": lambda x: x[1:2, 2:3],
+    "empty": lambda x: x[:0],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_views_are_shared_at_their_own_strides(name):
+    n = np.arange(12, dtype=np.float32).reshape(3, 4)
+    want, view = VIEWS[name](n), VIEWS[name](mx.array(n))
+    for shared in (memoryview(view), np.asarray(view), np.from_dlpack(view)):
+        assert np.array_equal(np.asarray(shared), want)
+        if name == "broadcast" and shared.__class__ is not np.ndarray:
+            assert shared.readonly
+        if want.size > 1 and (name != "broadcast" or shared.__class__ is memoryview):
+            assert shared.strides == want.strides
+    assert bytes(view) == want.tobytes() == memoryview(view).tobytes()
+
+
+def test_without_a_copy_only_what_can_be_shared_is():
+    x = mx.arange(12, dtype=mx.float32).reshape(3, 4)
+    assert np.from_dlpack(x.T, copy=False).strides == (4, 16)
+    assert x.__array__(copy=False).tolist() == x.tolist() and x.T.__array__(copy=False).strides == (4, 16)
+    with pytest.raises(ValueError, match="copy=False"):
+        x.__array__(np.float64, copy=False)
+    with pytest.raises(BufferError, match="copy=False"):
+        mx.broadcast_to(x[0], (3, 4)).__dlpack__(copy=False)
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_arrays_of_any_strides_come_in(name):
+    want = VIEWS[name](np.arange(12, dtype=np.float32).reshape(3, 4))
+    for take in (mx.array, mx.asarray, mx.from_dlpack, lambda n: mx.array(memoryview(n))):
+        assert np.array_equal(np.asarray(take(want)), want)
+
+
+def test_divmod_gives_quotient_and_remainder():
+    q, r = divmod(mx.array([5, -7, 3]), 2)
+    assert (q.tolist(), r.tolist()) == ([2, -4, 1], [1, 1, 1])
+    assert [a.tolist() for a in divmod(7.5, mx.array([2.0, -2.0]))] == [[3, -4], [1.5, -0.5]]
+    with pytest.raises(ValueError, match="divmod"):
+        divmod(mx.array(1), "a")
+    with pytest.raises(TypeError):
+        divmod(mx.array(1), object())
+
+
+@pytest.mark.parametrize("convert", [round, math.floor, math.ceil, math.trunc, int, float, complex])
+def test_the_only_element_converts_as_a_number_of_python(convert):
+    for x in (2.5, -2.5, 7, 2**53 + 1, True):
+        for a in (mx.array(x), mx.array([[x]])):
+            got = convert(a)
+            assert got == convert(x) and type(got) is type(convert(x))
+    with pytest.raises(ValueError):
+        convert(mx.array([1.5, 2.5]))
+    if convert is not complex:
+        with pytest.raises(TypeError):
+            convert(mx.array(1j))
+
+
+def test_round_to_digits_keeps_arrays():
+    assert round(mx.array([1.25, 2.5]), 1).tolist() == pytest.approx([1.2, 2.5])
+    assert round(mx.array(2.5), None) == 2
+
+
+def test_formats_are_of_one_number():
+    assert f"{mx.array(2.5):.3f}" == "2.500" and f"{mx.array(1 + 2j):.1f}" == "1.0+2.0j"
+    assert f"{mx.array([1, 2])}" == str(mx.array([1, 2]))
+    for a in (mx.array([2.5]), mx.array([1.0, 2.0])):
+        with pytest.raises(TypeError, match="format"):
+            format(a, ".2f")
+
+
+def test_what_describes_arrays_is_pickled_and_copied():
+    for same in (mx.float32, mx.floating, mx.cpu, mx.Device(mx.cpu), mx.add, mx.newaxis):
+        assert pickle.loads(pickle.dumps(same)) == same and copy.deepcopy(same) == copy.copy(same) == same
+    for info in (mx.finfo(mx.bfloat16), mx.iinfo(mx.int8)):
+        again = pickle.loads(pickle.dumps(info))
+        assert type(again) is type(info) and (again.dtype, again.max) == (info.dtype, info.max)
+    stream = mx.default_stream(mx.cpu)
+    assert copy.copy(stream) == copy.deepcopy([stream])[0] == stream
+    with pytest.raises(TypeError, match="Stream"):
+        pickle.dumps(stream)

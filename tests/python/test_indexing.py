@@ -340,3 +340,19 @@ def test_assigning_to_true_sets_everything_and_to_false_nothing():
     assert x.tolist() == [[7, 8, 9], [7, 8, 9]]
     with pytest.raises(ValueError):
         x[True]
+
+
+def test_put_along_no_axis_takes_values_of_as_many_elements():
+    a, i = mx.zeros((2, 3)), mx.array([1, 3])
+    for v in (mx.array([7.0, 8.0]), mx.array([[7.0, 8.0]]), mx.array([7, 8])):
+        assert mx.put_along_axis(a, i, v, axis=None).tolist() == [[0, 7, 0], [8, 0, 0]]
+    with pytest.raises(ValueError, match="put_along_axis"):
+        mx.put_along_axis(a, i, mx.ones(3), axis=None)
+
+
+@pytest.mark.parametrize("name", ["add", "subtract", "multiply", "divide", "maximum", "minimum"])
+def test_errors_of_updates_have_their_names(name):
+    for x in (mx.ones(3), mx.arange(3)):
+        for key in (0, mx.array([0]), slice(0, 2)):
+            with pytest.raises(ValueError, match=rf"\[at.{name}\]"):
+                getattr(x.at[key], name)(mx.ones((7, 5)))

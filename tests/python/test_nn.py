@@ -125,6 +125,18 @@ def test_freeze_takes_parameters_out_of_training_and_unfreeze_puts_them_back():
         net.freeze(keys="nothing", strict=True)
 
 
+def test_strict_freezing_refuses_names_that_no_module_has():
+    net = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    assert names(net.freeze(keys="bias", strict=True).trainable_parameters()) == {"layers.0.weight"}
+    assert len(names(net.unfreeze(keys=["bias"], strict=True).trainable_parameters())) == 2
+    for change in (net.freeze, net.unfreeze):
+        with pytest.raises(KeyError, match="'b'"):
+            change(keys="b", strict=True)
+        with pytest.raises(KeyError, match="'bias'"):
+            change(keys="bias", strict=True, recurse=False)
+        change(keys="b")
+
+
 def test_apply_set_dtype_and_train_reach_all_modules():
     net = Net()
     net.apply(lambda x: x * 0)

@@ -1,6 +1,8 @@
 """mlx.optimizers: every update against the recurrence in NumPy, schedules, clipping, state."""
 
 import math
+import pickle
+from collections import namedtuple
 
 import mlx.core as mx
 import mlx.optimizers as optim
@@ -400,3 +402,41 @@ def test_clipping_bounds_the_length_of_all_gradients_together():
     )
     same, _ = optim.clip_grad_norm(gradients, 10.0)
     assert same["a"].item() == 3
+
+
+def test_clipping_of_integers_gives_floats_and_of_large_halves_their_length():
+    clipped, norm = optim.clip_grad_norm({"a": mx.array([3, 4])}, 1.0)
+    assert norm.item() == 5 and clipped["a"].tolist() == pytest.approx([0.6, 0.8])
+    clipped, norm = optim.clip_grad_norm([mx.array([300.0, 400.0], dtype=mx.float16)], 1.0)
+    assert norm.item() == 500 and clipped[0].tolist() == pytest.approx([0.6, 0.8], rel=1e-3)
+
+
+@pytest.mark.parametrize("make", [lambda: optim.Muon(0.1), lambda: optim.Adafactor(0.1, relative_step=False)])
+def test_halves_whose_squares_overflow_are_updated(make):
+    gradient, parameter = mx.full((4, 4), 150.0, dtype=mx.float16), mx.full((4, 4), 0.5, dtype=mx.float16)
+    updated = make().apply_gradients({"a": gradient}, {"a": parameter})["a"]
+    assert updated.dtype == mx.float16 and mx.isfinite(updated).all() and (updated != parameter).all()
+
+
+def test_states_of_parameters_in_named_tuples():
+    Pair = namedtuple("Pair", "x y")
+    optimizer, parameters = optim.Adam(0.1), Pair(mx.array(1.0), [mx.array(2.0)])
+    updated = optimizer.apply_gradients({"pair": parameters}, {"pair": parameters})["pair"]
+    assert isinstance(updated, Pair) and updated.x.item() < 1 and updated.y[0].item() < 2
+
+
+def test_optimizers_and_their_schedules_can_be_pickled():
+    warm, decay = optim.linear_schedule(0.0, 0.1, 2), optim.cosine_decay(0.1, 10)
+    for schedule in (
+        0.1,
+        optim.exponential_decay(0.1, 0.9),
+        optim.step_decay(0.1, 0.5, 2),
+        optim.join_schedules([warm, decay], [2]),
+    ):
+        optimizer = optim.AdamW(schedule)
+        parameters = optimizer.apply_gradients({"w": mx.array(1.0)}, {"w": mx.array(2.0)})
+        again = pickle.loads(pickle.dumps(optimizer))
+        for _ in range(3):
+            gradients = {"w": mx.array(0.5)}
+            got = again.apply_gradients(gradients, parameters)["w"].item()
+            assert got == optimizer.apply_gradients(gradients, parameters)["w"].item()

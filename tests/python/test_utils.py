@@ -107,3 +107,13 @@ def test_merge_of_two_leaves_needs_a_function():
     with pytest.raises(ValueError, match="tree_merge"):
         tree_merge({"a": 1}, {"a": 2})
     assert tree_merge({"a": 1}, {"a": 2}, lambda x, y: x + y) == {"a": 3}
+
+
+def test_merge_keeps_named_tuples():
+    Point = namedtuple("Point", "x y")
+    assert tree_merge(Point(1, None), Point(None, {"a": 2})) == Point(1, {"a": 2})
+
+
+def test_unflatten_makes_dictionaries_of_numbers_that_name_no_places():
+    assert tree_unflatten({"0": 1, "a": 2}) == {"0": 1, "a": 2}
+    assert tree_unflatten({"01": 1, "1": 2}) == {"01": 1, "1": 2}

@@ -458,3 +458,11 @@ def test_arrays_of_the_most_dimensions():
             mx.vmap(f)(x)
     with pytest.raises(ValueError, match="at most 32 dimensions, got 33"):
         mx.vmap(lambda a: (a, mx.ones((1,) * 32)))(x)
+
+
+def test_axes_of_one_result_may_be_in_a_tuple():
+    x = mx.arange(6).reshape(2, 3)
+    check_same(mx.vmap(lambda a: a, out_axes=(1,))(x), x.T)
+    check_same(mx.vmap(lambda a: (a,), out_axes=(1,))(x)[0], x.T)
+    with pytest.raises(ValueError, match="out_axes"):
+        mx.vmap(lambda a: a, out_axes=(1, 0))(x)

@@ -167,7 +167,7 @@ OF_OTHERS = r"\[malloc\]|\[broadcast_to\] expected a shape whose size|'utf-8' co
 def test_an_error_names_the_function_that_was_called(call):
     names, name = good_calls.names(), function_of(call).rsplit(".", 1)[-1].lower()
     if function_of(call).startswith("x.at."):
-        name = "at|setitem|array"
+        name = rf"at\.{name}|array"
     named = re.compile(
         rf"(\[(?:{name})(_\w+)?\] |(mlx\.core\.\w+\.)?({name})\(\)|{OF_OTHERS})", re.IGNORECASE
     )

@@ -1,8 +1,14 @@
-"""Losses. ``reduction`` says what becomes of each element's or row's: "none", their "mean" or "sum"."""
+"""Losses. ``reduction`` says what becomes of each element's or row's: "none", their "mean" or "sum".
+
+Losses of halves are computed and reduced in float32, and rounded once: squares, sums and products of large
+halves overflow, and those of small ones vanish.
+"""
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Literal
 
 import mlx.core as mx
@@ -26,11 +32,33 @@ def _reduce(loss: mx.array, reduction: str) -> mx.array:
     raise ValueError(f"expected reduction to be 'none', 'mean' or 'sum', got {reduction!r}")
 
 
+_HALVES = (mx.float16, mx.bfloat16)
+
+
+def _rounded_once(loss: Callable[..., mx.array]) -> Callable[..., mx.array]:
+    """The loss of arrays that are halves: of the same in float32, in the dtype that they have in common."""
+
+    def wide(value):
+        return value.astype(mx.float32) if isinstance(value, mx.array) and value.dtype in _HALVES else value
+
+    @functools.wraps(loss)
+    def wrapped(*args, **kwargs):
+        dtypes = [a.dtype for a in (*args, *kwargs.values()) if isinstance(a, mx.array)]
+        if not any(dtype in _HALVES for dtype in dtypes):
+            return loss(*args, **kwargs)
+        result = loss(*map(wide, args), **{name: wide(value) for name, value in kwargs.items()})
+        common = functools.reduce(mx.result_type, dtypes)
+        return result.astype(common) if common in _HALVES else result
+
+    return wrapped
+
+
 def _expect_shape(name: str, what: str, array: mx.array, shape: tuple[int, ...]) -> None:
     if array.shape != shape:
         raise ValueError(f"[{name}] expected {what} of shape {shape}, got {array.shape}")
 
 
+@_rounded_once
 def cross_entropy(
     logits: mx.array,
     targets: mx.array,
@@ -56,29 +84,26 @@ def cross_entropy(
     """
     if not 0 <= label_smoothing < 1:
         raise ValueError(f"[cross_entropy] expected label_smoothing in [0, 1), got {label_smoothing}")
-    dtype, rows = logits.dtype, list(logits.shape)
+    rows = list(logits.shape)
     rows.pop(axis)
-    half = dtype in (mx.float16, mx.bfloat16)
-    if half:  # computed in float32, and rounded once
-        logits = logits.astype(mx.float32)
+    largest = mx.stop_gradient(mx.max(logits, axis=axis, keepdims=True))  # less it, the sum keeps its digits
     if targets.ndim == logits.ndim:
         _expect_shape("cross_entropy", "target probabilities", targets, logits.shape)
-        dtype = mx.result_type(dtype, targets)
-        score = mx.sum(logits * targets, axis=axis)
+        score = mx.sum((logits - largest) * targets, axis=axis)
     else:
         _expect_shape("cross_entropy", "target classes", targets, tuple(rows))
-        score = mx.take_along_axis(logits, mx.expand_dims(targets, axis), axis).squeeze(axis)
+        score = mx.take_along_axis(logits, mx.expand_dims(targets, axis), axis) - largest
+        score = score.squeeze(axis)
     if label_smoothing > 0:
-        score = (1 - label_smoothing) * score + label_smoothing * mx.mean(logits, axis=axis)
-    loss = mx.logsumexp(logits, axis=axis) - score
-    if half:
-        loss = loss.astype(dtype)
+        score = (1 - label_smoothing) * score + label_smoothing * mx.mean(logits - largest, axis=axis)
+    loss = mx.log(mx.sum(mx.exp(logits - largest), axis=axis)) - score
     if weights is not None:
         _expect_shape("cross_entropy", "weights", weights, loss.shape)
         loss = loss * weights
     return _reduce(loss, reduction)
 
 
+@_rounded_once
 def binary_cross_entropy(
     inputs: mx.array,
     targets: mx.array,
@@ -101,29 +126,38 @@ def binary_cross_entropy(
     """
     _expect_shape("binary_cross_entropy", "targets", targets, inputs.shape)
     if with_logits:
-        loss = mx.logaddexp(0.0, inputs) - inputs * targets
+        negative = inputs < 0  # what remains of the logit cancels exactly where the target agrees with it
+        remains = inputs * mx.where(negative, -targets, 1 - targets)
+        loss = remains + mx.log1p(mx.exp(mx.where(negative, inputs, -inputs)))
     else:
-        log_p = mx.maximum(mx.log(inputs), -100)
-        log_not_p = mx.maximum(mx.log(1 - inputs), -100)
-        loss = -(targets * log_p + (1 - targets) * log_not_p)
+        loss = -(targets * _bounded_log(inputs) + (1 - targets) * _bounded_log(1 - inputs))
     if weights is not None:
         _expect_shape("binary_cross_entropy", "weights", weights, loss.shape)
         loss = loss * weights
     return _reduce(loss, reduction)
 
 
+def _bounded_log(p: mx.array) -> mx.array:
+    """max(log p, -100), with gradient 0 where p is 0."""
+    zero = p == 0
+    return mx.where(zero, -100, mx.maximum(mx.log(mx.where(zero, 1, p)), -100))
+
+
+@_rounded_once
 def l1_loss(predictions: mx.array, targets: mx.array, reduction: Reduction = "mean") -> mx.array:
     """|predictions - targets|; ValueError unless the shapes are the same."""
     _expect_shape("l1_loss", "targets", targets, predictions.shape)
     return _reduce(mx.abs(predictions - targets), reduction)
 
 
+@_rounded_once
 def mse_loss(predictions: mx.array, targets: mx.array, reduction: Reduction = "mean") -> mx.array:
     """(predictions - targets)^2; ValueError unless the shapes are the same."""
     _expect_shape("mse_loss", "targets", targets, predictions.shape)
     return _reduce(mx.square(predictions - targets), reduction)
 
 
+@_rounded_once
 def nll_loss(inputs: mx.array, targets: mx.array, axis: int = -1, reduction: Reduction = "none") -> mx.array:
     """-inputs at the class ``targets``: ``inputs`` are log-probabilities, with classes along ``axis``.
 
@@ -133,6 +167,7 @@ def nll_loss(inputs: mx.array, targets: mx.array, axis: int = -1, reduction: Red
     return _reduce(loss, reduction)
 
 
+@_rounded_once
 def gaussian_nll_loss(
     inputs: mx.array,
     targets: mx.array,
@@ -157,12 +192,14 @@ def gaussian_nll_loss(
     _expect_shape("gaussian_nll_loss", "targets", targets, inputs.shape)
     _expect_shape("gaussian_nll_loss", "vars", vars, inputs.shape)
     variance = mx.maximum(vars, eps)
-    loss = 0.5 * (mx.log(variance) + mx.square(targets - inputs) / variance)
+    error = targets - inputs
+    loss = 0.5 * (mx.log(variance) + error * (error / variance))
     if full:
         loss = loss + 0.5 * math.log(2 * math.pi)
     return _reduce(loss, reduction)
 
 
+@_rounded_once
 def kl_div_loss(
     inputs: mx.array, targets: mx.array, axis: int = -1, reduction: Reduction = "none"
 ) -> mx.array:
@@ -173,6 +210,7 @@ def kl_div_loss(
     return _reduce(mx.sum(mx.exp(targets) * (targets - inputs), axis), reduction)
 
 
+@_rounded_once
 def smooth_l1_loss(
     predictions: mx.array, targets: mx.array, beta: float = 1.0, reduction: Reduction = "mean"
 ) -> mx.array:
@@ -185,30 +223,37 @@ def smooth_l1_loss(
     distance = mx.abs(predictions - targets)
     if beta == 0:  # no parabola, and none to differentiate
         return _reduce(distance, reduction)
-    parabola = 0.5 * mx.square(distance) / beta
+    parabola = 0.5 / beta * mx.square(mx.minimum(distance, beta))  # constant where the line counts
     return _reduce(mx.where(distance < beta, parabola, distance - 0.5 * beta), reduction)
 
 
+@_rounded_once
 def huber_loss(
     inputs: mx.array, targets: mx.array, delta: float = 1.0, reduction: Reduction = "none"
 ) -> mx.array:
     """d^2 / 2 where d = |inputs - targets| <= delta, else delta (d - delta / 2) (Huber, 1964)."""
     distance = mx.abs(inputs - targets)
+    parabola = 0.5 * mx.square(mx.minimum(distance, delta))  # constant where the line counts
     line = delta * (distance - 0.5 * delta)
-    return _reduce(mx.where(distance <= delta, 0.5 * mx.square(distance), line), reduction)
+    return _reduce(mx.where(distance < delta, parabola, line), reduction)
 
 
+@_rounded_once
 def log_cosh_loss(inputs: mx.array, targets: mx.array, reduction: Reduction = "none") -> mx.array:
-    """log(cosh(inputs - targets)), without overflow"""
+    """log(cosh(inputs - targets)), without overflow; small errors keep their digits"""
     error = inputs - targets
-    return _reduce(mx.logaddexp(error, -error) - math.log(2), reduction)
+    near = -0.5 * mx.log1p(-mx.square(mx.tanh(mx.clip(error, -1, 1))))  # 1 / cosh^2 = 1 - tanh^2
+    far = mx.logaddexp(error, -error) - math.log(2)
+    return _reduce(mx.where(mx.abs(error) < 1, near, far), reduction)
 
 
+@_rounded_once
 def hinge_loss(inputs: mx.array, targets: mx.array, reduction: Reduction = "none") -> mx.array:
     """max(1 - inputs targets, 0), for targets of 1 and -1"""
     return _reduce(mx.maximum(1 - inputs * targets, 0), reduction)
 
 
+@_rounded_once
 def margin_ranking_loss(
     inputs1: mx.array,
     inputs2: mx.array,
@@ -225,14 +270,25 @@ def margin_ranking_loss(
     return _reduce(mx.maximum(0, margin - targets * (inputs1 - inputs2)), reduction)
 
 
+@_rounded_once
 def cosine_similarity_loss(
     x1: mx.array, x2: mx.array, axis: int = 1, eps: float = 1e-8, reduction: Reduction = "none"
 ) -> mx.array:
     """x1 . x2 / max(|x1| |x2|, eps) along ``axis``; eps keeps zero vectors from dividing by zero."""
-    lengths = mx.sqrt(mx.sum(mx.square(x1), axis)) * mx.sqrt(mx.sum(mx.square(x2), axis))
-    return _reduce(mx.sum(x1 * x2, axis) / mx.maximum(lengths, eps), reduction)
+    (x1, size1), (x2, size2) = _scaled(x1, axis), _scaled(x2, axis)  # squares neither overflow nor vanish
+    least = mx.square(eps / size1 / size2).squeeze(axis)
+    squares = mx.sum(mx.square(x1), axis) * mx.sum(mx.square(x2), axis)
+    return _reduce(mx.sum(x1 * x2, axis) / mx.sqrt(mx.maximum(squares, least)), reduction)
 
 
+def _scaled(x: mx.array, axis: int) -> tuple[mx.array, mx.array]:
+    """x over its largest magnitude along ``axis``, and that as a constant: at least 1e-16, 1 where infinite."""
+    size = mx.stop_gradient(mx.max(mx.abs(x), axis, keepdims=True))
+    size = mx.where(size < math.inf, mx.maximum(size, 1e-16), 1)
+    return x / size, size
+
+
+@_rounded_once
 def triplet_loss(
     anchors: mx.array,
     positives: mx.array,
@@ -249,7 +305,11 @@ def triplet_loss(
     """
 
     def distance(a: mx.array, b: mx.array) -> mx.array:
-        return (mx.sum(mx.abs(a - b) ** p, axis) + eps) ** (1 / p)
+        difference = mx.abs(a - b)
+        size = mx.stop_gradient(mx.max(difference, axis, keepdims=True))
+        size = mx.where((size > 1) & (size < math.inf), size, 1)  # so that the powers stay finite
+        total = mx.sum((difference / size) ** p, axis) + eps / size.squeeze(axis) ** p
+        return size.squeeze(axis) * total ** (1 / p)
 
     return _reduce(
         mx.maximum(distance(anchors, positives) - distance(anchors, negatives) + margin, 0), reduction

@@ -99,9 +99,26 @@ def clip_grad_norm_sharded(
         group: Default: that of all processes.
 
     Returns:
-        A tree like ``gradients``, dtypes kept, and a scalar.
+        A tree like ``gradients``, floating dtypes kept, and a scalar.
     """
-    squares = tree_reduce(lambda total, g: total + mx.sum(mx.square(g)), gradients, mx.array(0.0))
-    norm = mx.sqrt(mx.distributed.all_sum(squares, group=group))
+    norm = mx.sqrt(mx.distributed.all_sum(_sum_of_squares(gradients), group=group))
+    return _clip_to(gradients, max_norm, norm), norm
+
+
+def _sum_of_squares(gradients: Any) -> mx.array:
+    """Of all elements in a tree, at least in float32."""
+
+    def add(total: mx.array, g: mx.array) -> mx.array:
+        return total + mx.sum(mx.square(g.astype(mx.result_type(g, mx.float32))))
+
+    return tree_reduce(add, gradients, mx.array(0.0))
+
+
+def _clip_to(gradients: Any, max_norm: float, norm: mx.array) -> Any:
+    """Gradients of that norm scaled to at most ``max_norm``; integers give float32."""
     factor = mx.minimum(max_norm / (norm + 1e-6), 1.0)
-    return tree_map(lambda g: (g * factor).astype(g.dtype), gradients), norm
+
+    def scaled(g: mx.array) -> mx.array:
+        return (g * factor).astype(g.dtype if mx.issubdtype(g.dtype, mx.inexact) else factor.dtype)
+
+    return tree_map(scaled, gradients)

@@ -266,4 +266,5 @@ class Adafactor(Optimizer):
 
 
 def _rms(x: mx.array) -> mx.array:
-    return mx.sqrt(mx.sum(mx.square(x)) / math.prod(x.shape))
+    wide = x.astype(mx.result_type(x, mx.float32))  # the sum of halves' squares overflows
+    return mx.sqrt(mx.sum(mx.square(wide)) / math.prod(x.shape)).astype(x.dtype)

@@ -7,7 +7,8 @@ from typing import Any
 
 import mlx.core as mx
 from mlx.nn.layers.base import Module
-from mlx.utils import tree_flatten, tree_map, tree_merge, tree_reduce, tree_unflatten
+from mlx.nn.utils import _clip_to, _sum_of_squares
+from mlx.utils import _like, tree_flatten, tree_map, tree_merge, tree_unflatten
 
 
 class Optimizer:
@@ -101,7 +102,7 @@ def _init_state(optimizer: Optimizer, tree: Any, state: Any) -> Any:
     if isinstance(tree, (list, tuple)):
         state = list(state or [])
         state += [{} for _ in range(len(tree) - len(state))]
-        return type(tree)(_init_state(optimizer, child, below) for child, below in zip(tree, state))
+        return _like(tree, [_init_state(optimizer, child, below) for child, below in zip(tree, state)])
     if isinstance(tree, dict):
         for key, child in tree.items():
             state[key] = _init_state(optimizer, child, state.get(key, {}))
@@ -178,8 +179,8 @@ def clip_grad_norm(grads: Any, max_norm: float) -> tuple[Any, mx.array]:
     (Pascanu et al., 2012).
 
     Returns:
-        A tree like ``grads``, dtypes kept, and a scalar: the root of the sum of all squares.
+        A tree like ``grads``, floating dtypes kept and integers in float32, and a scalar: the root of the sum
+        of all squares, summed at least in float32.
     """
-    norm = mx.sqrt(tree_reduce(lambda total, g: total + mx.sum(mx.square(g)), grads, 0.0))
-    factor = mx.minimum(max_norm / (norm + 1e-6), 1.0)
-    return tree_map(lambda g: (g * factor).astype(g.dtype), grads), norm
+    norm = mx.sqrt(_sum_of_squares(grads))
+    return _clip_to(grads, max_norm, norm), norm

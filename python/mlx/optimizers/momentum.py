@@ -127,7 +127,8 @@ class Muon(Optimizer):
         """x (m, n), with singular values s moved towards 1 by s <- a s + b s^3 + c s^5 from s / |x|."""
         a, b, c = 3.4445, -4.7750, 2.0315  # the paper's: steepest at 0 with all s ending within 0.7 to 1.2
         wide = x if x.shape[0] <= x.shape[1] else x.T  # the smaller product
-        wide = wide / (mx.sqrt(mx.sum(mx.square(wide))) + 1e-7)
+        size = mx.sqrt(mx.sum(mx.square(wide.astype(mx.result_type(wide, mx.float32))))) + 1e-7
+        wide = (wide / size).astype(x.dtype)  # the sum of halves' squares overflows
         for _ in range(self.ns_steps):
             square = wide @ wide.T
             wide = a * wide + (b * square + c * (square @ square)) @ wide

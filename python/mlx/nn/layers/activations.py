@@ -23,6 +23,13 @@ __all__ = [
 # -- rectifiers --
 
 
+def _negative_part(x: mx.array) -> mx.array:
+    """x where negative or zero, else 0: for a branch that must stay finite, with its gradient, where the
+    other one is taken.
+    """
+    return mx.where(x > 0, 0, x)
+
+
 def relu(x: mx.array) -> mx.array:
     """max(x, 0)"""
     return mx.maximum(x, 0)
@@ -44,18 +51,18 @@ def leaky_relu(x: mx.array, negative_slope: float = 0.01) -> mx.array:
 
 
 def prelu(x: mx.array, alpha: mx.array) -> mx.array:
-    """max(x, 0) + alpha min(x, 0) with a learnt ``alpha`` that broadcasts to x (He et al., 2015)."""
-    return mx.maximum(0, x) + alpha * mx.minimum(0, x)
+    """x where positive, else alpha x with a learnt ``alpha`` that broadcasts to x (He et al., 2015)."""
+    return mx.where(x > 0, x, alpha * _negative_part(x))
 
 
 def elu(x: mx.array, alpha: float = 1.0) -> mx.array:
     """x where positive, else alpha (exp(x) - 1) (Clevert et al., 2015)."""
-    return mx.where(x > 0, x, alpha * (mx.exp(x) - 1))
+    return mx.where(x > 0, x, alpha * mx.expm1(_negative_part(x)))
 
 
 def celu(x: mx.array, alpha: float = 1.0) -> mx.array:
-    """max(x, 0) + alpha (exp(min(x, 0) / alpha) - 1) (Barron, 2017)"""
-    return mx.maximum(x, 0.0) + alpha * (mx.exp(mx.minimum(x, 0.0) / alpha) - 1)
+    """x where positive, else alpha (exp(x / alpha) - 1) (Barron, 2017)"""
+    return mx.where(x > 0, x, alpha * mx.expm1(_negative_part(x) / alpha))
 
 
 def selu(x: mx.array) -> mx.array:
@@ -93,12 +100,16 @@ def mish(x: mx.array) -> mx.array:
 
 def gelu(x: mx.array) -> mx.array:
     """x Phi(x), with Phi the distribution function of the normal law (Hendrycks and Gimpel, 2016)"""
-    return x * (1 + mx.erf(x / math.sqrt(2))) / 2
+    return 0.5 * x * (1 + mx.erf(x / math.sqrt(2)))
 
 
 def gelu_approx(x: mx.array) -> mx.array:
-    """GELU with Phi(x) ~ (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2, from the same paper"""
-    return 0.5 * x * (1 + mx.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+    """GELU with Phi(x) ~ (1 + tanh(u)) / 2 = sigmoid(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3), from the same
+    paper
+    """
+    near = mx.clip(x, -30, 30)  # Phi is 0 or 1 beyond in every dtype, and the cube stays finite
+    u = math.sqrt(2 / math.pi) * near * (1 + 0.044715 * mx.square(near))
+    return x * mx.sigmoid(2 * u)
 
 
 def gelu_fast_approx(x: mx.array) -> mx.array:
@@ -129,7 +140,7 @@ def hard_tanh(x: mx.array, min_val: float = -1.0, max_val: float = 1.0) -> mx.ar
 
 def hardswish(x: mx.array) -> mx.array:
     """x min(max(x + 3, 0), 6) / 6 (Howard et al., "MobileNetV3", 2019)"""
-    return x * mx.minimum(mx.maximum(x + 3, 0), 6) / 6
+    return x * (mx.minimum(mx.maximum(x + 3, 0), 6) / 6)
 
 
 def softsign(x: mx.array) -> mx.array:
@@ -138,13 +149,13 @@ def softsign(x: mx.array) -> mx.array:
 
 
 def hard_shrink(x: mx.array, lambd: float = 0.5) -> mx.array:
-    """x where |x| > ``lambd``, else 0"""
-    return mx.where(mx.abs(x) > lambd, x, 0)
+    """x where |x| > ``lambd``, else 0; a NaN stays one"""
+    return mx.where(mx.abs(x) <= lambd, 0, x)
 
 
 def softshrink(x: mx.array, lambd: float = 0.5) -> mx.array:
-    """x moved by ``lambd`` towards 0, and 0 where |x| <= ``lambd``"""
-    return mx.where(mx.abs(x) > lambd, x - mx.sign(x) * lambd, 0)
+    """x moved by ``lambd`` towards 0, and 0 where |x| <= ``lambd``; a NaN stays one"""
+    return mx.where(mx.abs(x) <= lambd, 0, x - mx.sign(x) * lambd)
 
 
 def step(x: mx.array, threshold: float = 0.0) -> mx.array:
@@ -169,7 +180,8 @@ def log_softmax(x: mx.array, axis: int = -1) -> mx.array:
     """log(softmax(x)) along ``axis``, without overflow; halves are computed in float32, and rounded once"""
     if x.dtype in (mx.float16, mx.bfloat16):
         return log_softmax(x.astype(mx.float32), axis).astype(x.dtype)
-    return x - mx.logsumexp(x, axis=axis, keepdims=True)
+    shifted = x - mx.stop_gradient(mx.max(x, axis=axis, keepdims=True))  # large x leave the sum its digits
+    return shifted - mx.log(mx.sum(mx.exp(shifted), axis=axis, keepdims=True))
 
 
 # -- modules --

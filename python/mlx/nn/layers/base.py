@@ -215,11 +215,15 @@ class Module(dict):
             change("", self)
         return self
 
-    def _names(self, keys: str | list[str] | None, strict: bool) -> list[str] | None:
+    def _names(self, keys: str | list[str] | None, recurse: bool, strict: bool) -> list[str] | None:
+        """The keys as a list. If ``strict``, KeyError for one that no module has of those that count."""
         names = [keys] if isinstance(keys, str) else keys
         for name in names or [] if strict else []:
-            if name not in self:
-                raise KeyError(f"{type(self).__name__} has no parameter {name!r}")
+            if not any(name in module for module in (self.modules() if recurse else [self])):
+                below = " or below" if recurse else ""
+                raise KeyError(
+                    f"[freeze] expected keys of parameters in {type(self).__name__}{below}, got {name!r}"
+                )
         return names
 
     def freeze(
@@ -230,9 +234,9 @@ class Module(dict):
         Args:
             recurse: In all modules below too.
             keys: Names of the parameters in a module. Default: all.
-            strict: KeyError if this module has no parameter of such a name.
+            strict: KeyError if none of the modules has a parameter of such a name.
         """
-        names = self._names(keys, strict)
+        names = self._names(keys, recurse, strict)
 
         def own(module: Module, key: str, value: Any) -> bool:
             return not isinstance(value, Module) and Module.valid_parameter_filter(module, key, value)
@@ -247,7 +251,7 @@ class Module(dict):
         self, *, recurse: bool = True, keys: str | list[str] | None = None, strict: bool = False
     ) -> Module:
         """Puts parameters back into training; the arguments are those of :meth:`freeze`."""
-        names = self._names(keys, strict)
+        names = self._names(keys, recurse, strict)
 
         def change(_: str, module: Module) -> None:
             module._no_grad.difference_update(list(module._no_grad) if names is None else names)
