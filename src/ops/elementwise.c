@@ -40,16 +40,16 @@ static inline bool has_kernel(enum rule rule, int prim, mx_dtype t) {
   if (rule == BITS) return !mxi_is_inexact(t);
   if (prim == MXI_NEGATIVE) return t != MX_BOOL;
   bool real_only = rule == REAL || prim == MXI_FLOOR || prim == MXI_CEIL || prim == MXI_TRUNC ||
-                   prim == MXI_SIGMOID || prim == MXI_REMAINDER;
+                   prim == MXI_SIGMOID || prim == MXI_REMAINDER || prim == MXI_FLOOR_DIVIDE;
   return t != MX_COMPLEX64 || !real_only;
+}
+static inline bool is_rounding(int prim) {
+  return prim == MXI_FLOOR || prim == MXI_CEIL || prim == MXI_TRUNC || prim == MXI_RINT;
 }
 /* Does the op return its input, for this dtype? */
 static inline bool is_trivial(int prim, mx_dtype t) {
+  if (is_rounding(prim)) return !mxi_is_inexact(t);
   switch (prim) {
-  case MXI_FLOOR:
-  case MXI_CEIL:
-  case MXI_TRUNC:
-  case MXI_RINT: return !mxi_is_inexact(t);
   case MXI_CONJUGATE:
   case MXI_REAL: return t != MX_COMPLEX64;
   case MXI_ABS: return t == MX_BOOL || mxi_is_unsigned(t);
@@ -61,6 +61,8 @@ static mx_array no_kernel(int prim, mx_dtype t) {
   const char *op = mxi_prims[prim].name;
   if (prim == MXI_NEGATIVE)
     return mxi_bad(MX_INVALID_ARGUMENT, "[negative] expected a number, got bool: use logical_not");
+  if (prim == MXI_FLOOR_DIVIDE)
+    return mxi_bad(MX_TYPE_ERROR, "[floor_divide] expected real dtypes, got complex64");
   if (t == MX_COMPLEX64) return mxi_bad(MX_INVALID_ARGUMENT, "[%s] expected a real dtype, got complex64", op);
   return mxi_bad(MX_INVALID_ARGUMENT, "[%s] expected integers or bool, got %s", op, mx_dtype_name(t));
 }
