@@ -72,7 +72,7 @@ static inline mx_array unary(int prim, enum rule rule, const char *name, mx_arra
   if (!mxi_usable1(name, a)) return MX_BAD;
   mx_dtype t = operand_dtype(rule, prim, mxi_dtype(a));
   if (!has_kernel(rule, prim, t)) return no_kernel(prim, t);
-  if (is_trivial(prim, t)) return mxi_itself(a);
+  if (is_trivial(prim, t)) return is_rounding(prim) ? mx_stop_gradient(a) : mxi_itself(a);
   if (prim == MXI_IMAG && t != MX_COMPLEX64) return mxi_zeros_like(a);
   if (t != mxi_dtype(a)) a = mx_astype(a, t);
   return mxi_apply(prim, NULL, 1, &a, result_dtype(rule, t), mxi_shape_of(a));

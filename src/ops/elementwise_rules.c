@@ -150,9 +150,14 @@ static mx_array select_gradient(int i, const mx_array *in, mx_array g) {
   return i == 0 ? NULL : i == 1 ? mx_where(in[0], g, zero) : mx_where(in[0], zero, g);
 }
 
+/* A cast of floats to integers is a step, as floor is. */
+static bool is_step(const mx_node *n, mx_array out) {
+  return mxi_is_inexact(mxi_dtype(n->inputs[0])) && !mxi_is_inexact(mxi_dtype(out));
+}
+
 static mx_array gradient(const mx_node *n, int i, mx_array out, mx_array g) {
   switch (n->prim->id) {
-  case MXI_ASTYPE: return g;
+  case MXI_ASTYPE: return is_step(n, out) ? NULL : g;
   case MXI_CONJUGATE: return mx_conjugate(g);
   case MXI_SIGN: return sign_derivative(n->inputs[0], out, g);
   case MXI_SELECT: return select_gradient(i, n->inputs, g);
@@ -183,7 +188,7 @@ static mx_array select_tangent(const mx_node *n, mx_array out, const mx_array *t
 }
 
 static mx_array tangent_of(const mx_node *n, mx_array out, const mx_array *t) {
-  if (n->prim->id == MXI_ASTYPE) return t[0] ? mx_astype(t[0], mxi_dtype(out)) : NULL;
+  if (n->prim->id == MXI_ASTYPE) return t[0] && !is_step(n, out) ? mx_astype(t[0], mxi_dtype(out)) : NULL;
   if (n->prim->id == MXI_CONJUGATE) return t[0] ? mx_conjugate(t[0]) : NULL;
   if (n->prim->id == MXI_SIGN) return t[0] ? sign_derivative(n->inputs[0], out, t[0]) : NULL;
   if (n->prim->id == MXI_SELECT) return select_tangent(n, out, t);
