@@ -149,15 +149,21 @@ static mx_array scaled(const char *op, mx_array a, double factor) {
 mx_array mx_degrees(mx_array a) { return scaled("degrees", a, 180 / M_PI); }
 mx_array mx_radians(mx_array a) { return scaled("radians", a, M_PI / 180); }
 
+/* To multiples of 1 / factor, and of factor. */
+static mx_array rounded_to(mx_array a, double factor) {
+  return mx_divide(mx_rint(mx_multiply(a, mx_like(a, factor))), mx_like(a, factor));
+}
+static mx_array rounded_to_multiple(mx_array a, double factor) {
+  return mx_multiply(mx_rint(mx_divide(a, mx_like(a, factor))), mx_like(a, factor));
+}
 mx_array mx_round(mx_array a, int decimals) {
   if (!mxi_usable1("round", a)) return MX_BAD;
-  mx_dtype t = mxi_dtype(a), wide = mxi_at_least_float(t);
-  if (decimals == 0 || (t != wide && decimals > 0)) return mx_rint(a);
+  mx_dtype t = mxi_dtype(a), wide = mxi_is_half(t) ? MX_FLOAT32 : mxi_at_least_float(t);
+  if (decimals == 0 || (!mxi_is_inexact(t) && decimals > 0)) return mx_rint(a);
   double factor = pow(10, decimals > 0 ? decimals : -(double)decimals);
-  if (decimals > 0)
-    return MXI_COMPOSED(mx_divide(mx_rint(mx_multiply(a, mx_scalar(factor, t))), mx_scalar(factor, t)));
-  return MXI_COMPOSED(
-      mx_astype(mx_multiply(mx_rint(mx_divide(a, mx_scalar(factor, wide))), mx_scalar(factor, wide)), t));
+  return MXI_COMPOSED(mx_astype(decimals > 0 ? rounded_to(mx_astype(a, wide), factor)
+                                             : rounded_to_multiple(mx_astype(a, wide), factor),
+                                t));
 }
 
 mx_array mx_nan_to_num(mx_array a, double nan, const double *posinf, const double *neginf) {
