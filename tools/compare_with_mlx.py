@@ -24,6 +24,7 @@ KNOWN = {
     r"(bitwise_\w+|left_shift|right_shift)\(.*(float|complex|2\.5|2j)": "ValueError, as for other wrong dtypes",
     r"(bitwise_\w+|left_shift|right_shift)\((int\d+, uint64|uint64, int\d+)\)": "float32 is their common dtype; ValueError",
     r"(bitwise_\w+|left_shift|right_shift) of (float|bfloat|complex)": "ValueError, as for other wrong dtypes",
+    r"floor_divide.*(complex|2j)": "TypeError: complex numbers have no floor; MLX's result is not rounded",
     r"nan_to_num of complex64": "refused at once, not at eval",
     r"divmod of bfloat16": "a remainder rounded once",
     r"softmax.* of (bool|int|uint)": "float32, as every function that is not exact in integers",

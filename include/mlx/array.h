@@ -47,7 +47,7 @@ MX_API mx_stream mx_stream_new(mx_device d);    /* lives as long as the process 
 MX_API mx_device mx_stream_device(mx_stream s); /* NULL sets the error, and has index -1, as below */
 MX_API int mx_stream_index(mx_stream s);
 MX_API int
-mx_synchronize(mx_stream s); /* waits until all work queued on s is done; NULL = the default stream */
+mx_synchronize(mx_stream s); /* waits for all work on s (NULL: the default stream); -1: some failed, untold */
 /* MX_ON(stream) { ... }: ops inside go to that stream. A NULL stream fails the ops inside. */
 #define mx_cpu mx_default_stream(MX_CPU)
 #define mx_gpu mx_default_stream(MX_GPU)

@@ -9,7 +9,8 @@ MX_BEGIN
 typedef enum mx_fft_norm { MX_FFT_BACKWARD, MX_FFT_ORTHO, MX_FFT_FORWARD } mx_fft_norm;
 
 /* Along `axes`, in any order, each once; MX_ALL_AXES: every one. s: the lengths of the transformed axes, to
-   which a is cut or padded with zeros; s.n < 0: a's own. Without axes the result is a itself. */
+   which a is cut or padded with zeros; s.n < 0: a's own. s with MX_ALL_AXES: the last s.n axes. With an empty
+   list of axes the result is a itself. */
 MX_API mx_array mx_fft_fftn(mx_array a, mx_ints s, mx_ints axes, mx_fft_norm norm);
 MX_API mx_array mx_fft_ifftn(mx_array a, mx_ints s, mx_ints axes, mx_fft_norm norm);
 /* Of real a: the first n / 2 + 1 elements along the last of the axes, which determine the others. */

@@ -338,7 +338,7 @@ static mx_array from_list(PyObject *o, int dtype) {
                                                : MX_FLOAT32;
   mx_dtype t = own; /* what is stored; then cast, a float as the double it is, as a scalar is */
   if (dtype == MX_FLOAT64 && own != MX_COMPLEX64) t = MX_FLOAT64;
-  if (dtype >= 0 && !is_floating((mx_dtype)dtype) && own == MX_FLOAT32) t = MX_FLOAT64;
+  if (dtype >= 0 && dtype != MX_FLOAT32 && own == MX_FLOAT32) t = MX_FLOAT64;
   if (dtype >= 0 && is_integer((mx_dtype)dtype) && (own == MX_BOOL || is_integer(own))) t = (mx_dtype)dtype;
   size_t count = 1, size = mx_dtype_size(t);
   for (int i = 0; i < s.ndim; i++)

@@ -41,8 +41,10 @@ static PyObject *many_axes(const frame *f, transform call, mx_ints absent) {
 #define NORM                                                                                                \
   " norm: 'backward' has the factor 1 / n at the inverse, 'forward' at the forward transform, 'ortho' its " \
   "root at both."
-#define LENGTH  " n: the length to which the axis is cut or padded with zeros; None: its own."
-#define LENGTHS " s: the lengths to which the axes are cut or padded with zeros; None: their own."
+#define LENGTH " n: the length to which the axis is cut or padded with zeros; None: its own."
+#define LENGTHS                                                                                             \
+  " s: the lengths to which the axes are cut or padded with zeros; None: their own. Without axes, s is of " \
+  "the last ones."
 
 FFT(fft, ONE, "The discrete Fourier transform along an axis: complex64." LENGTH NORM) {
   return one_axis(f, mx_fft_fftn);

@@ -62,7 +62,9 @@ static mx_array middle(mx_array a, int64_t count) {
   stop[last] = half;
   mx_ints from = {start, last + 1}, to = {stop, last + 1};
   mx_array lower = mx_partition(mx_slice(parted, from, to, (mx_ints){step, last + 1}), half - 1, -1);
-  return mx_multiply(mx_add(mx_take(lower, mx_int(half - 1), -1), high), mx_like(high, 0.5));
+  mx_dtype t = mx_dtype_of(a), wide = t < MX_FLOAT32 ? MX_FLOAT32 : t; /* no half may hold the sum */
+  mx_array sum = mx_add(mx_astype(mx_take(lower, mx_int(half - 1), -1), wide), mx_astype(high, wide));
+  return mx_astype(mx_multiply(sum, mx_like(sum, 0.5)), t);
 }
 
 FUNCTION(median, REDUCE_SIGNATURE,

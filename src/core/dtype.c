@@ -160,8 +160,8 @@ void mxi_scalar_store(void *p, mx_dtype t, double re, double im) {
   case MX_UINT64: *(uint64_t *)p = mxi_u64_of_f64(re); break;
   case MX_INT32: *(int32_t *)p = mxi_i32_of_f64(re); break;
   case MX_INT64: *(int64_t *)p = mxi_i64_of_f64(re); break;
-  case MX_FLOAT16: *(uint16_t *)p = mxi_f16_from_float((float)re); break;
-  case MX_BFLOAT16: *(uint16_t *)p = mxi_bf16_from_float((float)re); break;
+  case MX_FLOAT16: *(uint16_t *)p = mxi_f16_from_float(mxi_odd_of_f64(re)); break;
+  case MX_BFLOAT16: *(uint16_t *)p = mxi_bf16_from_float(mxi_odd_of_f64(re)); break;
   case MX_FLOAT32: *(float *)p = (float)re; break;
   case MX_FLOAT64: *(double *)p = re; break;
   case MX_COMPLEX64: ((float *)p)[0] = (float)re, ((float *)p)[1] = (float)im; break;
@@ -169,16 +169,19 @@ void mxi_scalar_store(void *p, mx_dtype t, double re, double im) {
   }
 }
 
-/* A 64-bit integer is rounded once: to float for all that floats make. */
+/* An integer of 64 bits is rounded once. */
 static void store_integer(void *p, mx_dtype t, mx_dtype from, int64_t value) {
+  bool is_unsigned = from == MX_UINT64;
   if (t == MX_BOOL)
     *(uint8_t *)p = value != 0;
   else if (!mxi_is_inexact(t))
     memcpy(p, &value, mx_dtype_size(t)); // little-endian: the low bytes are the narrower integer
   else if (t == MX_FLOAT64)
-    *(double *)p = from == MX_UINT64 ? (double)(uint64_t)value : (double)value;
+    *(double *)p = is_unsigned ? (double)(uint64_t)value : (double)value;
+  else if (mxi_is_half(t))
+    mxi_scalar_store(p, t, is_unsigned ? mxi_odd_of_u64((uint64_t)value) : mxi_odd_of_i64(value), 0);
   else
-    mxi_scalar_store(p, t, from == MX_UINT64 ? (float)(uint64_t)value : (float)value, 0);
+    mxi_scalar_store(p, t, is_unsigned ? (float)(uint64_t)value : (float)value, 0);
 }
 
 void mxi_scalar_cast(void *to, mx_dtype t, const void *from, mx_dtype f) {

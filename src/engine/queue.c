@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <string.h>
 
 struct posted {
   uint64_t ticket;
@@ -23,6 +24,7 @@ struct mxi_queue {
   struct posted *first, **end; // where the next one is put
   mxi_vec(uint64_t) passed;    // tickets given up before their turn; has room for all that are out
   bool has_thread;
+  struct mxi_error failure; // of posted work, not told yet; its code is MX_OK when there is none
   struct mxi_queue *next;
 };
 
@@ -76,6 +78,7 @@ static void start_child(void) {
   for (struct mxi_queue *q = queues; q; q = q->next) {
     init(q);
     q->has_thread = false;
+    q->failure.code = MX_OK;
     atomic_store(&q->serving, q->next_ticket);
     q->passed.n = 0;
   }
@@ -220,4 +223,38 @@ int mxi_queue_post(const struct mxi_tickets *t, void (*run)(void *context), void
   pthread_mutex_unlock(&q->lock);
   if (result < 0) mxi_free(j);
   return result;
+}
+
+/* ---- Failures ---- */
+void mxi_failure_keep(mx_stream s) {
+  struct mxi_queue *q = s->queue;
+  pthread_mutex_lock(&q->lock);
+  if (q->failure.code == MX_OK) {
+    mxi_error_take(&q->failure);
+    mxi_error_put(&q->failure);
+  }
+  pthread_mutex_unlock(&q->lock);
+}
+
+/* An array whose evaluation failed is lazy again: whoever reads it has it evaluated again, which fails in the
+   same words. */
+static void forget_if_told(struct mxi_queue *q) {
+  pthread_mutex_lock(&q->lock);
+  if (q->failure.code == mx_error_code() && !strcmp(q->failure.text, mx_error())) q->failure.code = MX_OK;
+  pthread_mutex_unlock(&q->lock);
+}
+void mxi_failure_told(void) {
+  mxi_lock(MXI_LOCK_PLANNING);
+  for (struct mxi_queue *q = queues; q; q = q->next) forget_if_told(q);
+  mxi_unlock(MXI_LOCK_PLANNING);
+}
+
+int mxi_failure_take(mx_stream s) {
+  struct mxi_queue *q = s->queue;
+  pthread_mutex_lock(&q->lock);
+  bool failed = q->failure.code != MX_OK;
+  if (failed) mxi_error_put(&q->failure);
+  q->failure.code = MX_OK;
+  pthread_mutex_unlock(&q->lock);
+  return failed ? -1 : 0;
 }

@@ -33,6 +33,16 @@ void mxi_tickets_done(struct mxi_tickets *t);
    started when first needed; -1 when none can be had. */
 int mxi_queue_post(const struct mxi_tickets *t, void (*job)(void *context), void *context);
 
+/* ---- Failures that nobody has been told of ---- Each stream keeps the first of what was posted, until it is
+   taken or an eval has met the same error. ---- */
+/* Work posted on s failed with the thread's error. Before its tickets are done, so that who waits behind it
+   learns of it. */
+void mxi_failure_keep(mx_stream s);
+/* An eval returns the thread's error: streams that keep it forget it. */
+void mxi_failure_told(void);
+/* -1 with the error set if s keeps a failure, which it then forgets. */
+int mxi_failure_take(mx_stream s);
+
 /* ---- How much may be under way that nobody waits for ---- */
 /* Waits until there is room for one more posted evaluation; -1 when this thread was interrupted. Not with
    tickets in hand. */

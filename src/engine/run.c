@@ -98,24 +98,36 @@ static int run_and_commit(struct mxi_plan *p, const struct mxi_step *s) {
 struct evaluation {
   struct mxi_plan *plan;
   struct mxi_tickets tickets;
+  bool posted;
   size_t bytes; /* posted: what it keeps in use */
 };
 
+/* Posted work has failed after `done` of its steps. What stopped because it was asked to has not: it is lazy
+   again. */
+static void keep_failure(const struct evaluation *e, size_t done) {
+  const struct mxi_plan *p = e->plan;
+  if (mx_error_code() == MX_INTERRUPTED) return;
+  mxi_failure_keep(done < p->steps.n ? p->steps.v[done].stream : e->tickets.first.stream);
+}
+
 /* The plan's end, after `done` of its steps; what they have not computed is lazy again. */
-static int finish(struct mxi_plan *p, struct mxi_tickets *tickets, int result, size_t done) {
+static int finish(struct evaluation *e, int result, size_t done) {
+  struct mxi_plan *p = e->plan;
+  if (result < 0 && e->posted) keep_failure(e, done);
   if (result < 0) {
     mxi_lock(MXI_LOCK_PLANNING);
     mxi_plan_unclaim(p, (int32_t)done);
     mxi_unlock(MXI_LOCK_PLANNING);
   }
-  mxi_tickets_done(tickets);
+  mxi_tickets_done(&e->tickets);
   mxi_task_finish(p->task, result);
   mxi_plan_free(p);
   return result;
 }
 
-static int run_plan(struct mxi_plan *p, struct mxi_tickets *tickets) {
-  int result = mxi_tickets_wait(tickets);
+static int run_plan(struct evaluation *e) {
+  struct mxi_plan *p = e->plan;
+  int result = mxi_tickets_wait(&e->tickets);
   size_t done = 0;
   for (size_t i = 0; i < p->waits.n && result == 0; i++) result = mxi_task_wait(p->waits.v[i]);
   mxi_before_reading();
@@ -126,13 +138,14 @@ static int run_plan(struct mxi_plan *p, struct mxi_tickets *tickets) {
       result = mxi_must_stop_soon() ? mxi_fail_interrupted("eval") : run_and_commit(p, &p->steps.v[done]);
     mxi_cpu_backend.leave(&saved);
   }
-  return finish(p, tickets, result, done);
+  return finish(e, result, done);
 }
 
 /* Plans the evaluation of the roots. 1: to run; 0: nothing to do; -1: failed. */
 static int plan(int n, const mx_array *roots, struct evaluation *e) {
   struct mxi_plan *p = e->plan = mxi_plan_new();
   e->tickets = (struct mxi_tickets){0};
+  e->posted = false;
   if (!p) return -1;
   if (!(p->task = mxi_task_new())) {
     mxi_plan_free(p);
@@ -185,7 +198,7 @@ static int await_all(int n, const mx_array *roots) {
 static void *run_apart(void *evaluation) {
   struct evaluation *e = evaluation;
   mxi_check.depth = 1;
-  run_plan(e->plan, &e->tickets);
+  run_plan(e);
   return NULL;
 }
 
@@ -197,7 +210,7 @@ static int run_inside_check(struct evaluation *e) {
   int result = pthread_create(&thread, NULL, run_apart, e);
   if (result != 0) {
     mxi_fail(MX_OUT_OF_MEMORY, "[eval] expected a thread inside an interrupt check, got none");
-    result = finish(e->plan, &e->tickets, -1, 0);
+    result = finish(e, -1, 0);
   } else {
     pthread_join(thread, NULL);
     result = mxi_task_wait(task);
@@ -206,9 +219,7 @@ static int run_inside_check(struct evaluation *e) {
   return result;
 }
 
-static int run_here(struct evaluation *e) {
-  return mxi_inside_check() ? run_inside_check(e) : run_plan(e->plan, &e->tickets);
-}
+static int run_here(struct evaluation *e) { return mxi_inside_check() ? run_inside_check(e) : run_plan(e); }
 
 int mx_eval_all(int n, const mx_array *roots) {
   bool placed;
@@ -220,6 +231,7 @@ int mx_eval_all(int n, const mx_array *roots) {
       result = plan(n, roots, &e);
       if (result > 0) result = run_here(&e);
     } while (result == MXI_TASK_STOPPED);
+    if (result < 0) mxi_failure_told();
     mxi_drain_unbound();
   }
   return result < 0 ? -1 : await_all(n, roots);
@@ -237,7 +249,7 @@ static size_t bytes_of(const struct mxi_plan *p) {
 
 static void run_posted(void *context) {
   struct evaluation *e = context;
-  run_plan(e->plan, &e->tickets);
+  run_plan(e);
   mxi_backlog_remove(e->bytes);
   mxi_free(e);
 }
@@ -267,7 +279,9 @@ int mx_async_eval(int n, const mx_array *roots) {
   } else if (result > 0) {
     size_t bytes = e->bytes = bytes_of(e->plan);
     mxi_backlog_add(bytes);
+    e->posted = true;
     if (mxi_queue_post(&e->tickets, run_posted, e) == 0) return 0;
+    e->posted = false;
     result = run_here(e); // no thread to be had: run it here
     mxi_backlog_remove(bytes);
   }
@@ -287,6 +301,7 @@ int mx_synchronize(mx_stream s) {
   mxi_unlock(MXI_LOCK_PLANNING);
   if (result < 0) return -1;
   result = mxi_tickets_wait(&t);
+  if (result == 0) result = mxi_failure_take(s);
   mxi_tickets_done(&t);
   mxi_drain_unbound();
   if (result < 0) return -1;

@@ -40,16 +40,16 @@ static inline bool has_kernel(enum rule rule, int prim, mx_dtype t) {
   if (rule == BITS) return !mxi_is_inexact(t);
   if (prim == MXI_NEGATIVE) return t != MX_BOOL;
   bool real_only = rule == REAL || prim == MXI_FLOOR || prim == MXI_CEIL || prim == MXI_TRUNC ||
-                   prim == MXI_SIGMOID || prim == MXI_REMAINDER;
+                   prim == MXI_SIGMOID || prim == MXI_REMAINDER || prim == MXI_FLOOR_DIVIDE;
   return t != MX_COMPLEX64 || !real_only;
+}
+static inline bool is_rounding(int prim) {
+  return prim == MXI_FLOOR || prim == MXI_CEIL || prim == MXI_TRUNC || prim == MXI_RINT;
 }
 /* Does the op return its input, for this dtype? */
 static inline bool is_trivial(int prim, mx_dtype t) {
+  if (is_rounding(prim)) return !mxi_is_inexact(t);
   switch (prim) {
-  case MXI_FLOOR:
-  case MXI_CEIL:
-  case MXI_TRUNC:
-  case MXI_RINT: return !mxi_is_inexact(t);
   case MXI_CONJUGATE:
   case MXI_REAL: return t != MX_COMPLEX64;
   case MXI_ABS: return t == MX_BOOL || mxi_is_unsigned(t);
@@ -61,6 +61,8 @@ static mx_array no_kernel(int prim, mx_dtype t) {
   const char *op = mxi_prims[prim].name;
   if (prim == MXI_NEGATIVE)
     return mxi_bad(MX_INVALID_ARGUMENT, "[negative] expected a number, got bool: use logical_not");
+  if (prim == MXI_FLOOR_DIVIDE)
+    return mxi_bad(MX_TYPE_ERROR, "[floor_divide] expected real dtypes, got complex64");
   if (t == MX_COMPLEX64) return mxi_bad(MX_INVALID_ARGUMENT, "[%s] expected a real dtype, got complex64", op);
   return mxi_bad(MX_INVALID_ARGUMENT, "[%s] expected integers or bool, got %s", op, mx_dtype_name(t));
 }
@@ -70,7 +72,7 @@ static inline mx_array unary(int prim, enum rule rule, const char *name, mx_arra
   if (!mxi_usable1(name, a)) return MX_BAD;
   mx_dtype t = operand_dtype(rule, prim, mxi_dtype(a));
   if (!has_kernel(rule, prim, t)) return no_kernel(prim, t);
-  if (is_trivial(prim, t)) return mxi_itself(a);
+  if (is_trivial(prim, t)) return is_rounding(prim) ? mx_stop_gradient(a) : mxi_itself(a);
   if (prim == MXI_IMAG && t != MX_COMPLEX64) return mxi_zeros_like(a);
   if (t != mxi_dtype(a)) a = mx_astype(a, t);
   return mxi_apply(prim, NULL, 1, &a, result_dtype(rule, t), mxi_shape_of(a));
@@ -147,15 +149,21 @@ static mx_array scaled(const char *op, mx_array a, double factor) {
 mx_array mx_degrees(mx_array a) { return scaled("degrees", a, 180 / M_PI); }
 mx_array mx_radians(mx_array a) { return scaled("radians", a, M_PI / 180); }
 
+/* To multiples of 1 / factor, and of factor. */
+static mx_array rounded_to(mx_array a, double factor) {
+  return mx_divide(mx_rint(mx_multiply(a, mx_like(a, factor))), mx_like(a, factor));
+}
+static mx_array rounded_to_multiple(mx_array a, double factor) {
+  return mx_multiply(mx_rint(mx_divide(a, mx_like(a, factor))), mx_like(a, factor));
+}
 mx_array mx_round(mx_array a, int decimals) {
   if (!mxi_usable1("round", a)) return MX_BAD;
-  mx_dtype t = mxi_dtype(a), wide = mxi_at_least_float(t);
-  if (decimals == 0 || (t != wide && decimals > 0)) return mx_rint(a);
+  mx_dtype t = mxi_dtype(a), wide = mxi_is_half(t) ? MX_FLOAT32 : mxi_at_least_float(t);
+  if (decimals == 0 || (!mxi_is_inexact(t) && decimals > 0)) return mx_rint(a);
   double factor = pow(10, decimals > 0 ? decimals : -(double)decimals);
-  if (decimals > 0)
-    return MXI_COMPOSED(mx_divide(mx_rint(mx_multiply(a, mx_scalar(factor, t))), mx_scalar(factor, t)));
-  return MXI_COMPOSED(
-      mx_astype(mx_multiply(mx_rint(mx_divide(a, mx_scalar(factor, wide))), mx_scalar(factor, wide)), t));
+  return MXI_COMPOSED(mx_astype(decimals > 0 ? rounded_to(mx_astype(a, wide), factor)
+                                             : rounded_to_multiple(mx_astype(a, wide), factor),
+                                t));
 }
 
 mx_array mx_nan_to_num(mx_array a, double nan, const double *posinf, const double *neginf) {

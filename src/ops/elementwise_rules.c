@@ -39,11 +39,21 @@ PARTIAL(cos) { return mx_negative(mx_sin(in[0])); }
 PARTIAL(tan) { return one_plus_square(out); }
 PARTIAL(arcsin) { return mx_rsqrt(one_minus_square(in[0])); }
 PARTIAL(arccos) { return mx_negative(mx_rsqrt(one_minus_square(in[0]))); }
-PARTIAL(arctan) { return mx_reciprocal(one_plus_square(in[0])); }
+/* Where a square leaves float32 the derivative is less than it has; in float16 it isn't. */
+PARTIAL(arctan) {
+  mx_array x = mxi_dtype(in[0]) == MX_FLOAT16 ? mx_astype(in[0], MX_FLOAT32) : in[0];
+  return mx_astype(mx_reciprocal(one_plus_square(x)), mxi_dtype(in[0]));
+}
 PARTIAL(sinh) { return mx_cosh(in[0]); }
 PARTIAL(cosh) { return mx_sinh(in[0]); }
 PARTIAL(tanh) { return one_minus_square(out); }
-PARTIAL(arcsinh) { return mx_rsqrt(one_plus_square(in[0])); }
+/* 1 / sqrt(1 + x^2). The square may leave the dtype: with r = 1 / max(|x|, 1), r / sqrt(min(|x|, 1)^2 + r^2).
+ */
+PARTIAL(arcsinh) {
+  if (is_complex(in[0])) return mx_rsqrt(one_plus_square(in[0]));
+  mx_array size = mx_abs(in[0]), one = constant(size, 1), r = mx_reciprocal(mx_maximum(size, one));
+  return mx_multiply(r, mx_rsqrt(mx_add(mx_square(mx_minimum(size, one)), mx_square(r))));
+}
 /* Two roots, so that the branch is right for complex numbers too. */
 PARTIAL(arccosh) {
   mx_array unit = constant(in[0], 1);
@@ -75,11 +85,16 @@ PARTIAL(power) {
 /* Ties belong to the second. */
 PARTIAL(maximum) { return indicator(i == 0 ? mx_greater(in[0], in[1]) : mx_less_equal(in[0], in[1]), out); }
 PARTIAL(minimum) { return indicator(i == 0 ? mx_less(in[0], in[1]) : mx_greater_equal(in[0], in[1]), out); }
-/* exp(x_i) / (exp(x_0) + exp(x_1)), where `out` has no digits left for the difference of large inputs. */
-PARTIAL(logaddexp) { return mx_sigmoid(mx_subtract(in[i], in[1 - i])); }
+/* exp(x_i - out), which is a sigmoid: the rounding of a large `out` would be multiplied. */
+PARTIAL(logaddexp) {
+  return is_complex(out) ? mx_exp(mx_subtract(in[i], out)) : mx_sigmoid(mx_subtract(in[i], in[1 - i]));
+}
+/* x / (x^2 + y^2) and -y / (x^2 + y^2), of x and y over the larger: no square leaves the dtype. */
 PARTIAL(arctan2) {
-  mx_array squares = mx_add(mx_square(in[0]), mx_square(in[1]));
-  return i == 0 ? mx_divide(in[1], squares) : mx_negative(mx_divide(in[0], squares));
+  mx_array larger = mx_maximum(mx_abs(in[0]), mx_abs(in[1]));
+  mx_array y = mx_divide(in[0], larger), x = mx_divide(in[1], larger);
+  mx_array part = mx_divide(i == 0 ? x : mx_negative(y), mx_add(mx_square(x), mx_square(y)));
+  return mx_where(mx_isinf(larger), constant(out, 0), mx_divide(part, larger));
 }
 
 /* ---- A derivative of zero: tests, comparisons, bits, steps ---- */
@@ -150,9 +165,14 @@ static mx_array select_gradient(int i, const mx_array *in, mx_array g) {
   return i == 0 ? NULL : i == 1 ? mx_where(in[0], g, zero) : mx_where(in[0], zero, g);
 }
 
+/* A cast of floats to integers is a step, as floor is. */
+static bool is_step(const mx_node *n, mx_array out) {
+  return mxi_is_inexact(mxi_dtype(n->inputs[0])) && !mxi_is_inexact(mxi_dtype(out));
+}
+
 static mx_array gradient(const mx_node *n, int i, mx_array out, mx_array g) {
   switch (n->prim->id) {
-  case MXI_ASTYPE: return g;
+  case MXI_ASTYPE: return is_step(n, out) ? NULL : g;
   case MXI_CONJUGATE: return mx_conjugate(g);
   case MXI_SIGN: return sign_derivative(n->inputs[0], out, g);
   case MXI_SELECT: return select_gradient(i, n->inputs, g);
@@ -183,7 +203,7 @@ static mx_array select_tangent(const mx_node *n, mx_array out, const mx_array *t
 }
 
 static mx_array tangent_of(const mx_node *n, mx_array out, const mx_array *t) {
-  if (n->prim->id == MXI_ASTYPE) return t[0] ? mx_astype(t[0], mxi_dtype(out)) : NULL;
+  if (n->prim->id == MXI_ASTYPE) return t[0] && !is_step(n, out) ? mx_astype(t[0], mxi_dtype(out)) : NULL;
   if (n->prim->id == MXI_CONJUGATE) return t[0] ? mx_conjugate(t[0]) : NULL;
   if (n->prim->id == MXI_SIGN) return t[0] ? sign_derivative(n->inputs[0], out, t[0]) : NULL;
   if (n->prim->id == MXI_SELECT) return select_tangent(n, out, t);

@@ -8,8 +8,15 @@
 enum form { COMPLEX, FROM_REAL, TO_REAL };
 
 /* ---- Arguments ---- */
-/* The axes in their order, normalised. Their number, or -1. */
-static int transform_axes(const char *op, mx_ints axes, int ndim, int64_t *out) {
+/* The axes in their order, normalised; of lengths s without axes, the last ones. Their number, or -1. */
+static int transform_axes(const char *op, mx_ints axes, mx_ints s, int ndim, int64_t *out) {
+  if (axes.n < 0 && s.n >= 0) {
+    if (s.n > ndim)
+      return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected at most one length for each of %d axes, got %d", op,
+                      ndim, s.n);
+    for (int i = 0; i < s.n; i++) out[i] = ndim - s.n + i;
+    return s.n;
+  }
   int64_t sorted[MX_MAX_NDIM];
   int n = mxi_axes(op, axes, ndim, sorted);
   for (int i = 0; i < n; i++) out[i] = axes.n < 0 ? sorted[i] : mxi_axis(op, axes.v[i], ndim);
@@ -74,10 +81,8 @@ static mx_array transform(const char *op, mx_array a, mx_ints s, mx_ints axes, m
   if (!mxi_usable1(op, a) || check_norm(op, norm) < 0) return MX_BAD;
   if (a->ndim == 0 && axes.n < 0)
     return mxi_bad(MX_INVALID_ARGUMENT, "[%s] expected an array with dimensions, got a scalar", op);
-  if (s.n >= 0 && axes.n < 0)
-    return mxi_bad(MX_INVALID_ARGUMENT, "[%s] expected axes along with lengths, got lengths alone", op);
   if (mxi_check_list(op, s) < 0) return MX_BAD;
-  axes = (mx_ints){axis, transform_axes(op, axes, a->ndim, axis)};
+  axes = (mx_ints){axis, transform_axes(op, axes, s, a->ndim, axis)};
   if (axes.n < 0 || transform_lengths(op, a, s, axes, form, length) < 0) return MX_BAD;
   if (axes.n == 0) return mxi_itself(a);
   mxi_copy_ints(in, mxi_shape_of(a));

@@ -1,5 +1,6 @@
 /* Norms of vectors and matrices (Higham, "Accuracy and Stability of Numerical Algorithms", chapter 6), and
-   the cross product: compositions of other ops. */
+   the cross product: compositions of other ops. Those of halves are computed in float32 and rounded once:
+   a square of 300 is none of float16. */
 #include "ops/linalg.h"
 #include <math.h>
 
@@ -58,20 +59,27 @@ static int norm_axes(mx_array a, mx_ints axes, int64_t *out) {
   for (int i = 0; i < n; i++) out[i] = axes.n < 0 ? sorted[i] : mxi_axis("norm", axes.v[i], a->ndim);
   return n;
 }
-static mx_array at_least_float(mx_array a) { return mx_astype(a, mxi_at_least_float(mxi_dtype(a))); }
+static mx_array widened(mx_array a) {
+  mx_dtype t = mxi_at_least_float(mxi_dtype(a));
+  return mx_astype(a, mxi_is_half(t) ? MX_FLOAT32 : t);
+}
+/* The norm of a, in the dtype of a's absolute values. */
+static mx_array narrowed(mx_array norm, mx_array a) {
+  return mxi_is_half(mxi_dtype(a)) ? mx_astype(norm, mxi_dtype(a)) : norm;
+}
 
 mx_array mx_linalg_norm(mx_array a, mx_ints axes, bool keepdims) {
   int64_t checked[MX_MAX_NDIM];
   if (!mxi_usable1("norm", a) || norm_axes(a, axes, checked) < 0) return MX_BAD;
-  return MXI_COMPOSED(euclidean(at_least_float(a), axes, keepdims));
+  return MXI_COMPOSED(narrowed(euclidean(widened(a), axes, keepdims), a));
 }
 mx_array mx_linalg_norm_ord(mx_array a, double ord, mx_ints axes, bool keepdims) {
   int64_t v[MX_MAX_NDIM];
   if (!mxi_usable1("norm", a)) return MX_BAD;
   int n = norm_axes(a, axes, v);
   if (n < 0) return MX_BAD;
-  if (n == 1) return MXI_COMPOSED(vector_norm(at_least_float(a), ord, (mx_ints){v, 1}, keepdims));
-  if (n == 2) return MXI_COMPOSED(matrix_norm(at_least_float(a), ord, v, keepdims));
+  if (n == 1) return MXI_COMPOSED(narrowed(vector_norm(widened(a), ord, (mx_ints){v, 1}, keepdims), a));
+  if (n == 2) return MXI_COMPOSED(narrowed(matrix_norm(widened(a), ord, v, keepdims), a));
   return mxi_bad(MX_INVALID_ARGUMENT, "[norm] expected one axis, or two, along with ord, got %d for shape %s",
                  n, MXI_SHAPE_TEXT(a));
 }
@@ -86,8 +94,9 @@ mx_array mx_linalg_norm_matrix(mx_array a, const char *ord, mx_ints axes, bool k
   if (n != 2)
     return mxi_bad(MX_INVALID_ARGUMENT, "[norm] expected two axes for ord '%s', got %d for shape %s", ord, n,
                    MXI_SHAPE_TEXT(a));
-  if (frobenius) return MXI_COMPOSED(euclidean(at_least_float(a), (mx_ints){v, 2}, keepdims));
-  return MXI_COMPOSED(keep(mx_sum(singular_values(at_least_float(a), v), MX_AXES(-1), false), v, keepdims));
+  if (frobenius) return MXI_COMPOSED(narrowed(euclidean(widened(a), (mx_ints){v, 2}, keepdims), a));
+  return MXI_COMPOSED(
+      narrowed(keep(mx_sum(singular_values(widened(a), v), MX_AXES(-1), false), v, keepdims), a));
 }
 
 /* ---- The cross product ---- */
@@ -105,16 +114,17 @@ static mx_array minor(mx_array a, mx_array b, mx_array c, mx_array d, mx_array z
 }
 static mx_array cross(mx_array a, mx_array b, int axis_a, int axis_b, int axis) {
   mx_array x[3], y[3];
-  components(mx_moveaxis(a, axis_a, -1), x);
-  components(mx_moveaxis(b, axis_b, -1), y);
+  mx_dtype t = mx_promote_types(mxi_dtype(a), mxi_dtype(b)), wide = mxi_is_half(t) ? MX_FLOAT32 : t;
+  components(mx_moveaxis(mx_astype(a, wide), axis_a, -1), x);
+  components(mx_moveaxis(mx_astype(b, wide), axis_b, -1), y);
   if (!mx_ok(x[0]) || !mx_ok(y[0])) return MX_BAD;
   int64_t shape[MX_MAX_NDIM];
   mx_ints common = {shape, mxi_broadcast_shape("cross", mxi_shape_of(x[0]), mxi_shape_of(y[0]), shape)};
   if (common.n < 0) return MX_BAD;
-  mx_array zero = mx_zeros(common, mx_promote_types(mxi_dtype(a), mxi_dtype(b)));
+  mx_array zero = mx_zeros(common, wide);
   mx_array parts[3] = {minor(x[1], y[2], x[2], y[1], zero), minor(x[2], y[0], x[0], y[2], zero),
                        minor(x[0], y[1], x[1], y[0], zero)};
-  return mx_stack(3, parts, axis);
+  return mx_astype(mx_stack(3, parts, axis), t);
 }
 mx_array mx_linalg_cross(mx_array a, mx_array b, int axis) {
   if (!mxi_usable2("cross", a, b)) return MX_BAD;

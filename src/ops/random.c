@@ -103,6 +103,13 @@ static double below_one(mx_dtype t) {
   return t == MX_FLOAT16 ? 1 - 0x1p-11 : t == MX_BFLOAT16 ? 1 - 0x1p-8 : 1 - 0x1p-24;
 }
 
+/* r, made for bounds that must broadcast to `shape`; a batch of keys comes in front of it. */
+static mx_array of_shape(mx_array r, mx_array low, mx_array high, mx_ints shape) {
+  if (!mx_ok(r) || mxi_ints_equal((mx_ints){r->dims + r->ndim - shape.n, shape.n}, shape)) return r;
+  return mxi_bad(MX_INVALID_ARGUMENT, "[uniform] expected bounds that broadcast to shape %s, got %s and %s",
+                 mxi_shape_text(shape).s, MXI_SHAPE_TEXT(low), MXI_SHAPE_TEXT(high));
+}
+
 /* [0, 1) (high - low) + low, each step rounded to t. */
 static mx_array uniform(mx_array low, mx_array high, mx_ints shape, mx_dtype t, mx_array key) {
   mx_array bits = mx_astype(mx_random_bits(shape, 4, key), MX_FLOAT32);
@@ -110,9 +117,7 @@ static mx_array uniform(mx_array low, mx_array high, mx_ints shape, mx_dtype t, 
   part = mx_minimum(part, mx_scalar(below_one(t), t));
   low = mx_astype(low, t);
   mx_array r = mx_add(mx_multiply(part, mx_subtract(mx_astype(high, t), low)), low);
-  if (!mx_ok(r) || mxi_ints_equal((mx_ints){r->dims + r->ndim - shape.n, shape.n}, shape)) return r;
-  return mxi_bad(MX_INVALID_ARGUMENT, "[uniform] expected bounds that broadcast to shape %s, got %s and %s",
-                 mxi_shape_text(shape).s, MXI_SHAPE_TEXT(low), MXI_SHAPE_TEXT(high));
+  return of_shape(r, low, high, shape);
 }
 
 /* The dtypes that uniform numbers come in. */
@@ -263,12 +268,72 @@ mx_array mx_random_laplace(mx_ints shape, mx_dtype t, mx_array loc, mx_array sca
 
 /* ---- Discrete ---- */
 /* floor of a uniform float32 in [low, high); rounding may have brought it up to high. */
-static mx_array randint(mx_array low, mx_array high, mx_ints shape, mx_dtype t, mx_array key) {
+static mx_array randint_by_float(mx_array low, mx_array high, mx_ints shape, mx_dtype t, mx_array key) {
   low = mx_astype(low, MX_FLOAT32);
   high = mx_astype(high, MX_FLOAT32);
   mx_array u = mx_floor(uniform(low, high, shape, MX_FLOAT32, key));
   if (t == MX_BOOL) return mx_astype(u, t);
   return mx_astype(mx_maximum(mx_minimum(u, mx_subtract(high, mx_float(1))), low), t);
+}
+
+/* Modulo 2^64, as a bound of any dtype is computed with. */
+static mx_array modular(mx_array bound) {
+  return mxi_dtype(bound) == MX_UINT64 ? bound : mx_astype(mx_astype(bound, MX_INT64), MX_UINT64);
+}
+static mx_array is_negative(mx_array bound) { return mx_less(bound, mx_like(bound, 0)); }
+/* high - low; 0 for an empty range. */
+static mx_array span_of(mx_array low, mx_array high) {
+  mx_array from = modular(low), to = modular(high), below = mx_less(from, to);
+  below = mx_where(mx_equal(is_negative(low), is_negative(high)), below, is_negative(low));
+  return mx_where(below, mx_subtract(to, from), mx_scalar_int(0, MX_UINT64));
+}
+
+enum { WORDS = 3 };
+/* low + floor(0.b span), where b is 96 random bits behind the binary point: each value of the range has its
+   share of the 2^96 numbers, or one more. Word by word from the last, r = floor((word span + r) / 2^32) <
+   span, in two halves of the span, so that nothing overflows. */
+static mx_array randint_by_words(mx_array low, mx_array high, mx_ints shape, mx_array key) {
+  int64_t dims[MX_MAX_NDIM];
+  if (shape.n >= MX_MAX_NDIM)
+    return mxi_bad(MX_INVALID_ARGUMENT, "[randint] expected fewer than %d dimensions, got %d", MX_MAX_NDIM,
+                   shape.n);
+  mxi_copy_ints(dims, shape);
+  dims[shape.n] = WORDS;
+  mx_array words[WORDS], shift = mx_scalar_int(32, MX_UINT64), half = mx_scalar_int(0xffffffff, MX_UINT64);
+  if (mx_unstack(mx_random_bits((mx_ints){dims, shape.n + 1}, 4, key), -1, words) < 0) return MX_BAD;
+  mx_array span = span_of(low, high), r = mx_scalar_int(0, MX_UINT64);
+  mx_array upper = mx_right_shift(span, shift), lower = mx_bitwise_and(span, half);
+  for (int i = WORDS; i--;) {
+    mx_array word = mx_astype(words[i], MX_UINT64);
+    mx_array carried = mx_add(mx_multiply(word, lower), mx_bitwise_and(r, half));
+    r = mx_add(mx_multiply(word, upper), mx_add(mx_right_shift(r, shift), mx_right_shift(carried, shift)));
+  }
+  return of_shape(mx_add(modular(low), r), low, high, shape);
+}
+
+/* Up to here float32 has every integer. */
+static const double MOST_BY_FLOAT = 0x1p24;
+enum range { SMALL, LARGE, UNKNOWN };
+static enum range range_of(mx_array low, mx_array high, mx_dtype t) {
+  if (t == MX_BOOL || (mx_dtype_size(mxi_dtype(low)) <= 2 && mx_dtype_size(mxi_dtype(high)) <= 2))
+    return SMALL;
+  if (!mxi_is_constant(low) || !mxi_is_constant(high)) return UNKNOWN;
+  double from = mxi_scalar_load(low->data, mxi_dtype(low), NULL),
+         to = mxi_scalar_load(high->data, mxi_dtype(high), NULL);
+  return fmax(fmax(fabs(from), fabs(to)), to - from) <= MOST_BY_FLOAT ? SMALL : LARGE;
+}
+static mx_array is_small(mx_array low, mx_array high) {
+  low = mx_astype(low, MX_FLOAT64);
+  high = mx_astype(high, MX_FLOAT64);
+  mx_array most = mx_maximum(mx_maximum(mx_abs(low), mx_abs(high)), mx_subtract(high, low));
+  return mx_less_equal(most, mx_scalar(MOST_BY_FLOAT, MX_FLOAT64));
+}
+static mx_array randint(mx_array low, mx_array high, mx_ints shape, mx_dtype t, mx_array key) {
+  enum range range = range_of(low, high, t);
+  if (range == SMALL) return randint_by_float(low, high, shape, t, key);
+  if (!key) key = next_key();
+  mx_array r = mx_astype(randint_by_words(low, high, shape, key), t);
+  return range == LARGE ? r : mx_where(is_small(low, high), randint_by_float(low, high, shape, t, key), r);
 }
 mx_array mx_random_randint(mx_array low, mx_array high, mx_ints shape, mx_dtype t, mx_array key) {
   if (!mxi_usable2("randint", low, high) || key == MX_BAD) return MX_BAD;

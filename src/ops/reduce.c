@@ -126,6 +126,12 @@ static mx_array extremum_gradient(mx_array x, mx_array out, mx_ints axes, mx_arr
   mx_array reached = mx_astype(mx_equal(x, out), mxi_dtype(g));
   return mx_multiply(reached, mx_divide(g, mx_sum(reached, axes, true)));
 }
+/* The mean of their tangents: the sum is divided, since thirds of integers may add up to less than one. */
+static mx_array extremum_tangent(mx_array x, mx_array out, mx_ints axes, mx_array t) {
+  mx_array reached = mx_equal(x, out);
+  mx_array sum = mx_sum(mx_where(reached, t, mx_like(t, 0)), axes, true);
+  return mx_divide(sum, mx_sum(mx_astype(reached, mxi_dtype(t)), axes, true));
+}
 
 /* Product of all other elements: of those before times of those after, so that zeros do no harm. The reduced
    axes are moved last and merged, as one axis to scan. */
@@ -156,15 +162,14 @@ MXI_VJP(REDUCE) {
 
 static mx_array reduce_tangent(const mx_node *n, mx_array out, mx_array t) {
   const struct mxi_p_REDUCE *p = MXI_PARAMS(REDUCE, n);
-  mx_array x = n->inputs[0], weights;
-  if (p->op == MXI_REDUCE_SUM) return mx_sum(t, p->axes, true);
-  if (p->op == MXI_REDUCE_PROD)
-    weights = product_of_others(x, p->axes);
-  else if (p->op == MXI_REDUCE_MIN || p->op == MXI_REDUCE_MAX)
-    weights = extremum_gradient(x, out, p->axes, mx_ones_like(out));
-  else
-    return NULL;
-  return mx_sum(mx_multiply(weights, t), p->axes, true);
+  mx_array x = n->inputs[0];
+  switch (p->op) {
+  case MXI_REDUCE_SUM: return mx_sum(t, p->axes, true);
+  case MXI_REDUCE_PROD: return mx_sum(mx_multiply(product_of_others(x, p->axes), t), p->axes, true);
+  case MXI_REDUCE_MIN:
+  case MXI_REDUCE_MAX: return extremum_tangent(x, out, p->axes, t);
+  default: return NULL;
+  }
 }
 MXI_JVP(REDUCE) {
   out[0] = tangents[0] ? MXI_COMPOSED(reduce_tangent(n, outputs[0], tangents[0])) : NULL;

@@ -122,6 +122,26 @@ static mx_array signed_logcumsumexp(mx_array v, mx_array minus, mx_array shift, 
   return mx_subtract(parts[0], parts[1]);
 }
 
+/* Where y = logcumsumexp(x) is large, exp(x - y) multiplies y's rounding: halves are computed in float32. */
+static mx_array halves_widened(mx_array a) {
+  return mxi_is_half(mxi_dtype(a)) ? mx_astype(a, MX_FLOAT32) : a;
+}
+/* sum_{i >= j} g_i exp(x_j - y_i), conjugated */
+static mx_array logcumsumexp_gradient(mx_array x, mx_array g, struct direction d) {
+  mx_dtype t = mxi_dtype(x);
+  x = halves_widened(x);
+  mx_array y = mx_conjugate(mx_logcumsumexp(x, d.axis, d.reverse, true));
+  return mx_astype(signed_logcumsumexp(halves_widened(g), y, mx_conjugate(x), d.axis, !d.reverse), t);
+}
+/* sum_{j <= i} t_j exp(x_j - y_i) */
+static mx_array logcumsumexp_tangent(mx_array x, mx_array t, struct direction d) {
+  mx_dtype type = mxi_dtype(x);
+  x = halves_widened(x);
+  mx_array y = mx_logcumsumexp(x, d.axis, d.reverse, true);
+  return mx_astype(signed_logcumsumexp(halves_widened(t), mx_negative(x), mx_negative(y), d.axis, d.reverse),
+                   type);
+}
+
 static mx_array scan_gradient(const mx_node *n, mx_array g) {
   const struct mxi_p_SCAN *p = MXI_PARAMS(SCAN, n);
   struct direction d = {(int)p->axis, p->reverse};
@@ -129,10 +149,7 @@ static mx_array scan_gradient(const mx_node *n, mx_array g) {
   if (p->op == MXI_SCAN_SUM) return mx_cumsum(g, d.axis, !p->reverse, p->inclusive);
   if (!p->inclusive) g = moved(g, d, false);
   if (p->op == MXI_SCAN_PROD) return product_gradient(x, g, d);
-  if (p->op == MXI_SCAN_LOGADDEXP) { /* sum_{i >= j} g_i exp(x_j - y_i), conjugated */
-    mx_array y = mx_conjugate(mx_logcumsumexp(x, d.axis, d.reverse, true));
-    return signed_logcumsumexp(g, y, mx_conjugate(x), d.axis, !d.reverse);
-  }
+  if (p->op == MXI_SCAN_LOGADDEXP) return logcumsumexp_gradient(x, g, d);
   return mx_put_along_axis(mxi_zeros_like(x), latest_extremum(x, p->op, d), g, d.axis, MX_UPDATE_ADD);
 }
 MXI_VJP(SCAN) { return mxi_only_grad(n, MXI_COMPOSED(scan_gradient(n, cotangents[0])), grads); }
@@ -144,10 +161,9 @@ static mx_array scan_tangent(const mx_node *n, mx_array t) {
   if (p->op == MXI_SCAN_SUM) return mx_cumsum(t, d.axis, d.reverse, p->inclusive);
   if (p->op == MXI_SCAN_PROD)
     out = cumprod_tangent(x, t, d);
-  else if (p->op == MXI_SCAN_LOGADDEXP) { /* sum_{j <= i} t_j exp(x_j - y_i) */
-    mx_array y = mx_logcumsumexp(x, d.axis, d.reverse, true);
-    out = signed_logcumsumexp(t, mx_negative(x), mx_negative(y), d.axis, d.reverse);
-  } else
+  else if (p->op == MXI_SCAN_LOGADDEXP)
+    out = logcumsumexp_tangent(x, t, d);
+  else
     out = mx_take_along_axis(t, latest_extremum(x, p->op, d), d.axis);
   return p->inclusive || !mx_ok(out) ? out : moved(out, d, true);
 }

@@ -66,6 +66,14 @@ static int zero_where_null(int n, mx_array *results, const mx_array *like) {
   return 0;
 }
 
+/* A comparison has no tangent of its own dtype: its zeros are floats. */
+static int zero_tangents_where_null(int n, mx_array *tangents, const mx_array *outputs) {
+  for (int i = 0; i < n; i++)
+    if (!tangents[i] && mxi_dtype(outputs[i]) == MX_BOOL)
+      tangents[i] = mx_zeros(mxi_shape_of(outputs[i]), MX_FLOAT32);
+  return zero_where_null(n, tangents, outputs);
+}
+
 int mx_vjp(mx_function f, void *context, int n, const mx_array *in, int ncotangents,
            const mx_array *cotangents, int max_out, mx_array *values, mx_array *grads) {
   struct trace t = {0};
@@ -97,7 +105,7 @@ int mx_jvp(mx_function f, void *context, int n, const mx_array *in, const mx_arr
   if (result < 0) return -1;
   result = trace_begin(&t, "jvp", f, context, n, in, max_out);
   if (result == 0) result = mxi_push_forward(t.nout, t.outputs, n, t.tracers, tangents, t.results);
-  if (result == 0) result = zero_where_null(t.nout, t.results, t.outputs);
+  if (result == 0) result = zero_tangents_where_null(t.nout, t.results, t.outputs);
   return trace_end(&t, result, t.nout, values, tangents_out);
 }
 

@@ -388,6 +388,21 @@ static void async_eval_runs_on_the_stream_and_reads_wait_for_it(void **state) {
   }
 }
 
+static void a_wait_tells_of_posted_work_that_failed(void **state) {
+  MX_SCOPE {
+    mx_stream other = mx_stream_new(MX_CPU);
+    mx_array y = NULL;
+    MX_ON (other) { y = mx_linalg_inv(mx_ones(MX_SHAPE(3, 3), MX_FLOAT32)); }
+    assert_int_equal(mx_async_eval(1, &y), 0);
+    assert_int_equal(mx_synchronize(other), -1);
+    assert_non_null(strstr(mx_error(), "[inv]"));
+    mx_error_clear();
+    assert_int_equal(mx_synchronize(other), 0);
+    assert_int_equal(mx_eval(y), -1);
+    assert_int_equal(mx_synchronize(other), 0);
+  }
+}
+
 static void async_eval_does_not_wait_for_what_is_under_way(void **state) {
   MX_SCOPE {
     mx_array y = mx_ones(MX_SHAPE(300, 300), MX_FLOAT32);
@@ -576,6 +591,7 @@ int main(void) {
       cmocka_unit_test(one_lazy_array_serves_many_threads),
       cmocka_unit_test(a_child_forked_at_any_moment_evaluates),
       cmocka_unit_test(async_eval_runs_on_the_stream_and_reads_wait_for_it),
+      cmocka_unit_test(a_wait_tells_of_posted_work_that_failed),
       cmocka_unit_test(async_eval_does_not_wait_for_what_is_under_way),
       cmocka_unit_test(every_failed_allocation_is_an_error_and_leaks_nothing),
       cmocka_unit_test(the_memory_limit_holds_for_cached_memory_too),

@@ -1,9 +1,10 @@
 """A cast has one result, whichever path makes it: of one element or many, alone, fused, compiled, strided, on the
 way into an update, or of a Python number, with every instruction set.
 
-The reference is exact: Python's integers, and NumPy's rounding of floats.
+The reference is exact: Python's integers and fractions, and NumPy's rounding to float32.
 """
 
+import fractions
 import math
 import os
 import subprocess
@@ -15,14 +16,19 @@ import pytest
 from samples import EVERY, FLOATS, INTEGERS
 
 BITS = {"float16": np.uint16, "bfloat16": np.uint16}
-HOSTILE_INTEGERS = [0, 1, 2, -1, -2, 100, 127, 128, 255, 256, 300, 65519, 65520, 65535, 65536, 2**24 + 1, 2**25 + 3,
-                    2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**53 + 1, 9007199791611905, 2**62 + 2**38 + 1, 2**63 - 1,
+HOSTILE_INTEGERS = [0, 1, 2, -1, -2, 100, 127, 128, 255, 256, 300, 2049, 4098, 65519, 65520, 65535, 65536, 16973823,
+                    16973824, 16973825, 2**24 + 1, 2**25 + 3, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**53 + 1,
+                    2**53 + 2**45, 2**53 + 2**45 + 1, 9007199791611905, 2**62 + 2**38 + 1, 2**62 + 2**54,
+                    2**62 + 2**54 + 1, 2**62 + 3 * 2**54 - 1, 2**63 + 2**55 + 1, 2**63 - 1,
                     2**63 - 513, 2**63, 2**63 + 1025, 2**64 - 2**39 - 1, 2**64 - 1]  # fmt: skip
 HOSTILE_FLOATS = [0.0, 0.25, 0.5, 0.999, 1.0, 1.5, 2.5, 100.7, 127.9, 128.0, 255.5, 256.0, 300.0, 32767.5, 32768.0,
                   65503.0, 65519.0, 65520.0, 65535.5, 65536.0, 16777217.0, 2.0**31 - 128, 2.0**31 - 0.5, 2.0**31,
                   3e9, 2.0**32 - 256, 2.0**32 - 0.5, 2.0**32, 2.0**32 + 300, 2.0**53 - 1, 2.0**63 - 1024,
                   2.0**63 - 2.0**39, 2.0**63, 1.5 * 2.0**63, 2.0**64 - 2048, 2.0**64 - 2.0**40, 2.0**64, 1e19, 1e20,
-                  3.3895e38, 3.4e38, 1e39, 1e300, math.inf, math.nan, 1e-8, 6e-8, 1e-40, 5e-324]  # fmt: skip
+                  3.3895e38, 3.4e38, 1e39, 1e300, math.inf, math.nan, 1e-8, 6e-8, 1e-40, 5e-324,
+                  1 + 2.0**-11, 1 + 2.0**-11 + 2.0**-40, 1 + 3 * 2.0**-11 - 2.0**-40, 1 + 2.0**-8 + 2.0**-50,
+                  1 + 3 * 2.0**-8 - 2.0**-50, 65520 - 2.0**-20, 2.0**-25, 2.0**-25 + 2.0**-60, 3 * 2.0**-25 - 2.0**-60,
+                  2.0**-134 + 2.0**-180, 3 * 2.0**-134 - 2.0**-180, 2.0**128 - 2.0**119 - 2.0**80]  # fmt: skip
 
 
 # ---- Reference ----
@@ -47,11 +53,21 @@ def wrapped(i, target):
     return i - 2**width if target[0] == "i" and i >= 2 ** (width - 1) else i
 
 
-def bfloat16(x):
-    """float32 rounded to the nearest even bfloat16, as a float32."""
-    bits = x.view(np.uint32).astype(np.uint64)
-    rounded = ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16 << 16).astype(np.uint32).view(np.float32)
-    return np.where(np.isnan(x), x, rounded)
+# Bits of a significand, the least power of two, and what rounds to infinity.
+HALVES = {"float16": (11, -24, 65520), "bfloat16": (8, -133, 2**128 - 2**119)}
+
+
+def half(x, target):
+    """x, a Python number, rounded once to the nearest half, of two as near to the even one."""
+    digits, least, beyond = HALVES[target]
+    if not math.isfinite(x) or x == 0:
+        return x
+    exact = fractions.Fraction(x)
+    if abs(exact) >= beyond:
+        return math.copysign(math.inf, x)
+    exponent = x.bit_length() if isinstance(x, int) else math.frexp(x)[1]
+    quantum = fractions.Fraction(2) ** max(exponent - digits, least)
+    return math.copysign(float(round(exact / quantum) * quantum), x)
 
 
 @np.errstate(all="ignore")
@@ -68,8 +84,10 @@ def expected(values, target):
         return np.array([wrapped(i, target) for i in whole], target)
     if target == "float64":
         return real.astype(np.float64)
-    narrow = real.astype(np.float32)
-    return bfloat16(narrow) if target == "bfloat16" else narrow.astype(target)
+    if target in HALVES:
+        halves = [half(x, target) for x in real.tolist()]
+        return np.array(halves, np.float32 if target == "bfloat16" else np.float16)
+    return real.astype(np.float32)
 
 
 # ---- Values ----
@@ -185,7 +203,17 @@ def test_a_python_number_is_cast_as_an_array_of_it_is(target):
         want = expected(np.array([number]), target)
         check(mx.array(number, t), want, number)
         check(mx.array([number], t), want, [number])
-    for number in (0, 1, -1, 255, 2**24 + 1, 9007199791611905, 2**62 + 2**38 + 1):
+    for number in (
+        0,
+        1,
+        -1,
+        255,
+        2**24 + 1,
+        16973823,
+        9007199791611905,
+        2**62 + 2**38 + 1,
+        2**62 + 2**54 + 1,
+    ):
         want = expected(np.array([number]), target)
         check(mx.array(number, t), want, number)
         check(mx.array([number], t), want, [number])

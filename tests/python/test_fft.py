@@ -219,6 +219,17 @@ def test_real_transforms_of_complex_input_take_the_real_part_and_ends_of_spectra
         check(mx.fft.irfft(mx.array(s), n), np.fft.irfft(s.astype(complex), n), n)
 
 
+@pytest.mark.parametrize("s", [(6,), (5, 8), (2, 5, 8), ()])
+def test_lengths_without_axes_are_those_of_the_last_axes(s):
+    z, axes = sample((2, 5, 4)), tuple(range(-len(s), 0))
+    for name in ("fftn", "ifftn", "rfftn", "irfftn") if s else ("fftn", "ifftn"):
+        x = mx.array(z.real) if name == "rfftn" else mx.array(z)
+        ours, numpys = getattr(mx.fft, name), getattr(np.fft, name)
+        got = ours(x, s=s)
+        assert got.tolist() == ours(x, s=s, axes=axes).tolist()
+        check(got, numpys(np.array(x), s=s, axes=axes), 1000)
+
+
 def test_empty_batches_and_no_axes():
     assert mx.fft.fft(mx.zeros((0, 4))).shape == (0, 4)
     assert mx.fft.rfft(mx.zeros((0, 4))).shape == (0, 3)
@@ -405,7 +416,7 @@ def test_errors():
     wrong(lambda: mx.fft.fft2(one), IndexError)
     wrong(lambda: mx.fft.fft2(two, axes=(0, 0)), ValueError)
     wrong(lambda: mx.fft.fft2(two, s=(2,)), ValueError)
-    wrong(lambda: mx.fft.fftn(two, s=(2, 2)), ValueError)
+    wrong(lambda: mx.fft.fftn(two, s=(2, 2, 2)), ValueError)
     wrong(lambda: mx.fft.fftn(two, s=(), axes=(0,)), ValueError)
     wrong(lambda: mx.fft.fftshift(two, 2), IndexError)
     wrong(lambda: mx.fft.fftfreq(0), ValueError)

@@ -287,6 +287,8 @@ def test_take_and_friends():
         [8, 9, 10, 7],
     ]
     assert mx.put_along_axis(a, mx.array([0, 3]), mx.array([9, 8]), None)[0].tolist() == [9, 1, 2, 8]
+    floats = mx.put_along_axis(a, mx.array([0, 3]), mx.array([9.0, 8.5]), axis=None)
+    assert floats.dtype == a.dtype and floats[0].tolist() == [9, 1, 2, 8]
 
 
 def test_gradients_flow_through_indexing():

@@ -141,6 +141,44 @@ def test_categorical_follows_the_softmax(rows):
         np.testing.assert_allclose(np.bincount(drawn, minlength=5) / N, p, atol=5 * 0.5 / math.sqrt(N))
 
 
+# low, high, dtype: ranges that float32 doesn't count in.
+BEYOND_FLOATS = [(-(2**24) - 4, -(2**24), mx.int32), (2**24, 2**24 + 3, mx.int32), (2**30, 2**30 + 65, mx.int32),
+                 (2**31 - 3, 2**31 - 1, mx.int32), (-(2**31), 2**31 - 1, mx.int32), (-(2**24), 2**24, mx.int32),
+                 (2**31, 2**32 - 1, mx.uint32), (2**32 - 9, 2**32, mx.uint32), (0, 2**63, mx.uint64),
+                 (2**64 - 8, 2**64 - 1, mx.uint64), (1, 2**64 - 1, mx.uint64), (2**53, 2**53 + 5, mx.int64),
+                 (-(2**63), 2**63 - 1, mx.int64), (-(2**63), -(2**63) + 3, mx.int64)]  # fmt: skip
+
+
+@pytest.mark.parametrize("low, high, dtype", BEYOND_FLOATS)
+@pytest.mark.parametrize("constant", [True, False])
+def test_integers_of_any_range_are_uniform_in_it(low, high, dtype, constant):
+    wide = mx.uint64 if high >= 2**63 else mx.int64
+    bounds = (low, high) if constant else (mx.array([low, low], wide)[:1], mx.array([high, high], wide)[:1])
+    drawn = [int(x) for x in R.randint(*bounds, (20000,), dtype, KEY).tolist()]
+    assert low <= min(drawn) and max(drawn) < high
+    span = high - low
+    cells = span if span < 100 else 16
+    counts = np.bincount([(x - low) * cells // span for x in drawn], minlength=cells)
+    assert (abs(counts - 20000 / cells) < 5 * math.sqrt(20000 / cells)).all()
+    if span > 2**40:
+        odd = sum(x % 2 for x in drawn)
+        assert abs(odd - 10000) < 400 and len(set(drawn)) > 19990
+
+
+def test_a_range_within_float32_has_its_numbers_beside_ranges_beyond_it():
+    low, high = mx.array([-5, 2**30, 0]), mx.array([2**24, 2**30 + 3, 7])
+    drawn = R.randint(low, high, (100, 3), key=KEY)
+    for i in (0, 2):
+        alone = R.randint(low[i].item(), high[i].item(), (100, 3), key=KEY)
+        assert drawn[:, i].tolist() == alone[:, i].tolist()
+    assert set(drawn[:, 1].tolist()) == {2**30, 2**30 + 1, 2**30 + 2}
+
+
+def test_an_empty_range_gives_its_lower_end():
+    for low, high in ((5, 5), (9, 3), (2**40, 2**40), (2**40, -(2**40))):
+        assert R.randint(low, high, (3,), mx.int64, KEY).tolist() == [low] * 3
+
+
 def test_categorical_never_draws_what_is_impossible():
     drawn = R.categorical(mx.array([-math.inf, 0.0, -math.inf, 0.0, -math.inf]), num_samples=1000, key=KEY)
     assert set(drawn.tolist()) == {1, 3}

@@ -56,6 +56,65 @@ def test_every_kind_of_stream_runs_operations_and_can_be_waited_for(make):
     assert b.tolist() == [3] * 5 and "cpu" in repr(s) and s.device == mx.cpu
 
 
+# ---- Failures of posted work ----
+def failing(stream, order=3):
+    """What fails when it is computed, in words that name the order."""
+    return mx.linalg.inv(mx.ones((order, order), stream=stream), stream=stream)
+
+
+def fails(call):
+    with pytest.raises((RuntimeError, ValueError)) as error:
+        call()
+    return str(error.value)
+
+
+def test_a_failure_of_posted_work_comes_once_from_the_wait_for_its_stream():
+    s, other = mx.new_stream(mx.cpu), mx.new_stream(mx.cpu)
+    x = failing(s)
+    mx.async_eval(x)
+    mx.synchronize(other)
+    assert "inv" in fails(lambda: mx.synchronize(s))
+    mx.synchronize(s)
+    fails(x.tolist)
+    mx.synchronize(s)
+
+
+def test_the_first_of_several_failures_is_told():
+    s = mx.new_stream(mx.cpu)
+    first, second = failing(s), mx.linalg.cholesky(-mx.eye(3), stream=s)
+    mx.async_eval(first)
+    mx.async_eval(second)
+    mx.async_eval(mx.ones(3, stream=s) + 1)
+    assert "inv" in fails(lambda: mx.synchronize(s))
+    mx.synchronize(s)
+    assert "cholesky" in fails(second.tolist)
+
+
+def test_a_failure_that_a_read_has_told_of_is_not_told_again():
+    s = mx.new_stream(mx.cpu)
+    x = failing(s)
+    mx.async_eval(x)
+    fails(x.tolist)
+    mx.synchronize(s)
+    y = failing(s)
+    mx.async_eval(y)
+    fails(lambda: mx.eval(y + 1))
+    mx.synchronize(s)
+
+
+def test_another_error_that_a_read_tells_of_hides_none():
+    s = mx.new_stream(mx.cpu)
+    mx.async_eval(failing(s))
+    fails(lambda: mx.eval(mx.linalg.cholesky(-mx.eye(3), stream=s)))
+    assert "inv" in fails(lambda: mx.synchronize(s))
+
+
+def test_an_eval_that_fails_leaves_nothing_to_the_wait():
+    s = mx.new_stream(mx.cpu)
+    fails(lambda: mx.eval(failing(s)))
+    mx.synchronize(s)
+
+
 def test_a_context_sets_the_default_stream_and_restores_it_also_after_an_exception():
     before, s, t = mx.default_stream(mx.cpu), mx.new_stream(mx.cpu), mx.new_stream(mx.cpu)
     with mx.stream(s) as nothing:

@@ -143,7 +143,8 @@ static void c64_bool(const union block *b, void *dst, int64_t stride, int64_t n)
   for (int64_t i = 0; i < n; i++) d[i * stride] = b->c64[2 * i] != 0 || b->c64[2 * i + 1] != 0;
 }
 
-/* Halves and complex numbers are made from float: rounded to float first, as a scalar conversion is. */
+/* Halves and complex numbers are made from float. Complex ones are rounded to it, halves rounded to odd, so
+   that they are rounded once. */
 static void narrow_to_float(union block *b, enum carrier from, int64_t n) {
   float x[BLOCK];
   if (from == CARRY_I64)
@@ -154,6 +155,26 @@ static void narrow_to_float(union block *b, enum carrier from, int64_t n) {
     for (int64_t i = 0; i < n; i++) x[i] = (float)b->f64[i];
   else
     for (int64_t i = 0; i < n; i++) x[i] = b->c64[2 * i];
+  memcpy(b->f32, x, (size_t)n * sizeof(float));
+}
+/* Is every one a float? Most integers are small; where x is negative, ~x says how many bits it needs. */
+static bool all_small(const union block *b, enum carrier from, int64_t n) {
+  uint64_t bits = 0;
+  if (from == CARRY_F64) return false;
+  if (from == CARRY_U64)
+    for (int64_t i = 0; i < n; i++) bits |= b->u64[i];
+  else
+    for (int64_t i = 0; i < n; i++) bits |= (uint64_t)(b->i64[i] ^ (b->i64[i] >> 63));
+  return bits < 1 << 24;
+}
+static void narrow_to_odd(union block *b, enum carrier from, int64_t n) {
+  float x[BLOCK];
+  if (from == CARRY_I64)
+    for (int64_t i = 0; i < n; i++) x[i] = mxi_odd_of_i64(b->i64[i]);
+  else if (from == CARRY_U64)
+    for (int64_t i = 0; i < n; i++) x[i] = mxi_odd_of_u64(b->u64[i]);
+  else
+    for (int64_t i = 0; i < n; i++) x[i] = mxi_odd_of_f64(b->f64[i]);
   memcpy(b->f32, x, (size_t)n * sizeof(float));
 }
 
@@ -179,7 +200,11 @@ static void store_carrier(mx_dtype t, enum carrier from, union block *b, void *d
     c64_bool(b, dst, stride, n);
   else {
     bool through_float = from == CARRY_C64 || mxi_is_half(t) || t == MX_COMPLEX64;
-    if (through_float && from != CARRY_F32) narrow_to_float(b, from, n), from = CARRY_F32;
+    if (through_float && from != CARRY_F32) {
+      bool rounds_to_odd = mxi_is_half(t) && from != CARRY_C64 && !all_small(b, from, n);
+      (rounds_to_odd ? narrow_to_odd : narrow_to_float)(b, from, n);
+      from = CARRY_F32;
+    }
     if (t == MX_FLOAT16)
       f32_f16(b, dst, stride, n);
     else if (t == MX_BFLOAT16)

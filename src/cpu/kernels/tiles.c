@@ -58,7 +58,7 @@ static mxi_tile_fn find_function(const struct mxi_tile_instruction *in, mxi_tile
     int rounds = mxi_is_half((mx_dtype)in->to) && in->to != in->type;
     if (rounds && form_of(in->type) == MX_FLOAT32) return rounding(in->to);
     if (rounds) *then = rounding(in->to);
-    return MXI_ISA_NAME(mxi_tiles_cast)[form_of(in->type)][form_of(in->to)];
+    return MXI_ISA_NAME(mxi_tiles_cast)[form_of(in->type)][rounds ? in->to : form_of(in->to)];
   }
   if (in->type < MX_FLOAT16) return MXI_ISA_NAME(mxi_tiles_integer)[form_of(in->type)][in->op];
   mxi_tile_fn fn = float_tables[in->type][in->op];

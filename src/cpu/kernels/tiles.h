@@ -21,7 +21,8 @@ enum mxi_tile_op {
 
 /* Tables by op; NULL where the op does not exist for the form. Halves: the fused functions round as they go;
    for what is absent there, the float32 function runs and then the rounding. mxi_tiles_f32_math holds the
-   elementary functions, absent from mxi_tiles_f32. Casts: [from][to], of register forms. */
+   elementary functions, absent from mxi_tiles_f32. Casts: [from][to], of register forms; of those to halves
+   the rounding is still to come. */
 typedef const mxi_tile_fn mxi_tile_table[MXI_TILE_OPS];
 #define MXI_DECLARE_TABLE(name) extern mxi_tile_table MXI_ISA_NAME(name)
 MXI_DECLARE_TABLE(mxi_tiles_f32);

@@ -93,7 +93,6 @@ static c64 least(c64 x, c64 y) { return has_nan(x) || (before(x, y) && !has_nan(
   OP(SUBTRACT, c64, x - y)                           \
   OP(MULTIPLY, c64, x *y)                            \
   OP(DIVIDE, c64, x / y)                             \
-  OP(FLOOR_DIVIDE, c64, x / y)                       \
   OP(POWER, c64, (c64)cpow(x, y))                    \
   OP(MAXIMUM, c64, greatest(x, y))                   \
   OP(MINIMUM, c64, least(x, y))                      \
