@@ -57,7 +57,7 @@ enum mxi_prim_id {
 #define MXI_FIELD_INTS    mx_ints
 #define MXI_FIELD_OBJECT  mxi_object *
 #define F(ID, kind, name) MXI_FIELD_##kind name;
-#define MX_PRIM(ID, text, flags, vjp, jvp, vmap, ...) \
+#define MX_PRIM(ID, text, flags, vjp, jvp, vmap, build, ...) \
   struct mxi_p_##ID {                                 \
     char none[0];                                     \
     __VA_ARGS__                                       \

@@ -6,12 +6,12 @@
 #include "cpu/locals.h"
 #include "cpu/program.h"
 
-#define MX_PRIM(ID, text, flags, vjp, jvp, vmap, ...) int mxi_cpu_##ID(struct mxi_call *c);
+#define MX_PRIM(ID, ...) int mxi_cpu_##ID(struct mxi_call *c);
 #include "core/prims_other.def"
 #undef MX_PRIM
 
 const mxi_cpu_fn mxi_cpu_table[MXI_PRIM_COUNT] = {
-#define MX_PRIM(ID, text, flags, vjp, jvp, vmap, ...) [MXI_##ID] = mxi_cpu_##ID,
+#define MX_PRIM(ID, ...) [MXI_##ID] = mxi_cpu_##ID,
 #include "core/prims_other.def"
 #undef MX_PRIM
 };

@@ -78,6 +78,8 @@ static inline mx_array mxi_zeros_like(mx_array a) { return mxi_constant(0, mxi_d
 /* The gradient of a broadcast: g summed over the axes along which `like` was repeated, with like's shape and
  * dtype. */
 mx_array mxi_unbroadcast(mx_array g, mx_array like);
+/* n elements, start + i * step; both are rounded to the dtype, a number's, first. */
+mx_array mxi_arange(double start, double step, int64_t n, mx_dtype t);
 /* a moved so that `axes` (sorted) come last, in their order. `order` receives the permutation. */
 mx_array mxi_axes_last(mx_array a, int n, const int64_t *axes, int64_t *order);
 

@@ -38,6 +38,11 @@ static double rounded(double x, mx_dtype t) {
   return mxi_is_integer(t) ? (double)mxi_scalar_load_int(&element, t) : mxi_scalar_load(&element, t, NULL);
 }
 
+mx_array mxi_arange(double start, double step, int64_t n, mx_dtype t) {
+  struct mxi_p_ARANGE p = {.start = rounded(start, t), .step = rounded(step, t)};
+  return mxi_apply(MXI_ARANGE, &p, 0, NULL, t, MX_SHAPE(n));
+}
+
 /* ceil((stop - start) / step) elements; start and step are rounded to dtype t first. */
 mx_array mx_arange(double start, double stop, double step, mx_dtype t) {
   if (check_dtype("arange", t) < 0) return MX_BAD;
@@ -48,8 +53,7 @@ mx_array mx_arange(double start, double stop, double step, mx_dtype t) {
     return mxi_bad(MX_INVALID_ARGUMENT, "[arange] expected a finite length, got start %g, stop %g, step %g",
                    start, stop, step);
   int64_t n = length > 0 ? (int64_t)length : 0;
-  struct mxi_p_ARANGE p = {.start = rounded(start, t), .step = rounded(step, t)};
-  return mxi_apply(MXI_ARANGE, &p, 0, NULL, t, MX_SHAPE(n));
+  return mxi_arange(start, step, n, t);
 }
 
 /* start (1 - i / (n - 1)) + stop i / (n - 1), in float32, or float64 for a float64 result. */

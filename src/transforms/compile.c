@@ -16,9 +16,8 @@
 #include "engine/call.h"
 #include "ops/common.h"
 #include "transforms/autodiff.h"
-#include "transforms/merge.h"
+#include "transforms/graph.h"
 #include "transforms/trace.h"
-#include "transforms/walk.h"
 #include <string.h>
 
 struct mxi_trace {
@@ -133,64 +132,12 @@ static mx_trace keep(mx_compiled c, mx_trace made, const struct compiled_call *c
 
 static int check_inputs(int n, const mx_array *in) { return mxi_usable("compile", n, in) ? 0 : -1; }
 
-/* ---- Constants: what a trace computes without its inputs is evaluated once. ---- */
-struct constants {
-  int32_t level; /* of the trace: what lies below it is a constant */
-  struct mxi_map seen;
-  mxi_vec(mx_array) found; /* constants without a value, where they meet the rest or are outputs */
-};
-
-static int add_constant(struct constants *c, mx_array a) {
-  return a->level < c->level && mxi_state(a) != MXI_READY ? mxi_push(&c->found, a) : 0;
-}
-static bool enters(void *constants, mx_array a) {
-  const struct constants *c = constants;
-  return a->level >= c->level && a->node && mxi_map_get(&c->seen, a) < 0;
-}
-static int leave(void *constants, mx_array a) {
-  struct constants *c = constants;
-  for (int i = 0; i < a->node->ninputs; i++) MXI_TRY(add_constant(c, a->node->inputs[i]));
-  return mxi_map_put(&c->seen, a, 0);
-}
-
-static int evaluate_constants(int32_t level, int nout, const mx_array *outputs) {
-  struct constants c = {.level = level};
-  int result = 0;
-  for (int i = 0; i < nout && result == 0; i++) {
-    result = mxi_walk(outputs[i], enters, leave, &c);
-    if (result == 0) result = add_constant(&c, outputs[i]);
-  }
-  if (result == 0) result = mx_eval_all((int)c.found.n, c.found.v);
-  mxi_map_free(&c.seen);
-  mxi_vec_free(&c.found);
-  return result;
-}
-
 /* The graph of f for inputs like `in`, planned. */
 static struct mxi_kept *trace_graph(mx_compiled c, int n, const mx_array *in, int max_out) {
-  mx_array *arrays = mxi_calloc((size_t)n + (size_t)max_out + 1, sizeof *arrays),
-           *outputs = arrays ? arrays + n : NULL;
-  if (!arrays) return NULL;
-  mx_scope scope = mx_scope_open();
-  int result = 0, nout = 0;
-  mxi_thread.trace_level++;
-  for (int i = 0; i < n && result == 0; i++) {
-    arrays[i] = mxi_placeholder((mx_dtype)in[i]->dtype, mxi_shape_of(in[i]));
-    if (!arrays[i]) result = -1;
-  }
-  if (result == 0)
-    result = nout = mxi_call_function("compile", c->f, c->context, n, arrays, max_out, outputs);
-  mxi_thread.trace_level--;
-  if (result >= 0) result = evaluate_constants(mxi_thread.trace_level + 1, nout, outputs);
-  if (result >= 0) result = mxi_merge_equal(mxi_thread.trace_level + 1, nout, outputs);
-  struct mxi_kept *kept = NULL;
-  if (result >= 0) {
-    for (int i = 0; i < nout; i++) mxi_ref(outputs[i]);
-    kept = mxi_kept_new(n, arrays, nout, outputs);
-  } else
-    for (int i = 0; i < n; i++) mxi_unref(arrays[i]);
-  mx_scope_close(&scope);
-  mxi_free(arrays);
+  struct mxi_graph g;
+  if (mxi_graph_trace(&g, "compile", c->f, c->context, n, in, max_out) < 0) return NULL;
+  struct mxi_kept *kept = mxi_kept_new(n, g.inputs, g.noutputs, g.outputs); // takes over the references
+  mxi_free(g.inputs);
   return kept;
 }
 
