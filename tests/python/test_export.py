@@ -15,7 +15,9 @@ def as_mx(values, dtype):
 
 
 def bits(a):
-    return np.array(a.view(mx.uint8) if a.ndim and a.dtype != mx.bool_ else mx.contiguous(a.reshape(-1)).view(mx.uint8))
+    return np.array(
+        a.view(mx.uint8) if a.ndim and a.dtype != mx.bool_ else mx.contiguous(a.reshape(-1)).view(mx.uint8)
+    )
 
 
 def flat(result):
@@ -206,7 +208,9 @@ def test_transforms_go_through_an_imported_function(path):
     same_bits(mx.vmap(lambda x: g(x)[0])(x), mx.vmap(f)(x))
     same_bits(mx.grad(lambda x: g(x)[0])(x[0]), mx.grad(f)(x[0]))
     same_bits(mx.compile(lambda x: g(x)[0] + 1)(x[0]), f(x[0]) + 1)
-    same_bits(mx.grad(lambda x: mx.vmap(lambda x: g(x)[0])(x).sum())(x), mx.grad(lambda x: mx.vmap(f)(x).sum())(x))
+    same_bits(
+        mx.grad(lambda x: mx.vmap(lambda x: g(x)[0])(x).sum())(x), mx.grad(lambda x: mx.vmap(f)(x).sum())(x)
+    )
     again = through_file(path, lambda x: g(x)[0] * 2, x[0])
     same_bits(again(x[0]), f(x[0]) * 2)
 
