@@ -144,6 +144,7 @@ static int put_trace(struct output *o, const struct mxi_traced *t, const struct 
                      const struct pool *p) {
   const struct mxi_graph *g = &t->graph;
   MXI_TRY(put_u8(o, t->shapeless));
+  MXI_TRY(put_u8(o, g->ones_matter));
   MXI_TRY(put_u32(o, (size_t)g->ninputs));
   MXI_TRY(put_u32(o, (size_t)t->nnames));
   for (int i = 0; i < t->nnames; i++) MXI_TRY(put_text(o, t->names[i]));

@@ -331,26 +331,32 @@ static int get_trace(struct input *in, uint32_t i, struct mxi_traced *t) {
   uint32_t ninputs;
   in->values.n = 0;
   mxi_place_at(&in->place, "trace %u", i);
+  bool ones_matter = false;
   MXI_TRY(get_flag(in, "shapeless", &t->shapeless));
+  MXI_TRY(get_flag(in, "a flag of axes of size 1", &ones_matter));
+  mxi_thread.shapeless_level = t->shapeless ? mxi_thread.trace_level : 0;
   MXI_TRY(get_count(in, "inputs", 5, &ninputs));
   MXI_TRY(get_names(in, t, ninputs));
   MXI_TRY(get_placeholders(in, ninputs));
   MXI_TRY(get_constants(in));
   MXI_TRY(get_nodes(in, i));
   mxi_place_at(&in->place, "the outputs of trace %u", i);
-  return get_results(in, ninputs, t);
+  MXI_TRY(get_results(in, ninputs, t));
+  t->graph.ones_matter = ones_matter;
+  return 0;
 }
 
 /* Placeholders of the outermost level, wherever the file is read: their trace is over when it has been read.
  */
 static int get_traced(struct input *in, uint32_t i, struct mxi_function *f) {
   struct mxi_traced t = {0};
-  int level = mxi_thread.trace_level;
+  int level = mxi_thread.trace_level, shapeless_level = mxi_thread.shapeless_level;
   mxi_thread.trace_level = 1;
   mx_scope scope = mx_scope_open();
   int status = get_trace(in, i, &t);
   mx_scope_close(&scope);
   mxi_thread.trace_level = level;
+  mxi_thread.shapeless_level = shapeless_level;
   if (status == 0) status = mxi_push(&f->traces, t);
   if (status < 0) mxi_traced_free(&t);
   return status;

@@ -29,6 +29,9 @@ MXI_BUILD(TRANSPOSE) {
 MXI_BUILD(AS_STRIDED) {
   const struct mxi_p_AS_STRIDED *p = MXI_BUILD_PARAMS(AS_STRIDED, b);
   if (!mxi_build_takes(b, 1, 1)) return -1;
+  mx_ints had = mxi_build_shape(b, 0);
+  for (int i = 0; i < had.n && i < b->in[0]->ndim; i++)
+    if (had.v[i] != b->in[0]->dims[i]) return mxi_build_fixed(b, i);
   return mxi_build_done(b, mx_as_strided(b->in[0], recorded(b), p->strides, p->offset));
 }
 MXI_BUILD(VIEW) {
@@ -57,12 +60,12 @@ static bool stop_of(int64_t start, int64_t step, int64_t count, int64_t *stop) {
 static int range_along(const struct mxi_build *b, int i, int64_t had, int64_t count, struct range *r) {
   int64_t now = b->in[0]->dims[i], start = r->start[i], step = r->step[i];
   if (now != had) {
-    bool whole = count == had && had > 1, forward = whole && start == 0 && step == 1;
+    bool whole = count == had && had > 1, first = count == 1 && start == 0 && had > 1;
     if (whole && start == had - 1 && step == -1)
       r->start[i] = start = now ? now - 1 : 0;
-    else if (!forward)
+    else if (!first && !(whole && start == 0 && step == 1))
       return mxi_build_fixed(b, i);
-    count = now;
+    count = first ? 1 : now;
   }
   return stop_of(start, step, count, &r->stop[i]) ? 0 : mxi_build_refuse(b, "elements within the array");
 }
@@ -108,10 +111,17 @@ static int slice_sizes(const struct mxi_build *b, mx_ints sizes, int64_t *out) {
   return 0;
 }
 
+/* A slice has the size that it had along axes where its place is data. */
+static void keep_sizes(const struct mxi_build *b, mx_ints axes, mx_ints sizes, int64_t *out) {
+  for (int i = 0; i < axes.n; i++)
+    if (axes.v[i] >= 0 && axes.v[i] < b->in[0]->ndim) out[axes.v[i]] = sizes.v[axes.v[i]];
+}
+
 MXI_BUILD(DYNAMIC_SLICE) {
   mx_ints axes = MXI_BUILD_PARAMS(DYNAMIC_SLICE, b)->axes;
   int64_t sizes[MX_MAX_NDIM];
   if (!mxi_build_takes(b, 2, 1) || slice_sizes(b, recorded(b), sizes) < 0) return -1;
+  keep_sizes(b, axes, recorded(b), sizes);
   return mxi_build_done(b, mx_dynamic_slice(b->in[0], b->in[1], axes, (mx_ints){sizes, b->in[0]->ndim}));
 }
 MXI_BUILD(DYNAMIC_SLICE_UPDATE) {
@@ -159,9 +169,7 @@ MXI_BUILD(GATHER) {
   int n = b->ninputs - 1;
   if (n < 0 || n > MX_MAX_NDIM) return mxi_build_refuse(b, "an array and at most 32 indices");
   if (!mxi_build_takes(b, 1 + n, 1) || slice_sizes(b, p->slice_sizes, sizes) < 0) return -1;
-  for (int i = 0; i < p->axes.n; i++) /* a slice of an indexed axis has the size that it had */
-    if (p->axes.v[i] >= 0 && p->axes.v[i] < b->in[0]->ndim)
-      sizes[p->axes.v[i]] = p->slice_sizes.v[p->axes.v[i]];
+  keep_sizes(b, p->axes, p->slice_sizes, sizes);
   return mxi_build_done(b, mx_gather(b->in[0], n, b->in + 1, p->axes, (mx_ints){sizes, b->in[0]->ndim}));
 }
 MXI_BUILD(SCATTER) {

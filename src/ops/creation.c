@@ -28,7 +28,7 @@ mx_array mx_full(mx_ints shape, mx_array value, mx_dtype t) {
 
 mx_array mx_zeros_like(mx_array a) { return mxi_usable1("zeros_like", a) ? mxi_zeros_like(a) : MX_BAD; }
 mx_array mx_ones_like(mx_array a) {
-  return mxi_usable1("ones_like", a) ? mxi_constant(1, mxi_dtype(a), mxi_shape_of(a)) : MX_BAD;
+  return mxi_usable1("ones_like", a) ? mxi_filled_like(1, mxi_dtype(a), a) : MX_BAD;
 }
 
 /* x as an element of dtype t holds it. Integers wrap as they are counted: uint64's upper half is below 0. */

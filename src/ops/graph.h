@@ -9,6 +9,7 @@
 struct mxi_graph {
   int32_t level;    /* of its placeholders; 0: a graph of arrays not evaluated yet */
   mx_stream stream; /* where apply puts its nodes; NULL: each where it was traced */
+  bool ones_matter; /* it holds for inputs whose axes of size 1 are the same alone */
   int ninputs, noutputs;
   mx_array *inputs, *outputs; /* owned; one allocation */
 };

@@ -101,7 +101,7 @@ static int check_new(mx_exporter e, mx_call c) {
 int mxi_trace_call(struct mxi_graph *g, mx_function f, void *context, mx_call c, bool shapeless) {
   if (mxi_thread.trace_level > 0)
     return mxi_fail(MX_RUNTIME_ERROR, "[%s] expected a call outside of traces, got one inside", export);
-  return mxi_graph_trace(g, export, f, context, c.n, c.in, MX_EXPORT_OUTPUTS);
+  return mxi_graph_trace(g, export, f, context, c.n, c.in, MX_EXPORT_OUTPUTS, shapeless);
 }
 
 int mx_exporter_add(mx_exporter e, mx_function f, void *context, mx_call c) {
@@ -146,7 +146,7 @@ static int apply_trace(void *context, int n, const mx_array *in, int max_out, mx
   if (g->noutputs > max_out)
     return mxi_fail(MX_INVALID_ARGUMENT, "[%s] expected room for %d results, got %d", import, g->noutputs,
                     max_out);
-  return mxi_graph_apply(&here, in, out) < 0 ? -1 : g->noutputs;
+  return mxi_graph_apply(&here, in, out, NULL) < 0 ? -1 : g->noutputs;
 }
 
 static int compile_traces(mx_imported f) {

@@ -1,6 +1,6 @@
 #include "transforms/graph.h"
 #include "base/alloc.h"
-#include "base/error.h"
+#include "ops/common.h"
 #include "core/walk.h"
 #include "ops/rules.h"
 #include "transforms/merge.h"
@@ -42,30 +42,34 @@ static int evaluate_constants(int32_t level, int nout, const mx_array *outputs) 
 
 /* ---- Tracing ---- */
 static int trace(const char *transform, mx_function f, void *context, int n, const mx_array *in, int max_out,
-                 mx_array *inputs, mx_array *outputs) {
+                 bool shapeless, mx_array *inputs, mx_array *outputs) {
   int nout = 0;
   mxi_thread.trace_level++;
+  mxi_thread.shapeless_level = shapeless ? mxi_thread.trace_level : 0;
+  mxi_thread.ones_matter = false;
   for (int i = 0; i < n && nout == 0; i++) {
     inputs[i] = mxi_own(mxi_placeholder((mx_dtype)in[i]->dtype, mxi_shape_of(in[i])));
     if (!mx_ok(inputs[i])) nout = -1;
   }
   if (nout == 0) nout = mxi_call_function(transform, f, context, n, inputs, max_out, outputs);
+  mxi_thread.shapeless_level = 0;
   mxi_thread.trace_level--;
   return nout;
 }
 
 int mxi_graph_trace(struct mxi_graph *g, const char *transform, mx_function f, void *context, int n,
-                    const mx_array *in, int max_out) {
+                    const mx_array *in, int max_out, bool shapeless) {
   int32_t level = mxi_thread.trace_level + 1;
   *g = (struct mxi_graph){0};
   mx_array *inputs = mxi_calloc((size_t)n + (size_t)max_out + 1, sizeof *inputs);
   if (!inputs) return -1;
   mx_array *outputs = inputs + n;
   mx_scope scope = mx_scope_open();
-  int nout = trace(transform, f, context, n, in, max_out, inputs, outputs), result = nout;
+  int nout = trace(transform, f, context, n, in, max_out, shapeless, inputs, outputs), result = nout;
   if (result >= 0) result = evaluate_constants(level, nout, outputs);
   if (result >= 0) result = mxi_merge_equal(level, nout, outputs);
   if (result >= 0) result = mxi_graph_init(g, level, n, inputs, nout, outputs);
+  g->ones_matter = mxi_thread.ones_matter;
   if (result < 0) mxi_graph_free(g);
   mx_scope_close(&scope);
   mxi_free(inputs);
@@ -76,7 +80,24 @@ int mxi_graph_trace(struct mxi_graph *g, const char *transform, mx_function f, v
 struct apply {
   struct mxi_rewrite rewrite; /* first */
   const struct mxi_graph *graph;
+  bool other_ones; /* it doesn't hold for these inputs */
 };
+
+/* Gradients were summed over the axes that were of size 1, and broadcast. */
+static bool same_ones(mx_ints a, mx_ints b) {
+  bool same = a.n == b.n;
+  for (int i = 0; i < a.n && same; i++) same = (a.v[i] == 1) == (b.v[i] == 1);
+  return same;
+}
+static int check_ones(struct apply *a, mx_ints traced, mx_array now) {
+  a->other_ones = a->graph->ones_matter && !same_ones(traced, mxi_shape_of(now));
+  if (!a->other_ones) return 0;
+  return mxi_fail(
+      MX_INVALID_ARGUMENT,
+      "[compile] expected axes of size 1 where the trace with its gradients had them, in shape %s, "
+      "got shape %s",
+      mxi_shape_text(traced).s, MXI_SHAPE_TEXT(now));
+}
 
 static bool same_shapes(const mx_node *n, const struct mxi_batch *b) {
   for (int i = 0; i < n->ninputs; i++)
@@ -114,20 +135,27 @@ static int pass_through(const mx_node *n, struct mxi_batch *b) {
 }
 
 static int apply_node(struct mxi_rewrite *r, const mx_node *n, struct mxi_batch *b) {
-  const struct mxi_graph *g = ((struct apply *)r)->graph;
+  struct apply *a = (struct apply *)r;
+  const struct mxi_graph *g = a->graph;
+  mx_ints few[4], *traced = n->noutputs <= 4 ? few : NULL; // what is built keeps its outputs' numbers small
   int result = 0;
+  for (int i = 0; i < n->noutputs && traced; i++) traced[i] = b->outputs[i].shape;
   MX_ON (g->stream ? g->stream : n->stream) {
-    if (same_shapes(n, b))
+    if (same_shapes(n, b) && !(n->prim->flags & MXI_P_FOLLOWS))
       result = apply_recorded(n, b);
     else
       result = n->prim->id == MXI_CUSTOM ? pass_through(n, b) : build(n, b);
   }
+  for (int i = 0; i < n->noutputs && traced && result == 0 && mx_ok(b->out[i]); i++)
+    result = check_ones(a, traced[i], b->out[i]);
   return result;
 }
 
-int mxi_graph_apply(const struct mxi_graph *g, const mx_array *in, mx_array *out) {
+int mxi_graph_apply(const struct mxi_graph *g, const mx_array *in, mx_array *out, bool *other_ones) {
   struct apply a = {.rewrite = {.level = g->level, .apply = apply_node}, .graph = g};
   int result = 0;
+  for (int i = 0; i < g->ninputs && result == 0; i++)
+    result = check_ones(&a, mxi_shape_of(g->inputs[i]), in[i]);
   for (int i = 0; i < g->ninputs && result == 0; i++)
     result = mxi_rewrite_placeholder(&a.rewrite, g->inputs[i], (struct mxi_value){in[i], false});
   for (int i = 0; i < g->noutputs && result == 0; i++) {
@@ -136,5 +164,6 @@ int mxi_graph_apply(const struct mxi_graph *g, const mx_array *in, mx_array *out
     if (result == 0) out[i] = v.array;
   }
   mxi_rewrite_free(&a.rewrite);
+  if (other_ones) *other_ones = a.other_ones;
   return result;
 }
