@@ -1,4 +1,4 @@
-/* Exported functions as bytes; see docs/functions-in-files.md for the format. */
+/* Exported functions as bytes; docs/design.md has the format. */
 #ifndef MXI_IO_FUNCTION_H
 #define MXI_IO_FUNCTION_H
 #include "io/writer.h"
