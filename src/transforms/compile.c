@@ -207,16 +207,18 @@ static struct base *find_base(mx_compiled c, const struct compiled_call *call) {
   return b;
 }
 
-/* Keeps it too, unless memory is short: then it is made again. */
-static void keep_base(mx_compiled c, struct base *b, const struct compiled_call *call) {
+/* Keeps it too. */
+static int keep_base(mx_compiled c, struct base *b, const struct compiled_call *call) {
   struct base *dropped = NULL;
   mxi_lock(MXI_LOCK_TRACES);
-  if (mxi_lru_put(&c->bases, &b->entry, hash_kinds(call)) == 0) {
+  int status = mxi_lru_put(&c->bases, &b->entry, hash_kinds(call));
+  if (status == 0) {
     atomic_fetch_add(&b->refs, 1);
     if (c->bases.n > MX_TRACES_KEPT) dropped = (struct base *)mxi_lru_take_oldest(&c->bases);
   }
   mxi_unlock(MXI_LOCK_TRACES);
   base_release(dropped);
+  return status;
 }
 
 static struct base *make_base(mx_compiled c, const struct compiled_call *call, int max_out,
@@ -228,7 +230,8 @@ static struct base *make_base(mx_compiled c, const struct compiled_call *call, i
   b->stream = call->stream;
   int status = mxi_graph_trace(&b->graph, "compile", c->f, c->context, call->n, call->in, max_out, true);
   if (note) b->note = *note; // which f has filled
-  if (status == 0) return keep_base(c, b, call), b;
+  if (status == 0) status = keep_base(c, b, call);
+  if (status == 0) return b;
   base_release(b);
   return NULL;
 }

@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 
 import mlx.core as mx
+import mlx.nn as nn
+import mlx.optimizers as optim
 import pytest
 from devices import in_host_memory
 
@@ -186,6 +188,32 @@ def test_inner_functions_may_return_more_in_another_trace():
     outer = mx.compile(lambda x: sum(r * (i + 1) for i, r in enumerate(inner(x))))
     assert outer(mx.arange(4)).item() == 20
     assert len(inner(mx.arange(3))) == 3
+
+
+# ---- State ----
+@pytest.mark.parametrize("shapeless", [False, True])
+def test_a_learning_rate_set_between_calls_is_seen(shapeless):
+    model, optimizer = nn.Linear(3, 1, bias=False), optim.SGD(learning_rate=1.0)
+    model.weight = mx.zeros((1, 3))
+    optimizer.init(model.trainable_parameters())
+    loss = nn.value_and_grad(model, lambda x: model(x).sum())
+    traces = []
+
+    def step(x):
+        traces.append(1)
+        value, gradients = loss(x)
+        optimizer.update(model, gradients)
+        return value
+
+    state = [model.state, optimizer.state]
+    f = mx.compile(step, inputs=state, outputs=state, shapeless=shapeless)
+    moved = 0.0
+    for rate, rows in [(1.0, 2), (0.5, 2), (0.0, 3), (2.0, 5)]:
+        optimizer.learning_rate = rate
+        f(mx.ones((rows, 3)))
+        moved += rate * rows
+        assert model.weight.tolist() == [[-moved] * 3]
+    assert len(traces) == (1 if shapeless else 3)
 
 
 # ---- Keys ----
