@@ -85,6 +85,8 @@ static inline bool mxi_follows(const struct mxi_array *a) {
 mx_array mxi_reshape_as(mx_array a, mx_array like, const int64_t *dims, int ndim);
 #define MXI_AXES_OF(first, count) (-2 - (int64_t)((first)*64 + (count)))
 mx_array mxi_reshape_like(mx_array a, mx_array like);
+/* a, usable, in a shape of as many elements, which has been checked. */
+mx_array mxi_reshape_to(mx_array a, mx_ints shape);
 mx_array mxi_broadcast_like(mx_array a, mx_array like);
 /* value in every element of an array of this dtype and like's shape. */
 mx_array mxi_filled_like(double value, mx_dtype t, mx_array like);

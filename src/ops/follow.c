@@ -53,7 +53,7 @@ static bool is_itself(mx_array a, const int64_t *dims, int ndim) {
 mx_array mxi_reshape_as(mx_array a, mx_array like, const int64_t *dims, int ndim) {
   int64_t shape[MX_MAX_NDIM];
   if (!mx_ok(a) || like == MX_BAD || shape_as(a, like, dims, ndim, shape) < 0) return MX_BAD;
-  if (!any_follows(a, like)) return mx_reshape(a, (mx_ints){shape, ndim});
+  if (!any_follows(a, like)) return mxi_reshape_to(a, (mx_ints){shape, ndim});
   if (!like && is_itself(a, dims, ndim)) return mxi_itself(a);
   struct mxi_p_RESHAPE_AS p = {.dims = {dims, ndim}};
   return mxi_apply(MXI_RESHAPE_AS, &p, like ? 2 : 1, (mx_array[]){a, like}, mxi_dtype(a),

@@ -30,16 +30,21 @@ static int check_operands(const char *op, mx_array a, mx_array b) {
 static mx_array with_ndim(mx_array a, int ndim) {
   int64_t shape[MX_MAX_NDIM];
   if (!mx_ok(a)) return MX_BAD;
+  if (a->ndim == ndim) return a;
   for (int i = 0; i < ndim; i++) shape[i] = i < ndim - a->ndim ? 1 : MXI_AXES_OF(i - (ndim - a->ndim), 1);
   return mxi_reshape_as(a, NULL, shape, ndim);
+}
+
+static mx_array as_matrix(mx_array vector, int64_t rows, int64_t columns) {
+  return mxi_reshape_as(vector, NULL, (int64_t[]){rows, columns}, 2);
 }
 
 static int plan_product(const char *op, mx_array a, mx_array b, mx_dtype t, bool may_fold,
                         struct product *p) {
   MXI_TRY(check_operands(op, a, b));
   bool row = a->ndim == 1, column = b->ndim == 1;
-  a = mx_astype(row ? mx_expand_dims(a, MX_AXES(0)) : a, t);
-  b = mx_astype(column ? mx_expand_dims(b, MX_AXES(1)) : b, t);
+  a = mx_astype(row ? as_matrix(a, 1, MXI_AXES_OF(0, 1)) : a, t);
+  b = mx_astype(column ? as_matrix(b, MXI_AXES_OF(0, 1), 1) : b, t);
   if (a == MX_BAD || b == MX_BAD) return -1;
   int64_t batch[MX_MAX_NDIM], m = mx_dim(a, -2), k = mx_dim(a, -1), n = mx_dim(b, -1);
   int nbatch =
@@ -75,8 +80,8 @@ static mx_array unfolded(const struct product *p, mx_array y) {
   int64_t dims[MX_MAX_NDIM], drop[2];
   int n = 0;
   if (!mx_ok(y)) return MX_BAD;
+  if (!mxi_follows(y)) return mx_reshape(y, result_shape(p));
   if (p->folded) {
-    if (!mxi_follows(y)) return mx_reshape(y, result_shape(p));
     for (; n < p->unfolded->ndim - 1; n++) dims[n] = MXI_AXES_OF(n, 1);
     dims[n] = -1;
     y = mxi_reshape_as(y, p->unfolded, dims, n + 1);

@@ -12,8 +12,7 @@ static mx_array constant_of_shape(mx_array a, mx_ints shape) {
 }
 
 /* ---- Reshape ---- the same elements in row-major order ---- */
-/* Reshape to a shape of the right size. */
-static mx_array reshape_to(mx_array a, mx_ints shape) {
+mx_array mxi_reshape_to(mx_array a, mx_ints shape) {
   if (mxi_ints_equal(mxi_shape_of(a), shape)) return mxi_itself(a);
   if (mxi_is_constant(a)) return constant_of_shape(a, shape);
   return view_node(MXI_RESHAPE, NULL, a, shape);
@@ -51,7 +50,7 @@ mx_array mx_reshape(mx_array a, mx_ints shape) {
   if (mxi_follows(a))
     for (int i = 0; i < shape.n; i++)
       if (shape.v[i] == -1) return mxi_reshape_as(a, NULL, shape.v, shape.n);
-  return reshape_to(a, (mx_ints){dims, shape.n});
+  return mxi_reshape_to(a, (mx_ints){dims, shape.n});
 }
 
 /* The output's gradient in the input's shape: of every view that keeps the row-major order. */
@@ -59,7 +58,7 @@ MXI_VJP(RESHAPE) { return mxi_only_grad(n, mxi_reshape_like(cotangents[0], n->in
 
 mx_array mx_flatten(mx_array a, int start_axis, int end_axis) {
   if (!mxi_usable1("flatten", a)) return MX_BAD;
-  if (a->ndim == 0) return reshape_to(a, MX_SHAPE(1));
+  if (a->ndim == 0) return mxi_reshape_to(a, MX_SHAPE(1));
   /* Axes beyond the ends mean the ends. */
   int start = (int)mxi_max(0, start_axis < 0 ? start_axis + a->ndim : start_axis);
   int end = (int)mxi_min(a->ndim - 1, end_axis < 0 ? end_axis + a->ndim : end_axis);
