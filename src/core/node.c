@@ -17,7 +17,7 @@
 #undef F
 
 const mx_prim mxi_prims[MXI_PRIM_COUNT] = {
-#define MX_PRIM(ID, text, flags, vjp, jvp, vmap, build, ...)                                                       \
+#define MX_PRIM(ID, text, flags, vjp, jvp, vmap, build, ...)                                                \
   [MXI_##ID] = {                                                                                            \
       text,       MXI_##ID, flags, sizeof(struct mxi_p_##ID), sizeof fields_##ID / sizeof *fields_##ID - 1, \
       fields_##ID},
