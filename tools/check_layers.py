@@ -19,7 +19,7 @@ LAYERS = {
     "core": {"base"},
     "ops": {"base", "core"},
     "engine": {"base", "core"},
-    "transforms": {"base", "core", "ops", "engine"},
+    "transforms": {"base", "core", "ops", "engine", "io"},
     "io": {"base", "core", "ops"},
     "cpu": {"base", "core", "engine"},
     "mock": {"base", "core", "engine", "cpu"},

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Runs the fuzzers of the four loaders, as many at a time as there are cores: fuzz.sh BUILD_FOLDER SECONDS
+# Runs the fuzzers of the loaders, as many at a time as there are cores: fuzz.sh BUILD_FOLDER SECONDS
 # Seeds and what is found stay in BUILD_FOLDER/corpus/FORMAT, an input that fails in BUILD_FOLDER/failed-FORMAT-*.
 set -eu
 cd "$1"
 seconds=$2
-formats="npy npz safetensors gguf"
+formats="npy npz safetensors gguf function"
 echo "fuzzing the loaders of $formats for $seconds s each"
 printf '%s\n' $formats | xargs -P "$(nproc)" -I{} sh -c '
   log=fuzz-{}.log

@@ -11,4 +11,5 @@
 #include "mlx/linalg.h"
 #include "mlx/transforms.h"
 #include "mlx/io.h"
+#include "mlx/export.h"
 #endif

@@ -24,9 +24,10 @@ MX_API int mx_value_and_grad(mx_function f, void *context, int n, const mx_array
    trace. It keeps the MX_TRACES_KEPT traces used last; a call that needs another one traces again. */
 typedef struct mxi_compiled *mx_compiled;
 enum { MX_TRACES_KEPT = 1024 };
-/* `release(context)` is called by mx_compiled_free; not on failure. shapeless has no effect yet: every set of
-   shapes is traced, which is always right. f is called by whichever threads make traces, by several at once
-   if they do so at once. NULL with the error set when memory is short. */
+/* `release(context)` is called by mx_compiled_free; not on failure. shapeless: f is traced once for all
+   sizes of a rank and dtype, and not called for others; sizes that it read stay as they were, and what can't
+   follow is MX_INVALID_ARGUMENT at the call, which names the op. f is called by whichever threads make
+   traces, by several at once if they do so at once. NULL with the error set when memory is short. */
 MX_API mx_compiled mx_compile(mx_function f, void *context, bool shapeless, void (*release)(void *context));
 /* Calls it; out are owned by the scope. Returns the number of outputs, or -1. key: what else the trace
    depends on (hash of constants); calls with different keys are traced apart. */

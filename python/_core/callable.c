@@ -135,11 +135,16 @@ static PyObject *callable_bind(PyObject *self, PyObject *instance, PyObject *own
   }
   return PyObject_CallFunctionObjArgs(method_type, self, instance, NULL);
 }
+/* What the type has too, under the same name. */
+static bool is_of_the_function(const callable_object *o, PyObject *name) {
+  bool described = PyUnicode_CompareWithASCIIString(name, "__doc__") == 0 ||
+                   PyUnicode_CompareWithASCIIString(name, "__module__") == 0;
+  return described && o->function && !(o->dict && PyDict_GetItemWithError(o->dict, name));
+}
 static PyObject *callable_getattr(PyObject *self, PyObject *name) {
   callable_object *o = (callable_object *)self;
-  bool module = PyUnicode_CompareWithASCIIString(name, "__module__") == 0; /* the type has one of its own */
-  PyObject *r =
-      module && o->function ? PyObject_GetAttr(o->function, name) : PyObject_GenericGetAttr(self, name);
+  if (is_of_the_function(o, name)) return PyObject_GetAttr(o->function, name);
+  PyObject *r = PyObject_GenericGetAttr(self, name);
   if (r || !PyErr_ExceptionMatches(PyExc_AttributeError) || !o->function) return r;
   /* the names by which functions are described are those of the function inside */
   static const char *const passed[] = {"__name__", "__qualname__", "__wrapped__", "__annotations__"};

@@ -202,8 +202,9 @@ FUNCTION(compile,
          "from its plan. "
          "inputs and outputs: lists or dicts of arrays that fun reads, or changes, besides its arguments and "
          "result. "
-         "shapeless: the caller expects one trace to serve all shapes; this build traces anew for each\n"
-         "shape, with the same results. fun must not evaluate arrays.") {
+         "shapeless: one trace serves all sizes of a rank and dtype, so fun isn't called for others: sizes "
+         "that it read stay, and what can't follow is a ValueError that names the op. "
+         "fun must not evaluate arrays.") {
   if (py_need_callable(f, f->v[0].o) < 0) return NULL;
   callable_object *o = py_new_callable(py_callable_type, f->v[0].o, compile_invoke);
   if (!o) return NULL;

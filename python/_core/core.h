@@ -303,6 +303,7 @@ int py_tree_hash(PyObject *tree, uint64_t *hash);
 /* ---- The parts of the module ---- */
 int py_array_init(PyObject *module);
 int py_transforms_init(PyObject *module);
+int py_export_init(PyObject *module);
 int py_random_init(PyObject *module);
 int py_fast_init(PyObject *module);
 int py_fft_init(PyObject *module);

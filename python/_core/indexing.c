@@ -38,10 +38,10 @@ static mx_array take_box(mx_array a, const box *b) {
   return mx_slice(a, (mx_ints){b->start, b->ndim}, (mx_ints){b->stop, b->ndim}, (mx_ints){b->step, b->ndim});
 }
 
-static mx_array reshape(mx_array a, const int64_t *shape, int n) {
-  mx_ints s = mx_shape_ints(a);
-  if (s.n == n && (n == 0 || !memcmp(s.v, shape, sizeof *shape * (size_t)n))) return a;
-  return mx_reshape(a, (mx_ints){shape, n});
+/* a without some axes of size 1, and then with others. */
+static mx_array exchange_axes(mx_array a, mx_ints dropped, mx_ints added) {
+  if (dropped.n) a = mx_squeeze(a, dropped);
+  return added.n && mx_ok(a) ? mx_expand_dims(a, added) : a;
 }
 
 static mx_array too_many_axes(void) {
@@ -123,7 +123,7 @@ static int result_axes(const key_items *k, const gather_plan *g, int *from, int6
 static mx_array gather(const key_items *k, mx_array a) {
   gather_plan g;
   int from[MX_MAX_NDIM];
-  int64_t lengths[MX_MAX_NDIM], shape[MX_MAX_NDIM], order[MX_MAX_NDIM];
+  int64_t lengths[MX_MAX_NDIM], dropped[MX_MAX_NDIM], order[MX_MAX_NDIM], added[MX_MAX_NDIM];
   if (plan_gather(k, &g) < 0) return MX_BAD;
   int n = result_axes(k, &g, from, lengths);
   if (n < 0) return too_many_axes();
@@ -136,16 +136,17 @@ static mx_array gather(const key_items *k, mx_array a) {
   if (!mx_ok(r)) return r;
   if (g.n >
       1) { /* (I..., slice sizes with 1 for the gathered axes) -> (I..., other axes) -> the result's order */
-    int m = 0, naxes = 0;
-    for (int i = 0; i < g.nbroadcast; i++) shape[m++] = g.broadcast[i];
-    for (int i = 0; i < k->n; i++)
-      if (k->v[i].kind == ITEM_SLICE && m < MX_MAX_NDIM) shape[m++] = k->v[i].length;
-    r = reshape(r, shape, m);
+    int naxes = 0;
+    for (int i = 0; i < g.n; i++) dropped[i] = g.nbroadcast + g.axes[i];
+    r = mx_squeeze(r, (mx_ints){dropped, g.n});
     for (int i = 0; i < n; i++)
       if (from[i] >= 0) order[naxes++] = from[i];
     r = mx_transpose(r, (mx_ints){order, naxes});
   }
-  return mx_ok(r) ? reshape(r, lengths, n) : r;
+  int nadded = 0;
+  for (int i = 0; i < n; i++)
+    if (from[i] < 0) added[nadded++] = i;
+  return mx_ok(r) ? exchange_axes(r, MX_NO_SHAPE, (mx_ints){added, nadded}) : r;
 }
 
 /* a[mask] over the leading axes: rows of the array with those joined. NULL with the exception set. */
@@ -168,14 +169,18 @@ static mx_array get(const key_items *k) {
   mx_array a = take_box(k->a, &b);
   if (!mx_ok(a)) return a;
   if (k->narrays) return gather(k, a);
-  int64_t shape[MX_MAX_NDIM];
-  int n = 0;
+  int64_t dropped[MX_MAX_NDIM], added[MX_MAX_NDIM];
+  int n = 0, ndropped = 0, nadded = 0;
   for (int i = 0; i < k->n; i++) {
-    if (k->v[i].kind == ITEM_INT) continue;
+    if (k->v[i].kind == ITEM_INT) {
+      dropped[ndropped++] = k->v[i].axis;
+      continue;
+    }
     if (n == MX_MAX_NDIM) return too_many_axes();
-    shape[n++] = k->v[i].length;
+    if (k->v[i].kind == ITEM_NEW_AXIS) added[nadded++] = n;
+    n++;
   }
-  return reshape(a, shape, n);
+  return exchange_axes(a, (mx_ints){dropped, ndropped}, (mx_ints){added, nadded});
 }
 
 /* x[i] with an int: the common case, without a list of items. */
@@ -249,7 +254,7 @@ static mx_array fit_box(const key_items *k, mx_array v) {
                  mx_ndim(v));
     return MX_BAD;
   }
-  return reshape(v, shape + MAX_ITEMS - n, n);
+  return mx_reshape(v, (mx_ints){shape + MAX_ITEMS - n, n});
 }
 
 static mx_array update_box(const key_items *k, const box *b, mx_array v, mx_update_mode mode) {

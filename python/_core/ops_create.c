@@ -30,15 +30,15 @@ FUNCTION(full, "shape: ints, vals: operand, dtype: dtype? = None" STREAM,
   return py_wrap(mx_full(f->v[0].ints, v, t));
 }
 
-static PyObject *like(frame *f, mx_array (*make)(mx_ints, mx_dtype)) {
-  mx_array a = f->v[0].a;
-  return py_wrap(make(mx_shape_ints(a), py_given(f, 1) ? f->v[1].t : mx_dtype_of(a)));
+static PyObject *like(frame *f, mx_array (*make)(mx_array)) {
+  mx_array r = make(f->v[0].a);
+  return py_wrap(py_given(f, 1) ? mx_astype(r, f->v[1].t) : r);
 }
 #define LIKE "a: array, /, dtype: dtype? = None" STREAM
-FUNCTION(zeros_like, LIKE, "Zeros of a's shape and, unless given, dtype.") { return like(f, mx_zeros); }
-FUNCTION(ones_like, LIKE, "Ones of a's shape and, unless given, dtype.") { return like(f, mx_ones); }
+FUNCTION(zeros_like, LIKE, "Zeros of a's shape and, unless given, dtype.") { return like(f, mx_zeros_like); }
+FUNCTION(ones_like, LIKE, "Ones of a's shape and, unless given, dtype.") { return like(f, mx_ones_like); }
 FUNCTION(empty_like, LIKE, "An array of a's shape whose values don't matter (zeros).") {
-  return like(f, mx_zeros);
+  return like(f, mx_zeros_like);
 }
 FUNCTION(full_like, "a: array, vals: operand, dtype: dtype? = None" STREAM,
          "vals in a's shape and, unless given, dtype.") {

@@ -6,14 +6,14 @@
 
 /* ---- The primitive table, generated from prims.def ---- */
 #define F(ID, kind, name) {MXI_F_##kind, offsetof(struct mxi_p_##ID, name), #name},
-#define MX_PRIM(ID, text, flags, vjp, jvp, vmap, ...) \
+#define MX_PRIM(ID, text, flags, vjp, jvp, vmap, build, ...) \
   static const struct mxi_field fields_##ID[] = {__VA_ARGS__{0, 0, NULL}};
 #include "core/prims.def"
 #undef MX_PRIM
 #undef F
 
 const mx_prim mxi_prims[MXI_PRIM_COUNT] = {
-#define MX_PRIM(ID, text, flags, vjp, jvp, vmap, ...)                                                       \
+#define MX_PRIM(ID, text, flags, vjp, jvp, vmap, build, ...)                                                \
   [MXI_##ID] = {                                                                                            \
       text,       MXI_##ID, flags, sizeof(struct mxi_p_##ID), sizeof fields_##ID / sizeof *fields_##ID - 1, \
       fields_##ID},

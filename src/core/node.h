@@ -33,7 +33,8 @@ enum {
   /* How its outputs lie in memory, where not row-major in fresh memory; see engine/place.c. */
   MXI_P_IN_PLACE = 16, /* output 0 may take the memory of input 0, row-major and of the same size */
   MXI_P_HEADS = 32,    /* as input 0, when that holds the heads of a position together */
-  MXI_P_COLUMNS = 64   /* outputs from 1 on are column-major matrices */
+  MXI_P_COLUMNS = 64,  /* outputs from 1 on are column-major matrices */
+  MXI_P_FOLLOWS = 128  /* stands in a trace for all sizes, and for other nodes in its plans: it never runs */
 };
 
 struct mxi_prim {
@@ -57,10 +58,10 @@ enum mxi_prim_id {
 #define MXI_FIELD_INTS    mx_ints
 #define MXI_FIELD_OBJECT  mxi_object *
 #define F(ID, kind, name) MXI_FIELD_##kind name;
-#define MX_PRIM(ID, text, flags, vjp, jvp, vmap, ...) \
-  struct mxi_p_##ID {                                 \
-    char none[0];                                     \
-    __VA_ARGS__                                       \
+#define MX_PRIM(ID, text, flags, vjp, jvp, vmap, build, ...) \
+  struct mxi_p_##ID {                                        \
+    char none[0];                                            \
+    __VA_ARGS__                                              \
   };
 #include "core/prims.def"
 #undef MX_PRIM

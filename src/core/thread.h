@@ -19,7 +19,9 @@ struct mxi_thread {
   mx_stream default_streams[2]; /* by device type */
   int open_transforms;          /* vjp and jvp traces */
   uint64_t session;             /* that they belong to; 0: none is open */
-  int trace_level; /* compile and vmap traces open: the level of the innermost one's placeholders */
+  int trace_level;     /* compile and vmap traces open: the level of the innermost one's placeholders */
+  int shapeless_level; /* of the trace whose shapes are recorded as following its inputs'; 0: none */
+  bool ones_matter;    /* in that trace something was made by which sizes were 1 */
 };
 /* The calling thread's; never NULL. */
 extern _Thread_local struct mxi_thread mxi_thread __attribute__((tls_model("initial-exec")));

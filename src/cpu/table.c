@@ -7,7 +7,7 @@
 #include "cpu/program.h"
 
 static int (*const functions[MXI_PRIM_COUNT])(struct mxi_call *) = {
-#define MX_PRIM(ID, text, flags, vjp, jvp, vmap, ...) [MXI_##ID] = mxi_cpu_##ID,
+#define MX_PRIM(ID, ...) [MXI_##ID] = mxi_cpu_##ID,
 #include "core/prims_other.def"
 #undef MX_PRIM
 };

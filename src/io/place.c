@@ -27,6 +27,8 @@ bool mxi_utf8_valid(const char *text, size_t n) {
   return true;
 }
 
+bool mxi_text_valid(const char *s) { return mxi_utf8_valid(s, strlen(s)); }
+
 /* Control characters and broken sequences (a cut may have made one) become '?'. */
 static void clean(char *text) {
   unsigned char *s = (unsigned char *)text;

@@ -23,6 +23,7 @@ static inline const char *mxi_stream_name(const char *name) { return name ? name
 
 /* Is this well-formed UTF-8 (RFC 3629) without NUL? */
 bool mxi_utf8_valid(const char *s, size_t n);
+bool mxi_text_valid(const char *s); /* a string */
 /* Is there a path, and a stream's function? Else MX_TYPE_ERROR. */
 bool mxi_given_path(const char *op, const char *path);
 bool mxi_given_function(const char *op, const char *name, void (*function)(void));

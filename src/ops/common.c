@@ -141,11 +141,16 @@ int mxi_broadcast_all(const char *op, int n, const mx_array *arrays, mx_array *o
   if (!mxi_usable(op, n, arrays)) return -1;
   int64_t shape[MX_MAX_NDIM];
   mx_ints common = {shape, 0};
+  mx_array like = NULL; /* of the common shape, in a trace for all sizes */
   for (int i = 0; i < n; i++)
     MXI_TRY(common.n = mxi_broadcast_shape(op, common, mxi_shape_of(arrays[i]), shape));
   int result = 0;
-  for (int i = 0; i < n; i++)
-    if ((out[i] = mx_broadcast_to(arrays[i], common)) == MX_BAD) result = -1;
+  for (int i = 0; i < n && mxi_thread.shapeless_level; i++)
+    like = like ? mx_equal(like, arrays[i]) : arrays[i];
+  for (int i = 0; i < n; i++) {
+    out[i] = like ? mxi_broadcast_like(arrays[i], like) : mx_broadcast_to(arrays[i], common);
+    if (out[i] == MX_BAD) result = -1;
+  }
   return result;
 }
 
@@ -160,11 +165,12 @@ static mx_array sum_to(mx_array g, mx_array like) {
   int n = 0, extra = g->ndim - like->ndim;
   for (int i = 0; i < g->ndim; i++)
     if (i < extra || (g->dims[i] != 1 && like->dims[i - extra] == 1)) axes[n++] = i;
-  return mx_reshape(mx_sum(g, (mx_ints){axes, n}, true), mxi_shape_of(like));
+  return mxi_reshape_like(mx_sum(g, (mx_ints){axes, n}, true), like);
 }
 
 mx_array mxi_unbroadcast(mx_array g, mx_array like) {
   if (!mx_ok(g)) return g;
+  mxi_thread.ones_matter |= mxi_follows(g) || mxi_follows(like);
   if (mxi_same_shape(g, like)) return mx_astype(g, mxi_dtype(like));
   return MXI_COMPOSED(mx_astype(sum_to(g, like), mxi_dtype(like)));
 }

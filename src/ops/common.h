@@ -4,6 +4,7 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "core/node.h"
+#include "core/thread.h"
 #include "mlx/ops.h"
 #include <string.h>
 
@@ -74,10 +75,30 @@ static inline mx_ints mxi_copy_ints(int64_t *out, mx_ints from) {
 static inline bool mxi_is_constant(mx_array a) { return a->constant; }
 /* `value` in every element. */
 mx_array mxi_constant(double value, mx_dtype t, mx_ints shape);
-static inline mx_array mxi_zeros_like(mx_array a) { return mxi_constant(0, mxi_dtype(a), mxi_shape_of(a)); }
+/* ---- Shapes that follow others (follow.c) ---- in a trace for all sizes they are recorded as such ---- */
+/* Is the array one of a trace for all sizes, so that its shape there is one of many? */
+static inline bool mxi_follows(const struct mxi_array *a) {
+  return mxi_thread.shapeless_level && a->level == mxi_thread.shapeless_level;
+}
+/* a in a shape of ndim dims: sizes >= 0; -1 for what is left, once at most; or MXI_AXES_OF, the product of
+   some axes of like (NULL: of a). */
+mx_array mxi_reshape_as(mx_array a, mx_array like, const int64_t *dims, int ndim);
+#define MXI_AXES_OF(first, count) (-2 - (int64_t)((first)*64 + (count)))
+mx_array mxi_reshape_like(mx_array a, mx_array like);
+/* a, usable, in a shape of as many elements, which has been checked. */
+mx_array mxi_reshape_to(mx_array a, mx_ints shape);
+mx_array mxi_broadcast_like(mx_array a, mx_array like);
+/* value in every element of an array of this dtype and like's shape. */
+mx_array mxi_filled_like(double value, mx_dtype t, mx_array like);
+static inline mx_array mxi_zeros_like(mx_array a) { return mxi_filled_like(0, mxi_dtype(a), a); }
+/* 1 / (the number of elements along sorted axes - ddof), or infinity for none, as a scalar of a's dtype. */
+mx_array mxi_inverse_count(mx_array a, mx_ints axes, double ddof);
+
 /* The gradient of a broadcast: g summed over the axes along which `like` was repeated, with like's shape and
  * dtype. */
 mx_array mxi_unbroadcast(mx_array g, mx_array like);
+/* n elements, start + i * step; both are rounded to the dtype, a number's, first. */
+mx_array mxi_arange(double start, double step, int64_t n, mx_dtype t);
 /* a moved so that `axes` (sorted) come last, in their order. `order` receives the permutation. */
 mx_array mxi_axes_last(mx_array a, int n, const int64_t *axes, int64_t *order);
 

@@ -28,7 +28,7 @@ mx_array mx_full(mx_ints shape, mx_array value, mx_dtype t) {
 
 mx_array mx_zeros_like(mx_array a) { return mxi_usable1("zeros_like", a) ? mxi_zeros_like(a) : MX_BAD; }
 mx_array mx_ones_like(mx_array a) {
-  return mxi_usable1("ones_like", a) ? mxi_constant(1, mxi_dtype(a), mxi_shape_of(a)) : MX_BAD;
+  return mxi_usable1("ones_like", a) ? mxi_filled_like(1, mxi_dtype(a), a) : MX_BAD;
 }
 
 /* x as an element of dtype t holds it. Integers wrap as they are counted: uint64's upper half is below 0. */
@@ -36,6 +36,11 @@ static double as_held(double x, mx_dtype t) {
   uint64_t element = 0;
   mxi_scalar_store(&element, t, x, 0);
   return mxi_is_integer(t) ? (double)mxi_scalar_load_int(&element, t) : mxi_scalar_load(&element, t, NULL);
+}
+
+mx_array mxi_arange(double start, double step, int64_t n, mx_dtype t) {
+  struct mxi_p_ARANGE p = {.start = as_held(start, t), .step = as_held(step, t)};
+  return mxi_apply(MXI_ARANGE, &p, 0, NULL, t, MX_SHAPE(n));
 }
 
 /* ceil((stop - start) / step) elements; start and step are rounded to dtype t first. */
@@ -48,8 +53,7 @@ mx_array mx_arange(double start, double stop, double step, mx_dtype t) {
     return mxi_bad(MX_INVALID_ARGUMENT, "[arange] expected a finite length, got start %g, stop %g, step %g",
                    start, stop, step);
   int64_t n = length > 0 ? (int64_t)length : 0;
-  struct mxi_p_ARANGE p = {.start = as_held(start, t), .step = as_held(step, t)};
-  return mxi_apply(MXI_ARANGE, &p, 0, NULL, t, MX_SHAPE(n));
+  return mxi_arange(start, step, n, t);
 }
 
 /* start (1 - i / (n - 1)) + stop i / (n - 1), in float32, or float64 for a float64 result. */

@@ -199,7 +199,7 @@ int mxi_vjp_elementwise(const mx_node *n, const mx_array *outputs, const mx_arra
 static mx_array select_tangent(const mx_node *n, mx_array out, const mx_array *t) {
   if (!t[1] && !t[2]) return NULL;
   mx_array zero = mx_like(t[1] ? t[1] : t[2], 0);
-  return mx_broadcast_to(mx_where(n->inputs[0], t[1] ? t[1] : zero, t[2] ? t[2] : zero), mxi_shape_of(out));
+  return mxi_broadcast_like(mx_where(n->inputs[0], t[1] ? t[1] : zero, t[2] ? t[2] : zero), out);
 }
 
 static mx_array tangent_of(const mx_node *n, mx_array out, const mx_array *t) {
@@ -214,7 +214,7 @@ static mx_array tangent_of(const mx_node *n, mx_array out, const mx_array *t) {
   }
   if (!sum) return NULL;
   if (is_complex(n->inputs[0]) && !is_complex(out)) sum = mx_real(sum);
-  return mx_broadcast_to(sum, mxi_shape_of(out));
+  return mxi_broadcast_like(sum, out);
 }
 
 int mxi_jvp_elementwise(const mx_node *n, const mx_array *outputs, const mx_array *tangents, mx_array *out) {

@@ -149,6 +149,17 @@ mx_array mx_fast_rope(mx_array x, mx_rope_opts opts, mx_array offset, mx_array f
   return check_rope(x, &opts, offset, freqs) < 0 ? MX_BAD : MXI_COMPOSED(rope(x, opts, offset, freqs));
 }
 
+MXI_BUILD(ROPE) {
+  const struct mxi_p_ROPE *p = MXI_BUILD_PARAMS(ROPE, b);
+  mx_rope_opts o = {.traditional = p->traditional != 0, .base = p->base, .scale = p->scale};
+  bool freqs = b->ninputs == 3;
+  if (!mxi_build_takes(b, 2 + freqs, 1) || !mxi_build_int(b, p->dims, &o.dims) ||
+      check_rope(b->in[0], &o, b->in[1], freqs ? b->in[2] : NULL) < 0)
+    return -1;
+  mx_array in[] = {b->in[0], b->in[1], freqs ? mx_astype(b->in[2], MX_FLOAT32) : NULL};
+  return mxi_build_done(b, mxi_apply(MXI_ROPE, p, b->ninputs, in, mxi_dtype(in[0]), mxi_shape_of(in[0])));
+}
+
 /* The same rotation of v, or its inverse: a rotation's transpose. */
 static mx_array rotated(const mx_node *n, mx_array v, bool inverse) {
   struct mxi_p_ROPE p = *MXI_PARAMS(ROPE, n);

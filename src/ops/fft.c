@@ -100,6 +100,40 @@ static mx_array transform(const char *op, mx_array a, mx_ints s, mx_ints axes, m
   return apply_fft(x, axes, inverse, scale_of(norm, inverse, size), form, shape);
 }
 
+/* The form of a record's transform, by its dtypes; false for others. */
+static bool form_of(const struct mxi_build *b, enum form *form) {
+  mx_dtype from = mxi_dtype(b->in[0]), to = b->outputs[0].dtype;
+  if (from != MX_COMPLEX64 && from != MX_FLOAT32) return false;
+  *form = from == MX_FLOAT32 ? FROM_REAL : to == MX_FLOAT32 ? TO_REAL : COMPLEX;
+  return to == (*form == TO_REAL ? MX_FLOAT32 : MX_COMPLEX64);
+}
+
+/* The scale holds the sizes of the trace, so its axes keep them. */
+MXI_BUILD(FFT) {
+  const struct mxi_p_FFT *p = MXI_BUILD_PARAMS(FFT, b);
+  int64_t axis[MX_MAX_NDIM], length[MX_MAX_NDIM], out[MX_MAX_NDIM];
+  enum form form;
+  if (!mxi_build_takes(b, 1, 1)) return -1;
+  mx_array a = b->in[0];
+  mx_ints had = mxi_build_shape(b, 0), recorded = b->outputs[0].shape, axes = {axis, p->axes.n};
+  if (!form_of(b, &form) || axes.n < 1 || !mxi_build_list(b, had, a->ndim) ||
+      !mxi_build_list(b, recorded, a->ndim))
+    return mxi_build_refuse(b, "dtypes and axes of a transform");
+  MXI_TRY(transform_axes("fft", p->axes, MX_ALL_AXES, a->ndim, axis));
+  mx_ints shape = mxi_copy_ints(out, mxi_shape_of(a));
+  for (int i = 0; i < axes.n; i++) {
+    if (had.v[axis[i]] != a->dims[axis[i]]) return mxi_build_fixed(b, (int)axis[i]);
+    bool half = form != COMPLEX && i == axes.n - 1;
+    length[i] = half && form == TO_REAL ? recorded.v[axis[i]] : a->dims[axis[i]];
+    out[axis[i]] = half && form == FROM_REAL ? length[i] / 2 + 1 : length[i];
+    if (half && form == TO_REAL && length[i] / 2 + 1 != a->dims[axis[i]])
+      return mxi_build_refuse(b, "half as many frequencies as elements");
+  }
+  MXI_TRY(transform_lengths("fft", a, (mx_ints){length, axes.n}, axes, form, length));
+  MXI_TRY(mxi_check_shape("fft", shape, NULL));
+  return mxi_build_done(b, apply_fft(a, axes, p->inverse != 0, p->scale, form, shape));
+}
+
 #define TRANSFORM(name, inverse, form)                                                    \
   mx_array mx_fft_##name##n(mx_array a, mx_ints s, mx_ints axes, mx_fft_norm norm) {      \
     return MXI_COMPOSED(transform(#name "n", a, s, axes, norm, inverse, form));           \

@@ -207,15 +207,14 @@ MXI_VMAP(SCATTER) { return mxi_batch_done(b, MXI_COMPOSED(scatter_batched(n, b))
 /* ---- Take ---- */
 /* Gathers whole slices along axis; the axes of the indices come first, and move to where axis was. */
 static mx_array taken(mx_array a, mx_array indices, int axis) {
-  int64_t sizes[MX_MAX_NDIM], shape[MX_MAX_NDIM], order[MX_MAX_NDIM];
+  int64_t sizes[MX_MAX_NDIM], order[MX_MAX_NDIM];
   mxi_copy_ints(sizes, mxi_shape_of(a));
   sizes[axis] = 1;
   mx_array slices = mx_gather(a, 1, &indices, MX_AXES(axis), (mx_ints){sizes, a->ndim});
   if (!mx_ok(slices)) return MX_BAD;
   int before = indices->ndim, ndim = before + a->ndim - 1;
-  for (int i = 0; i < ndim; i++) shape[i] = i < before + axis ? slices->dims[i] : slices->dims[i + 1];
   for (int i = 0; i < ndim; i++) order[i] = i < axis ? before + i : i < axis + before ? i - axis : i;
-  return mx_transpose(mx_reshape(slices, (mx_ints){shape, ndim}), (mx_ints){order, ndim});
+  return mx_transpose(mx_squeeze(slices, MX_AXES(before + axis)), (mx_ints){order, ndim});
 }
 
 mx_array mx_take(mx_array a, mx_array indices, int axis) {

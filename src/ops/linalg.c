@@ -2,6 +2,7 @@
 #include "mlx/linalg.h"
 #include "ops/common.h"
 #include "ops/linalg.h"
+#include "ops/rules.h"
 
 /* ---- Arguments ---- */
 enum { SQUARE = 1, COMPLEX = 2 };
@@ -81,6 +82,12 @@ int mxi_lu(const char *op, mx_array a, mx_array *lu, mx_array *pivots, mx_array 
   *pivots = r.out[1];
   *rows = r.out[2];
   return status;
+}
+
+MXI_BUILD(LU) {
+  if (!mxi_build_takes(b, 1, 3)) return -1;
+  MXI_TRY(check_matrices("lu_factor", b->in[0], 0));
+  return mxi_lu("lu_factor", b->in[0], &b->out[0], &b->out[1], &b->out[2]);
 }
 
 static int pass_matrix(mx_array *to, mx_array a) {

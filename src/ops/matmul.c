@@ -10,6 +10,8 @@ struct product {
   int64_t shape[MX_MAX_NDIM];  /* of the node: batch, M, N */
   int64_t result[MX_MAX_NDIM]; /* of the op: without the axes that vectors were given */
   bool folded;                 /* a's batch was merged into its rows */
+  bool row, column;            /* a, b was a vector */
+  mx_array unfolded;           /* a before that */
 };
 
 static int check_factors(const char *op, mx_array a, mx_array b) {
@@ -27,17 +29,22 @@ static int check_factors(const char *op, mx_array a, mx_array b) {
 /* a with axes of size 1 in front, up to ndim. */
 static mx_array with_ndim(mx_array a, int ndim) {
   int64_t shape[MX_MAX_NDIM];
-  mxi_fill_ints(shape, ndim, 1);
-  mxi_copy_ints(shape + ndim - a->ndim, mxi_shape_of(a));
-  return mx_reshape(a, (mx_ints){shape, ndim});
+  if (!mx_ok(a)) return MX_BAD;
+  if (a->ndim == ndim) return a;
+  for (int i = 0; i < ndim; i++) shape[i] = i < ndim - a->ndim ? 1 : MXI_AXES_OF(i - (ndim - a->ndim), 1);
+  return mxi_reshape_as(a, NULL, shape, ndim);
+}
+
+static mx_array as_matrix(mx_array vector, int64_t rows, int64_t columns) {
+  return mxi_reshape_as(vector, NULL, (int64_t[]){rows, columns}, 2);
 }
 
 static int plan_product(const char *op, mx_array a, mx_array b, mx_dtype t, bool may_fold,
                         struct product *p) {
   MXI_TRY(check_factors(op, a, b));
   bool row = a->ndim == 1, column = b->ndim == 1;
-  a = mx_astype(row ? mx_reshape(a, MX_SHAPE(1, a->dims[0])) : a, t);
-  b = mx_astype(column ? mx_reshape(b, MX_SHAPE(b->dims[0], 1)) : b, t);
+  a = mx_astype(row ? as_matrix(a, 1, MXI_AXES_OF(0, 1)) : a, t);
+  b = mx_astype(column ? as_matrix(b, MXI_AXES_OF(0, 1), 1) : b, t);
   if (a == MX_BAD || b == MX_BAD) return -1;
   int64_t batch[MX_MAX_NDIM], m = mx_dim(a, -2), k = mx_dim(a, -1), n = mx_dim(b, -1);
   int nbatch =
@@ -47,11 +54,14 @@ static int plan_product(const char *op, mx_array a, mx_array b, mx_dtype t, bool
   p->result_ndim = nbatch;
   if (!row) p->result[p->result_ndim++] = m;
   if (!column) p->result[p->result_ndim++] = n;
+  p->row = row;
+  p->column = column;
   p->folded = may_fold && b->ndim == 2 && a->ndim > 2;
   if (p->folded) {
     m = k ? a->size / k : 0;
     for (int i = 0; k == 0 && i < a->ndim - 1; i++) m = i ? m * a->dims[i] : a->dims[i];
-    a = mx_reshape(a, MX_SHAPE(m, k));
+    p->unfolded = a;
+    a = mx_flatten(a, 0, -2);
     nbatch = 0;
   }
   p->ndim = nbatch + 2;
@@ -65,12 +75,28 @@ static int plan_product(const char *op, mx_array a, mx_array b, mx_dtype t, bool
 static mx_ints node_shape(const struct product *p) { return (mx_ints){p->shape, p->ndim}; }
 static mx_ints result_shape(const struct product *p) { return (mx_ints){p->result, p->result_ndim}; }
 
+/* The node's result as the op's: with a's batch, and without the axes that vectors were given. */
+static mx_array unfolded(const struct product *p, mx_array y) {
+  int64_t dims[MX_MAX_NDIM], drop[2];
+  int n = 0;
+  if (!mx_ok(y)) return MX_BAD;
+  if (!mxi_follows(y)) return mx_reshape(y, result_shape(p));
+  if (p->folded) {
+    for (; n < p->unfolded->ndim - 1; n++) dims[n] = MXI_AXES_OF(n, 1);
+    dims[n] = -1;
+    y = mxi_reshape_as(y, p->unfolded, dims, n + 1);
+    n = 0;
+  }
+  if (p->row) drop[n++] = -2;
+  if (p->column) drop[n++] = -1;
+  return n ? mx_squeeze(y, (mx_ints){drop, n}) : y;
+}
+
 static mx_array matrix_product(mx_array a, mx_array b, mx_dtype t) {
   struct product p;
   if (plan_product("matmul", a, b, t, true, &p) < 0) return MX_BAD;
   if (mx_dim(p.a, -1) == 0) return mx_zeros(result_shape(&p), t);
-  return mx_reshape(mxi_apply(MXI_MATMUL, NULL, 2, (mx_array[]){p.a, p.b}, t, node_shape(&p)),
-                    result_shape(&p));
+  return unfolded(&p, mxi_apply(MXI_MATMUL, NULL, 2, (mx_array[]){p.a, p.b}, t, node_shape(&p)));
 }
 
 mx_array mx_matmul(mx_array a, mx_array b) {
@@ -99,8 +125,7 @@ static mx_array sum_and_product(mx_array c, mx_array a, mx_array b, double alpha
     c = mx_reshape(mx_broadcast_to(c, result_shape(&p)), node_shape(&p));
   }
   struct mxi_p_ADDMM params = {.alpha = alpha, .beta = beta};
-  return mx_reshape(mxi_apply(MXI_ADDMM, &params, 3, (mx_array[]){p.a, p.b, c}, t, node_shape(&p)),
-                    result_shape(&p));
+  return unfolded(&p, mxi_apply(MXI_ADDMM, &params, 3, (mx_array[]){p.a, p.b, c}, t, node_shape(&p)));
 }
 
 mx_array mx_addmm(mx_array c, mx_array a, mx_array b, double alpha, double beta) {
@@ -215,7 +240,7 @@ MXI_JVP(MATMUL) {
 }
 static mx_array addmm_tangent(const mx_node *n, mx_array out, const mx_array *t) {
   const struct mxi_p_ADDMM *p = MXI_PARAMS(ADDMM, n);
-  mx_array from_c = t[2] ? mx_broadcast_to(times_factor(t[2], p->beta), mxi_shape_of(out)) : NULL;
+  mx_array from_c = t[2] ? mxi_broadcast_like(times_factor(t[2], p->beta), out) : NULL;
   return mxi_add_tangents(times_factor(matmul_tangent(n, t), p->alpha), from_c);
 }
 MXI_JVP(ADDMM) {

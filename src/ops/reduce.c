@@ -56,47 +56,42 @@ DEFINE(any, MXI_REDUCE_OR, MX_BOOL)
 
 /* ---- Moments ---- */
 static mx_dtype summed_dtype(mx_dtype t) { return mxi_is_half(t) ? MX_FLOAT32 : mxi_at_least_float(t); }
-/* Elements that meet in one result; -1 with the error set for bad axes. */
-static int64_t reduced_count(const char *op, mx_array a, mx_ints axes) {
-  int64_t sorted[MX_MAX_NDIM], count = 1;
-  int n = mxi_axes(op, axes, a->ndim, sorted);
-  for (int i = 0; i < n; i++)
-    count *= a->dims[sorted[i]]; // no overflow: a factor of a's size, or 0 is reached
-  return n < 0 ? -1 : count;
-}
-/* sum(a) / count, a of a wide dtype. */
-static mx_array average(mx_array a, mx_ints axes, bool keepdims, double count) {
-  return mx_multiply(mx_sum(a, axes, keepdims), mx_like(a, 1 / count));
+/* sum(a) / (count - ddof), a of a wide dtype, along sorted axes. */
+static mx_array average(mx_array a, mx_ints axes, bool keepdims, double ddof) {
+  return mx_multiply(mx_sum(a, axes, keepdims), mxi_inverse_count(a, axes, ddof));
 }
 
 mx_array mx_mean(mx_array a, mx_ints axes, bool keepdims) {
-  int64_t count = mxi_usable1("mean", a) ? reduced_count("mean", a, axes) : -1;
-  if (count < 0) return MX_BAD;
+  int64_t sorted[MX_MAX_NDIM];
+  int n = mxi_usable1("mean", a) ? mxi_axes("mean", axes, a->ndim, sorted) : -1;
+  if (n < 0) return MX_BAD;
   mx_dtype t = mxi_dtype(a);
-  return MXI_COMPOSED(mx_astype(average(mx_astype(a, summed_dtype(t)), axes, keepdims, (double)count),
-                                mxi_at_least_float(t)));
+  return MXI_COMPOSED(
+      mx_astype(average(mx_astype(a, summed_dtype(t)), (mx_ints){sorted, n}, keepdims, 0), mxi_at_least_float(t)));
 }
 
 /* mean(|a - mean(a)|^2), with count - ddof in place of count; at least float32, real. */
-static mx_array variance(mx_array a, mx_ints axes, bool keepdims, double count, double ddof) {
+static mx_array variance(mx_array a, mx_ints axes, bool keepdims, double ddof) {
   a = mx_astype(a, summed_dtype(mxi_dtype(a)));
-  mx_array distance = mx_subtract(a, average(a, axes, true, count));
+  mx_array distance = mx_subtract(a, average(a, axes, true, 0));
   if (mx_ok(distance) && mxi_dtype(distance) == MX_COMPLEX64) distance = mx_abs(distance);
-  return average(mx_square(distance), axes, keepdims, count > ddof ? count - ddof : 0);
+  return average(mx_square(distance), axes, keepdims, ddof);
 }
 static mx_dtype moment_dtype(mx_array a) {
   return mxi_dtype(a) == MX_COMPLEX64 ? MX_FLOAT32 : mxi_at_least_float(mxi_dtype(a));
 }
 
 mx_array mx_var(mx_array a, mx_ints axes, bool keepdims, double ddof) {
-  int64_t count = mxi_usable1("var", a) ? reduced_count("var", a, axes) : -1;
-  if (count < 0) return MX_BAD;
-  return MXI_COMPOSED(mx_astype(variance(a, axes, keepdims, (double)count, ddof), moment_dtype(a)));
+  int64_t sorted[MX_MAX_NDIM];
+  int n = mxi_usable1("var", a) ? mxi_axes("var", axes, a->ndim, sorted) : -1;
+  if (n < 0) return MX_BAD;
+  return MXI_COMPOSED(mx_astype(variance(a, (mx_ints){sorted, n}, keepdims, ddof), moment_dtype(a)));
 }
 mx_array mx_std(mx_array a, mx_ints axes, bool keepdims, double ddof) {
-  int64_t count = mxi_usable1("std", a) ? reduced_count("std", a, axes) : -1;
-  if (count < 0) return MX_BAD;
-  return MXI_COMPOSED(mx_astype(mx_sqrt(variance(a, axes, keepdims, (double)count, ddof)), moment_dtype(a)));
+  int64_t sorted[MX_MAX_NDIM];
+  int n = mxi_usable1("std", a) ? mxi_axes("std", axes, a->ndim, sorted) : -1;
+  if (n < 0) return MX_BAD;
+  return MXI_COMPOSED(mx_astype(mx_sqrt(variance(a, (mx_ints){sorted, n}, keepdims, ddof)), moment_dtype(a)));
 }
 
 /* ---- Arg reductions ---- */
@@ -149,7 +144,7 @@ static mx_array reduce_gradient(const mx_node *n, mx_array out, mx_array g) {
   const struct mxi_p_REDUCE *p = MXI_PARAMS(REDUCE, n);
   mx_array x = n->inputs[0];
   switch (p->op) {
-  case MXI_REDUCE_SUM: return mx_broadcast_to(g, mxi_shape_of(x));
+  case MXI_REDUCE_SUM: return mxi_broadcast_like(g, x);
   case MXI_REDUCE_PROD: return mx_multiply(g, mx_conjugate(product_of_others(x, p->axes)));
   case MXI_REDUCE_MIN:
   case MXI_REDUCE_MAX: return extremum_gradient(x, out, p->axes, g);

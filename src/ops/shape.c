@@ -12,8 +12,7 @@ static mx_array constant_of_shape(mx_array a, mx_ints shape) {
 }
 
 /* ---- Reshape ---- the same elements in row-major order ---- */
-/* Reshape to a shape of the right size. */
-static mx_array reshape_to(mx_array a, mx_ints shape) {
+mx_array mxi_reshape_to(mx_array a, mx_ints shape) {
   if (mxi_ints_equal(mxi_shape_of(a), shape)) return mxi_itself(a);
   if (mxi_is_constant(a)) return constant_of_shape(a, shape);
   return view_node(MXI_RESHAPE, NULL, a, shape);
@@ -48,32 +47,29 @@ mx_array mx_reshape(mx_array a, mx_ints shape) {
   if (!mxi_usable1("reshape", a)) return MX_BAD;
   int64_t dims[MX_MAX_NDIM];
   if (infer_shape(shape, a->size, dims) < 0) return cannot_reshape("reshape", a, shape);
-  return reshape_to(a, (mx_ints){dims, shape.n});
+  if (mxi_follows(a))
+    for (int i = 0; i < shape.n; i++)
+      if (shape.v[i] == -1) return mxi_reshape_as(a, NULL, shape.v, shape.n);
+  return mxi_reshape_to(a, (mx_ints){dims, shape.n});
 }
 
 /* The output's gradient in the input's shape: of every view that keeps the row-major order. */
-MXI_VJP(RESHAPE) { return mxi_only_grad(n, mx_reshape(cotangents[0], mxi_shape_of(n->inputs[0])), grads); }
+MXI_VJP(RESHAPE) { return mxi_only_grad(n, mxi_reshape_like(cotangents[0], n->inputs[0]), grads); }
 
 mx_array mx_flatten(mx_array a, int start_axis, int end_axis) {
   if (!mxi_usable1("flatten", a)) return MX_BAD;
-  if (a->ndim == 0) return reshape_to(a, MX_SHAPE(1));
+  if (a->ndim == 0) return mxi_reshape_to(a, MX_SHAPE(1));
   /* Axes beyond the ends mean the ends. */
   int start = (int)mxi_max(0, start_axis < 0 ? start_axis + a->ndim : start_axis);
   int end = (int)mxi_min(a->ndim - 1, end_axis < 0 ? end_axis + a->ndim : end_axis);
   if (start > end)
     return mxi_bad(MX_INVALID_ARGUMENT, "[flatten] expected start_axis <= end_axis, got %d and %d",
                    start_axis, end_axis);
-  int64_t dims[MX_MAX_NDIM], merged = 1;
+  int64_t dims[MX_MAX_NDIM];
   int ndim = 0;
-  for (int i = 0; i < a->ndim; i++) {
-    bool inside = i >= start && i <= end;
-    merged = inside ? merged * a->dims[i] : merged;
-    if (!inside)
-      dims[ndim++] = a->dims[i];
-    else if (i == end)
-      dims[ndim++] = merged;
-  }
-  return reshape_to(a, (mx_ints){dims, ndim});
+  for (int i = 0; i < a->ndim; i += i == start ? end - start + 1 : 1)
+    dims[ndim++] = MXI_AXES_OF(i, i == start ? end - start + 1 : 1);
+  return mxi_reshape_as(a, NULL, dims, ndim);
 }
 
 mx_array mx_unflatten(mx_array a, int axis, mx_ints shape) {
@@ -87,8 +83,10 @@ mx_array mx_unflatten(mx_array a, int axis, mx_ints shape) {
     return mxi_bad(MX_INVALID_ARGUMENT, "[unflatten] expected a shape of %lld elements for axis %d, got %s",
                    (long long)a->dims[axis], axis, mxi_shape_text(shape).s);
   for (int i = 0; i < ndim; i++)
-    dims[i] = i < axis ? a->dims[i] : i < axis + shape.n ? part[i - axis] : a->dims[i - shape.n + 1];
-  return reshape_to(a, (mx_ints){dims, ndim});
+    dims[i] = i < axis             ? MXI_AXES_OF(i, 1)
+              : i < axis + shape.n ? (mxi_follows(a) ? shape : (mx_ints){part, shape.n}).v[i - axis]
+                                   : MXI_AXES_OF(i - shape.n + 1, 1);
+  return mxi_reshape_as(a, NULL, dims, ndim);
 }
 
 mx_array mx_squeeze(mx_array a, mx_ints axes) {
@@ -103,9 +101,9 @@ mx_array mx_squeeze(mx_array a, mx_ints axes) {
     if (named && axes.n >= 0)
       return mxi_bad(MX_INVALID_ARGUMENT, "[squeeze] expected axis %d of size 1, got shape %s", i,
                      MXI_SHAPE_TEXT(a));
-    dims[ndim++] = a->dims[i];
+    dims[ndim++] = MXI_AXES_OF(i, 1);
   }
-  return reshape_to(a, (mx_ints){dims, ndim});
+  return mxi_reshape_as(a, NULL, dims, ndim);
 }
 
 mx_array mx_expand_dims(mx_array a, mx_ints axes) {
@@ -118,10 +116,10 @@ mx_array mx_expand_dims(mx_array a, mx_ints axes) {
   if (n < 0) return MX_BAD;
   for (int i = 0; i < ndim; i++) {
     bool is_new = at < n && added[at] == i;
-    dims[i] = is_new ? 1 : a->dims[i - at];
+    dims[i] = is_new ? 1 : MXI_AXES_OF(i - at, 1);
     at += is_new;
   }
-  return reshape_to(a, (mx_ints){dims, ndim});
+  return mxi_reshape_as(a, NULL, dims, ndim);
 }
 
 /* ---- Transpose ---- */

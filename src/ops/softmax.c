@@ -78,6 +78,7 @@ static mx_array logsumexp_along(mx_array a, int count, const int64_t *axes, bool
   shape[r.a->ndim - 1] = 1;
   mx_array out = mxi_apply(MXI_LOGSUMEXP, NULL, 1, &r.a, mxi_dtype(a), (mx_ints){shape, r.a->ndim});
   if (!keepdims) return mx_squeeze(out, MX_AXES(-1));
+  if (count == 1) return mx_moveaxis(out, -1, (int)axes[0]);
   mxi_copy_ints(shape, mxi_shape_of(a));
   for (int i = 0; i < count; i++) shape[axes[i]] = 1;
   return mx_reshape(out, (mx_ints){shape, a->ndim});

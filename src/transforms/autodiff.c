@@ -5,15 +5,16 @@
 #include "core/tracer.h"
 #include "core/task.h"
 #include "mlx/ops.h"
-#include "transforms/walk.h"
+#include "core/walk.h"
 #include <string.h>
 
 /* The rules of a primitive: its row in ops, or for those that need transforms themselves, ours. */
 static struct mxi_rules derivatives_of(const mx_node *n) {
   switch (n->prim->id) {
-  case MXI_CALL: return (struct mxi_rules){mxi_vjp_call, mxi_jvp_call, NULL};
+  case MXI_CALL: return (struct mxi_rules){.vjp = mxi_vjp_call, .jvp = mxi_jvp_call};
   case MXI_CUSTOM:
-    return (struct mxi_rules){mxi_vjp_custom, mxi_custom_has_jvp(n) ? mxi_jvp_custom : NULL, mxi_vmap_custom};
+    return (struct mxi_rules){
+        .vjp = mxi_vjp_custom, .jvp = mxi_custom_has_jvp(n) ? mxi_jvp_custom : NULL, .vmap = mxi_vmap_custom};
   default: return mxi_rules[n->prim->id];
   }
 }

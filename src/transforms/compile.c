@@ -16,17 +16,29 @@
 #include "engine/call.h"
 #include "ops/common.h"
 #include "transforms/autodiff.h"
-#include "transforms/merge.h"
+#include "transforms/graph.h"
 #include "transforms/trace.h"
-#include "transforms/walk.h"
 #include <string.h>
 
+struct base;
 struct mxi_trace {
   struct mxi_lru_entry entry; /* first */
   atomic_int refs;
   uint64_t key;
   mx_stream stream;
   struct mxi_kept *kept;
+  struct base *base; /* whose note is its own; NULL: none */
+  mx_trace_note note;
+};
+
+/* Of a shapeless function: the trace of all inputs of some ranks and dtypes, from which that of each set of
+   shapes is made without calling the function. */
+struct base {
+  struct mxi_lru_entry entry; /* first */
+  atomic_int refs;
+  uint64_t key;
+  mx_stream stream;
+  struct mxi_graph graph;
   mx_trace_note note;
 };
 
@@ -34,7 +46,8 @@ struct mxi_compiled {
   mx_function f;
   void *context;
   void (*release)(void *context);
-  struct mxi_lru traces; /* under MXI_LOCK_TRACES */
+  bool shapeless;
+  struct mxi_lru traces, bases; /* under MXI_LOCK_TRACES */
 };
 
 static atomic_bool disabled;
@@ -45,10 +58,9 @@ bool mx_compile_is_plain(void) {
 
 mx_compiled mx_compile(mx_function f, void *context, bool shapeless, void (*release)(void *context)) {
   if (!mxi_given("compile", "a function", f)) return NULL;
-  (void)shapeless; // a trace is cheap enough to make one for each shape
   mx_compiled c = mxi_malloc(sizeof *c);
   if (!c) return NULL;
-  *c = (struct mxi_compiled){.f = f, .context = context, .release = release};
+  *c = (struct mxi_compiled){.f = f, .context = context, .release = release, .shapeless = shapeless};
   return c;
 }
 
@@ -56,10 +68,18 @@ static void release_note(const mx_trace_note *note) {
   if (note && note->data && note->release) note->release(note->data);
 }
 
+static void base_release(struct base *b) {
+  if (!b || atomic_fetch_sub(&b->refs, 1) != 1) return;
+  mxi_graph_free(&b->graph);
+  release_note(&b->note);
+  mxi_free(b);
+}
+
 /* Outside of locks: what the note's owner does is unknown. */
 void mx_trace_release(mx_trace t) {
   if (!t || atomic_fetch_sub(&t->refs, 1) != 1) return;
   mxi_kept_unref(t->kept);
+  base_release(t->base);
   release_note(&t->note);
   mxi_free(t);
 }
@@ -69,7 +89,9 @@ static mx_trace take_oldest(mx_compiled c) { return (mx_trace)mxi_lru_take_oldes
 void mx_compiled_free(mx_compiled c) {
   if (!c) return;
   for (mx_trace t; (t = take_oldest(c));) mx_trace_release(t);
+  for (struct mxi_lru_entry *b; (b = mxi_lru_take_oldest(&c->bases));) base_release((struct base *)b);
   mxi_lru_free(&c->traces);
+  mxi_lru_free(&c->bases);
   if (c->release) c->release(c->context);
   mxi_free(c);
 }
@@ -133,65 +155,18 @@ static mx_trace keep(mx_compiled c, mx_trace made, const struct compiled_call *c
 
 static int check_compiled_inputs(int n, const mx_array *in) { return mxi_usable("compile", n, in) ? 0 : -1; }
 
-/* ---- Constants: what a trace computes without its inputs is evaluated once. ---- */
-struct constants {
-  int32_t level; /* of the trace: what lies below it is a constant */
-  struct mxi_map seen;
-  mxi_vec(mx_array) found; /* constants without a value, where they meet the rest or are outputs */
-};
-
-static int add_constant(struct constants *c, mx_array a) {
-  return a->level < c->level && mxi_state(a) != MXI_READY ? mxi_push(&c->found, a) : 0;
-}
-static bool enters_constant(void *constants, mx_array a) {
-  const struct constants *c = constants;
-  return a->level >= c->level && a->node && mxi_map_get(&c->seen, a) < 0;
-}
-static int leave_constant(void *constants, mx_array a) {
-  struct constants *c = constants;
-  for (int i = 0; i < a->node->ninputs; i++) MXI_TRY(add_constant(c, a->node->inputs[i]));
-  return mxi_map_put(&c->seen, a, 0);
-}
-
-static int evaluate_constants(int32_t level, int nout, const mx_array *outputs) {
-  struct constants c = {.level = level};
-  int result = 0;
-  for (int i = 0; i < nout && result == 0; i++) {
-    result = mxi_walk(outputs[i], enters_constant, leave_constant, &c);
-    if (result == 0) result = add_constant(&c, outputs[i]);
-  }
-  if (result == 0) result = mx_eval_all((int)c.found.n, c.found.v);
-  mxi_map_free(&c.seen);
-  mxi_vec_free(&c.found);
-  return result;
+/* Takes over the graph. */
+static struct mxi_kept *plan_graph(struct mxi_graph *g) {
+  struct mxi_kept *kept = mxi_kept_new(g->ninputs, g->inputs, g->noutputs, g->outputs);
+  mxi_free(g->inputs); // the references went to kept
+  return kept;
 }
 
 /* The graph of f for inputs like `in`, planned. */
 static struct mxi_kept *trace_graph(mx_compiled c, int n, const mx_array *in, int max_out) {
-  mx_array *arrays = mxi_calloc((size_t)n + (size_t)max_out + 1, sizeof *arrays),
-           *outputs = arrays ? arrays + n : NULL;
-  if (!arrays) return NULL;
-  mx_scope scope = mx_scope_open();
-  int result = 0, nout = 0;
-  mxi_thread.trace_level++;
-  for (int i = 0; i < n && result == 0; i++) {
-    arrays[i] = mxi_placeholder((mx_dtype)in[i]->dtype, mxi_shape_of(in[i]));
-    if (!arrays[i]) result = -1;
-  }
-  if (result == 0)
-    result = nout = mxi_call_function("compile", c->f, c->context, n, arrays, max_out, outputs);
-  mxi_thread.trace_level--;
-  if (result >= 0) result = evaluate_constants(mxi_thread.trace_level + 1, nout, outputs);
-  if (result >= 0) result = mxi_merge_equal(mxi_thread.trace_level + 1, nout, outputs);
-  struct mxi_kept *kept = NULL;
-  if (result >= 0) {
-    for (int i = 0; i < nout; i++) mxi_ref(outputs[i]);
-    kept = mxi_kept_new(n, arrays, nout, outputs);
-  } else
-    for (int i = 0; i < n; i++) mxi_unref(arrays[i]);
-  mx_scope_close(&scope);
-  mxi_free(arrays);
-  return kept;
+  struct mxi_graph g;
+  if (mxi_graph_trace(&g, "compile", c->f, c->context, n, in, max_out, false) < 0) return NULL;
+  return plan_graph(&g);
 }
 
 static mx_trace make_trace(mx_compiled c, const struct compiled_call *call, int max_out,
@@ -205,6 +180,108 @@ static mx_trace make_trace(mx_compiled c, const struct compiled_call *call, int 
   }
   *t = (struct mxi_trace){.refs = 1, .key = call->key, .stream = call->stream, .kept = kept};
   if (note) t->note = *note;
+  return t;
+}
+
+/* ---- All shapes ---- */
+static uint64_t hash_kinds(const struct compiled_call *call) {
+  uint64_t h = mxi_mix(call->key, (uint64_t)(uintptr_t)call->stream);
+  for (int i = 0; i < call->n; i++) h = mxi_mix(h, (uint64_t)call->in[i]->dtype << 8 | call->in[i]->ndim);
+  return h;
+}
+static bool serves_kinds(const struct mxi_lru_entry *e, const void *wanted) {
+  const struct base *b = (const struct base *)e;
+  const struct compiled_call *call = wanted;
+  bool same = b->key == call->key && b->stream == call->stream && b->graph.ninputs == call->n;
+  for (int i = 0; i < call->n && same; i++)
+    same = b->graph.inputs[i]->dtype == call->in[i]->dtype && b->graph.inputs[i]->ndim == call->in[i]->ndim;
+  return same;
+}
+
+/* With a reference for the caller. */
+static struct base *find_base(mx_compiled c, const struct compiled_call *call) {
+  mxi_lock(MXI_LOCK_TRACES);
+  struct base *b = (struct base *)mxi_lru_find(&c->bases, hash_kinds(call), serves_kinds, call);
+  if (b) atomic_fetch_add(&b->refs, 1);
+  mxi_unlock(MXI_LOCK_TRACES);
+  return b;
+}
+
+/* Keeps it too. */
+static int keep_base(mx_compiled c, struct base *b, const struct compiled_call *call) {
+  struct base *dropped = NULL;
+  mxi_lock(MXI_LOCK_TRACES);
+  int status = mxi_lru_put(&c->bases, &b->entry, hash_kinds(call));
+  if (status == 0) {
+    atomic_fetch_add(&b->refs, 1);
+    if (c->bases.n > MX_TRACES_KEPT) dropped = (struct base *)mxi_lru_take_oldest(&c->bases);
+  }
+  mxi_unlock(MXI_LOCK_TRACES);
+  base_release(dropped);
+  return status;
+}
+
+static struct base *make_base(mx_compiled c, const struct compiled_call *call, int max_out,
+                              const mx_trace_note *note) {
+  struct base *b = mxi_calloc(1, sizeof *b);
+  if (!b) return NULL;
+  atomic_init(&b->refs, 1);
+  b->key = call->key;
+  b->stream = call->stream;
+  int status = mxi_graph_trace(&b->graph, "compile", c->f, c->context, call->n, call->in, max_out, true);
+  if (note) b->note = *note; // which f has filled
+  if (status == 0) status = keep_base(c, b, call);
+  if (status == 0) return b;
+  base_release(b);
+  return NULL;
+}
+
+/* The base's graph for placeholders of the call's shapes. */
+static struct mxi_kept *follow_base(const struct base *b, const struct compiled_call *call,
+                                    bool *other_ones) {
+  struct mxi_graph g = {0};
+  size_t nin = (size_t)call->n, nout = (size_t)b->graph.noutputs;
+  mx_array *arrays = mxi_malloc((nin + nout + 1) * sizeof *arrays);
+  int status = arrays ? 0 : -1;
+  mx_scope scope = mx_scope_open();
+  mxi_thread.trace_level++;
+  for (size_t i = 0; i < nin && status == 0; i++) {
+    arrays[i] = mxi_own(mxi_placeholder(mxi_dtype(call->in[i]), mxi_shape_of(call->in[i])));
+    if (!mx_ok(arrays[i])) status = -1;
+  }
+  if (status == 0) status = mxi_graph_apply(&b->graph, arrays, arrays + nin, other_ones);
+  mxi_thread.trace_level--;
+  if (status == 0)
+    status = mxi_graph_init(&g, b->graph.level, call->n, arrays, b->graph.noutputs, arrays + nin);
+  mx_scope_close(&scope);
+  mxi_free(arrays);
+  if (status < 0) mxi_graph_free(&g);
+  return status == 0 ? plan_graph(&g) : NULL;
+}
+
+static mx_trace trace_of_base(struct base *b, const struct compiled_call *call, bool *other_ones) {
+  struct mxi_kept *kept = follow_base(b, call, other_ones);
+  mx_trace t = kept ? mxi_malloc(sizeof *t) : NULL;
+  if (t) {
+    *t = (struct mxi_trace){.refs = 1, .key = call->key, .stream = call->stream, .kept = kept, .base = b};
+    return t;
+  }
+  mxi_kept_unref(kept);
+  base_release(b);
+  return NULL;
+}
+
+static mx_trace make_shapeless(mx_compiled c, const struct compiled_call *call, int max_out,
+                               const mx_trace_note *note) {
+  bool other_ones = false;
+  struct base *b = find_base(c, call);
+  if (!b) return (b = make_base(c, call, max_out, note)) ? trace_of_base(b, call, &other_ones) : NULL;
+  mx_trace t = trace_of_base(b, call, &other_ones);
+  if (!t && other_ones) {
+    mx_error_clear();
+    return make_trace(c, call, max_out, note); // of these shapes alone
+  }
+  release_note(note);
   return t;
 }
 
@@ -231,7 +308,8 @@ static mx_trace trace_of(mx_compiled c, const struct compiled_call *call, int ma
     release_note(note);
     return t;
   }
-  return (t = make_trace(c, call, max_out, note)) ? keep(c, t, call) : NULL;
+  t = (c->shapeless ? make_shapeless : make_trace)(c, call, max_out, note);
+  return t ? keep(c, t, call) : NULL;
 }
 
 static bool can_trace(const struct compiled_call *call) {
@@ -259,7 +337,10 @@ mx_trace mx_compiled_trace(mx_compiled c, uint64_t key, int n, const mx_array *i
 
 static bool given_trace(mx_trace t) { return mxi_given("compile", "a trace", t); }
 int mx_trace_outputs(mx_trace t) { return given_trace(t) ? t->kept->noutputs : -1; }
-void *mx_trace_data(mx_trace t) { return given_trace(t) ? t->note.data : NULL; }
+void *mx_trace_data(mx_trace t) {
+  if (!given_trace(t)) return NULL;
+  return t->base ? t->base->note.data : t->note.data;
+}
 
 /* On inputs that it takes. */
 static int call_kept(struct mxi_kept *kept, const mx_array *in, mx_array *out) {

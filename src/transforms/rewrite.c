@@ -1,7 +1,7 @@
 #include "transforms/rewrite.h"
 #include "base/alloc.h"
 #include "base/error.h"
-#include "transforms/walk.h"
+#include "core/walk.h"
 
 /* ---- Values ---- */
 static bool has_siblings(mx_array a) { return a->node && a->node->noutputs > 1; }

@@ -2,14 +2,6 @@
 #include "base/error.h"
 #include "core/node.h"
 
-mx_array mxi_placeholder(mx_dtype t, mx_ints shape) {
-  mx_array p = mxi_array_new(t, shape);
-  if (!p) return NULL;
-  atomic_store(&p->state, MXI_PLACEHOLDER);
-  p->level = mxi_thread.trace_level;
-  return p;
-}
-
 int mxi_tracers(int n, const mx_array *in, mx_array *tracers) {
   for (int i = 0; i < n; i++) {
     if (!in[i]) return mxi_fail(MX_TYPE_ERROR, "[transform] expected %d input arrays, got NULL", n);

@@ -4,10 +4,9 @@
 #include "core/array.h"
 #include "core/thread.h"
 #include "core/tracer.h"
+#include "ops/graph.h"
 #include "mlx/transforms.h"
 
-/* A placeholder of the innermost open trace; the caller owns it. NULL with the error set. */
-mx_array mxi_placeholder(mx_dtype t, mx_ints shape);
 /* Tracers of n inputs, owned by the scope. */
 int mxi_tracers(int n, const mx_array *in, mx_array *tracers);
 /* Calls f in a scope of its own and checks what comes back. Returns the number of outputs (owned by the

@@ -1,5 +1,6 @@
 /* libFuzzer's target for one loader: FUZZ_READER is its function, and FUZZ_ARRAY is defined where that gives
-   an array, not a file of several. `make fuzz` runs one for each format. */
+   an array, not a file of several; FUZZ_FUNCTION, where it is a function, which is called too. `make fuzz`
+   runs one for each format. */
 #include "mlx/mlx.h"
 #include <string.h>
 
@@ -24,11 +25,36 @@ static void touch(mx_array a) {
   for (size_t i = 0; p && i < mx_nbytes(a); i++) sum = (uint8_t)(sum + p[i]);
 }
 
+#ifdef FUZZ_FUNCTION
+/* Calls trace i with ones, where its arrays are small. */
+static void call(mx_imported f, int i) {
+  enum { INPUTS = 8, OUTPUTS = 16, SMALL = 4096 };
+  mx_call c = mx_imported_inputs(f, i);
+  mx_array in[INPUTS], out[OUTPUTS];
+  if (c.n > INPUTS) return;
+  for (int k = 0; k < c.n; k++) {
+    if (mx_size(c.in[k]) > SMALL) return;
+    in[k] = mx_ones(mx_shape_ints(c.in[k]), mx_dtype_of(c.in[k]));
+  }
+  c.in = in;
+  int n = mx_imported_call(f, c, OUTPUTS, out);
+  for (int k = 0; k < n; k++)
+    if (mx_size(out[k]) <= SMALL && mx_eval(out[k]) == 0) touch(out[k]);
+}
+#endif
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct stream s = {data, size};
   mx_reader reader = {.context = &s, .read = read_some};
-#ifdef FUZZ_ARRAY
+#ifdef FUZZ_FUNCTION
+  mx_set_memory_limit((size_t)256 << 20);
+  mx_imported f = mx_read_function(reader);
+  for (int i = 0; f && i < mx_imported_count(f); i++)
+    MX_SCOPE
+      call(f, i);
+  mx_imported_free(f);
+#elif defined(FUZZ_ARRAY)
   MX_SCOPE
     touch(FUZZ_READER(reader));
 #else

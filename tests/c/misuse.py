@@ -44,7 +44,7 @@ SIMPLE = {
     "double *": "double_out",
     "void (*)(void)": "callback",
 }
-COUNTS = {"n", "nmeta", "ndependencies", "ncotangents", "max_out", "nout", "parts"}
+COUNTS = {"n", "nmeta", "nnames", "ndependencies", "ncotangents", "max_out", "nout", "parts"}
 
 
 def prototypes(compiler, folder):

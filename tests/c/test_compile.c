@@ -186,6 +186,67 @@ static void a_failed_allocation_is_an_error(void **state) {
   assert_true(try_every_failure(two_traces, NULL) == 9);
 }
 
+/* ---- One trace for all sizes ---- */
+static int follows(void *context, int n, const mx_array *in, int max_out, mx_array *out) {
+  atomic_fetch_add(&traced, 1);
+  if (!max_out) return mx_error_set(MX_INVALID_ARGUMENT, "[test] expected room for a result, got none");
+  mx_array flat = mx_reshape(mx_multiply(in[0], in[0]), MX_SHAPE(-1));
+  out[0] = mx_mean(mx_add(flat, mx_ones_like(flat)), MX_ALL_AXES, false);
+  return 1;
+}
+static int gradient_of_follows(void *context, int n, const mx_array *in, int max_out, mx_array *out) {
+  mx_array value;
+  if (mx_value_and_grad(follows, NULL, 1, in, MX_AXES(0), 1, &value, out) < 0) return -1;
+  return max_out > 0;
+}
+static int cuts(void *context, int n, const mx_array *in, int max_out, mx_array *out) {
+  out[0] = mx_slice(in[0], MX_SHAPE(1, 0), MX_SHAPE(2, 3), MX_SHAPE(1, 1));
+  return 1;
+}
+static int call_square(mx_compiled f, int64_t rows, double *value) {
+  int status = -1;
+  MX_SCOPE {
+    mx_array x = mx_full(MX_SHAPE(rows, 3), mx_float(2), MX_FLOAT32), y;
+    if (mx_ok(x) && mx_compiled_call(f, 0, 1, &x, 1, &y) == 1)
+      status = mx_item(mx_sum(y, MX_ALL_AXES, false), value);
+  }
+  return status;
+}
+
+static void a_shapeless_function_is_traced_once_for_all_sizes(void **state) {
+  double value;
+  mx_compiled f = mx_compile(follows, NULL, true, NULL),
+              g = mx_compile(gradient_of_follows, NULL, true, NULL), c = mx_compile(cuts, NULL, true, NULL);
+  traced = 0;
+  for (int64_t rows = 2; rows < 9; rows++) {
+    assert_int_equal(call_square(f, rows, &value), 0);
+    assert_true(value > 4.9999 && value < 5.0001);
+    assert_int_equal(call_square(g, rows, &value), 0);
+    assert_true(value > 3.9999 && value < 4.0001); /* 2 x / (3 rows), summed */
+  }
+  assert_int_equal(traced, 2);
+  assert_int_equal(call_square(g, 1, &value), 0); /* gradients need to know which axes are 1 */
+  assert_int_equal(traced, 3);
+  assert_int_equal(call_square(c, 2, &value), 0);
+  assert_int_equal(call_square(c, 5, &value), -1);
+  assert_int_equal(mx_error_code(), MX_INVALID_ARGUMENT);
+  mx_compiled_free(f);
+  mx_compiled_free(g);
+  mx_compiled_free(c);
+}
+
+static int two_sizes(void *context, double *value) {
+  double other;
+  mx_compiled f = mx_compile(gradient_of_follows, NULL, true, NULL);
+  int status = f ? call_square(f, 2, &other) : -1;
+  if (status == 0) status = call_square(f, 4, value);
+  mx_compiled_free(f);
+  return status;
+}
+static void any_allocation_of_a_shapeless_function_may_fail(void **state) {
+  try_every_failure(two_sizes, NULL);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_scope, close_scope)
 /* ---- Training ---- */
 enum { WIDTH = 96, BATCH = 32, WEIGHTS = 3 };
@@ -320,6 +381,8 @@ int main(void) {
       TEST(a_trace_refuses_other_inputs),
       TEST(threads_drop_traces_that_others_use),
       TEST(a_failed_allocation_is_an_error),
+      TEST(a_shapeless_function_is_traced_once_for_all_sizes),
+      TEST(any_allocation_of_a_shapeless_function_may_fail),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

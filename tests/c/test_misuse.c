@@ -287,6 +287,33 @@ static mx_trace draw_mx_trace(void) {
   mx_array x = mx_ones(MX_SHAPE(3), MX_FLOAT32);
   return mx_compiled_trace(f, 0, 1, &x, 1, NULL);
 }
+static mx_call draw_mx_call(void) {
+  int n = draw_count();
+  const mx_array *in = draw_arrays();
+  int nnames = draw_count();
+  return (mx_call){n, in, draw(2) ? 0 : nnames, draw_texts()};
+}
+ENUM(mx_graph_part, MX_GRAPH_OUTPUTS)
+static const mx_array *three(void) {
+  static mx_array x;
+  x = arrays[3];
+  return &x;
+}
+static mx_exporter draw_mx_exporter(void) {
+  return draw(2) ? NULL : mx_exporter_new("/nowhere/x", draw(2) != 0, NULL);
+}
+static mx_graph draw_mx_graph(void) {
+  return draw(2) ? NULL : mx_graph_trace(squares, NULL, (mx_call){1, three(), 0, NULL}, false);
+}
+static mx_imported draw_mx_imported(void) {
+  static char path[64];
+  if (draw(2)) return NULL;
+  snprintf(path, sizeof path, "/tmp/misuse-%d", (int)getpid());
+  mx_export_function(path, identity, NULL, (mx_call){1, three(), 0, NULL}, true, NULL);
+  mx_imported f = mx_import_function(path);
+  unlink(path);
+  return f;
+}
 
 /* ---- Checking results ---- */
 static const char *function; /* under test */
@@ -341,6 +368,22 @@ static void check_mx_file(mx_file f) {
   if (!f) check_failed();
   mx_file_free(f);
 }
+static void check_mx_exporter(mx_exporter e) {
+  if (!e) check_failed();
+  mx_exporter_free(e);
+}
+static void check_mx_graph(mx_graph g) {
+  if (!g) check_failed();
+  mx_graph_free(g);
+}
+static void check_mx_imported(mx_imported f) {
+  if (!f) check_failed();
+  mx_imported_free(f);
+}
+ANY(mx_call, mx_call)
+ANY(mx_param, mx_param)
+ANY(mx_value_info, mx_value_info)
+ANY(mx_graph_node, mx_graph_node)
 static void check_mx_trace(mx_trace t) { mx_trace_release(t); }
 static void check_mx_compiled(mx_compiled f) { mx_compiled_free(f); }
 

@@ -25,7 +25,8 @@ EXEMPT = {
 
 # No good call to spoil: these write files, change the process or are of an absent backend. Their wrong calls are rows.
 NOT_SPOILT = {
-    "clear_streams", "disable_compile", "enable_compile", "load", "random.seed", "save", "save_gguf", "save_safetensors",
+    "clear_streams", "disable_compile", "enable_compile", "export_function", "exporter", "export_to_dot",
+    "FunctionExporter", "import_function", "load", "random.seed", "save", "save_gguf", "save_safetensors",
     "savez", "savez_compressed", "set_cache_limit", "set_default_device", "set_default_stream", "set_memory_limit",
     "set_wired_limit", "metal.set_cache_limit", "metal.set_memory_limit", "metal.set_wired_limit", "metal.start_capture",
     "metal.stop_capture", "fast.cuda_kernel", "fast.precompiled_cuda_kernel", "distributed.send", "distributed.recv",

@@ -462,6 +462,21 @@ mx.{compile|checkpoint}(1) => TypeError: @(): expected a function for argument '
 mx.custom_function(1) => TypeError: custom_function(): expected a function
 mx.compile(fn)(object()) => ValueError: [compile] expected trees of arrays or constants (floats, ints, strings or None) as arguments, got object
 mx.compile(fn, shapeless=1) => TypeError: compile(): expected a bool for argument 'shapeless', got int
+mx.export_function(1, fn, x) => TypeError: export_function(): expected a str, a path or a file object with write() for argument 'file', got int
+mx.export_function("/tmp/a.mlxfn", 1, x) => TypeError: export_function(): expected a function for argument 'fun', got int
+mx.export_function("/tmp/a.mlxfn", fn, 1) => ValueError: [export_function] expected arrays and named arrays, or a tuple of arrays and a dict of named ones, got other inputs
+mx.export_function("/tmp/a.mlxfn", lambda a: 1, x) => ValueError: [export_function] expected an array, or a tuple or list of arrays, as result, got int
+mx.export_function("/tmp/a.mlxfn", fn, x, metadata=1) => TypeError: export_function(): expected None or a str for argument 'metadata', got int
+mx.export_function("/nonexistent/a.mlxfn", fn, x) => OSError: [export_function] expected to create /nonexistent/a.mlxfn, got: No such file ...
+mx.exporter("/tmp/a.mlxfn", 1) => TypeError: exporter(): expected a function for argument 'fun', got int
+mx.exporter(1, fn) => TypeError: exporter(): expected a str, a path or a file object with write() for argument 'file', got int
+mx.exporter("/tmp/a.mlxfn", fn)(1) => ValueError: [export_function] expected arrays and named arrays, ...
+mx.FunctionExporter() => TypeError: cannot create 'mlx.core.FunctionExporter' instances
+mx.import_function(1) => TypeError: import_function(): expected a str, a path or a file object with read() for argument 'file', got int
+mx.import_function("/nonexistent/a.mlxfn") => OSError: [import_function] expected to open /nonexistent/a.mlxfn, got: No such file ...
+mx.export_to_dot(1, x) => ValueError: [export_to_dot] expected a path or a file object with write(), got int
+mx.export_to_dot("/tmp/a.dot", 1) => ValueError: [export_to_dot] expected arrays, or trees of them, got int
+mx.export_to_dot("/tmp/a.dot", x, a=1) => ValueError: [export_to_dot] expected named arrays, got int
 mx.compile(lambda a: a.item())(s) => ValueError: [eval] expected arrays with values, got a placeholder: ...
 mx.load(3) => TypeError: load(): expected a str, a path or a file object with read() for argument 'file', got int
 mx.load("/nonexistent/a.npy") => OSError: [load_npy] expected to open /nonexistent/a.npy, got: No such file or directory

@@ -63,6 +63,13 @@ class DtypeCategory(enum.Enum):
     floating = 6
     complexfloating = 7
 
+class FunctionExporter:
+    """Exports traces of one function to a file: what exporter gives."""
+    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+    def __enter__(self) -> Any: ...
+    def __exit__(self, *args: Any) -> None: ...
+    def close(self, *args: Any, **kwargs: Any) -> Any: ...
+
 class PrintOptions:
     """How arrays are printed."""
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
@@ -463,8 +470,7 @@ def clip(a: array, /, a_min: _Value = None, a_max: _Value = None, *, stream: _St
     """a, no smaller than a_min and no larger than a_max; one of them may be None."""
 
 def compile(fun: Any, inputs: Any = None, outputs: Any = None, shapeless: bool = False) -> Callable[..., Any]:
-    """A compiled fun: traced at its first call for each set of shapes, dtypes and constants, then run from its plan. inputs and outputs: lists or dicts of arrays that fun reads, or changes, besides its arguments and result. shapeless: the caller expects one trace to serve all shapes; this build traces anew for each
-shape, with the same results. fun must not evaluate arrays."""
+    """A compiled fun: traced at its first call for each set of shapes, dtypes and constants, then run from its plan. inputs and outputs: lists or dicts of arrays that fun reads, or changes, besides its arguments and result. shapeless: one trace serves all sizes of a rank and dtype, so fun isn't called for others: sizes that it read stay, and what can't follow is a ValueError that names the op. fun must not evaluate arrays."""
 
 complex64: Dtype
 
@@ -627,6 +633,15 @@ def expand_dims(a: array, /, axis: int | Sequence[int], *, stream: _Stream | Non
 def expm1(a: _Value, /, *, stream: _Stream | None = None) -> array:
     """exp(a) - 1, accurate near 0. Integers become float32."""
 
+def export_function(file_or_callback: Any, fun: Any, *args: Any, shapeless: bool = False, metadata: str | None = None, **kwargs: Any) -> None:
+    """Writes fun to a file, as traced for the arrays given: positional and named ones, or a tuple and a dict of them. fun takes arrays and gives an array, or a tuple or list of arrays; arrays it uses besides become constants of the file. import_function reads it, also where fun's source isn't. shapeless: the trace serves arrays of other sizes too. metadata: a text to keep beside it. With a callback instead of a path nothing is written: it gets the parts of the graph as dicts."""
+
+def export_to_dot(file: Any, *args: Any, **kwargs: Any) -> None:
+    """Writes the graph behind arrays that are not evaluated yet as text for Graphviz, to a path or a file object that takes text. args: arrays, or trees of them; kwargs: arrays with the names under which they appear, while others are letters."""
+
+def exporter(file: Any, fun: Any, *, shapeless: bool = False, metadata: str | None = None) -> FunctionExporter:
+    """Exports several traces of fun to one file: call the exporter with each set of arrays, and close it, or use it in a with statement. A call of the imported function picks the trace that serves it."""
+
 def eye(n: int, m: int | None = None, k: int = 0, dtype: Dtype | None = ..., *, stream: _Stream | None = None) -> array:
     """An n x m matrix (m = n unless given) with ones on the k-th diagonal."""
 
@@ -746,6 +761,9 @@ class iinfo:
 
 def imag(a: _Value, /, *, stream: _Stream | None = None) -> array:
     """The imaginary part."""
+
+def import_function(file: Any, return_metadata: bool = False) -> Callable[..., Any]:
+    """The function of a file that export_function or exporter wrote. It takes the arrays that one of its traces was made of, positional and named ones, or a tuple and a dict of them, and gives a tuple of arrays; ValueError for others. return_metadata: the pair of the function and its text."""
 
 inexact: DtypeCategory
 

@@ -3,8 +3,8 @@
 
    A walk must enter arrays of its own trace alone. What lies around the trace may be evaluated by another
    thread meanwhile, which takes nodes away, with all that only they kept alive. */
-#ifndef MXI_TRANSFORMS_WALK_H
-#define MXI_TRANSFORMS_WALK_H
+#ifndef MXI_CORE_WALK_H
+#define MXI_CORE_WALK_H
 #include "core/array.h"
 
 /* enters: is `a` (with a node) part of the trace, and not yet done? It is asked for the root, and for an

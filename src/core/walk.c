@@ -1,4 +1,4 @@
-#include "transforms/walk.h"
+#include "core/walk.h"
 #include "base/error.h"
 #include "base/vec.h"
 #include "core/node.h"
