@@ -464,3 +464,10 @@ def test_normalisations(name, dtype):
         got = gradient(lambda x: NORMS[name](x) * w, given)
         same(f"the gradient of {name}", got, r * slope, dtype, 3 * r, infinite)
         assert np.isnan(wide(NORMS[name](given))[6]).all()
+
+
+def test_logaddexp_shares_its_gradient_between_large_inputs():
+    for x in (1e8, -1e8, 3e38):
+        gradient = mx.grad(mx.logaddexp, argnums=(0, 1))(mx.array(x), mx.array(x))
+        assert [g.item() for g in gradient] == [0.5, 0.5]
+    assert mx.grad(mx.logaddexp)(mx.array(inf), mx.array(0.0)).item() == 1

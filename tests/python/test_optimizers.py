@@ -440,3 +440,11 @@ def test_optimizers_and_their_schedules_can_be_pickled():
             gradients = {"w": mx.array(0.5)}
             got = again.apply_gradients(gradients, parameters)["w"].item()
             assert got == optimizer.apply_gradients(gradients, parameters)["w"].item()
+
+
+@pytest.mark.parametrize("make", [optim.Adam, optim.AdamW, optim.RMSprop, optim.AdaDelta])
+def test_means_of_squares_that_overflow_halves_by_themselves_still_update(make):
+    gradient, parameter = mx.full((2,), 300.0, dtype=mx.float16), mx.full((2,), 0.5, dtype=mx.float16)
+    optimizer = make(0.1)
+    optimizer.apply_gradients({"w": gradient}, {"w": parameter})
+    assert all(mx.isfinite(v).all() and (v != 0).all() for v in optimizer.state["w"].values())

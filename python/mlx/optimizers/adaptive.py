@@ -1,4 +1,7 @@
-"""Optimizers that scale each element's step by the size its gradients have had."""
+"""Optimizers that scale each element's step by the size its gradients have had.
+
+In means of squares the small factor is applied first: (1 - b) g g stays within halves where g^2 does not.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ class RMSprop(Optimizer):
         state["v"] = mx.zeros_like(parameter)
 
     def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
-        v = self.alpha * state["v"] + (1 - self.alpha) * mx.square(gradient)
+        v = self.alpha * state["v"] + (1 - self.alpha) * gradient * gradient
         state["v"] = v
         return parameter - self._rate(gradient) * gradient / (mx.sqrt(v) + self.eps)
 
@@ -89,10 +92,10 @@ class AdaDelta(Optimizer):
         state["u"] = mx.zeros_like(parameter)
 
     def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
-        v = self.rho * state["v"] + (1 - self.rho) * mx.square(gradient)
+        v = self.rho * state["v"] + (1 - self.rho) * gradient * gradient
         delta = mx.sqrt(state["u"] + self.eps) / mx.sqrt(v + self.eps) * gradient
         state["v"] = v
-        state["u"] = self.rho * state["u"] + (1 - self.rho) * mx.square(delta)
+        state["u"] = self.rho * state["u"] + (1 - self.rho) * delta * delta
         return parameter - self._rate(gradient) * delta
 
 
@@ -129,7 +132,7 @@ class Adam(Optimizer):
     def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
         b1, b2 = self.betas
         m = b1 * state["m"] + (1 - b1) * gradient
-        v = b2 * state["v"] + (1 - b2) * mx.square(gradient)
+        v = b2 * state["v"] + (1 - b2) * gradient * gradient
         state["m"], state["v"] = m, v
         if not self.bias_correction:
             return parameter - self._rate(gradient) * m / (mx.sqrt(v) + self.eps)
