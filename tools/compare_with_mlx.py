@@ -27,6 +27,7 @@ KNOWN = {
     r"floor_divide.*(complex|2j)": "TypeError: complex numbers have no floor; MLX's result is not rounded",
     r"nan_to_num of complex64": "refused at once, not at eval",
     r"divmod of bfloat16": "a remainder rounded once",
+    r"round.decimals of (float16|bfloat16)": "rounded once, from float32",
     r"softmax.* of (bool|int|uint)": "float32, as every function that is not exact in integers",
     r"logsumexp.* of (bool|uint)": "the maximum is subtracted in float32, which does not wrap around",
     r"einsum.sum of (bool|int|uint)": "integers may be contracted",
