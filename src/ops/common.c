@@ -135,44 +135,10 @@ int mx_broadcast_shapes(int n, const mx_ints *shapes, int64_t *out) {
   return common.n;
 }
 
-int mxi_broadcast_all(const char *op, int n, const mx_array *arrays, mx_array *out) {
-  if (!mxi_has_place(op, out)) return -1;
-  for (int i = 0; i < n; i++) out[i] = MX_BAD;
-  if (!mxi_usable(op, n, arrays)) return -1;
-  int64_t shape[MX_MAX_NDIM];
-  mx_ints common = {shape, 0};
-  mx_array like = NULL; /* of the common shape, in a trace for all sizes */
-  for (int i = 0; i < n; i++)
-    MXI_TRY(common.n = mxi_broadcast_shape(op, common, mxi_shape_of(arrays[i]), shape));
-  int result = 0;
-  for (int i = 0; i < n && mxi_thread.shapeless_level; i++)
-    like = like ? mx_equal(like, arrays[i]) : arrays[i];
-  for (int i = 0; i < n; i++) {
-    out[i] = like ? mxi_broadcast_like(arrays[i], like) : mx_broadcast_to(arrays[i], common);
-    if (out[i] == MX_BAD) result = -1;
-  }
-  return result;
-}
-
 mx_array mxi_constant(double value, mx_dtype t, mx_ints shape) {
   uint64_t element = 0;
   mxi_scalar_store(&element, t, value, 0);
   return mxi_own(mxi_array_fill(t, shape, &element));
-}
-
-static mx_array sum_to(mx_array g, mx_array like) {
-  int64_t axes[MX_MAX_NDIM];
-  int n = 0, extra = g->ndim - like->ndim;
-  for (int i = 0; i < g->ndim; i++)
-    if (i < extra || (g->dims[i] != 1 && like->dims[i - extra] == 1)) axes[n++] = i;
-  return mxi_reshape_like(mx_sum(g, (mx_ints){axes, n}, true), like);
-}
-
-mx_array mxi_unbroadcast(mx_array g, mx_array like) {
-  if (!mx_ok(g)) return g;
-  mxi_thread.ones_matter |= mxi_follows(g) || mxi_follows(like);
-  if (mxi_same_shape(g, like)) return mx_astype(g, mxi_dtype(like));
-  return MXI_COMPOSED(mx_astype(sum_to(g, like), mxi_dtype(like)));
 }
 
 mx_array mxi_axes_last(mx_array a, int n, const int64_t *axes, int64_t *order) {

@@ -53,7 +53,7 @@ static bool is_itself(mx_array a, const int64_t *dims, int ndim) {
 mx_array mxi_reshape_as(mx_array a, mx_array like, const int64_t *dims, int ndim) {
   int64_t shape[MX_MAX_NDIM];
   if (!mx_ok(a) || like == MX_BAD || shape_as(a, like, dims, ndim, shape) < 0) return MX_BAD;
-  if (!any_follows(a, like)) return mxi_reshape_to(a, (mx_ints){shape, ndim});
+  if (!any_follows(a, like)) return mx_reshape(a, (mx_ints){shape, ndim});
   if (!like && is_itself(a, dims, ndim)) return mxi_itself(a);
   struct mxi_p_RESHAPE_AS p = {.dims = {dims, ndim}};
   return mxi_apply(MXI_RESHAPE_AS, &p, like ? 2 : 1, (mx_array[]){a, like}, mxi_dtype(a),
@@ -68,19 +68,6 @@ mx_array mxi_reshape_like(mx_array a, mx_array like) {
   return mxi_reshape_as(a, like, dims, like->ndim);
 }
 
-MXI_BUILD(RESHAPE_AS) {
-  mx_ints dims = MXI_BUILD_PARAMS(RESHAPE_AS, b)->dims;
-  bool like = b->ninputs == 2;
-  if (!mxi_build_takes(b, 1 + like, 1)) return -1;
-  if (dims.n > MX_MAX_NDIM) return mxi_build_refuse(b, "at most 32 dimensions");
-  return mxi_build_done(b, mxi_reshape_as(b->in[0], like ? b->in[1] : NULL, dims.v, dims.n));
-}
-MXI_VJP(RESHAPE_AS) { return mxi_only_grad(n, mxi_reshape_like(cotangents[0], n->inputs[0]), grads); }
-MXI_JVP(RESHAPE_AS) {
-  out[0] = tangents[0] ? mxi_reshape_like(tangents[0], outputs[0]) : NULL;
-  return out[0] == MX_BAD ? -1 : 0;
-}
-
 /* ---- Broadcast ---- */
 mx_array mxi_broadcast_like(mx_array a, mx_array like) {
   if (!mx_ok(a) || !mx_ok(like)) return MX_BAD;
@@ -89,18 +76,28 @@ mx_array mxi_broadcast_like(mx_array a, mx_array like) {
   return mxi_apply(MXI_BROADCAST_AS, NULL, 2, (mx_array[]){a, like}, mxi_dtype(a), mxi_shape_of(like));
 }
 
+int mxi_broadcast_all(const char *op, int n, const mx_array *arrays, mx_array *out) {
+  if (!mxi_has_place(op, out)) return -1;
+  for (int i = 0; i < n; i++) out[i] = MX_BAD;
+  if (!mxi_usable(op, n, arrays)) return -1;
+  int64_t shape[MX_MAX_NDIM];
+  mx_ints common = {shape, 0};
+  mx_array like = NULL; /* of the common shape, in a trace for all sizes */
+  for (int i = 0; i < n; i++)
+    MXI_TRY(common.n = mxi_broadcast_shape(op, common, mxi_shape_of(arrays[i]), shape));
+  int result = 0;
+  for (int i = 0; i < n && mxi_thread.shapeless_level; i++)
+    like = like ? mx_equal(like, arrays[i]) : arrays[i];
+  for (int i = 0; i < n; i++) {
+    out[i] = like ? mxi_broadcast_like(arrays[i], like) : mx_broadcast_to(arrays[i], common);
+    if (out[i] == MX_BAD) result = -1;
+  }
+  return result;
+}
+
 mx_array mxi_filled_like(double value, mx_dtype t, mx_array like) {
   if (!mxi_follows(like)) return mxi_constant(value, t, mxi_shape_of(like));
   return mxi_broadcast_like(mxi_constant(value, t, MX_NO_SHAPE), like);
-}
-
-MXI_BUILD(BROADCAST_AS) {
-  return mxi_build_takes(b, 2, 1) ? mxi_build_done(b, mxi_broadcast_like(b->in[0], b->in[1])) : -1;
-}
-MXI_VJP(BROADCAST_AS) { return mxi_only_grad(n, mxi_unbroadcast(cotangents[0], n->inputs[0]), grads); }
-MXI_JVP(BROADCAST_AS) {
-  out[0] = tangents[0] ? mxi_broadcast_like(tangents[0], n->inputs[1]) : NULL;
-  return out[0] == MX_BAD ? -1 : 0;
 }
 
 /* ---- Numbers of elements ---- */
@@ -111,16 +108,4 @@ mx_array mxi_inverse_count(mx_array a, mx_ints axes, double ddof) {
   if (!mxi_follows(a)) return mx_like(a, 1 / (count > ddof ? count - ddof : 0));
   struct mxi_p_COUNT p = {.axes = axes, .ddof = ddof};
   return mxi_apply(MXI_COUNT, &p, 1, &a, mxi_dtype(a), MX_NO_SHAPE);
-}
-
-MXI_BUILD(COUNT) {
-  const struct mxi_p_COUNT *p = MXI_BUILD_PARAMS(COUNT, b);
-  int64_t sorted[MX_MAX_NDIM];
-  if (!mxi_build_takes(b, 1, 1)) return -1;
-  int n = mxi_axes("count", p->axes, b->in[0]->ndim, sorted);
-  return n < 0 ? -1 : mxi_build_done(b, mxi_inverse_count(b->in[0], (mx_ints){sorted, n}, p->ddof));
-}
-MXI_JVP(COUNT) {
-  out[0] = NULL;
-  return 0;
 }

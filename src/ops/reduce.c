@@ -66,8 +66,8 @@ mx_array mx_mean(mx_array a, mx_ints axes, bool keepdims) {
   int n = mxi_usable1("mean", a) ? mxi_axes("mean", axes, a->ndim, sorted) : -1;
   if (n < 0) return MX_BAD;
   mx_dtype t = mxi_dtype(a);
-  return MXI_COMPOSED(
-      mx_astype(average(mx_astype(a, summed_dtype(t)), (mx_ints){sorted, n}, keepdims, 0), mxi_at_least_float(t)));
+  return MXI_COMPOSED(mx_astype(average(mx_astype(a, summed_dtype(t)), (mx_ints){sorted, n}, keepdims, 0),
+                                mxi_at_least_float(t)));
 }
 
 /* mean(|a - mean(a)|^2), with count - ddof in place of count; at least float32, real. */
