@@ -294,7 +294,8 @@ enum { WORDS = 3 };
    span, in two halves of the span, so that nothing overflows. */
 static mx_array randint_by_words(mx_array low, mx_array high, mx_ints shape, mx_array key) {
   int64_t dims[MX_MAX_NDIM];
-  if (shape.n >= MX_MAX_NDIM)
+  if (mxi_check_shape("randint", shape, NULL) < 0) return MX_BAD;
+  if (shape.n == MX_MAX_NDIM)
     return mxi_bad(MX_INVALID_ARGUMENT, "[randint] expected fewer than %d dimensions, got %d", MX_MAX_NDIM,
                    shape.n);
   mxi_copy_ints(dims, shape);

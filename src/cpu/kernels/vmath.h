@@ -113,7 +113,6 @@ MXI_INLINE vi32 mxi_i32_from_i64(vi64 low, vi64 high) {
     return mxi_f32_from_f64(name##_f64(mxi_f64_low(a), mxi_f64_low(b)),    \
                             name##_f64(mxi_f64_high(a), mxi_f64_high(b))); \
   }
-MXI_UNARY_BY_F64(expm1)
 MXI_UNARY_BY_F64(log1p)
 MXI_UNARY_BY_F64(log2)
 MXI_UNARY_BY_F64(log10)
@@ -151,6 +150,20 @@ MXI_INLINE vf32 mxi_v_exp(vf32 x) {
   vf32 q = POLY_F32(r, 0x1.000000p-1f, 0x1.555556p-3f, 0x1.5554e8p-5f, 0x1.1110e0p-7f, 0x1.6d43b0p-10f,
                     0x1.a1256cp-13f);
   return mxi_scale_f32(multiply_add_f32(r * r, q, r) + F(1), n);
+}
+/* e^x - 1 = 2^n (e^r - 1 + h), h = 1 - 2^-n: h + r is rounded, and what it and r have lost is added to the
+ * rest. */
+MXI_INLINE vf32 mxi_v_expm1(vf32 x) {
+  vf32 c = mxi_clamp_f32(x, -25.0f, 89.0f);
+  vf32 n = multiply_add_f32(c, F(0x1.715476p+0f), F(0x1.8p23f)) - F(0x1.8p23f);
+  vf32 near = multiply_add_f32(n, F(-0x1.62e4p-1f), c);
+  vf32 r = multiply_add_f32(n, F(-0x1.7f7d1cp-20f), near);
+  vf32 lost = multiply_add_f32(n, F(-0x1.7f7d1cp-20f), near - r);
+  vf32 q = POLY_F32(r, 0x1.000000p-1f, 0x1.555556p-3f, 0x1.5554e8p-5f, 0x1.1110e0p-7f, 0x1.6d43b0p-10f,
+                    0x1.a1256cp-13f);
+  vf32 h = F(1) - mxi_scale_f32(F(1), -n), sum = h + r;
+  lost += r - (sum - h);
+  return mxi_copysign_f32(mxi_scale_f32(sum + multiply_add_f32(r * r, q, lost), n), x); // of -0.0 too
 }
 /* 1 / (1 + e^-|x|), or e^-|x| times that for x < 0: no cancellation, no overflow. */
 MXI_INLINE vf32 mxi_v_sigmoid(vf32 x) {
