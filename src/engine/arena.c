@@ -135,12 +135,6 @@ static bool has_region(const struct arena *r, int32_t slot) {
   return s->array->size > 0 && !is_inline && !r->lives[head_of(r->lives, slot)].escapes;
 }
 
-/* May output k of the step be written over its input i, once nothing else reads that? */
-static bool works_in_place(const struct mxi_step *s, int i, int k) {
-  if (s->kind == MXI_STEP_PROGRAM) return !s->reduction.params;
-  return (s->prim->flags & MXI_P_IN_PLACE) && i == 0 && k == 0;
-}
-
 /* The input whose region the output takes, or NONE. */
 static int32_t heritage(struct arena *r, int32_t step, int k) {
   struct mxi_plan *p = r->plan;
@@ -149,12 +143,10 @@ static int32_t heritage(struct arena *r, int32_t step, int k) {
   mx_array out = p->slots.v[o[s->ninputs + k].slot].array;
   for (int i = 0; i < s->ninputs; i++) {
     int32_t slot = o[i].slot;
-    if (r->lives[slot].region < 0 || r->lives[slot].inherited || !works_in_place(s, i, k)) continue;
+    if (r->lives[slot].region < 0 || r->lives[slot].inherited || !mxi_works_in_place(s, i, k)) continue;
     const struct lifetime *family = &r->lives[head_of(r->lives, slot)];
     mx_array in = p->slots.v[slot].array;
-    if (family->last == step && family->last_reads == 1 && mxi_itemsize(in) == mxi_itemsize(out) &&
-        mxi_same_shape(in, out))
-      return slot;
+    if (family->last == step && family->last_reads == 1 && mxi_same_extent(in, out)) return slot;
   }
   return NONE;
 }

@@ -55,7 +55,7 @@ static void output_layouts(const struct mxi_program *p, mx_array *in, mx_ints sh
 /* ---- Memory ---- */
 /* Does the output lie as the input does, with these strides (NULL: row-major)? */
 static bool lies_alike(mx_array in, mx_array out, const int64_t *strides) {
-  if (mxi_itemsize(in) != mxi_itemsize(out) || !mxi_same_shape(in, out)) return false;
+  if (!mxi_same_extent(in, out)) return false;
   return strides ? !memcmp(mxi_strides(in), strides, (size_t)out->ndim * sizeof(int64_t))
                  : mxi_row_contiguous(in);
 }
@@ -141,7 +141,7 @@ static int place_node(const struct mxi_step *s, struct mxi_operands *o) {
     const int64_t *strides = flags & MXI_P_HEADS                ? heads_strides(o->in[0], out, own)
                              : (flags & MXI_P_COLUMNS) && k > 0 ? columns_strides(out, own)
                                                                 : NULL;
-    bool over = (flags & MXI_P_IN_PLACE) && k == 0 && fits(o, 0, out, NULL);
+    bool over = mxi_works_in_place(s, 0, k) && fits(o, 0, out, NULL);
     MXI_TRY(take_or_make(s, o, over ? 0 : -1, k, strides));
   }
   return 0;

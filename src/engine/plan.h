@@ -85,6 +85,15 @@ void mxi_plan_unclaim(struct mxi_plan *p, int32_t first_step);
 static inline int32_t mxi_plan_slot(const struct mxi_plan *p, mx_array a) {
   return a->slot >= 0 && (size_t)a->slot < p->slots.n && p->slots.v[a->slot].array == a ? a->slot : -1;
 }
+/* May output k of the step be written over its input i, once nothing else reads that? */
+static inline bool mxi_works_in_place(const struct mxi_step *s, int i, int k) {
+  if (s->kind == MXI_STEP_PROGRAM) return !s->reduction.params;
+  return (s->prim->flags & MXI_P_IN_PLACE) && i == 0 && k == 0;
+}
+/* And would they fill the same bytes, were both dense? */
+static inline bool mxi_same_extent(mx_array in, mx_array out) {
+  return mxi_itemsize(in) == mxi_itemsize(out) && mxi_same_shape(in, out);
+}
 /* Will the value live in registers alone, if only one step needs it? */
 static inline bool mxi_can_vanish(const struct mxi_plan *p, const struct mxi_slot *s) {
   if (s->output || s->kept_node || s->pinned) return false;
