@@ -18,6 +18,7 @@ struct mxi_cuda_stream {
     CUevent event;
   } marks[MXI_CUDA_MARKS]; /* a ring, numbers rising; under MXI_LOCK_CUDA_STREAMS */
   unsigned newest, nmarks;
+  int64_t marked;               /* when, in ns */
   struct mxi_cuda_error *error; /* on the host, where kernels write: what they found in their indices */
   struct mxi_cuda_pool *pool;   /* memory.c's */
   struct mxi_cuda_stage *stage; /* transfer.c's */
