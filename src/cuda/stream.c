@@ -132,6 +132,20 @@ static int check_error_word(struct mxi_cuda_stream *s) {
                   (long long)e.axis, (long long)e.index);
 }
 
+/* ---- Counters ---- */
+static int make_counters(struct mxi_cuda_stream *s) {
+  CUdeviceptr made;
+  MXI_CUDA_TRY(cuMemAlloc_v2(&made, MXI_CUDA_COUNTERS * sizeof(uint32_t)));
+  MXI_CUDA_TRY(cuMemsetD32Async(made, 0, MXI_CUDA_COUNTERS, s->handle));
+  s->counters = (uint32_t *)made;
+  return 0;
+}
+
+uint32_t *mxi_cuda_counters(mx_stream stream) {
+  struct mxi_cuda_stream *s = mxi_cuda_stream_of(stream);
+  return s && (s->counters || make_counters(s) == 0) ? s->counters : NULL;
+}
+
 /* ---- The backend's ---- */
 uint64_t mxi_cuda_submitted(mx_stream stream) {
   struct mxi_cuda_stream *s = mxi_cuda_stream_of(stream);
