@@ -1,0 +1,15 @@
+/* Copies between layouts and dtypes; the launchers of other families use them too. */
+#ifndef MXI_CUDA_COPY_H
+#define MXI_CUDA_COPY_H
+#include "core/array.h"
+#include "core/stream.h"
+
+struct mxi_cuda_strided {
+  void *address; /* of the first element */
+  mx_dtype dtype;
+  const int64_t *strides; /* in elements */
+};
+/* to = from, cast as astype does. */
+int mxi_cuda_copy_strided(mx_stream s, mx_ints shape, struct mxi_cuda_strided to,
+                          struct mxi_cuda_strided from);
+#endif
