@@ -312,9 +312,9 @@ void runner::run_block(unsigned x, unsigned y, unsigned z) {
   mxi_emulated_lane = nullptr;
 }
 
-/* Runners are handed from launch to launch. */
-std::mutex pool_lock;
-std::vector<runner *> pool;
+/* Runners are handed from launch to launch, until the process ends. */
+std::mutex &pool_lock = *new std::mutex;
+std::vector<runner *> &pool = *new std::vector<runner *>;
 runner *take_runner() {
   std::lock_guard<std::mutex> hold(pool_lock);
   if (pool.empty()) return new runner;

@@ -15,9 +15,9 @@ struct context {
 #else
   ucontext_t registers;
 #endif
-  const void *bottom = nullptr; // of its stack, for AddressSanitizer
+  const void *bottom = nullptr; // of its stack: this and the rest are for sanitizers
   size_t bytes = 0;
-  void *fake_stack = nullptr;
+  void *fake_stack = nullptr, *tsan = nullptr;
 };
 
 struct fiber {
@@ -26,6 +26,9 @@ struct fiber {
   fiber(); // with a stack of its own, between inaccessible pages
   /* The next switch to it calls entry(argument) on an empty stack; entry must not return. */
   void restart(void (*entry)(void *), void *argument);
+
+private:
+  void forget_stack(); // sanitizers do
 };
 
 /* Saves the running stack in `from` and goes on with `to`. */
