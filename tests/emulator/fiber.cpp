@@ -1,4 +1,5 @@
 #include "fiber.h"
+#include <atomic>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,9 @@ fiber::fiber() {
     fprintf(stderr, "emulator: no memory for the stack of a thread\n");
     abort();
   }
+  // Stacks start at different offsets in their pages, or all would want the same few lines of the cache.
+  static std::atomic<unsigned> count{0};
+  colour = count++ % 60 * 320;
   at.bottom = stack;
   at.bytes = STACK_BYTES;
 }
@@ -76,7 +80,7 @@ extern "C" void emulator_switch(void **from, void *to);
 extern "C" void emulator_entry();
 
 void fiber::restart(void (*entry)(void *), void *argument) {
-  void **top = reinterpret_cast<void **>(stack + STACK_BYTES);
+  void **top = reinterpret_cast<void **>(stack + STACK_BYTES - colour);
   *--top = nullptr; // so that the stack is aligned where emulator_entry starts
   *--top = nullptr;
   *--top = reinterpret_cast<void *>(emulator_entry);
@@ -98,7 +102,7 @@ static void enter(unsigned entry_high, unsigned entry_low, unsigned high, unsign
 void fiber::restart(void (*entry)(void *), void *argument) {
   getcontext(&at.registers);
   at.registers.uc_stack.ss_sp = stack;
-  at.registers.uc_stack.ss_size = STACK_BYTES;
+  at.registers.uc_stack.ss_size = STACK_BYTES - colour;
   at.registers.uc_link = nullptr;
   forget_stack();
   const uint64_t e = reinterpret_cast<uint64_t>(entry), a = reinterpret_cast<uint64_t>(argument);

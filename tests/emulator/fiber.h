@@ -23,7 +23,8 @@ struct context {
 struct fiber {
   context at;
   char *stack;
-  fiber(); // with a stack of its own, between inaccessible pages
+  size_t colour; // bytes at its top that are not used
+  fiber();       // with a stack of its own, between inaccessible pages
   /* The next switch to it calls entry(argument) on an empty stack; entry must not return. */
   void restart(void (*entry)(void *), void *argument);
 

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <math.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -390,6 +391,29 @@ static void test_fresh_memory_is_marked_with_guard(void **) {
   assert_int_equal(x.get()[999], is_set("MLX_EMULATOR_GUARD") ? 0xA5 : 0);
 }
 
+static void test_shared_memory_is_marked_with_guard(void **) {
+  device_array<unsigned> out(3 * 64);
+  OK(try_launch("test_fresh_shared", blocks_of(3, 32, 128), {nullptr, out.pointer(), 0, 0}));
+  const auto found = out.get();
+  for (unsigned i = 64; i < 3 * 64; i++) // what the second block and the third found
+    assert_int_equal(found[i], is_set("MLX_EMULATOR_GUARD") ? 0xA5A5A5A5u : i % 32);
+}
+
+static void test_the_host_cannot_touch_device_memory_with_guard(void **) {
+  if (!is_set("MLX_EMULATOR_GUARD")) return;
+  device_array<unsigned char> x(1000);
+  OK(cuStreamSynchronize(stream));
+  const pid_t child = fork();
+  if (child == 0) {
+    if (!freopen("/dev/null", "w", stderr)) _exit(0);
+    signal(SIGSEGV, SIG_DFL);
+    _exit(*static_cast<volatile unsigned char *>(x.pointer()) & 0);
+  }
+  int status;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_int_not_equal(status, 0);
+}
+
 static void test_copies_beyond_an_allocation_are_refused(void **) {
   device_array<char> x(1000);
   char bytes[1001] = {0};
@@ -570,6 +594,8 @@ int main(int argc, char **argv) {
       cmocka_unit_test(test_copies_read_pageable_memory_at_once),
       cmocka_unit_test(test_memory_is_limited),
       cmocka_unit_test(test_fresh_memory_is_marked_with_guard),
+      cmocka_unit_test(test_shared_memory_is_marked_with_guard),
+      cmocka_unit_test(test_the_host_cannot_touch_device_memory_with_guard),
       cmocka_unit_test(test_copies_beyond_an_allocation_are_refused),
       cmocka_unit_test(test_launches_beyond_the_limits_are_refused),
       cmocka_unit_test(test_parameters_can_be_packed),
