@@ -83,6 +83,18 @@ int mxi_cuda_enter(void) {
 
 const struct mxi_cuda_device *mxi_cuda_device(void) { return &device; }
 
+int mxi_cuda_describe(mx_device_info *info) {
+  size_t total;
+  MXI_TRY(mxi_cuda_enter());
+  *info = (mx_device_info){.memory_bytes = device.memory_bytes,
+                           .compute_major = device.major,
+                           .compute_minor = device.minor,
+                           .multiprocessors = device.multiprocessors};
+  memcpy(info->name, device.name, sizeof info->name);
+  MXI_CUDA_TRY(cuMemGetInfo_v2(&info->free_bytes, &total));
+  return 0;
+}
+
 int mxi_cuda_check(CUresult r, const char *what) {
   if (r == CUDA_SUCCESS) return 0;
   const char *name = NULL, *text = NULL;

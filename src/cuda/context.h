@@ -3,6 +3,7 @@
 #define MXI_CUDA_CONTEXT_H
 #include "base/error.h"
 #include "cuda/api/driver.h"
+#include "mlx/array.h"
 #include <stdbool.h>
 
 struct mxi_cuda_device {
@@ -22,6 +23,7 @@ int mxi_cuda_enter(void);
 /* After mxi_cuda_enter. */
 extern struct mxi_cuda_driver mxi_cuda;
 const struct mxi_cuda_device *mxi_cuda_device(void);
+int mxi_cuda_describe(mx_device_info *info); /* engine/backend.h */
 
 /* -1 with the error set unless the result is CUDA_SUCCESS. `what` names the call. */
 int mxi_cuda_check(CUresult r, const char *what);

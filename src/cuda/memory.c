@@ -39,7 +39,7 @@ struct mxi_cuda_pool {
 
 /* With MXI_LOCK_CUDA_MEMORY held. */
 static struct mxi_cuda_pool *pools;
-static struct mxi_cuda_memory memory;
+static size_t figures[MXI_MEMORY_FIGURES];
 static struct block *spare; /* unused structures, linked by next */
 
 static struct block *new_block(void) {
@@ -153,13 +153,13 @@ static bool is_segment(const struct block *b) { return !b->before && !b->after; 
 
 /* ---- Segments ---- */
 static void free_segments(struct room *r, size_t keep) {
-  for (int log = LOGS - 1; log >= LOG_ALIGNMENT && memory.cached > keep; log--)
+  for (int log = LOGS - 1; log >= LOG_ALIGNMENT && figures[MXI_MEMORY_CACHED] > keep; log--)
     for (int step = STEPS - 1; step >= 0; step--)
-      for (struct block *b = r->bins[log][step], *next; b && memory.cached > keep; b = next) {
+      for (struct block *b = r->bins[log][step], *next; b && figures[MXI_MEMORY_CACHED] > keep; b = next) {
         next = b->next;
         if (!is_segment(b)) continue;
         take_from_bin(b);
-        memory.cached -= b->bytes;
+        figures[MXI_MEMORY_CACHED] -= b->bytes;
         mxi_cuda.cuMemFree_v2(b->address); // waits for the device
         drop_block(b);
       }
@@ -180,8 +180,8 @@ static void take_awaited(struct mxi_cuda_pool *p) {
       continue;
     }
     *at = b->next;
-    memory.active -= b->bytes;
-    memory.cached += b->bytes;
+    figures[MXI_MEMORY_ACTIVE] -= b->bytes;
+    figures[MXI_MEMORY_CACHED] += b->bytes;
     give_back(b);
   }
 }
@@ -205,13 +205,13 @@ static struct block *new_segment(struct mxi_cuda_pool *p, int room, size_t bytes
     if (r == CUDA_ERROR_OUT_OF_MEMORY)
       mxi_fail(MX_OUT_OF_MEMORY,
                "[cuda] expected %zu bytes of the GPU's memory, got none: %zu bytes are in use", bytes,
-               memory.active);
+               figures[MXI_MEMORY_ACTIVE]);
     else
       mxi_cuda_check(r, "cuMemAlloc");
     return NULL;
   }
   *b = (struct block){.address = address, .bytes = size, .pool = p, .room = (uint8_t)room};
-  memory.cached += size;
+  figures[MXI_MEMORY_CACHED] += size;
   return b;
 }
 
@@ -223,12 +223,13 @@ static struct block *take(struct mxi_cuda_pool *p, size_t bytes) {
     take_from_bin(b);
   else if (!(b = new_segment(p, room, bytes)))
     return NULL;
-  memory.cached -= b->bytes;
+  figures[MXI_MEMORY_CACHED] -= b->bytes;
   size_t whole = b->bytes;
   cut(b, bytes);
-  memory.cached += whole - b->bytes;
-  memory.active += b->bytes;
-  if (memory.active > memory.peak) memory.peak = memory.active;
+  figures[MXI_MEMORY_CACHED] += whole - b->bytes;
+  figures[MXI_MEMORY_ACTIVE] += b->bytes;
+  if (figures[MXI_MEMORY_ACTIVE] > figures[MXI_MEMORY_PEAK])
+    figures[MXI_MEMORY_PEAK] = figures[MXI_MEMORY_ACTIVE];
   return b;
 }
 
@@ -243,17 +244,23 @@ static void release(struct block *b) {
     b->pool->awaited = b;
     return;
   }
-  memory.active -= b->bytes;
-  memory.cached += b->bytes;
+  figures[MXI_MEMORY_ACTIVE] -= b->bytes;
+  figures[MXI_MEMORY_CACHED] += b->bytes;
   give_back(b);
-  if (memory.cached > memory.cache_limit) trim(memory.cache_limit);
+  if (figures[MXI_MEMORY_CACHED] > figures[MXI_MEMORY_CACHE_LIMIT]) trim(figures[MXI_MEMORY_CACHE_LIMIT]);
+}
+
+static void set_limits(void) {
+  static bool done;
+  if (!done) figures[MXI_MEMORY_CACHE_LIMIT] = figures[MXI_MEMORY_LIMIT] = mxi_cuda_device()->memory_bytes;
+  done = true;
 }
 
 static struct mxi_cuda_pool *pool_of(struct mxi_cuda_stream *s) {
   if (s->pool) return s->pool;
   struct mxi_cuda_pool *p = mxi_calloc(1, sizeof *p);
   if (!p) return NULL;
-  if (!pools) memory.cache_limit = memory.limit = mxi_cuda_device()->memory_bytes;
+  set_limits();
   p->stream = s;
   p->next = pools;
   pools = p;
@@ -268,10 +275,10 @@ static struct block *allocate(mx_stream stream, size_t bytes) {
   mxi_lock(MXI_LOCK_CUDA_MEMORY);
   struct mxi_cuda_pool *p = pool_of(s);
   struct block *b = NULL;
-  if (p && memory.active + bytes > memory.limit)
+  if (p && figures[MXI_MEMORY_ACTIVE] + bytes > figures[MXI_MEMORY_LIMIT])
     mxi_fail(MX_OUT_OF_MEMORY,
              "[cuda] expected at most %zu bytes of the GPU's memory in use, got %zu more than %zu",
-             memory.limit, bytes, memory.active);
+             figures[MXI_MEMORY_LIMIT], bytes, figures[MXI_MEMORY_ACTIVE]);
   else if (p)
     b = take(p, bytes);
   mxi_unlock(MXI_LOCK_CUDA_MEMORY);
@@ -325,9 +332,27 @@ void mxi_cuda_scratch_free(struct mxi_cuda_scratch *scratch) {
   *scratch = (struct mxi_cuda_scratch){0};
 }
 
-struct mxi_cuda_memory mxi_cuda_memory(void) {
+/* ---- Figures ---- */
+size_t mxi_cuda_memory(enum mxi_memory_figure f) {
   mxi_lock(MXI_LOCK_CUDA_MEMORY);
-  struct mxi_cuda_memory now = memory;
+  set_limits();
+  size_t bytes = figures[f];
   mxi_unlock(MXI_LOCK_CUDA_MEMORY);
-  return now;
+  return bytes;
+}
+
+void mxi_cuda_set_memory(enum mxi_memory_figure f, size_t bytes) {
+  mxi_lock(MXI_LOCK_CUDA_MEMORY);
+  set_limits();
+  figures[f] = bytes;
+  if (f == MXI_MEMORY_CACHE_LIMIT && mxi_cuda_enter() == 0) trim(bytes);
+  mxi_unlock(MXI_LOCK_CUDA_MEMORY);
+}
+
+void mxi_cuda_trim(void) {
+  if (mxi_cuda_enter() < 0) return;
+  mxi_lock(MXI_LOCK_CUDA_MEMORY);
+  for (struct mxi_cuda_pool *p = pools; p; p = p->next) take_awaited(p);
+  trim(0);
+  mxi_unlock(MXI_LOCK_CUDA_MEMORY);
 }

@@ -16,9 +16,8 @@ struct mxi_cuda_scratch {
 int mxi_cuda_scratch_take(mx_stream s, size_t bytes, struct mxi_cuda_scratch *scratch);
 void mxi_cuda_scratch_free(struct mxi_cuda_scratch *scratch);
 
-struct mxi_cuda_memory {
-  size_t active, peak, cached; /* bytes handed out; at most; held free */
-  size_t cache_limit, limit;
-};
-struct mxi_cuda_memory mxi_cuda_memory(void);
+/* engine/backend.h */
+size_t mxi_cuda_memory(enum mxi_memory_figure f);
+void mxi_cuda_set_memory(enum mxi_memory_figure f, size_t bytes);
+void mxi_cuda_trim(void);
 #endif

@@ -18,7 +18,9 @@ struct mxi_cuda_stream {
     CUevent event;
   } marks[MXI_CUDA_MARKS]; /* a ring, numbers rising; under MXI_LOCK_CUDA_STREAMS */
   unsigned newest, nmarks;
+  int64_t marked;               /* when, in ns */
   struct mxi_cuda_error *error; /* on the host, where kernels write: what they found in their indices */
+  uint32_t *counters;           /* on the device, all 0 between launches */
   struct mxi_cuda_pool *pool;   /* memory.c's */
   struct mxi_cuda_stage *stage; /* transfer.c's */
 };
@@ -42,4 +44,8 @@ int mxi_cuda_await(struct mxi_event e);
 int mxi_cuda_mark_stream(mx_stream s);
 /* Where kernels on s note what they found; a device address. NULL with the error set. */
 struct mxi_cuda_error *mxi_cuda_error_word(mx_stream s);
+/* Zeros on the device, one for each of so many groups of a launch's blocks: the last block to finish of a
+   group learns of it by them, and puts the 0 back. NULL with the error set. */
+enum { MXI_CUDA_COUNTERS = 4096 };
+uint32_t *mxi_cuda_counters(mx_stream s);
 #endif

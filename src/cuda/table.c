@@ -47,6 +47,10 @@ static const struct mxi_backend backend = {
     .wait_for = mxi_cuda_wait_for,
     .await = mxi_cuda_await,
     .mark = mxi_cuda_mark_stream,
+    .memory = mxi_cuda_memory,
+    .set_memory = mxi_cuda_set_memory,
+    .trim = mxi_cuda_trim,
+    .describe = mxi_cuda_describe,
 };
 
 const struct mxi_backend *mxi_cuda_backend(void) {

@@ -72,6 +72,10 @@ struct mxi_backend {
   /* An eval has submitted all that it will to s: who waits for it need not wait for what comes later. NULL:
      events are exact anyway. */
   int (*mark)(mx_stream s);
+  size_t (*memory)(enum mxi_memory_figure f); /* of its memory; NULL: it keeps no count */
+  void (*set_memory)(enum mxi_memory_figure f, size_t bytes);
+  void (*trim)(void);                    /* gives what is cached back */
+  int (*describe)(mx_device_info *info); /* NULL: there is nothing to tell */
 };
 /* NULL for an absent device, of which there are no streams. */
 const struct mxi_backend *mxi_backend_of(mx_device d);
