@@ -2,6 +2,7 @@
  * arithmetic. */
 #include "cuda/kernels/attention.h"
 #include "cuda/call.h"
+#include "cuda/copy.h"
 #include "cuda/stream.h"
 
 enum { ROWS = MXI_ATTENTION_ROWS, ROUND = MXI_ATTENTION_WARPS * MXI_ATTENTION_KEYS };
