@@ -6,10 +6,11 @@
 #include "base/lock.h"
 #include "core/interrupt.h"
 #include <sched.h>
+#include <stdio.h>
 #include <time.h>
 
 static const char *const op_names[MXI_CUDA_ERROR_OPS] = {
-    [MXI_CUDA_ERROR_TAKE] = "take",
+    [MXI_CUDA_ERROR_GATHER] = "gather",
     [MXI_CUDA_ERROR_TAKE_ALONG_AXIS] = "take_along_axis",
     [MXI_CUDA_ERROR_PUT_ALONG_AXIS] = "put_along_axis",
     [MXI_CUDA_ERROR_SCATTER] = "scatter",
@@ -127,9 +128,12 @@ static int check_error_word(struct mxi_cuda_stream *s) {
   if (!op) return 0;
   struct mxi_cuda_error e = *s->error;
   *s->error = (struct mxi_cuda_error){0};
-  return mxi_fail(MX_INDEX_ERROR, "[%s] expected indices in [-%lld, %lld) on axis %lld, got %lld",
+  char index[24];
+  snprintf(index, sizeof index, op & MXI_CUDA_ERROR_UNSIGNED ? "%llu" : "%lld", (long long)e.index);
+  op &= ~(uint32_t)MXI_CUDA_ERROR_UNSIGNED;
+  return mxi_fail(MX_INDEX_ERROR, "[%s] expected indices in [-%lld, %lld) on axis %lld, got %s",
                   op < MXI_CUDA_ERROR_OPS ? op_names[op] : "eval", (long long)e.bound, (long long)e.bound,
-                  (long long)e.axis, (long long)e.index);
+                  (long long)e.axis, index);
 }
 
 /* ---- Counters ---- */
