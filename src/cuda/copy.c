@@ -37,8 +37,8 @@ static const char *from_start(const struct word_copy *j, const struct mxi_region
   return j->from + piece->offset[FROM] * ((int64_t)1 << j->log_bytes);
 }
 
-static struct mxi_cuda_grid grid_for(const struct mxi_region *piece) {
-  return (struct mxi_cuda_grid){.x = mxi_cuda_blocks(piece->size, MXI_CUDA_COPY_THREADS * MXI_CUDA_COPY_EACH),
+static struct mxi_cuda_grid grid_for(const struct mxi_region *piece, int each) {
+  return (struct mxi_cuda_grid){.x = mxi_cuda_blocks(piece->size, MXI_CUDA_COPY_THREADS * each),
                                 .threads = MXI_CUDA_COPY_THREADS};
 }
 
@@ -47,7 +47,7 @@ static int move_words(void *ctx, const struct mxi_region *piece) {
   struct mxi_cuda_copy p = {
       .to = to_start(j, piece), .from = from_start(j, piece), .region = mxi_cuda_region_of(piece)};
   return mxi_cuda_launch(j->stream, (j->log_repeated ? repeat_kernels : words_kernels) + j->log_bytes,
-                         grid_for(piece), &p, sizeof p);
+                         grid_for(piece, MXI_CUDA_COPY_EACH), &p, sizeof p);
 }
 
 static int move_slice(void *ctx, const struct mxi_region *piece) {
@@ -55,7 +55,8 @@ static int move_slice(void *ctx, const struct mxi_region *piece) {
   struct mxi_cuda_slice p = {
       .copy = {.to = to_start(j, piece), .from = from_start(j, piece), .region = mxi_cuda_region_of(piece)},
       .origin = *j->origin};
-  return mxi_cuda_launch(j->stream, &slice_kernels[j->sliced][j->log_bytes], grid_for(piece), &p, sizeof p);
+  return mxi_cuda_launch(j->stream, &slice_kernels[j->sliced][j->log_bytes],
+                         grid_for(piece, MXI_CUDA_SLICE_EACH), &p, sizeof p);
 }
 
 /* ---- Transposes ---- */

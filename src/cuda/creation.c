@@ -13,10 +13,9 @@ static struct mxi_cuda_kernel arange_kernels[] = {MXI_CUDA_ALL(creation, arange)
 static struct mxi_cuda_kernel update_kernels[] = {MXI_CUDA_ALL(creation, update)};
 static struct mxi_cuda_kernel wide_update_kernels[] = {MXI_CUDA_ALL(creation, update_wide)};
 
-static struct mxi_cuda_grid grid_for(int64_t elements) {
-  return (struct mxi_cuda_grid){
-      .x = mxi_cuda_blocks(elements, MXI_CUDA_CREATION_THREADS * MXI_CUDA_CREATION_EACH),
-      .threads = MXI_CUDA_CREATION_THREADS};
+static struct mxi_cuda_grid grid_for(int64_t elements, int each) {
+  return (struct mxi_cuda_grid){.x = mxi_cuda_blocks(elements, MXI_CUDA_CREATION_THREADS * each),
+                                .threads = MXI_CUDA_CREATION_THREADS};
 }
 
 int mxi_cuda_ARANGE(struct mxi_call *c) {
@@ -27,7 +26,8 @@ int mxi_cuda_ARANGE(struct mxi_call *c) {
                               .integer_step = (uint64_t)mxi_i64_of_f64(given->step),
                               .start = given->start,
                               .step = given->step};
-  return mxi_cuda_launch(c->stream, &arange_kernels[c->out[0]->dtype], grid_for(p.size), &p, sizeof p);
+  return mxi_cuda_launch(c->stream, &arange_kernels[c->out[0]->dtype],
+                         grid_for(p.size, MXI_CUDA_CREATION_EACH), &p, sizeof p);
 }
 
 /* ---- Part of the output: its strides times step, from an offset ---- */
@@ -120,7 +120,7 @@ static int update_piece(void *ctx, const struct mxi_region *piece) {
                               .region = mxi_cuda_region_of(piece)};
   bool wide = u->bytes != (int64_t)mx_dtype_size(u->dtype);
   return mxi_cuda_launch(u->stream, (wide ? wide_update_kernels : update_kernels) + u->dtype,
-                         grid_for(piece->size), &p, sizeof p);
+                         grid_for(piece->size, MXI_CUDA_UPDATE_EACH), &p, sizeof p);
 }
 
 /* to = to mode from, elementwise; one dtype. */

@@ -12,7 +12,7 @@
 enum { THREADS = MXI_CUDA_COPY_THREADS, EACH = MXI_CUDA_COPY_EACH };
 
 /* All of a thread's loads come before its stores, so that they are in flight together. */
-template <class TO, class FROM, class MAKE>
+template <int EACH, class TO, class FROM, class MAKE>
 MXI_DEVICE void copy_region(const mxi_cuda_copy &p, TO *to, const FROM *from, MAKE make) {
   uint32_t first = blockIdx.x * (THREADS * EACH) + threadIdx.x;
   FROM value[EACH];
@@ -32,22 +32,22 @@ MXI_DEVICE void copy_region(const mxi_cuda_copy &p, TO *to, const FROM *from, MA
 template <class T> MXI_DEVICE T itself(T x) { return x; }
 template <int BYTES> MXI_DEVICE void copy_words(const mxi_cuda_copy &p) {
   typedef mxi_word<BYTES> word;
-  copy_region(p, reinterpret_cast<word *>(p.to), reinterpret_cast<const word *>(p.from), itself<word>);
+  copy_region<EACH>(p, reinterpret_cast<word *>(p.to), reinterpret_cast<const word *>(p.from), itself<word>);
 }
 template <int BYTES> MXI_DEVICE void slice_from(const mxi_cuda_slice &p) {
   typedef mxi_word<BYTES> word;
   const word *from = reinterpret_cast<const word *>(p.copy.from) + mxi_origin_offset(p.origin);
-  copy_region(p.copy, reinterpret_cast<word *>(p.copy.to), from, itself<word>);
+  copy_region<MXI_CUDA_SLICE_EACH>(p.copy, reinterpret_cast<word *>(p.copy.to), from, itself<word>);
 }
 template <int BYTES> MXI_DEVICE void slice_to(const mxi_cuda_slice &p) {
   typedef mxi_word<BYTES> word;
   word *to = reinterpret_cast<word *>(p.copy.to) + mxi_origin_offset(p.origin);
-  copy_region(p.copy, to, reinterpret_cast<const word *>(p.copy.from), itself<word>);
+  copy_region<MXI_CUDA_SLICE_EACH>(p.copy, to, reinterpret_cast<const word *>(p.copy.from), itself<word>);
 }
 template <int BYTES> MXI_DEVICE void copy_repeat(const mxi_cuda_copy &p) {
   typedef mxi_word<BYTES> word;
-  copy_region(p, reinterpret_cast<mxi_word16 *>(p.to), reinterpret_cast<const word *>(p.from),
-              [](word x) { return mxi_repeat(x); });
+  copy_region<EACH>(p, reinterpret_cast<mxi_word16 *>(p.to), reinterpret_cast<const word *>(p.from),
+                    [](word x) { return mxi_repeat(x); });
 }
 MXI_KERNEL(copy_words_1, mxi_cuda_copy, THREADS) { copy_words<1>(p); }
 MXI_KERNEL(copy_words_2, mxi_cuda_copy, THREADS) { copy_words<2>(p); }

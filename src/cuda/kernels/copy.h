@@ -3,7 +3,7 @@
 #define MXI_CUDA_KERNELS_COPY_H
 #include "cuda/kernels/index.h"
 
-enum { MXI_CUDA_COPY_THREADS = 256, MXI_CUDA_COPY_EACH = 4 /* words of a thread */ };
+enum { MXI_CUDA_COPY_THREADS = 256, MXI_CUDA_COPY_EACH = 4 /* words of a thread */, MXI_CUDA_SLICE_EACH = 1 };
 
 struct mxi_cuda_copy {
   char *to;

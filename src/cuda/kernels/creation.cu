@@ -5,7 +5,11 @@
 #include "cuda/kernels/elementwise.cuh"
 #include "cuda/kernels/region.cuh"
 
-enum { THREADS = MXI_CUDA_CREATION_THREADS, EACH = MXI_CUDA_CREATION_EACH };
+enum {
+  THREADS = MXI_CUDA_CREATION_THREADS,
+  EACH = MXI_CUDA_CREATION_EACH,
+  UPDATE_EACH = MXI_CUDA_UPDATE_EACH
+};
 
 template <class T> MXI_DEVICE T arange_element(const mxi_cuda_arange &p, int64_t i) {
   return mxi_cast<T>(p.start + static_cast<double>(i) * p.step);
@@ -36,10 +40,10 @@ ARANGE(complex64, mxi_c64)
 
 template <class T, int V> MXI_DEVICE void update(const mxi_cuda_update &p) {
   typedef mxi_pack_of<T, V> pack;
-  uint32_t first = blockIdx.x * (THREADS * EACH) + threadIdx.x;
-  pack *at[EACH], old[EACH], value[EACH];
+  uint32_t first = blockIdx.x * (THREADS * UPDATE_EACH) + threadIdx.x;
+  pack *at[UPDATE_EACH], old[UPDATE_EACH], value[UPDATE_EACH];
 #pragma unroll
-  for (int j = 0; j < EACH; j++) {
+  for (int j = 0; j < UPDATE_EACH; j++) {
     uint32_t i = first + j * THREADS;
     if (i >= p.region.size) break;
     int64_t offset[2] = {0, 0};
@@ -49,7 +53,7 @@ template <class T, int V> MXI_DEVICE void update(const mxi_cuda_update &p) {
     value[j] = static_cast<const pack *>(p.from)[offset[1]];
   }
 #pragma unroll
-  for (int j = 0; j < EACH; j++) {
+  for (int j = 0; j < UPDATE_EACH; j++) {
     if (first + j * THREADS >= p.region.size) break;
     mxi_combine_into(p.mode, old[j], value[j]);
     *at[j] = old[j];

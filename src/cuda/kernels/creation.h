@@ -4,6 +4,7 @@
 #include "cuda/kernels/region.h"
 
 enum { MXI_CUDA_CREATION_THREADS = 256, MXI_CUDA_CREATION_EACH = 4 /* elements of a thread */ };
+enum { MXI_CUDA_UPDATE_EACH = 2 /* elements, or 16 bytes of them */ };
 
 /* Element i is start + i * step: of integers in integers, which wrap, of others in double. */
 struct mxi_cuda_arange {
