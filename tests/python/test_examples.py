@@ -5,7 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "python"
+TRAINED = ["linear_regression", "logistic_regression", "mlp_digits", "transformer_lm", "lora_finetune"]
 FIRST_BYTES_OF_PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -19,6 +22,17 @@ def train(name: str, steps: int, folder: Path, *options: str) -> tuple[float, fl
     assert (folder / "curve.png").read_bytes().startswith(FIRST_BYTES_OF_PNG)
     first, last = re.search(rf"^loss (\S+) -> (\S+) in {steps} steps", done.stdout, re.M).groups()
     return float(first), float(last), done.stdout
+
+
+@pytest.mark.parametrize("steps", [0, -1])
+@pytest.mark.parametrize("name", TRAINED)
+def test_no_steps_are_refused(name, steps):
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / f"{name}.py", "--steps", str(steps)],
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert f"argument --steps: expected at least 1, got {steps}" in done.stderr
 
 
 def number_after(text: str, printed: str) -> float:
