@@ -24,15 +24,13 @@ def train(name: str, steps: int, folder: Path, *options: str) -> tuple[float, fl
     return float(first), float(last), done.stdout
 
 
-@pytest.mark.parametrize("steps", [0, -1])
 @pytest.mark.parametrize("name", TRAINED)
-def test_no_steps_are_refused(name, steps):
+def test_no_steps_are_refused(name):
     done = subprocess.run(
-        [sys.executable, EXAMPLES / f"{name}.py", "--steps", str(steps)],
-        capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
+        [sys.executable, EXAMPLES / f"{name}.py", "--steps", "0"], capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 2
-    assert f"argument --steps: expected at least 1, got {steps}" in done.stderr
+    assert "argument --steps: expected at least 1, got 0" in done.stderr
 
 
 def number_after(text: str, printed: str) -> float:
