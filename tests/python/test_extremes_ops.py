@@ -111,7 +111,7 @@ BOUNDS = {
     "round to hundredths": (0.92, "beyond it a hundredfold leaves float32"),
 }
 # Gradients that are a small difference of numbers near 1, or a power of what was rounded: units of error that they have.
-CANCEL = {"layer_norm": 64, "tanh": 16, "logcumsumexp": 2048}
+CANCEL = {"layer_norm": 64, "logcumsumexp": 2048}
 ONLY_WIDE = {
     "norm",
     "norm 3",
@@ -189,3 +189,42 @@ def test_a_gradient_is_that_of_real_numbers(name, dtype):
     a, exact = array(rows(dtype)[0], dtype), rounded(rows(dtype)[0], dtype)
     gradient = gradient_of(TABLE[name][0])
     check(gradient(a), in_double(gradient), exact, dtype, holds(name, exact, dtype), CANCEL.get(name, 0))
+
+
+# ---- Slopes far below 1, to their last digits ----
+NEAR_ONE = [-1 + 2**-20, 3 * 2**-13 - 1, -0.5, 0, 0.9, 1 - 2**-9, 1 - 3 * 2**-13, 1 - 2**-24]
+SLOPES = {
+    "tanh": (
+        mx.tanh,
+        lambda x: 4 / (np.exp(x) + np.exp(-x)) ** 2,
+        [-40, -12, -8, -4, -0.1, 0, 1, 3, 8, 16, 40],
+    ),
+    "sigmoid": (mx.sigmoid, lambda x: 1 / (2 + np.exp(x) + np.exp(-x)), [-80, -9, -1, 0, 2, 9, 16, 40, 80]),
+    "expm1": (mx.expm1, np.exp, [-80, -20, -9, -1, 0, 1, 9]),
+    "arcsin": (mx.arcsin, lambda x: 1 / np.sqrt((1 - x) * (1 + x)), NEAR_ONE),
+    "arccos": (mx.arccos, lambda x: -1 / np.sqrt((1 - x) * (1 + x)), NEAR_ONE),
+    "arctanh": (mx.arctanh, lambda x: 1 / ((1 - x) * (1 + x)), NEAR_ONE),
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", SLOPES)
+def test_a_slope_keeps_its_digits(name, dtype):
+    function, slope, at = SLOPES[name]
+    x = rounded(at, dtype)
+    x = x[abs(x) < 1] if name.startswith("arc") else x
+    want = slope(x)
+    got = wide(mx.grad(lambda x: function(x).astype(mx.float32).sum())(array(x, dtype)))
+    error = 6 * LIMITS[dtype].eps * abs(want) + 4 * LIMITS[dtype].flushed
+    assert (abs(got - want) <= error).all(), list(zip(x, got, want))
+
+
+@pytest.mark.parametrize("function", [mx.tanh, mx.sigmoid])
+def test_slopes_at_zero_have_slopes(function):
+    """Those of order 5, where the first is computed of |x|."""
+    want = {mx.tanh: [1, 0, -2, 0, 16], mx.sigmoid: [0.25, 0, -0.125, 0, 0.25]}[function]
+    got = []
+    for _ in range(5):
+        function = mx.grad(function)
+        got.append(function(mx.array(0.0)).item())
+    assert np.allclose(got, want, atol=1e-6)
