@@ -25,8 +25,6 @@ static mx_array sigmoid_slope(mx_array x) {
   mx_array minus = mx_negative(x), b = mx_exp(mx_where(mx_greater(x, constant(x, 0)), minus, x));
   return mx_divide(b, mx_square(mx_add(b, constant(x, 1))));
 }
-/* a as 0 or 1 in the dtype of `like` */
-static mx_array indicator(mx_array a, mx_array like) { return mx_astype(a, mxi_dtype(like)); }
 static bool is_complex(mx_array a) { return mxi_dtype(a) == MX_COMPLEX64; }
 
 /* ---- One input ---- */
@@ -99,9 +97,9 @@ PARTIAL(power) {
   return mx_where(mx_equal(out, constant(out, 0)), constant(out, 0),
                   mx_multiply(out, mx_astype(mx_log(x), mxi_dtype(out))));
 }
-/* Ties belong to the second. */
-PARTIAL(maximum) { return indicator(i == 0 ? mx_greater(in[0], in[1]) : mx_less_equal(in[0], in[1]), out); }
-PARTIAL(minimum) { return indicator(i == 0 ? mx_less(in[0], in[1]) : mx_greater_equal(in[0], in[1]), out); }
+/* As bools. Ties belong to the second. */
+PARTIAL(maximum) { return i == 0 ? mx_greater(in[0], in[1]) : mx_less_equal(in[0], in[1]); }
+PARTIAL(minimum) { return i == 0 ? mx_less(in[0], in[1]) : mx_greater_equal(in[0], in[1]); }
 /* exp(x_i - out), which is a sigmoid: the rounding of a large `out` would be multiplied. */
 PARTIAL(logaddexp) {
   return is_complex(out) ? mx_exp(mx_subtract(in[i], out)) : mx_sigmoid(mx_subtract(in[i], in[1 - i]));
@@ -157,14 +155,16 @@ static const partial_fn partials[] = {
 #undef MX_ELEMENTWISE
 };
 
-/* partial * v, where v is a cotangent or a tangent. */
+/* partial * v, where v is a cotangent or a tangent. Of a partial in bools, v where it holds: what wasn't
+   taken gets 0, whatever v. */
 static mx_array scale(mx_array partial, mx_array v) {
   if (partial == ONE) return v;
   if (partial == MINUS_ONE) return mx_negative(v);
+  if (mx_ok(partial) && mxi_dtype(partial) == MX_BOOL) return mx_where(partial, v, constant(v, 0));
   return mx_multiply(v, partial);
 }
 static mx_array conjugated(mx_array partial) {
-  return partial == ONE || partial == MINUS_ONE || !mx_ok(partial) ? partial : mx_conjugate(partial);
+  return mx_ok(partial) && is_complex(partial) ? mx_conjugate(partial) : partial;
 }
 
 /* ---- The ops that are not of that form ---- */

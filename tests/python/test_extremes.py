@@ -57,9 +57,14 @@ def softplus(x):
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
-def gate(p, slope):
-    """x p(x) and its derivative."""
-    return lambda x: x * p(x), lambda x: p(x) + x * slope(x)
+def gate(p, slope, flat=False):
+    """x p(x) and its derivative. flat: beyond some x the gate's slope is 0 itself, so also at infinity."""
+
+    def derivative(x):
+        rest = x * slope(x)
+        return p(x) + (np.where(np.isinf(x), 0, rest) if flat else rest)
+
+    return lambda x: x * p(x), derivative
 
 
 def cubic(x):
@@ -82,7 +87,7 @@ def exponential(alpha, scale=1.0, width=1.0):
 
 ACTIVATIONS = {
     "relu": (lambda x: np.maximum(x, 0), lambda x: 1.0 * (x > 0)),
-    "relu2": (lambda x: np.maximum(x, 0) ** 2, lambda x: 2 * np.maximum(x, 0)),
+    "relu2": (lambda x: np.maximum(x, 0) ** 2, lambda x: np.where(x > 0, 2 * x, 0)),
     "relu6": (lambda x: np.clip(x, 0, 6), lambda x: 1.0 * ((x > 0) & (x < 6))),
     "leaky_relu": (
         lambda x: np.where(x < 0, 0.01 * x, x),
@@ -99,13 +104,13 @@ ACTIVATIONS = {
     "gelu": gate(
         lambda x: (1 + erf(x / math.sqrt(2))) / 2, lambda x: np.exp(-x * x / 2) / math.sqrt(2 * math.pi)
     ),
-    "gelu_approx": gate(lambda x: cubic(x)[0], lambda x: cubic(x)[1]),
+    "gelu_approx": gate(lambda x: cubic(x)[0], lambda x: cubic(x)[1], flat=True),
     "gelu_fast_approx": gate(
         lambda x: sigmoid(1.702 * x), lambda x: 1.702 * sigmoid(1.702 * x) * sigmoid(-1.702 * x)
     ),
     "tanh": (np.tanh, lambda x: 1 - np.tanh(x) ** 2),
     "hard_tanh": (lambda x: np.clip(x, -1, 1), lambda x: 1.0 * (np.abs(x) < 1)),
-    "hardswish": gate(lambda x: np.clip(x + 3, 0, 6) / 6, lambda x: 1.0 * (np.abs(x) < 3) / 6),
+    "hardswish": gate(lambda x: np.clip(x + 3, 0, 6) / 6, lambda x: 1.0 * (np.abs(x) < 3) / 6, flat=True),
     "softsign": (lambda x: x / (1 + np.abs(x)), lambda x: 1 / (1 + np.abs(x)) ** 2),
     "hard_shrink": (lambda x: np.where(np.abs(x) <= 0.5, 0, x), lambda x: 1.0 * ~(np.abs(x) <= 0.5)),
     "softshrink": (

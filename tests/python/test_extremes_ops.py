@@ -228,3 +228,14 @@ def test_slopes_at_zero_have_slopes(function):
         function = mx.grad(function)
         got.append(function(mx.array(0.0)).item())
     assert np.allclose(got, want, atol=1e-6)
+
+
+@pytest.mark.parametrize("cotangent", [np.inf, np.nan])
+def test_what_was_not_taken_has_no_gradient_whatever_comes_back(cotangent):
+    for function, takes_first in ((mx.maximum, [False, True]), (mx.minimum, [True, False])):
+        x, y, g = mx.array([1.0, 2.0]), mx.array([2.0, 1.0]), mx.full((2,), cotangent)
+        _, gradients = mx.vjp(function, [x, y], [g])
+        _, (by_first,) = mx.jvp(lambda x, f=function, y=y: f(x, y), [x], [g])
+        for got, taken in zip((*gradients, by_first), (takes_first, takes_first[::-1], takes_first)):
+            want = np.where(taken, cotangent, 0)
+            assert np.array_equal(np.array(got), want, equal_nan=True)
