@@ -449,6 +449,21 @@ def test_normalisations(name, dtype):
         assert np.isnan(wide(NORMS[name](given))[6]).all()
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_rows_whose_squares_overflow_are_normalised(dtype):
+    huge = LIMITS[dtype].huge
+    x = rounded([[huge, -huge, huge / 2, 0], [huge, huge, huge, -huge], [1, 2, 3, 4]], dtype)
+    x = np.tile(x, 11)  # longer than a vector
+    weight, bias = np.linspace(-1, 2, x.shape[1]), np.linspace(3, 4, x.shape[1])
+    w, b = array(weight, mx.float32), array(bias, mx.float32)
+    for mean, got in (
+        (0, mx.fast.rms_norm(array(x, dtype), w, 1e-5) + b),
+        (x.mean(-1, keepdims=True), mx.fast.layer_norm(array(x, dtype), w, b, 1e-5)),
+    ):
+        y = (x - mean) / np.sqrt(((x - mean) ** 2).mean(-1, keepdims=True) + 1e-5)
+        same("normalised", got, y * weight + bias, dtype, 4)
+
+
 def test_logaddexp_shares_its_gradient_between_large_inputs():
     for x in (1e8, -1e8, 3e38):
         gradient = mx.grad(mx.logaddexp, argnums=(0, 1))(mx.array(x), mx.array(x))
