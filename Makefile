@@ -31,8 +31,13 @@ setup-%:
 configure = [ -f $(1)/build.ninja ] || CC="$(2)" $(RUN) meson setup $(1) $(3) $(MESON_FLAGS) > $(1).log 2>&1 \
   || { cat $(1).log; exit 1; }
 
-build: setup
+# CUDA=1 compiles the kernels for NVIDIA GPUs too: for those that CUDA_TARGETS lists, as meson.options explains.
+CUDA ?=
+CUDA_TARGETS ?=
+CUDA_FLAGS := -Dcuda=enabled $(if $(CUDA_TARGETS),-Dgpu_targets=$(CUDA_TARGETS))
+build: setup$(if $(CUDA),-cuda)
 	@$(call configure,$(BUILD),$(CC),-Dpython.install_env=venv)
+	@$(if $(CUDA),grep -q "MXI_CUDA_IMAGES" $(BUILD)/build.ninja || $(RUN) meson configure $(BUILD) $(CUDA_FLAGS))
 	@$(RUN) python tools/build.py $(BUILD)
 	@$(RUN) meson install -C $(BUILD) --no-rebuild --quiet
 

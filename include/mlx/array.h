@@ -124,7 +124,19 @@ MX_API int mx_item_complex(mx_array a, double *re, double *im); /* im may be NUL
 MX_API char *mx_to_string(mx_array a, int precision); /* precision < 0: the default, 6 significant digits */
 MX_API void mx_free(void *p);
 
-/* ---- Memory ---- bytes ---- */
+/* What is known of a device. */
+typedef struct mx_device_info {
+  char name[128];                   /* "" where nobody has named it */
+  size_t memory_bytes, free_bytes;  /* all that it has; what nobody uses, 0 where that isn't known */
+  int compute_major, compute_minor; /* of a GPU: its compute capability, 9.0 for instance */
+  int multiprocessors;              /* of a GPU */
+} mx_device_info;
+/* -1 with the error set where there is no such device. */
+MX_API int mx_device_describe(mx_device d, mx_device_info *info);
+
+/* ---- Memory ---- bytes, of arrays on the host and on devices together; limits are those of the default
+ * device's memory
+ * ---- */
 MX_API size_t mx_active_memory(void);
 MX_API size_t mx_peak_memory(void);
 MX_API void mx_reset_peak_memory(void);

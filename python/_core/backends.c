@@ -44,6 +44,10 @@ static PyObject *never(PyObject *self, PyObject *unused) {
   (void)self, (void)unused;
   Py_RETURN_FALSE;
 }
+static PyObject *has_gpu(PyObject *self, PyObject *unused) {
+  (void)self, (void)unused;
+  return PyBool_FromLong(mx_is_available(MX_GPU));
+}
 static PyObject *no_device(PyObject *self, PyObject *unused) {
   (void)self, (void)unused;
   return PyDict_New();
@@ -65,7 +69,7 @@ static PyMethodDef metal_functions[] = {
      "stop_capture()\n--\n\nRuntimeError: there is no Metal here."},
     {NULL, NULL, 0, NULL}};
 static PyMethodDef cuda_functions[] = {
-    {"is_available", never, METH_NOARGS, "is_available()\n--\n\nFalse: this build has no CUDA."},
+    {"is_available", has_gpu, METH_NOARGS, "is_available()\n--\n\nIs there a GPU that this build can use?"},
     {NULL, NULL, 0, NULL}};
 static struct PyModuleDef metal_module = {.m_base = PyModuleDef_HEAD_INIT,
                                           .m_name = "mlx.core.metal",
@@ -74,7 +78,7 @@ static struct PyModuleDef metal_module = {.m_base = PyModuleDef_HEAD_INIT,
                                           .m_methods = metal_functions};
 static struct PyModuleDef cuda_module = {.m_base = PyModuleDef_HEAD_INIT,
                                          .m_name = "mlx.core.cuda",
-                                         .m_doc = "NVIDIA's GPUs, which this build doesn't know.",
+                                         .m_doc = "NVIDIA's GPUs.",
                                          .m_size = -1,
                                          .m_methods = cuda_functions};
 /* Older names of functions of mlx.core. */

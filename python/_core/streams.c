@@ -304,6 +304,17 @@ FUNCTION(device_info, "d: object? = None -> dict[str, Any]",
          "What is known of a device, a dict; of the default device without argument.") {
   mx_device d = mx_default_device();
   if (py_given(f, 0) && py_need_device(f->v[0].o, &d, "device_info") < 0) return NULL;
+  mx_device_info info;
+  if (mx_device_describe(d, &info) < 0) return py_raise();
+  if (d.type == MX_GPU_DEVICE && info.compute_major) {
+    char architecture[32];
+    snprintf(architecture, sizeof architecture, "sm_%d%d", info.compute_major, info.compute_minor);
+    return Py_BuildValue("{ss ss si si si sn sn sn}", "architecture", architecture, "device_name", info.name,
+                         "compute_capability_major", info.compute_major, "compute_capability_minor",
+                         info.compute_minor, "multiprocessors", info.multiprocessors, "memory_size",
+                         (Py_ssize_t)info.memory_bytes, "total_memory", (Py_ssize_t)info.memory_bytes,
+                         "free_memory", (Py_ssize_t)info.free_bytes);
+  }
   struct utsname machine;
   return Py_BuildValue("{ssss}", "architecture", uname(&machine) < 0 ? "" : machine.machine, "device_name",
                        device_names[d.type]);

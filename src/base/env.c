@@ -22,6 +22,7 @@ static void read_environment(void) {
   env.no_fusion = integer("MLX_DISABLE_FUSION");
   env.lapack = text("MLX_LAPACK");
   env.mock_gpu = integer("MLX_MOCK_GPU");
+  env.cuda_driver = text("MLX_CUDA_DRIVER");
   env.no_compile = getenv("MLX_DISABLE_COMPILE") != NULL;
 }
 

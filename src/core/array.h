@@ -98,6 +98,19 @@ struct mxi_buffer {
 };
 /* Fresh memory for `bytes`, contents undefined, aligned to 64. NULL with the error set. */
 mx_buffer *mxi_buffer_new(size_t bytes);
+/* Bytes of a memory, the host's or a device's. */
+enum mxi_memory_figure {
+  MXI_MEMORY_ACTIVE, /* in use by arrays */
+  MXI_MEMORY_PEAK,   /* at most so far */
+  MXI_MEMORY_CACHED, /* freed, and kept for reuse */
+  MXI_MEMORY_LIMIT,  /* allocations that would go beyond it fail */
+  MXI_MEMORY_CACHE_LIMIT,
+  MXI_MEMORY_FIGURES
+};
+size_t mxi_host_memory(enum mxi_memory_figure f);
+void mxi_host_memory_set(enum mxi_memory_figure f, size_t bytes);
+/* Gives what is cached back to the system. */
+void mxi_host_memory_trim(void);
 /* How many buffers came from the system so far, and not from the cache of those that were freed. */
 size_t mxi_buffers_from_system(void);
 /* Wraps memory owned elsewhere. On failure `release` is not called. */

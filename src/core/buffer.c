@@ -22,7 +22,7 @@ _Static_assert(sizeof(mx_buffer) <= HEADER, "a small buffer's header fits in fro
 
 static struct {
   mx_buffer *free_list[CLASSES]; // linked through owner
-  size_t cached, active, peak, cache_limit, memory_limit;
+  size_t figures[MXI_MEMORY_FIGURES];
   size_t from_system; // buffers that were allocated because the cache had none
 } cache;              // under MXI_LOCK_MEMORY
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -41,8 +41,8 @@ static size_t memory_of_machine(void) {
 
 static void set_limits(void) {
   size_t total = memory_of_machine();
-  cache.memory_limit = total / 20 * 19;
-  cache.cache_limit = total / 4;
+  cache.figures[MXI_MEMORY_LIMIT] = total / 20 * 19;
+  cache.figures[MXI_MEMORY_CACHE_LIMIT] = total / 4;
 }
 
 /* The class that serves `bytes`, and the class's own size. */
@@ -97,11 +97,11 @@ static void system_free(mx_buffer *b) {
 /* Gives cached buffers back to the system, largest first, until at most `keep` bytes stay. Called with the
  * lock held. */
 static void trim(size_t keep) {
-  for (int k = CLASSES - 1; k > 0 && cache.cached > keep; k--)
-    while (cache.free_list[k] && cache.cached > keep) {
+  for (int k = CLASSES - 1; k > 0 && cache.figures[MXI_MEMORY_CACHED] > keep; k--)
+    while (cache.free_list[k] && cache.figures[MXI_MEMORY_CACHED] > keep) {
       mx_buffer *b = cache.free_list[k];
       cache.free_list[k] = b->owner;
-      cache.cached -= b->bytes;
+      cache.figures[MXI_MEMORY_CACHED] -= b->bytes;
       system_free(b);
     }
 }
@@ -112,23 +112,24 @@ mx_buffer *mxi_buffer_new(size_t bytes) {
   size_t class_bytes;
   int k = size_class(bytes, &class_bytes);
   mxi_lock(MXI_LOCK_MEMORY);
-  bool allowed = cache.active + class_bytes <= cache.memory_limit;
+  bool allowed = cache.figures[MXI_MEMORY_ACTIVE] + class_bytes <= cache.figures[MXI_MEMORY_LIMIT];
   mx_buffer *b = allowed ? cache.free_list[k] : NULL;
   if (b) {
     cache.free_list[k] = b->owner;
-    cache.cached -= class_bytes;
+    cache.figures[MXI_MEMORY_CACHED] -= class_bytes;
   } else if (allowed) {
-    trim(cache.memory_limit - cache.active - class_bytes);
+    trim(cache.figures[MXI_MEMORY_LIMIT] - cache.figures[MXI_MEMORY_ACTIVE] - class_bytes);
     cache.from_system++;
     b = system_allocate(class_bytes);
-    if (!b && cache.cached) { // the cache may hold what the system lacks
+    if (!b && cache.figures[MXI_MEMORY_CACHED]) { // the cache may hold what the system lacks
       trim(0);
       b = system_allocate(class_bytes);
     }
   }
   if (b) {
-    cache.active += class_bytes;
-    if (cache.active > cache.peak) cache.peak = cache.active;
+    cache.figures[MXI_MEMORY_ACTIVE] += class_bytes;
+    if (cache.figures[MXI_MEMORY_ACTIVE] > cache.figures[MXI_MEMORY_PEAK])
+      cache.figures[MXI_MEMORY_PEAK] = cache.figures[MXI_MEMORY_ACTIVE];
   }
   mxi_unlock(MXI_LOCK_MEMORY);
   if (!b) return mxi_fail_memory(bytes), NULL;
@@ -220,46 +221,40 @@ void mxi_buffer_unref(mx_buffer *b) {
   size_t class_bytes;
   int k = size_class(b->bytes, &class_bytes);
   mxi_lock(MXI_LOCK_MEMORY);
-  cache.active -= b->bytes;
-  cache.cached += b->bytes;
+  cache.figures[MXI_MEMORY_ACTIVE] -= b->bytes;
+  cache.figures[MXI_MEMORY_CACHED] += b->bytes;
   b->owner = cache.free_list[k];
   cache.free_list[k] = b;
-  if (cache.cached > cache.cache_limit) trim(cache.cache_limit);
+  if (cache.figures[MXI_MEMORY_CACHED] > cache.figures[MXI_MEMORY_CACHE_LIMIT])
+    trim(cache.figures[MXI_MEMORY_CACHE_LIMIT]);
   mxi_unlock(MXI_LOCK_MEMORY);
 }
 
 /* ---- Figures and limits ---- */
-#define LOCKED(type, expr)         \
-  pthread_once(&once, set_limits); \
-  mxi_lock(MXI_LOCK_MEMORY);       \
-  type value = expr;               \
-  mxi_unlock(MXI_LOCK_MEMORY);     \
-  return value
-
-static size_t swap(size_t *field, size_t value) {
-  size_t old = *field;
-  *field = value;
-  return old;
-}
-static size_t swap_cache_limit(size_t bytes) {
-  size_t old = swap(&cache.cache_limit, bytes);
-  trim(bytes);
-  return old;
-}
-
-size_t mxi_buffers_from_system(void) { LOCKED(size_t, cache.from_system); }
-size_t mx_active_memory(void) { LOCKED(size_t, cache.active); }
-size_t mx_peak_memory(void) { LOCKED(size_t, cache.peak); }
-size_t mx_cache_memory(void) { LOCKED(size_t, cache.cached); }
-size_t mx_memory_limit(void) { LOCKED(size_t, cache.memory_limit); }
-size_t mx_set_memory_limit(size_t bytes) { LOCKED(size_t, swap(&cache.memory_limit, bytes)); }
-size_t mx_set_cache_limit(size_t bytes) { LOCKED(size_t, swap_cache_limit(bytes)); }
-void mx_reset_peak_memory(void) {
+size_t mxi_buffers_from_system(void) {
   mxi_lock(MXI_LOCK_MEMORY);
-  cache.peak = cache.active;
+  size_t n = cache.from_system;
+  mxi_unlock(MXI_LOCK_MEMORY);
+  return n;
+}
+
+size_t mxi_host_memory(enum mxi_memory_figure f) {
+  pthread_once(&once, set_limits);
+  mxi_lock(MXI_LOCK_MEMORY);
+  size_t bytes = cache.figures[f];
+  mxi_unlock(MXI_LOCK_MEMORY);
+  return bytes;
+}
+
+void mxi_host_memory_set(enum mxi_memory_figure f, size_t bytes) {
+  pthread_once(&once, set_limits);
+  mxi_lock(MXI_LOCK_MEMORY);
+  cache.figures[f] = bytes;
+  if (f == MXI_MEMORY_CACHE_LIMIT) trim(bytes);
   mxi_unlock(MXI_LOCK_MEMORY);
 }
-void mx_clear_cache(void) {
+
+void mxi_host_memory_trim(void) {
   mxi_lock(MXI_LOCK_MEMORY);
   trim(0);
   mxi_unlock(MXI_LOCK_MEMORY);

@@ -51,7 +51,8 @@ struct mxi_backend {
   /* A program in the backend's own form, made once when its step is: so many bytes, aligned to 8. */
   size_t (*prepared_bytes)(int ninstructions);
   void (*prepare)(const struct mxi_program *program, void *prepared);
-  /* Can it run the primitive with these operands' dtypes? NULL: anything. Asked when the step is placed. */
+  /* Can it run the primitive with these operands? NULL: anything. Asked before the step is placed; the CPU
+     runs what it can't. Programs it always can. */
   bool (*supports)(const struct mxi_call *c);
   /* Submits a placed step to its stream. What it needs of the call, but for the memory, it copies. A device
      that works on the host's memory has done it when launch returns. */
@@ -68,9 +69,17 @@ struct mxi_backend {
   uint64_t (*submitted)(mx_stream s);                     /* the number of what was submitted last */
   int (*wait_for)(mx_stream s, struct mxi_event e);       /* what is submitted to s next comes after e */
   int (*await)(struct mxi_event e);                       /* blocks the thread until e has passed */
+  /* An eval has submitted all that it will to s: who waits for it need not wait for what comes later. NULL:
+     events are exact anyway. */
+  int (*mark)(mx_stream s);
+  size_t (*memory)(enum mxi_memory_figure f); /* of its memory; NULL: it keeps no count */
+  void (*set_memory)(enum mxi_memory_figure f, size_t bytes);
+  void (*trim)(void);                    /* gives what is cached back */
+  int (*describe)(mx_device_info *info); /* NULL: there is nothing to tell */
 };
 /* NULL for an absent device, of which there are no streams. */
 const struct mxi_backend *mxi_backend_of(mx_device d);
-/* The one that runs on the host's processors. */
+/* The one that runs on the host's processors, and NVIDIA's GPU, or NULL where there is none. */
 extern const struct mxi_backend mxi_cpu_backend;
+const struct mxi_backend *mxi_cuda_backend(void);
 #endif

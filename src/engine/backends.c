@@ -4,9 +4,11 @@
 
 #ifdef MXI_MOCK
 extern const struct mxi_backend mxi_mock_backend;
-static const struct mxi_backend *gpu(void) { return mxi_env()->mock_gpu ? &mxi_mock_backend : NULL; }
+static const struct mxi_backend *gpu(void) {
+  return mxi_env()->mock_gpu ? &mxi_mock_backend : mxi_cuda_backend();
+}
 #else
-static const struct mxi_backend *gpu(void) { return NULL; }
+static const struct mxi_backend *gpu(void) { return mxi_cuda_backend(); }
 #endif
 
 const struct mxi_backend *mxi_backend_of(mx_device d) {

@@ -75,7 +75,7 @@ static int place_in_arena(const struct mxi_step *s, struct mxi_operands *o, int6
       MXI_TRY(mxi_bring(o->in[i], s->stream, true));
     }
   mxi_set_data(out, mxi_buffer_ref(o->arena), region, strides);
-  return 0;
+  return mxi_bring(out, s->stream, true); // the host's copy of the arena is of no use any more
 }
 
 /* Output k gets the memory of an input, its region of the arena, or fresh memory. */
@@ -156,11 +156,7 @@ static bool runs_whole(const struct mxi_call *c) {
   return mx_nbytes(c->out[0]) <= MOST_RUN_WHOLE / instructions;
 }
 
-static int bring_inputs(const struct mxi_backend *b, const struct mxi_call *c) {
-  if (b->supports && !b->supports(c))
-    return mxi_fail(MX_NOT_SUPPORTED, "[%s] expected an op and dtypes that the device supports, got %s of %s",
-                    c->prim ? c->prim->name : "eval", c->prim ? c->prim->name : "a program",
-                    mx_dtype_name((mx_dtype)c->in[0]->dtype));
+static int bring_inputs(const struct mxi_call *c) {
   for (int i = 0; i < c->ninputs; i++) MXI_TRY(mxi_bring(c->in[i], c->stream, false));
   return 0;
 }
@@ -172,19 +168,22 @@ static int check_files(const struct mxi_call *c) {
   return result;
 }
 
-static int launch(const struct mxi_step *s, struct mxi_operands *o) {
-  const struct mxi_backend *b = mxi_backend_of(s->stream->device);
-  struct mxi_call c = {.prim = s->prim,
-                       .params = s->params,
-                       .program = s->program,
-                       .prepared = s->prepared,
-                       .shape = s->shape,
-                       .stream = s->stream,
-                       .ninputs = s->ninputs,
-                       .noutputs = s->noutputs,
-                       .in = o->in,
-                       .out = o->out};
-  int result = bring_inputs(b, &c);
+static struct mxi_call call_of(const struct mxi_step *s, const struct mxi_operands *o) {
+  return (struct mxi_call){.prim = s->prim,
+                           .params = s->params,
+                           .program = s->program,
+                           .prepared = s->prepared,
+                           .shape = s->shape,
+                           .stream = s->stream,
+                           .ninputs = s->ninputs,
+                           .noutputs = s->noutputs,
+                           .in = o->in,
+                           .out = o->out};
+}
+
+static int launch_there(const struct mxi_backend *b, const struct mxi_step *s, struct mxi_operands *o) {
+  struct mxi_call c = call_of(s, o);
+  int result = bring_inputs(&c);
   if (result == 0) result = s->program ? place_program(s, o, &c) : place_node(s, o);
   if (result < 0) c.untouched = true;
   mxi_runs_whole = o->taken && runs_whole(&c);
@@ -194,6 +193,21 @@ static int launch(const struct mxi_step *s, struct mxi_operands *o) {
   if (result == 0 && b->allocate) mxi_in_use(&c);
   if (result < 0 && c.untouched) o->taken = 0;
   return result;
+}
+
+/* What a device can't run runs on the CPU: its inputs come to the host, its outputs begin there. */
+static int launch_on_cpu(const struct mxi_step *s, struct mxi_operands *o) {
+  struct mxi_step there = *s;
+  if (!(there.stream = mx_default_stream(MX_CPU))) return -1;
+  o->donatable = 0;
+  o->arena = NULL;
+  return launch_there(&mxi_cpu_backend, &there, o);
+}
+
+static int launch(const struct mxi_step *s, struct mxi_operands *o) {
+  const struct mxi_backend *b = mxi_backend_of(s->stream->device);
+  struct mxi_call c = call_of(s, o);
+  return b->supports && !b->supports(&c) ? launch_on_cpu(s, o) : launch_there(b, s, o);
 }
 
 int mxi_step_run(const struct mxi_step *s, struct mxi_operands *o) {

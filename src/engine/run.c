@@ -125,6 +125,17 @@ static int finish(struct evaluation *e, int result, size_t done) {
   return result;
 }
 
+/* Who waits for this eval need not wait for what comes after it. */
+static int mark_streams(const struct mxi_tickets *t) {
+  int result = 0;
+  for (size_t i = 0; i < t->n; i++) {
+    mx_stream s = mxi_ticket_at(t, i)->stream;
+    const struct mxi_backend *b = mxi_backend_of(s->device);
+    if (b->mark && b->mark(s) < 0) result = -1;
+  }
+  return result;
+}
+
 static int run_plan(struct evaluation *e) {
   struct mxi_plan *p = e->plan;
   int result = mxi_tickets_wait(&e->tickets);
@@ -137,6 +148,7 @@ static int run_plan(struct evaluation *e) {
     for (; done < p->steps.n && result == 0; done += result == 0)
       result = mxi_must_stop_soon() ? mxi_fail_interrupted("eval") : run_and_commit(p, &p->steps.v[done]);
     mxi_cpu_backend.leave(&saved);
+    if (mark_streams(&e->tickets) < 0) result = -1;
   }
   return finish(e, result, done);
 }

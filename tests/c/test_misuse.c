@@ -94,6 +94,11 @@ static void make_arrays(void) {
   assert_ptr_equal(a, arrays + ARRAYS);
 }
 
+static mx_device_info *draw_mx_device_info(void) {
+  static mx_device_info place;
+  return draw(4) ? &place : NULL;
+}
+
 static mx_array draw_mx_array(void) {
   mx_array a = arrays[draw(ARRAYS)];
   drew_bad |= a == MX_BAD;

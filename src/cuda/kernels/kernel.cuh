@@ -1,21 +1,10 @@
-/* What every kernel is written with. A kernel takes one structure by value, declared in a header that its launcher
-   includes too. nvcc compiles it ahead of time, NVRTC some of it at run time, and a C++ compiler for the emulation, which
-   runs it on the host (tests/emulator). */
+/* What every kernel is written with. A kernel takes one structure by value, declared in a header that its
+   launcher includes too. nvcc compiles it ahead of time, NVRTC some of it at run time, and a C++ compiler for
+   the emulation, which runs it on the host (tests/emulator). */
 #ifndef MXI_CUDA_KERNELS_KERNEL_CUH
 #define MXI_CUDA_KERNELS_KERNEL_CUH
 
-#ifdef __CUDACC_RTC__
-typedef signed char int8_t;
-typedef short int16_t;
-typedef int int32_t;
-typedef long long int64_t;
-typedef unsigned char uint8_t;
-typedef unsigned short uint16_t;
-typedef unsigned uint32_t;
-typedef unsigned long long uint64_t;
-#else
-#include <stdint.h>
-#endif
+#include "cuda/kernels/plain.h"
 
 #ifdef MXI_EMULATED
 #include "emulator/device.h"
@@ -24,7 +13,7 @@ typedef unsigned long long uint64_t;
 #define MXI_KERNEL(NAME, PARAMS, THREADS) \
   extern "C" __global__ void __launch_bounds__(THREADS) NAME(const __grid_constant__ struct PARAMS p)
 /* T *NAME: the block's shared memory whose size the launch gives. */
-#define MXI_DYNAMIC_SHARED(T, NAME)                               \
+#define MXI_DYNAMIC_SHARED(T, NAME)                                  \
   extern __shared__ __align__(128) unsigned char mxi_shared_bytes[]; \
   T *NAME = reinterpret_cast<T *>(mxi_shared_bytes)
 #endif
