@@ -10,7 +10,7 @@ template <class O, class FROM, class TO, class PARTIAL> struct reduction {
   typedef TO to;
   typedef PARTIAL partial;
   typedef typename O::template acc<FROM> acc;
-  enum { vector = mxi_vector_size<FROM>() };
+  enum { vector = mxi_vector_of<FROM>::size };
   static __device__ __forceinline__ acc identity() { return O::template identity<acc>(); }
   static __device__ __forceinline__ acc load(FROM x, int64_t) { return mxi_convert<acc>::of(x); }
   static __device__ __forceinline__ acc combine(acc a, acc b) { return O::combine(a, b); }

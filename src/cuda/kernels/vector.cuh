@@ -4,7 +4,9 @@
 #include "cuda/kernels/kernel.cuh"
 
 enum { MXI_VECTOR_BYTES = 16 };
-template <class T> constexpr int mxi_vector_size() { return sizeof(T) < 16 ? 16 / (int)sizeof(T) : 1; }
+template <class T> struct mxi_vector_of {
+  enum { size = sizeof(T) < 16 ? 16 / (int)sizeof(T) : 1 };
+};
 
 template <class T, int N> struct alignas(N * sizeof(T) < 16 ? N * sizeof(T) : 16) mxi_vector { T v[N]; };
 /* N elements from an address that is aligned to all of them (N * sizeof(T) <= 16, or a multiple of it). */
