@@ -1,6 +1,6 @@
-/* Convolutions: depthwise by a kernel of their own; others as products of matrices, of windows that are
-   unfolded a part of the output at a time. */
-#include "cuda/kernels/conv.h"
+/* Convolutions: depthwise by a kernel of their own; others by cuDNN where it is installed and has an engine
+   for them; else as products of matrices, of windows that are unfolded a part of the output at a time. */
+#include "cuda/conv.h"
 #include "base/checked.h"
 #include "cuda/call.h"
 #include "cuda/context.h"
@@ -9,15 +9,6 @@
 #include <string.h>
 
 enum { AXES = MXI_CUDA_CONV_AXES };
-struct mxi_cuda_conv {
-  mx_dtype dtype;
-  int64_t batch, groups, channels, outputs; /* channels and outputs of one group */
-  struct mxi_cuda_window window;
-  const void *x; /* elements anywhere: strides in elements */
-  int64_t x_batch, x_axis[MXI_CUDA_CONV_AXES], x_channel;
-  const void *w; /* (groups, outputs, taps..., channels), row-major */
-  void *y;       /* (batch, out..., groups, outputs), row-major */
-};
 static struct mxi_cuda_kernel unfold[] = {MXI_CUDA_KERNEL(conv, unfold_2), MXI_CUDA_KERNEL(conv, unfold_4),
                                           MXI_CUDA_KERNEL(conv, unfold_8), MXI_CUDA_KERNEL(conv, unfold_16)};
 static struct mxi_cuda_kernel depthwise[MX_DTYPE_COUNT] = {MXI_CUDA_FLOATS(conv, depthwise)};
@@ -53,6 +44,7 @@ static void describe_axis(struct mxi_cuda_conv *c, int axis, const struct mxi_ca
   w->out[axis] = given ? (int32_t)mxi_shape(call->out[0])[i + 1] : 1;
   w->stride[axis] = given ? (int32_t)p->stride.v[i] : 1;
   w->low[axis] = given ? (int32_t)p->padding_low.v[i] : 0;
+  c->high[axis] = given ? (int32_t)p->padding_high.v[i] : 0;
   w->kernel_dilation[axis] = given ? (int32_t)p->kernel_dilation.v[i] : 1;
   w->input_dilation[axis] = given ? (int32_t)p->input_dilation.v[i] : 1;
   w->pixels *= w->out[axis];
@@ -198,7 +190,9 @@ static int run_unfolded(mx_stream s, const struct mxi_cuda_conv *c) {
 static int convolve(mx_stream s, const struct mxi_cuda_conv *c) {
   if (c->channels == 1 && c->groups > 1) return run_depthwise(s, c);
   if (is_pointwise(c)) return run_pointwise(s, c);
-  return run_unfolded(s, c);
+  bool served = false;
+  MXI_TRY(mxi_cuda_cudnn_run(s, c, &served));
+  return served ? 0 : run_unfolded(s, c);
 }
 
 /* An empty sum. */
