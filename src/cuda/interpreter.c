@@ -3,6 +3,7 @@
 #include "cuda/fused.h"
 #include "cuda/kernels/interpreter.h"
 #include "cuda/region.h"
+#include "cuda/single.h"
 #include "engine/iteration.h"
 #include "engine/memory.h"
 #include <assert.h>
@@ -230,6 +231,8 @@ static int run(struct mxi_call *c) {
   struct interpretation x = {.stream = c->stream};
   if (!c->out[0]->size) return 0;
   mxi_iteration_of(&x.region, c, c->noutputs);
+  int outcome;
+  if (mxi_cuda_run_single(c, &x.region, &outcome)) return outcome;
   put_program(&x, c);
   return launch_pieces(&x, 0);
 }
