@@ -128,6 +128,8 @@ static void put_program(struct interpretation *x, const struct mxi_call *c) {
   const struct mxi_program *program = c->program;
   struct values v = {.used = 0};
   mxi_program_last_uses(program, v.last_use);
+  x->wide = false;
+  x->p.ninputs = x->p.nscalars = 0;
   x->noperands = c->ninputs + c->noutputs;
   x->ninputs = c->ninputs;
   for (int i = 0; i < c->ninputs; i++) {
@@ -228,7 +230,8 @@ static int launch_pieces(struct interpretation *x, int first) {
 }
 
 static int run(struct mxi_call *c) {
-  struct interpretation x = {.stream = c->stream};
+  struct interpretation x; // large: the region and the parameters fill it as far as they need
+  x.stream = c->stream;
   if (!c->out[0]->size) return 0;
   mxi_iteration_of(&x.region, c, c->noutputs);
   int outcome;
