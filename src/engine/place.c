@@ -75,7 +75,8 @@ static int place_in_arena(const struct mxi_step *s, struct mxi_operands *o, int6
       MXI_TRY(mxi_bring(o->in[i], s->stream, true));
     }
   mxi_set_data(out, mxi_buffer_ref(o->arena), region, strides);
-  if (o->arena->side) out->data = NULL; // what the host has is of no use any more
+  if (!o->arena->side) return 0;
+  out->data = NULL; // if the host has a copy of the arena, it is of no use any more
   return mxi_bring(out, s->stream, true);
 }
 

@@ -4,7 +4,6 @@
 #include "driver.h"
 #include "emulator/lane.h"
 #include "kernel_names.h"
-#include "memory.h"
 #include <atomic>
 #include <dlfcn.h>
 #include <map>
@@ -229,7 +228,6 @@ CUresult cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction f, void **par
   const kernel_record *kernel = f->kernel;
   submit(c.hStream, [=] {
     if (failed_before()) return;
-    device_access access;
     stick(run_launch({kernel,
                       {c.gridDimX, c.gridDimY, c.gridDimZ},
                       {c.blockDimX, c.blockDimY, c.blockDimZ},
