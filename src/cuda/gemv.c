@@ -164,13 +164,17 @@ static int launch_gemv(mx_stream s, const struct gemv_operands *o, const struct 
     MXI_TRY(mxi_cuda_scratch_take(s, (size_t)(d.splits * outputs) * sizeof(float), &scratch));
     p.partial = scratch.address;
   }
-  struct mxi_cuda_grid grid = {
-      .x = d.tiles, .y = (unsigned)d.splits, .z = (unsigned)o->batch, .threads = 32 * d.warps};
+  struct mxi_cuda_grid grid = {.x = d.tiles,
+                               .y = (unsigned)d.splits,
+                               .z = (unsigned)o->batch,
+                               .threads = 32 * d.warps,
+                               .overlaps = true};
   int result = mxi_cuda_launch(s, kernel_of(o, is_t), grid, &p, sizeof p);
   if (result == 0 && p.partial)
-    result = mxi_cuda_launch(s, &sums[o->dtype],
-                             (struct mxi_cuda_grid){.x = mxi_cuda_blocks(outputs, 256), .threads = 256}, &p,
-                             sizeof p);
+    result = mxi_cuda_launch(
+        s, &sums[o->dtype],
+        (struct mxi_cuda_grid){.x = mxi_cuda_blocks(outputs, 256), .threads = 256, .overlaps = true}, &p,
+        sizeof p);
   mxi_cuda_scratch_free(&scratch);
   return result;
 }

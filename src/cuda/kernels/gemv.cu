@@ -61,6 +61,7 @@ MXI_DEVICE void multiply_add(mxi_f16, float (&d)[4], const uint32_t (&a)[4], con
 }
 
 template <class T> MXI_DEVICE void gemv_t_halves(const mxi_cuda_gemv &p) {
+  mxi_grid_wait();
   constexpr int TILE = MXI_CUDA_GEMV_T_TILE, STEP = MXI_CUDA_GEMV_T_STEP, LOADS = STEP / 32;
   __shared__ float sums[WARPS * TILE * ROWS];
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
@@ -100,6 +101,7 @@ template <class T> MXI_DEVICE void gemv_t_halves(const mxi_cuda_gemv &p) {
    words of two neighbours along l are exchanged. Row g of a is an even output, row g + 8 the odd one after
    it. */
 template <class T> MXI_DEVICE void gemv_n_halves(const mxi_cuda_gemv &p) {
+  mxi_grid_wait();
   constexpr int TILE = MXI_CUDA_GEMV_N_TILE, STEP = MXI_CUDA_GEMV_N_STEP, LOADS = STEP / 16;
   __shared__ float sums[WARPS * TILE * ROWS];
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
@@ -162,6 +164,7 @@ template <int R> struct rows_of {
 
 /* A warp's lanes lie along l, and it has TILE outputs. */
 template <int R> MXI_DEVICE void gemv_t_floats(const mxi_cuda_gemv &p) {
+  mxi_grid_wait();
   constexpr int TILE = MXI_CUDA_GEMV_T_TILE_FLOAT32, STEP = MXI_CUDA_GEMV_T_STEP;
   __shared__ float sums[WARPS * TILE * R];
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
@@ -201,6 +204,7 @@ template <int R> MXI_DEVICE void gemv_t_floats(const mxi_cuda_gemv &p) {
 
 /* Half a warp's lanes have four outputs each, and the halves four elements along l. */
 template <int R> MXI_DEVICE void gemv_n_floats(const mxi_cuda_gemv &p) {
+  mxi_grid_wait();
   constexpr int TILE = MXI_CUDA_GEMV_N_TILE, STEP = MXI_CUDA_GEMV_N_STEP_FLOAT32;
   __shared__ float sums[WARPS * TILE * R];
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, output = lane % 16 * 4;
@@ -240,6 +244,7 @@ template <int R> MXI_DEVICE void gemv_n_floats(const mxi_cuda_gemv &p) {
 
 /* ---- The splits' sums ---- */
 template <class T> MXI_DEVICE void sum_splits(const mxi_cuda_gemv &p) {
+  mxi_grid_wait();
   const int64_t size = p.batch * p.rows * p.n;
   const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (i >= size) return;
