@@ -255,7 +255,7 @@ static int run_then_reduce(struct mxi_call *c) {
   program.reduction = NULL;
   int result = mxi_place_fresh(values, c->stream, c->values_like ? mxi_strides(c->values_like) : NULL);
   if (result == 0) result = run(&program);
-  if (result == 0) result = mxi_cuda_run_primitive(&reduce);
+  if (result == 0) result = mxi_cuda_REDUCE(&reduce);
   mxi_unref(values);
   return result;
 }

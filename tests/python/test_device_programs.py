@@ -202,6 +202,10 @@ def test_reductions_of_programs(axis: int | tuple[int, ...] | None) -> None:
     for layout in (lambda x: x, lambda x: mx.swapaxes(mx.contiguous(mx.swapaxes(x, 0, 2)), 0, 2)):
 
         def f(layout: Callable[[mx.array], mx.array] = layout) -> list[mx.array]:
-            return [mx.sum(layout(a) * 3 - 1, axis), mx.max(mx.abs(layout(b)) + 1, axis), mx.all(layout(a) != 7, axis)]
+            return [
+                mx.sum(layout(a) * 3 - 1, axis),
+                mx.max(mx.abs(layout(b)) + 1, axis),
+                mx.all(layout(a) != 7, axis),
+            ]
 
         same(f)
