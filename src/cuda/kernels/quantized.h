@@ -34,4 +34,34 @@ struct mxi_cuda_quantized_product {
   int log_group;
   int aligned; /* x to 16 bytes, in every row and matrix */
 };
+
+/* ---- y = x W^T by tensor cores (quantized_tensor.cu) ---- */
+enum {
+  MXI_CUDA_TENSOR_WARPS = 16,  /* of a block */
+  MXI_CUDA_TENSOR_ROWS = 16,   /* of W, a tile */
+  MXI_CUDA_TENSOR_CHUNK = 128, /* columns of W that a warp multiplies at once */
+  MXI_CUDA_TENSOR_RUN = 4,     /* chunks: warps and parts share out runs of them */
+  MXI_CUDA_TENSOR_SLOTS = 4,   /* tiles whose sums wait to be added up */
+  MXI_CUDA_TENSOR_ZEROS = 256, /* bytes */
+  MXI_CUDA_TENSOR_PAD = 64     /* bytes after each row of x, against bank conflicts */
+};
+/* A team of `slices` warps takes a tile, each warp its share of the runs; a block has `teams` of them. blockIdx.y: the
+   part of the runs; blockIdx.z: the batch, and the pass, which is of so many rows of x as the kernel takes. */
+struct mxi_cuda_quantized_tensor {
+  struct mxi_cuda_quantized_product product;
+  float *partial; /* (parts, batch, m, n); NULL where there is one part */
+  int teams, slices, passes;
+  int part_runs;               /* of a part */
+  int x_rows;                  /* that a block holds at most */
+  int sums_at, partial_at;     /* bytes in shared memory */
+  int whole; /* no run is cut, and the scales of each are aligned to 16 bytes or their size */
+};
+/* Sums the parts. */
+enum { MXI_CUDA_PARTS_THREADS = 256 };
+struct mxi_cuda_quantized_parts {
+  const float *partial; /* (parts, size) */
+  void *y;
+  int64_t size;
+  int parts;
+};
 #endif

@@ -1,0 +1,72 @@
+/* Weights as the tensor cores' left operand, straight from their packed form.
+
+   A lane has a piece of 32 neighbours of a row of W: 16 pairs of halves, in an order of the format's own that x is
+   brought into. The pairs stand for value(c) FACTOR + OFFSET exactly. */
+#ifndef MXI_CUDA_KERNELS_QUANTIZED_TENSOR_CUH
+#define MXI_CUDA_KERNELS_QUANTIZED_TENSOR_CUH
+#include "cuda/kernels/ptx.cuh"
+#include "cuda/kernels/quantized.cuh"
+
+template <class T> struct mxi_is_bf16 {
+  static constexpr bool value = false;
+};
+template <> struct mxi_is_bf16<mxi_bf16> {
+  static constexpr bool value = true;
+};
+
+template <class T> MXI_DEVICE void mxi_mma_halves(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+  if constexpr (mxi_is_bf16<T>::value)
+    mxi_mma_m16n8k16_bfloat16(c, a, b);
+  else
+    mxi_mma_m16n8k16_float16(c, a, b);
+}
+
+/* The product of each half with a power of two, of bfloat16, subnormals included. */
+MXI_DEVICE uint32_t mxi_multiply_bf16_pair(uint32_t a, uint32_t b) {
+#ifdef MXI_EMULATED
+  const mxi_pair x = mxi_unpack<mxi_bf16>(a), y = mxi_unpack<mxi_bf16>(b);
+  return mxi_pack<mxi_bf16>(x.first * y.first, x.second * y.second);
+#else
+  uint32_t d;
+  asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(0x80008000u));
+  return d;
+#endif
+}
+
+/* Pairs of a word of eight nibbles: pair j has nibbles j and j + 4. */
+template <class T> struct mxi_nibbles {
+  /* The exponent of 128 (1024) puts a nibble into the lowest bits of bfloat16 (float16). */
+  static constexpr uint32_t MAGIC = mxi_is_bf16<T>::value ? 0x43004300u : 0x64006400u;
+  static constexpr float OFFSET = mxi_is_bf16<T>::value ? 128.0f : 1024.0f;
+  MXI_DEVICE uint32_t pair(uint32_t word, int j) { return (word >> (4 * j) & 0x000f000fu) | MAGIC; }
+};
+
+/* How the pieces of a format become pairs. */
+template <class F, class T> struct mxi_pairs {
+  static constexpr bool NIBBLES = F::BITS == 4;
+  static constexpr bool INTEGERS = F::VALUES_ARE == mxi_quant::VALUES_INTEGER;
+  static constexpr float OFFSET = NIBBLES && INTEGERS ? mxi_nibbles<T>::OFFSET : 0.0f;
+  /* float16 has E2M1's bits at its own exponent, too small by this. */
+  static constexpr float FACTOR = NIBBLES && !INTEGERS && !mxi_is_bf16<T>::value ? 0x1p14f : 1.0f;
+
+  /* Pair i of the piece. */
+  MXI_DEVICE uint32_t at(const uint32_t (&words)[F::BITS], int i) {
+    if constexpr (NIBBLES && INTEGERS) return mxi_nibbles<T>::pair(words[i / 4], i % 4);
+    if constexpr (NIBBLES && !INTEGERS) return e2m1_pair(words[i / 4], i % 4);
+    const uint32_t pair = words[i / 2] >> (16 * (i % 2));
+    return mxi_pack<T>(mxi_quant_value<F>(pair & 255), mxi_quant_value<F>(pair >> 8 & 255));
+  }
+  MXI_DEVICE uint32_t shifted(uint32_t word, int left) { return left >= 0 ? word << left : word >> -left; }
+  MXI_DEVICE uint32_t e2m1_pair(uint32_t word, int j) {
+    const uint32_t sign = shifted(word, 12 - 4 * j) & 0x80008000u;
+    if constexpr (!mxi_is_bf16<T>::value) return (shifted(word, 9 - 4 * j) & 0x0e000e00u) | sign;
+    return mxi_multiply_bf16_pair((shifted(word, 6 - 4 * j) & 0x01c001c0u) | sign, 0x7e807e80u);
+  }
+  /* Eight neighbours of x, two a word, in the pairs' order. */
+  MXI_DEVICE uint4 arranged(uint4 x) {
+    if constexpr (!NIBBLES) return x;
+    return make_uint4(__byte_perm(x.x, x.z, 0x5410), __byte_perm(x.x, x.z, 0x7632), __byte_perm(x.y, x.w, 0x5410),
+                      __byte_perm(x.y, x.w, 0x7632));
+  }
+};
+#endif
