@@ -5,8 +5,7 @@
 set -eu
 debian_packages() { # PURPOSE
   case $1 in
-    cuda) echo g++ ;;
-    build) echo gcc make pkg-config libjansson-dev zlib1g-dev libpcre2-dev libcmocka-dev python3-dev python3-venv ;;
+    build) echo gcc g++ make pkg-config libjansson-dev zlib1g-dev libpcre2-dev libcmocka-dev python3-dev python3-venv ;;
     lint) echo clang-format ;;
     clang) echo clang ;;
   esac

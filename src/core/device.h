@@ -26,6 +26,7 @@ struct mxi_side {
   int nused;
   struct mxi_event used[MXI_SIDE_STREAMS]; /* the last use in each stream */
   struct mxi_side *next;                   /* in the backend's list of those to be freed */
+  bool watched;                            /* the backend's own: it has noted the side elsewhere */
   struct mxi_error *failure; /* of the work that should have written it; set before `written` passes */
 };
 

@@ -4,7 +4,7 @@
 #include "cpu/copy.h"
 #include "cpu/cpu.h"
 #include "cpu/kernels/copy.h"
-#include "cpu/region.h"
+#include "core/region.h"
 #include "cpu/stream_bytes.h"
 
 enum {

@@ -1,7 +1,7 @@
 /* Transforms of many lines, or of one. */
 #ifndef MXI_CPU_FFT_RUN_H
 #define MXI_CPU_FFT_RUN_H
-#include "cpu/region.h"
+#include "core/region.h"
 #include "cpu/fft_plan.h"
 
 /* The transform of one complex line of p->n elements, times scale. in and out may be the same memory. For use

@@ -6,7 +6,7 @@
 #include "cpu/kernels/copy.h"
 #include "cpu/locals.h"
 #include "cpu/pool.h"
-#include "cpu/region.h"
+#include "core/region.h"
 #include "cpu/stream_bytes.h"
 #include <stdatomic.h>
 #include <string.h>

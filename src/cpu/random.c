@@ -5,7 +5,7 @@
 #include "cpu/cpu.h"
 #include "cpu/kernels/random.h"
 #include "cpu/locals.h"
-#include "cpu/region.h"
+#include "core/region.h"
 #include <string.h>
 
 enum { CHUNK = 8192 /* counters */ };

@@ -12,7 +12,7 @@
 #include "cpu/kernels/reduce.h"
 #include "cpu/locals.h"
 #include "cpu/reduce_plan.h"
-#include "cpu/region.h"
+#include "core/region.h"
 #include <string.h>
 
 enum {

@@ -1,7 +1,7 @@
 /* What reduce.c, reduce_arg.c and scan.c share: the split of an array's axes. */
 #ifndef MXI_CPU_REDUCE_PLAN_H
 #define MXI_CPU_REDUCE_PLAN_H
-#include "cpu/region.h"
+#include "core/region.h"
 #include "cpu/kernels/reduce.h"
 
 /* How op over elements of dtype `from` is computed: its accumulator. */

@@ -1,6 +1,172 @@
+/* Copies. The region is sorted so that the destination is written in order; where both sides are contiguous
+   inside, elements are joined to words of up to 16 bytes. Then words are moved one after the other, or by
+   tiles where `from` is contiguous along another dim than `to`. */
 #include "cuda/copy.h"
-#include "cuda/cuda.h"
+#include "base/checked.h"
+#include "cuda/call.h"
+#include "cuda/kernels/copy.h"
+#include "cuda/region.h"
+
+enum { TO, FROM };
+
+static struct mxi_cuda_kernel words_kernels[] = {MXI_CUDA_SIZES(copy, copy_words),
+                                                 MXI_CUDA_KERNEL(copy, copy_words_16)};
+static struct mxi_cuda_kernel repeat_kernels[] = {MXI_CUDA_SIZES(copy, copy_repeat)};
+static struct mxi_cuda_kernel transpose_kernels[] = {MXI_CUDA_SIZES(copy, transpose),
+                                                     MXI_CUDA_KERNEL(copy, transpose_16)};
+
+/* A copy of words; what a kernel is given is a piece of its region. */
+struct word_copy {
+  mx_stream stream;
+  char *to;
+  const char *from;
+  int log_bytes;    /* of a word */
+  int log_repeated; /* `to` has words of so many of them: `from` repeats */
+  struct mxi_region region;
+};
+
+static char *to_start(const struct word_copy *j, const struct mxi_region *piece) {
+  return j->to + piece->offset[TO] * ((int64_t)1 << (j->log_bytes + j->log_repeated));
+}
+static const char *from_start(const struct word_copy *j, const struct mxi_region *piece) {
+  return j->from + piece->offset[FROM] * ((int64_t)1 << j->log_bytes);
+}
+
+static int move_words(void *ctx, const struct mxi_region *piece) {
+  const struct word_copy *j = ctx;
+  struct mxi_cuda_copy p = {
+      .to = to_start(j, piece), .from = from_start(j, piece), .region = mxi_cuda_region_of(piece)};
+  struct mxi_cuda_grid grid = {.x = mxi_cuda_blocks(piece->size, MXI_CUDA_COPY_THREADS * MXI_CUDA_COPY_EACH),
+                               .threads = MXI_CUDA_COPY_THREADS};
+  return mxi_cuda_launch(j->stream, (j->log_repeated ? repeat_kernels : words_kernels) + j->log_bytes, grid,
+                         &p, sizeof p);
+}
+
+/* ---- Transposes ---- */
+enum { LOG_TILE = 12, LOG_SIDE = 6, LEAST_TILE = 256 };
+
+static int64_t magnitude(int64_t x) { return x < 0 ? -x : x; }
+
+/* The dim along which `from` is closest together, other than `to`'s innermost: -1 if it is that one. */
+static int row_dim(const struct mxi_region *r) {
+  int last = r->ndim - 1, found = -1;
+  int64_t least = r->ndim ? magnitude(r->strides[FROM][last]) : 0;
+  for (int i = 0; i < last; i++)
+    if (r->strides[FROM][i] && magnitude(r->strides[FROM][i]) < least) {
+      least = magnitude(r->strides[FROM][i]);
+      found = i;
+    }
+  return found;
+}
+
+static uint32_t log_above(int64_t n, uint32_t most) {
+  uint32_t log = 0;
+  while (log < most && ((int64_t)1 << log) < n) log++;
+  return log;
+}
+
+/* A tile is square unless the matrices are narrow. */
+static void shape_tile(struct mxi_cuda_transpose *p, int log_bytes) {
+  uint32_t log_words = LOG_TILE - (uint32_t)(log_bytes > 2 ? log_bytes - 2 : 0), side = log_words / 2;
+  uint32_t log_columns = log_above(p->columns, side);
+  p->log_rows = log_above(p->rows, log_columns < side ? log_words - log_columns : side);
+  p->log_columns = log_above(p->columns, log_words - p->log_rows);
+}
+
+static int transpose(void *ctx, const struct mxi_region *piece) {
+  const struct word_copy *j = ctx;
+  int last = piece->ndim - 1, row = row_dim(piece);
+  if (row < 0) return move_words(ctx, piece);
+  struct mxi_cuda_transpose p = {.to = to_start(j, piece),
+                                 .from = from_start(j, piece),
+                                 .to_row = piece->strides[TO][row],
+                                 .to_column = piece->strides[TO][last],
+                                 .from_row = piece->strides[FROM][row],
+                                 .from_column = piece->strides[FROM][last],
+                                 .rows = (uint32_t)piece->shape[row],
+                                 .columns = (uint32_t)piece->shape[last]};
+  shape_tile(&p, j->log_bytes);
+  if (1 << (p.log_rows + p.log_columns) < LEAST_TILE) return move_words(ctx, piece);
+  int64_t down = mxi_cuda_blocks(p.rows, 1 << p.log_rows),
+          across = mxi_cuda_blocks(p.columns, 1 << p.log_columns);
+  p.tiles_down = mxi_cuda_divisor_of(down);
+  p.tiles_across = mxi_cuda_divisor_of(across);
+  struct mxi_region matrices = *piece;
+  mxi_region_drop(&matrices, last);
+  mxi_region_drop(&matrices, row);
+  p.matrices = mxi_cuda_region_of(&matrices);
+  size_t word = (size_t)1 << (j->log_bytes < 2 ? 2 : j->log_bytes);
+  struct mxi_cuda_grid grid = {.x = matrices.size * down * across,
+                               .threads = MXI_CUDA_COPY_THREADS,
+                               .shared =
+                                   (((size_t)1 << p.log_rows) + 1) * ((size_t)1 << p.log_columns) * word};
+  return mxi_cuda_launch(j->stream, &transpose_kernels[j->log_bytes], grid, &p, sizeof p);
+}
+
+/* ---- Words ---- */
+static int trailing_zeros(uint64_t x) { return x ? __builtin_ctzll(x) : 63; }
+
+/* As many elements (their logarithm) as can be one word, when the operands in `which` have the innermost dim
+   contiguous. */
+static int joinable(const struct word_copy *j, unsigned which) {
+  const struct mxi_region *r = &j->region;
+  int last = r->ndim - 1, most = 4 - j->log_bytes;
+  most = mxi_min(most, trailing_zeros((uint64_t)r->shape[last]));
+  for (int k = TO; k <= FROM; k++) {
+    if (!(which >> k & 1)) continue;
+    uint64_t address = (uint64_t)(k == TO ? (uintptr_t)j->to : (uintptr_t)j->from);
+    most = mxi_min(most, trailing_zeros(address) - j->log_bytes);
+    for (int i = 0; i < last; i++) most = mxi_min(most, trailing_zeros((uint64_t)r->strides[k][i]));
+  }
+  return most < 0 ? 0 : most;
+}
+
+static void join(struct mxi_region *r, int log, unsigned which) {
+  int last = r->ndim - 1;
+  r->shape[last] >>= log;
+  r->size >>= log;
+  for (int k = TO; k <= FROM; k++)
+    for (int i = 0; i < last && which >> k & 1; i++) r->strides[k][i] >>= log;
+  if (r->shape[last] == 1) mxi_region_drop(r, last);
+}
+
+static void make_words(struct word_copy *j) {
+  struct mxi_region *r = &j->region;
+  int last = r->ndim - 1;
+  if (last < 0 || r->strides[TO][last] != 1) return;
+  if (r->strides[FROM][last] == 1) {
+    const unsigned both = 1 << TO | 1 << FROM;
+    int log = joinable(j, both);
+    join(r, log, both);
+    j->log_bytes += log;
+  } else if (r->strides[FROM][last] == 0 && joinable(j, 1 << TO) == 4 - j->log_bytes) {
+    j->log_repeated = 4 - j->log_bytes;
+    join(r, j->log_repeated, 1 << TO);
+  }
+}
+
 int mxi_cuda_copy_strided(mx_stream s, mx_ints shape, struct mxi_cuda_strided to,
                           struct mxi_cuda_strided from) {
-  return mxi_fail(MX_NOT_SUPPORTED, "[copy] not yet");
+  if (to.dtype != from.dtype) return mxi_fail(MX_NOT_SUPPORTED, "[copy] expected equal dtypes");
+  struct word_copy j = {.stream = s, .log_bytes = trailing_zeros(mx_dtype_size(to.dtype))};
+  const int64_t *strides[] = {to.strides, from.strides};
+  mxi_region_init(&j.region, shape.n, shape.v, 2, strides);
+  if (!j.region.size) return 0;
+  mxi_region_sort(&j.region);
+  j.to = (char *)to.address + j.region.offset[TO] * ((int64_t)1 << j.log_bytes);
+  j.from = (char *)from.address + j.region.offset[FROM] * ((int64_t)1 << j.log_bytes);
+  j.region.offset[TO] = j.region.offset[FROM] = 0;
+  make_words(&j);
+  return mxi_cuda_pieces(&j.region, j.log_repeated ? move_words : transpose, &j);
+}
+
+int mxi_cuda_COPY(struct mxi_call *c) {
+  struct mxi_cuda_input in;
+  MXI_TRY(mxi_cuda_hold(c, 0, &in));
+  int result = mxi_cuda_copy_strided(
+      c->stream, in.shape,
+      (struct mxi_cuda_strided){mxi_cuda_out(c, 0), (mx_dtype)c->out[0]->dtype, mxi_strides(c->out[0])},
+      (struct mxi_cuda_strided){(void *)in.address, in.dtype, in.strides});
+  mxi_cuda_let_go(&in);
+  return result;
 }

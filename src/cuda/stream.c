@@ -6,6 +6,7 @@
 #include "base/lock.h"
 #include "core/interrupt.h"
 #include <sched.h>
+#include <stdio.h>
 #include <time.h>
 
 static const char *const op_names[MXI_CUDA_ERROR_OPS] = {
@@ -21,9 +22,8 @@ static int make(mx_stream s, struct mxi_cuda_stream *made) {
   made->stream = s;
   MXI_CUDA_TRY(cuStreamCreate(&made->handle, CU_STREAM_NON_BLOCKING));
   void *word;
-  MXI_CUDA_TRY(cuMemHostAlloc(&word, sizeof *made->error, 0));
-  made->error = word;
-  *made->error = (struct mxi_cuda_error){0};
+  MXI_CUDA_TRY(cuMemHostAlloc(&word, MXI_CUDA_ERRORS * sizeof *made->errors, 0));
+  made->errors = word;
   return 0;
 }
 
@@ -117,19 +117,83 @@ bool mxi_cuda_passed(struct mxi_event e) {
 }
 
 /* ---- Errors that kernels note ---- */
-struct mxi_cuda_error *mxi_cuda_error_word(mx_stream stream) {
-  struct mxi_cuda_stream *s = mxi_cuda_stream_of(stream);
-  return s ? s->error : NULL;
+/* With MXI_LOCK_CUDA_STREAMS held: those of launches up to the number are looked at, once each. The first
+   error found becomes *found. */
+static void look_at_errors(struct mxi_cuda_stream *s, uint64_t number, struct mxi_error *found) {
+  for (; s->first_watched < s->nwatched; s->first_watched++) {
+    unsigned i = s->first_watched % MXI_CUDA_ERRORS;
+    if (s->watched[i].number > number) return;
+    uint32_t op = atomic_load_explicit((_Atomic uint32_t *)&s->errors[i].op, memory_order_acquire);
+    if (!op) continue;
+    const struct mxi_cuda_error e = s->errors[i];
+    struct mxi_error error = {.code = MX_INDEX_ERROR, .evaluated = true};
+    snprintf(error.text, sizeof error.text, "[%s] expected indices in [-%lld, %lld) on axis %lld, got %lld",
+             op < MXI_CUDA_ERROR_OPS ? op_names[op] : "eval", (long long)e.bound, (long long)e.bound,
+             (long long)e.axis, (long long)e.index);
+    struct mxi_side *side = s->watched[i].side;
+    if (side && !side->failure && (side->failure = mxi_malloc(sizeof error))) *side->failure = error;
+    if (found->code == MX_OK) *found = error;
+  }
 }
 
-static int check_error_word(struct mxi_cuda_stream *s) {
-  uint32_t op = atomic_load_explicit((_Atomic uint32_t *)&s->error->op, memory_order_acquire);
-  if (!op) return 0;
-  struct mxi_cuda_error e = *s->error;
-  *s->error = (struct mxi_cuda_error){0};
-  return mxi_fail(MX_INDEX_ERROR, "[%s] expected indices in [-%lld, %lld) on axis %lld, got %lld",
-                  op < MXI_CUDA_ERROR_OPS ? op_names[op] : "eval", (long long)e.bound, (long long)e.bound,
-                  (long long)e.axis, (long long)e.index);
+/* Was what has passed, up to the number, right? */
+static int check_errors(struct mxi_cuda_stream *s, uint64_t number) {
+  struct mxi_error found = {.code = MX_OK};
+  mxi_lock(MXI_LOCK_CUDA_STREAMS);
+  look_at_errors(s, number, &found);
+  mxi_unlock(MXI_LOCK_CUDA_STREAMS);
+  return found.code == MX_OK ? 0 : mxi_error_put(&found);
+}
+
+/* The ring is full: the oldest launch is waited for. Its error, if it has one, is its result's. */
+static int make_room(struct mxi_cuda_stream *s) {
+  struct mxi_error found = {.code = MX_OK};
+  while (s->nwatched - s->first_watched == MXI_CUDA_ERRORS) {
+    uint64_t oldest = s->watched[s->first_watched % MXI_CUDA_ERRORS].number;
+    CUevent mark = mark_behind(s, oldest);
+    if (!mark) return -1;
+    MXI_CUDA_TRY(cuEventSynchronize(mark));
+    look_at_errors(s, oldest, &found);
+  }
+  return 0;
+}
+
+struct mxi_cuda_error *mxi_cuda_error_word(mx_stream stream, mx_array out) {
+  struct mxi_cuda_stream *s = mxi_cuda_stream_of(stream);
+  struct mxi_cuda_error *word = NULL;
+  if (!s) return NULL;
+  mxi_lock(MXI_LOCK_CUDA_STREAMS);
+  if (make_room(s) == 0) {
+    unsigned i = s->nwatched++ % MXI_CUDA_ERRORS;
+    s->watched[i].number = atomic_load(&s->submitted) + 1;
+    s->watched[i].side = out->buffer->side;
+    out->buffer->side->watched = true;
+    word = &s->errors[i];
+    *word = (struct mxi_cuda_error){0};
+  }
+  mxi_unlock(MXI_LOCK_CUDA_STREAMS);
+  return word;
+}
+
+void mxi_cuda_forget(struct mxi_cuda_stream *s, const struct mxi_side *side) {
+  mxi_lock(MXI_LOCK_CUDA_STREAMS);
+  for (uint64_t i = s->first_watched; i < s->nwatched; i++)
+    if (s->watched[i % MXI_CUDA_ERRORS].side == side) s->watched[i % MXI_CUDA_ERRORS].side = NULL;
+  mxi_unlock(MXI_LOCK_CUDA_STREAMS);
+}
+
+/* ---- Counters ---- */
+static int make_counters(struct mxi_cuda_stream *s) {
+  CUdeviceptr made;
+  MXI_CUDA_TRY(cuMemAlloc_v2(&made, MXI_CUDA_COUNTERS * sizeof(uint32_t)));
+  MXI_CUDA_TRY(cuMemsetD32Async(made, 0, MXI_CUDA_COUNTERS, s->handle));
+  s->counters = (uint32_t *)made;
+  return 0;
+}
+
+uint32_t *mxi_cuda_counters(mx_stream stream) {
+  struct mxi_cuda_stream *s = mxi_cuda_stream_of(stream);
+  return s && (s->counters || make_counters(s) == 0) ? s->counters : NULL;
 }
 
 /* ---- The backend's ---- */
@@ -161,5 +225,5 @@ int mxi_cuda_await(struct mxi_event e) {
     if (round > 64) sched_yield();
   }
   MXI_TRY(mxi_cuda_check(r, "the work of an eval"));
-  return check_error_word(s);
+  return check_errors(s, e.number);
 }

@@ -7,7 +7,7 @@
 #include "cuda/kernels/error.h"
 
 struct mxi_cuda_pool;
-enum { MXI_CUDA_MARKS = 64 };
+enum { MXI_CUDA_MARKS = 64, MXI_CUDA_ERRORS = 256 };
 struct mxi_cuda_stream {
   CUstream handle;
   mx_stream stream;
@@ -18,8 +18,14 @@ struct mxi_cuda_stream {
     CUevent event;
   } marks[MXI_CUDA_MARKS]; /* a ring, numbers rising; under MXI_LOCK_CUDA_STREAMS */
   unsigned newest, nmarks;
-  int64_t marked;               /* when, in ns */
-  struct mxi_cuda_error *error; /* on the host, where kernels write: what they found in their indices */
+  int64_t marked;                /* when, in ns */
+  struct mxi_cuda_error *errors; /* on the host, where kernels write: what they found in their indices */
+  struct {
+    uint64_t number;          /* of the launch that may write there */
+    struct mxi_side *side;    /* of its result, while that lives */
+  } watched[MXI_CUDA_ERRORS]; /* a ring; under MXI_LOCK_CUDA_STREAMS */
+  uint64_t first_watched, nwatched;
+  uint32_t *counters;           /* on the device, all 0 between launches */
   struct mxi_cuda_pool *pool;   /* memory.c's */
   struct mxi_cuda_stage *stage; /* transfer.c's */
 };
@@ -41,6 +47,13 @@ uint64_t mxi_cuda_submitted(mx_stream s);
 int mxi_cuda_wait_for(mx_stream s, struct mxi_event e);
 int mxi_cuda_await(struct mxi_event e);
 int mxi_cuda_mark_stream(mx_stream s);
-/* Where kernels on s note what they found; a device address. NULL with the error set. */
-struct mxi_cuda_error *mxi_cuda_error_word(mx_stream s);
+/* Where the launch that comes next on s notes what it finds in its indices; a device address. Who waits for
+   the stream then gets the error, and so does whoever reads `out`, from then on. NULL with the error set. */
+struct mxi_cuda_error *mxi_cuda_error_word(mx_stream s, mx_array out);
+/* The side is no more. */
+void mxi_cuda_forget(struct mxi_cuda_stream *s, const struct mxi_side *side);
+/* Zeros on the device, one for each of so many groups of a launch's blocks: the last block to finish of a
+   group learns of it by them, and puts the 0 back. NULL with the error set. */
+enum { MXI_CUDA_COUNTERS = 4096 };
+uint32_t *mxi_cuda_counters(mx_stream s);
 #endif

@@ -1,4 +1,4 @@
-#include "cpu/region.h"
+#include "core/region.h"
 #include <string.h>
 
 void mxi_region_init(struct mxi_region *r, int ndim, const int64_t *shape, int noperands,

@@ -1,7 +1,7 @@
 /* Strided regions of several operands, and iterators over them. A region is a shape with a list of strides
    (in elements) for each operand. */
-#ifndef MXI_CPU_REGION_H
-#define MXI_CPU_REGION_H
+#ifndef MXI_CORE_REGION_H
+#define MXI_CORE_REGION_H
 #include "core/array.h"
 
 enum { MXI_REGION_OPERANDS = 3 };

@@ -1,0 +1,175 @@
+/* Scaled dot-product attention: rows of float16 and bfloat16 by the matrix units, anything else by plain
+ * arithmetic. */
+#include "cuda/kernels/attention.h"
+#include "cuda/call.h"
+#include "cuda/copy.h"
+#include "cuda/stream.h"
+
+enum { ROWS = MXI_ATTENTION_ROWS, ROUND = MXI_ATTENTION_WARPS * MXI_ATTENTION_KEYS };
+/* Keys are split until there are about so many blocks: two for each multiprocessor of a large device, and the
+   same number on all, for the splits decide in which order a row is summed. */
+enum { BLOCKS = 264 };
+
+static struct mxi_cuda_kernel any[MX_DTYPE_COUNT] = {MXI_CUDA_FLOATS(attention, attention_any)};
+static struct mxi_cuda_kernel rows_64[MX_DTYPE_COUNT] = {
+    MXI_CUDA_OF(attention, attention_rows_64, FLOAT16, float16),
+    MXI_CUDA_OF(attention, attention_rows_64, BFLOAT16, bfloat16)};
+static struct mxi_cuda_kernel rows_128[MX_DTYPE_COUNT] = {
+    MXI_CUDA_OF(attention, attention_rows_128, FLOAT16, float16),
+    MXI_CUDA_OF(attention, attention_rows_128, BFLOAT16, bfloat16)};
+
+/* ---- Operands ---- */
+/* Held while the launches are made. */
+struct attention_operands {
+  struct mxi_cuda_input q, k, v, mask, sinks;
+};
+
+static int hold_rows(const struct mxi_call *c, int i, struct mxi_cuda_input *in) {
+  mx_array a = c->in[i];
+  bool contiguous = mxi_strides(a)[3] == 1 || mxi_shape(a)[3] == 1;
+  return contiguous ? mxi_cuda_hold(c, i, in) : mxi_cuda_hold_row_major(c, i, in);
+}
+
+static int hold_sinks(const struct mxi_call *c, int i, struct mxi_cuda_input *sinks) {
+  struct mxi_cuda_input given;
+  MXI_TRY(mxi_cuda_hold(c, i, &given));
+  int64_t strides[MXI_MAX_NDIM] = {1};
+  int result = mxi_cuda_scratch_take(c->stream, (size_t)c->in[i]->size * sizeof(float), &sinks->scratch);
+  sinks->address = sinks->scratch.address;
+  if (result == 0)
+    result = mxi_cuda_copy_strided(
+        c->stream, given.shape, (struct mxi_cuda_strided){sinks->scratch.address, MX_FLOAT32, strides},
+        (struct mxi_cuda_strided){(void *)given.address, given.dtype, given.strides});
+  mxi_cuda_let_go(&given);
+  return result;
+}
+
+static int hold_operands(const struct mxi_call *c, const struct mxi_p_SDPA *p, struct attention_operands *o) {
+  MXI_TRY(hold_rows(c, 0, &o->q));
+  MXI_TRY(hold_rows(c, 1, &o->k));
+  MXI_TRY(hold_rows(c, 2, &o->v));
+  if (p->has_mask) MXI_TRY(mxi_cuda_hold(c, 3, &o->mask));
+  return p->has_sinks ? hold_sinks(c, 3 + (p->has_mask ? 1 : 0), &o->sinks) : 0;
+}
+
+static void let_go_of_operands(struct attention_operands *o) {
+  mxi_cuda_let_go(&o->q);
+  mxi_cuda_let_go(&o->k);
+  mxi_cuda_let_go(&o->v);
+  mxi_cuda_let_go(&o->mask);
+  mxi_cuda_let_go(&o->sinks);
+}
+
+static enum mxi_attention_mask mask_type(mx_dtype t) {
+  switch (t) {
+  case MX_BOOL: return MXI_ATTENTION_BOOL;
+  case MX_FLOAT16: return MXI_ATTENTION_FLOAT16;
+  case MX_BFLOAT16: return MXI_ATTENTION_BFLOAT16;
+  case MX_FLOAT64: return MXI_ATTENTION_FLOAT64;
+  default: return MXI_ATTENTION_FLOAT32;
+  }
+}
+
+static struct mxi_cuda_attention attention_of(const struct mxi_call *c, const struct mxi_p_SDPA *p,
+                                              const struct attention_operands *o) {
+  struct mxi_cuda_attention a = {.q = o->q.address,
+                                 .k = o->k.address,
+                                 .v = o->v.address,
+                                 .out = mxi_cuda_out(c, 0),
+                                 .sinks = o->sinks.address,
+                                 .queries = o->q.shape.v[2],
+                                 .keys = o->k.shape.v[2],
+                                 .heads = (int32_t)o->q.shape.v[1],
+                                 .kv_heads = (int32_t)o->k.shape.v[1],
+                                 .width = (int32_t)o->q.shape.v[3],
+                                 .value_width = (int32_t)o->v.shape.v[3],
+                                 .causal = p->causal != 0,
+                                 .scale = p->scale};
+  for (int i = 0; i < 3; i++) {
+    a.q_strides[i] = o->q.strides[i];
+    a.k_strides[i] = o->k.strides[i];
+    a.v_strides[i] = o->v.strides[i];
+    a.out_strides[i] = mxi_strides(c->out[0])[i];
+  }
+  if (p->has_mask) {
+    a.mask = o->mask.address;
+    a.mask_type = mask_type(o->mask.dtype);
+    for (int i = 0; i < 4; i++) a.mask_strides[i] = o->mask.strides[i];
+  }
+  return a;
+}
+
+/* ---- By matrix units ---- */
+static bool in_vectors(const void *address, const int64_t *strides) {
+  return (size_t)address % 16 == 0 && strides[0] % 8 == 0 && strides[1] % 8 == 0 && strides[2] % 8 == 0;
+}
+
+static struct mxi_cuda_kernel *rows_kernel(const struct mxi_cuda_attention *a, mx_dtype t) {
+  bool serves = mxi_is_half(t) && a->width == a->value_width && in_vectors(a->q, a->q_strides) &&
+                in_vectors(a->k, a->k_strides) && in_vectors(a->v, a->v_strides);
+  return serves && a->width == 64 ? &rows_64[t] : serves && a->width == 128 ? &rows_128[t] : NULL;
+}
+
+static int64_t splits_of(const struct mxi_cuda_attention *a, int64_t items) {
+  int64_t wanted = BLOCKS / items, most = mxi_cuda_blocks(a->keys, ROUND);
+  return wanted < 1 ? 1 : wanted < most ? wanted : most < 1 ? 1 : most;
+}
+
+static int run_rows(const struct mxi_call *c, struct mxi_cuda_kernel *k, struct mxi_cuda_attention *a) {
+  int64_t batch = mxi_shape(c->out[0])[0], rows = a->heads / a->kv_heads * a->queries;
+  int64_t row_tiles = mxi_cuda_blocks(rows, ROWS), items = batch * a->kv_heads * row_tiles;
+  if (row_tiles > INT32_MAX)
+    return mxi_fail(MX_NOT_SUPPORTED,
+                    "[scaled_dot_product_attention] expected fewer than 2^35 queries, got %lld",
+                    (long long)rows);
+  int64_t splits = splits_of(a, items);
+  a->row_tiles = (int32_t)row_tiles;
+  a->split_keys = mxi_cuda_blocks(mxi_cuda_blocks(a->keys, splits), ROUND) * ROUND;
+  a->splits = (int32_t)mxi_cuda_blocks(a->keys ? a->keys : 1, a->split_keys ? a->split_keys : ROUND);
+  if (!a->split_keys) a->split_keys = ROUND;
+  struct mxi_cuda_scratch partials = {0};
+  if (a->splits > 1) {
+    size_t floats = (size_t)(items * a->splits * ROWS * (2 + a->width));
+    MXI_TRY(mxi_cuda_scratch_take(c->stream, floats * sizeof(float), &partials));
+    a->partials = partials.address;
+    if (!(a->finished = mxi_cuda_counters(c->stream))) {
+      mxi_cuda_scratch_free(&partials);
+      return -1;
+    }
+  }
+  size_t shared = (size_t)MXI_ATTENTION_WARPS * ROWS * (size_t)(2 + a->width) * sizeof(float);
+  struct mxi_cuda_grid grid = {.x = items * a->splits, .threads = MXI_ATTENTION_THREADS, .shared = shared};
+  int result = mxi_cuda_launch(c->stream, k, grid, a, sizeof *a);
+  mxi_cuda_scratch_free(&partials);
+  return result;
+}
+
+/* ---- Anything ---- */
+static int run_any(const struct mxi_call *c, const struct mxi_cuda_attention *a, mx_dtype t) {
+  size_t element = t == MX_FLOAT64 ? sizeof(double) : sizeof(float);
+  struct mxi_cuda_grid grid = {.x = mxi_shape(c->out[0])[0] * a->heads * a->queries,
+                               .threads = MXI_ATTENTION_THREADS,
+                               .shared = ((size_t)a->width + (size_t)a->value_width + MXI_ATTENTION_THREADS) *
+                                         element};
+  return mxi_cuda_launch(c->stream, &any[t], grid, a, sizeof *a);
+}
+
+/* A block has its query and its values in shared memory. */
+bool mxi_cuda_can_SDPA(const struct mxi_call *c) {
+  return mxi_shape(c->in[0])[3] + mxi_shape(c->in[2])[3] <= 4096;
+}
+
+int mxi_cuda_SDPA(struct mxi_call *c) {
+  const struct mxi_p_SDPA *p = MXI_CALL_PARAMS(SDPA, c);
+  if (!c->out[0]->size) return 0;
+  struct attention_operands o = {0};
+  int result = hold_operands(c, p, &o);
+  if (result == 0) {
+    struct mxi_cuda_attention a = attention_of(c, p, &o);
+    mx_dtype t = (mx_dtype)c->in[0]->dtype;
+    struct mxi_cuda_kernel *k = rows_kernel(&a, t);
+    result = k ? run_rows(c, k, &a) : run_any(c, &a, t);
+  }
+  let_go_of_operands(&o);
+  return result;
+}

@@ -1,0 +1,44 @@
+/* Scaled dot-product attention with a running maximum and sum (Milakov and Gimelshein, "Online normalizer
+   calculation for softmax", 2018; Dao et al., "FlashAttention", 2022). Logits are scale * q . k, plus an
+   additive mask; what a boolean mask or causality hides has the lowest finite logit. A sink is one more logit
+   of its head, without a value. */
+#ifndef MXI_CUDA_KERNELS_ATTENTION_H
+#define MXI_CUDA_KERNELS_ATTENTION_H
+#include "cuda/kernels/plain.h"
+
+/* The rows of a key head are the heads of its group times the queries: row = head in group * queries + query.
+ */
+enum {
+  MXI_ATTENTION_ROWS = 16, /* of a block */
+  MXI_ATTENTION_WARPS = 4, /* of a block; they take turns at tiles of keys */
+  MXI_ATTENTION_KEYS = 16, /* of a tile */
+  MXI_ATTENTION_THREADS = 128
+};
+
+/* Strides in elements; the last axes of q, k, v and out are contiguous. */
+struct mxi_cuda_attention {
+  const void *q, *k, *v; /* (batch, heads, queries, width), (batch, kv_heads, keys, width | value_width) */
+  void *out;             /* (batch, heads, queries, value_width) */
+  const void *mask;      /* (batch, heads, queries, keys), or NULL */
+  const float *sinks;    /* (heads), or NULL */
+  int64_t q_strides[3], k_strides[3], v_strides[3], out_strides[3], mask_strides[4];
+  int64_t queries, keys;
+  int32_t heads, kv_heads, width, value_width;
+  int32_t mask_type; /* an mxi_attention_mask */
+  int32_t causal;    /* query i sees the keys j <= i + keys - queries */
+  double scale;
+  /* where keys are split between blocks: */
+  int32_t splits, row_tiles;
+  int64_t split_keys; /* of a split, a multiple of all warps' tiles */
+  float *partials;    /* (batch * kv_heads, row_tiles, splits, ROWS, 2 + width): maximum, sum, values */
+  uint32_t *finished; /* (batch * kv_heads, row_tiles): splits that are done; 0 before and after */
+};
+enum mxi_attention_mask {
+  MXI_ATTENTION_NO_MASK,
+  MXI_ATTENTION_BOOL,
+  MXI_ATTENTION_FLOAT16,
+  MXI_ATTENTION_BFLOAT16,
+  MXI_ATTENTION_FLOAT32,
+  MXI_ATTENTION_FLOAT64
+};
+#endif

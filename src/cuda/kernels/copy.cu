@@ -1,0 +1,89 @@
+/* Copies between layouts: elements are words, whatever they mean.
+
+   copy_words    a word after the other in the order of the destination
+   copy_repeat   the same where `from` repeats along the innermost dim: words of 16 bytes, of one element each
+   transpose     by tiles: read along the rows of `from`, written along those of `to` */
+#include "cuda/kernels/copy.h"
+#include "cuda/kernels/region.cuh"
+#include "cuda/kernels/words.cuh"
+
+enum { THREADS = MXI_CUDA_COPY_THREADS, EACH = MXI_CUDA_COPY_EACH };
+
+
+/* All of a thread's loads come before its stores, so that they are in flight together. */
+template <class TO, class FROM, class MAKE>
+MXI_DEVICE void copy_region(const mxi_cuda_copy &p, MAKE make) {
+  uint32_t first = blockIdx.x * (THREADS * EACH) + threadIdx.x;
+  FROM value[EACH];
+  int64_t offset[EACH][2];
+#pragma unroll
+  for (int j = 0; j < EACH; j++) {
+    uint32_t i = first + j * THREADS;
+    if (i >= p.region.size) break;
+    offset[j][0] = offset[j][1] = 0;
+    mxi_region_offsets(p.region, i, offset[j]);
+    value[j] = reinterpret_cast<const FROM *>(p.from)[offset[j][1]];
+  }
+#pragma unroll
+  for (int j = 0; j < EACH; j++)
+    if (first + j * THREADS < p.region.size) reinterpret_cast<TO *>(p.to)[offset[j][0]] = make(value[j]);
+}
+template <int BYTES> MXI_DEVICE void copy_words(const mxi_cuda_copy &p) {
+  typedef mxi_word<BYTES> word;
+  copy_region<word, word>(p, [](word x) { return x; });
+}
+template <int BYTES> MXI_DEVICE void copy_repeat(const mxi_cuda_copy &p) {
+  typedef mxi_word<BYTES> word;
+  copy_region<mxi_word16, word>(p, [](word x) { return mxi_repeat(x); });
+}
+MXI_KERNEL(copy_words_1, mxi_cuda_copy, THREADS) { copy_words<1>(p); }
+MXI_KERNEL(copy_words_2, mxi_cuda_copy, THREADS) { copy_words<2>(p); }
+MXI_KERNEL(copy_words_4, mxi_cuda_copy, THREADS) { copy_words<4>(p); }
+MXI_KERNEL(copy_words_8, mxi_cuda_copy, THREADS) { copy_words<8>(p); }
+MXI_KERNEL(copy_words_16, mxi_cuda_copy, THREADS) { copy_words<16>(p); }
+MXI_KERNEL(copy_repeat_1, mxi_cuda_copy, THREADS) { copy_repeat<1>(p); }
+MXI_KERNEL(copy_repeat_2, mxi_cuda_copy, THREADS) { copy_repeat<2>(p); }
+MXI_KERNEL(copy_repeat_4, mxi_cuda_copy, THREADS) { copy_repeat<4>(p); }
+MXI_KERNEL(copy_repeat_8, mxi_cuda_copy, THREADS) { copy_repeat<8>(p); }
+
+/* ---- Transposes ---- Tile (columns, rows) in shared memory, its rows one word further apart, so that neither
+   side meets its banks twice. Words of less than 4 bytes have 4 there. ---- */
+template <int BYTES> MXI_DEVICE void transpose(const mxi_cuda_transpose &p) {
+  typedef mxi_word<BYTES> word;
+  typedef mxi_word<(BYTES < 4 ? 4 : BYTES)> stored;
+  MXI_DYNAMIC_SHARED(stored, tile);
+  uint32_t at = blockIdx.x, across = mxi_divide_off(at, p.tiles_across), down = mxi_divide_off(at, p.tiles_down);
+  int64_t start[2] = {0, 0};
+  mxi_region_offsets(p.matrices, at, start);
+  uint32_t row = down << p.log_rows, column = across << p.log_columns;
+  uint32_t rows = min(p.rows - row, 1u << p.log_rows), columns = min(p.columns - column, 1u << p.log_columns);
+  uint32_t size = 1u << (p.log_rows + p.log_columns), pitch = (1u << p.log_rows) + 1;
+  word *to = reinterpret_cast<word *>(p.to) + start[0] + row * p.to_row + column * p.to_column;
+  const word *from =
+      reinterpret_cast<const word *>(p.from) + start[1] + row * p.from_row + column * p.from_column;
+  for (uint32_t first = threadIdx.x; first < size; first += EACH * THREADS) {
+    word value[EACH];
+#pragma unroll
+    for (uint32_t j = 0; j < EACH; j++) {
+      uint32_t i = first + j * THREADS, r = i & ((1u << p.log_rows) - 1), c = i >> p.log_rows;
+      if (r < rows && c < columns) value[j] = from[r * p.from_row + c * p.from_column];
+    }
+#pragma unroll
+    for (uint32_t j = 0; j < EACH; j++) {
+      uint32_t i = first + j * THREADS, r = i & ((1u << p.log_rows) - 1), c = i >> p.log_rows;
+      if (r < rows && c < columns) tile[c * pitch + r] = value[j];
+    }
+  }
+  __syncthreads();
+#pragma unroll 4
+  for (uint32_t i = threadIdx.x; i < size; i += THREADS) {
+    uint32_t c = i & ((1u << p.log_columns) - 1), r = i >> p.log_columns;
+    if (r < rows && c < columns)
+      to[r * p.to_row + c * p.to_column] = static_cast<word>(tile[c * pitch + r]);
+  }
+}
+MXI_KERNEL(transpose_1, mxi_cuda_transpose, THREADS) { transpose<1>(p); }
+MXI_KERNEL(transpose_2, mxi_cuda_transpose, THREADS) { transpose<2>(p); }
+MXI_KERNEL(transpose_4, mxi_cuda_transpose, THREADS) { transpose<4>(p); }
+MXI_KERNEL(transpose_8, mxi_cuda_transpose, THREADS) { transpose<8>(p); }
+MXI_KERNEL(transpose_16, mxi_cuda_transpose, THREADS) { transpose<16>(p); }
