@@ -94,7 +94,7 @@ static int hold_product(const struct mxi_call *c, bool one, struct quantized_inp
 
 int mxi_cuda_DEQUANTIZE(struct mxi_call *c) {
   const struct mxi_p_DEQUANTIZE *params = MXI_CALL_PARAMS(DEQUANTIZE, c);
-  struct quantized_inputs inputs;
+  struct quantized_inputs inputs = {0};
   for (inputs.n = 0; inputs.n < c->ninputs; inputs.n++)
     if (mxi_cuda_hold_row_major(c, inputs.n, &inputs.in[inputs.n]) < 0) {
       let_go_all(&inputs);
@@ -190,7 +190,7 @@ int mxi_cuda_QUANTIZED_MATMUL(struct mxi_call *c) {
   const struct mxi_p_QUANTIZED_MATMUL *params = MXI_CALL_PARAMS(QUANTIZED_MATMUL, c);
   mx_array y = c->out[0];
   if (y->size == 0) return 0;
-  struct quantized_inputs inputs;
+  struct quantized_inputs inputs = {0};
   bool one = is_one_matrix(mxi_shape_of(c->in[PACKED]));
   if (hold_product(c, one, &inputs) < 0) return mxi_untouched(c);
   const struct mxi_cuda_input *in = inputs.in;

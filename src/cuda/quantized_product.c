@@ -71,5 +71,6 @@ static int multiply_plainly(mx_stream s, const struct mxi_cuda_quantized_operand
 }
 
 int mxi_cuda_quantized_multiply(mx_stream s, const struct mxi_cuda_quantized_operands *o) {
+  if (mxi_cuda_quantized_tensor_suits(o)) return mxi_cuda_quantized_tensor_multiply(s, o);
   return multiply_plainly(s, o);
 }

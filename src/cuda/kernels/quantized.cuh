@@ -12,13 +12,14 @@ enum scales { SCALES_FLOAT, SCALES_E8M0, SCALES_E4M3 };
     static constexpr enum scales SCALES_ARE = SCALES_##SCALES;     \
   };
 #include "core/quant.def"
-/* A format: its bits, what its integers are, and what its scales are. Only scales of a float dtype come with biases. */
-#define MX_QUANT_FORMAT(ID, MODE, NUMBER, VALUES)                       \
-  struct ID {                                                           \
-    static constexpr int BITS = NUMBER;                                 \
-    static constexpr enum values VALUES_ARE = VALUES_##VALUES;          \
+/* A format: its bits, what its integers are, and what its scales are. Only scales of a float dtype come with
+ * biases. */
+#define MX_QUANT_FORMAT(ID, MODE, NUMBER, VALUES)                      \
+  struct ID {                                                          \
+    static constexpr int BITS = NUMBER;                                \
+    static constexpr enum values VALUES_ARE = VALUES_##VALUES;         \
     static constexpr enum scales SCALES_ARE = mode_##MODE::SCALES_ARE; \
-    static constexpr bool BIASES = SCALES_ARE == SCALES_FLOAT;          \
+    static constexpr bool BIASES = SCALES_ARE == SCALES_FLOAT;         \
   };
 #include "core/quant.def"
 } // namespace mxi_quant
@@ -52,7 +53,8 @@ struct mxi_affine {
 template <class F, class T>
 MXI_DEVICE mxi_affine mxi_quant_group(const void *scales, const void *biases, int64_t group) {
   if constexpr (F::SCALES_ARE == mxi_quant::SCALES_FLOAT)
-    return {mxi_to_float(static_cast<const T *>(scales)[group]), mxi_to_float(static_cast<const T *>(biases)[group])};
+    return {mxi_to_float(static_cast<const T *>(scales)[group]),
+            mxi_to_float(static_cast<const T *>(biases)[group])};
   const uint32_t byte = static_cast<const uint8_t *>(scales)[group];
   return {F::SCALES_ARE == mxi_quant::SCALES_E8M0 ? mxi_e8m0_value(byte) : mxi_e4m3_value(byte), 0.0f};
 }

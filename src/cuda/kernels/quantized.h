@@ -45,16 +45,16 @@ enum {
   MXI_CUDA_TENSOR_ZEROS = 256, /* bytes */
   MXI_CUDA_TENSOR_PAD = 64     /* bytes after each row of x, against bank conflicts */
 };
-/* A team of `slices` warps takes a tile, each warp its share of the runs; a block has `teams` of them. blockIdx.y: the
-   part of the runs; blockIdx.z: the batch, and the pass, which is of so many rows of x as the kernel takes. */
+/* A team of `slices` warps takes a tile, each warp its share of the runs; a block has `teams` of them.
+   blockIdx.y: the part of the runs; blockIdx.z: the batch, and the pass, which is of so many rows of x as the
+   kernel takes. */
 struct mxi_cuda_quantized_tensor {
   struct mxi_cuda_quantized_product product;
   float *partial; /* (parts, batch, m, n); NULL where there is one part */
   int teams, slices, passes;
-  int part_runs;               /* of a part */
-  int x_rows;                  /* that a block holds at most */
-  int sums_at, partial_at;     /* bytes in shared memory */
-  int whole; /* no run is cut, and the scales of each are aligned to 16 bytes or their size */
+  int part_runs;           /* of a part */
+  int sums_at, partial_at; /* bytes in shared memory */
+  int whole;               /* no run is cut, and the scales of each are aligned to 16 bytes or their size */
 };
 /* Sums the parts. */
 enum { MXI_CUDA_PARTS_THREADS = 256 };

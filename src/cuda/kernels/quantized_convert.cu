@@ -1,8 +1,8 @@
 /* quantize and dequantize. A thread takes eight neighbours, a run: BITS bytes of the packed stream.
 
-   How quantize chooses: in a group, e is the end of [min, max] farther from zero, and the step s = (max - min) /
-   (2^bits - 1), at least 1e-7, points from e to the other end. s is then stretched so that zero falls on the grid: e is
-   a whole number of steps. The bias is e, or 0 where e rounds to no step at all. */
+   How quantize chooses: in a group, e is the end of [min, max] farther from zero, and the step s = (max -
+   min) / (2^bits - 1), at least 1e-7, points from e to the other end. s is then stretched so that zero falls
+   on the grid: e is a whole number of steps. The bias is e, or 0 where e rounds to no step at all. */
 #include "cuda/kernels/quantized.cuh"
 #include "cuda/kernels/quantized.h"
 
@@ -61,9 +61,15 @@ template <class T> MXI_DEVICE void quantize_runs(const mxi_cuda_quantized_conver
   static_cast<T *>(p.scales)[group] = mxi_of_float<T>(grid.scale);
   static_cast<T *>(p.biases)[group] = mxi_of_float<T>(grid.bias);
 }
-MXI_KERNEL(quantize_float32, mxi_cuda_quantized_conversion, MXI_CUDA_CONVERT_THREADS) { quantize_runs<float>(p); }
-MXI_KERNEL(quantize_float16, mxi_cuda_quantized_conversion, MXI_CUDA_CONVERT_THREADS) { quantize_runs<mxi_f16>(p); }
-MXI_KERNEL(quantize_bfloat16, mxi_cuda_quantized_conversion, MXI_CUDA_CONVERT_THREADS) { quantize_runs<mxi_bf16>(p); }
+MXI_KERNEL(quantize_float32, mxi_cuda_quantized_conversion, MXI_CUDA_CONVERT_THREADS) {
+  quantize_runs<float>(p);
+}
+MXI_KERNEL(quantize_float16, mxi_cuda_quantized_conversion, MXI_CUDA_CONVERT_THREADS) {
+  quantize_runs<mxi_f16>(p);
+}
+MXI_KERNEL(quantize_bfloat16, mxi_cuda_quantized_conversion, MXI_CUDA_CONVERT_THREADS) {
+  quantize_runs<mxi_bf16>(p);
+}
 
 /* ---- dequantize ---- */
 /* The BITS bytes of a run, in words. */
@@ -94,7 +100,8 @@ template <class T> MXI_DEVICE mxi_pair rounded(float first, float second) {
 
 /* The product and the sum are each rounded to T. */
 template <class F, class T> MXI_DEVICE void dequantize_runs(const mxi_cuda_quantized_conversion &p) {
-  const int64_t first = static_cast<int64_t>(blockIdx.x) * (MXI_CUDA_CONVERT_THREADS * MXI_CUDA_CONVERT_RUNS) + threadIdx.x;
+  const int64_t first =
+      static_cast<int64_t>(blockIdx.x) * (MXI_CUDA_CONVERT_THREADS * MXI_CUDA_CONVERT_RUNS) + threadIdx.x;
   uint2 runs[MXI_CUDA_CONVERT_RUNS];
   mxi_affine groups[MXI_CUDA_CONVERT_RUNS];
 #pragma unroll
@@ -113,16 +120,16 @@ template <class F, class T> MXI_DEVICE void dequantize_runs(const mxi_cuda_quant
     for (int i = 0; i < 8; i += 2) {
       const mxi_pair scaled =
           rounded<T>(mxi_quant_value<F>(integer_of_run<F::BITS>(runs[j], i)) * groups[j].scale,
-                            mxi_quant_value<F>(integer_of_run<F::BITS>(runs[j], i + 1)) * groups[j].scale);
+                     mxi_quant_value<F>(integer_of_run<F::BITS>(runs[j], i + 1)) * groups[j].scale);
       out[i] = scaled.first + groups[j].bias;
       out[i + 1] = scaled.second + groups[j].bias;
     }
     mxi_store_eight(static_cast<T *>(p.w) + 8 * run, out);
   }
 }
-#define INSTANCE(ID, T, DTYPE)                                                                         \
-  MXI_KERNEL(dequantize_##ID##_##DTYPE, mxi_cuda_quantized_conversion, MXI_CUDA_CONVERT_THREADS) {     \
-    dequantize_runs<mxi_quant::ID, T>(p);                                                              \
+#define INSTANCE(ID, T, DTYPE)                                                                     \
+  MXI_KERNEL(dequantize_##ID##_##DTYPE, mxi_cuda_quantized_conversion, MXI_CUDA_CONVERT_THREADS) { \
+    dequantize_runs<mxi_quant::ID, T>(p);                                                          \
   }
 #define MX_QUANT_FORMAT(ID, ...) \
   INSTANCE(ID, float, float32) INSTANCE(ID, mxi_f16, float16) INSTANCE(ID, mxi_bf16, bfloat16)

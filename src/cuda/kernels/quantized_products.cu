@@ -1,6 +1,6 @@
-/* Products with quantised matrices by float multiply-adds: every format, every dtype of x, W transposed or not. A
-   weight is unpacked to float32, scaled, and meets a few rows of x; the kernels of quantized_tensor.cu are faster where
-   they apply. */
+/* Products with quantised matrices by float multiply-adds: every format, every dtype of x, W transposed or
+   not. A weight is unpacked to float32, scaled, and meets a few rows of x; the kernels of quantized_tensor.cu
+   are faster where they apply. */
 #include "cuda/kernels/quantized.cuh"
 #include "cuda/kernels/quantized.h"
 
@@ -15,10 +15,12 @@ template <class T> struct operands {
 };
 template <class F, class T> MXI_DEVICE operands<T> operands_of(const mxi_cuda_quantized_product &p) {
   const int64_t batch = blockIdx.z;
-  const int64_t scale_bytes = F::BIASES ? static_cast<int64_t>(sizeof(T)) : 1, scales = batch * p.scales_batch * scale_bytes;
+  const int64_t scale_bytes = F::BIASES ? static_cast<int64_t>(sizeof(T)) : 1,
+                scales = batch * p.scales_batch * scale_bytes;
   return {static_cast<const T *>(p.x) + batch * p.x_batch, p.packed + batch * p.packed_batch,
           static_cast<const char *>(p.scales) + scales,
-          F::BIASES ? static_cast<const char *>(p.biases) + scales : nullptr, static_cast<T *>(p.y) + batch * p.y_batch};
+          F::BIASES ? static_cast<const char *>(p.biases) + scales : nullptr,
+          static_cast<T *>(p.y) + batch * p.y_batch};
 }
 
 template <int BITS> MXI_DEVICE void load_piece(uint32_t (&words)[BITS], const uint32_t *p) {
@@ -30,7 +32,8 @@ template <class F>
 MXI_DEVICE void scaled_weights(float (&out)[8], const uint32_t (&words)[F::BITS], int run, mxi_affine group) {
 #pragma unroll
   for (int i = 0; i < 8; i++)
-    out[i] = mxi_fma(mxi_quant_value<F>(mxi_quant_integer<F::BITS>(words, 8 * run + i)), group.scale, group.bias);
+    out[i] =
+        mxi_fma(mxi_quant_value<F>(mxi_quant_integer<F::BITS>(words, 8 * run + i)), group.scale, group.bias);
 }
 
 /* y = x W^T: a warp has a row of W, its lanes every 32nd piece, and meets up to four rows of x. */
@@ -38,7 +41,8 @@ template <class F, class T> MXI_DEVICE void multiply_rows(const mxi_cuda_quantiz
   enum { ROWS = MXI_CUDA_QUANTIZED_ROWS_X };
   const operands<T> o = operands_of<F, T>(p);
   const int lane = threadIdx.x % 32;
-  const int64_t row = static_cast<int64_t>(blockIdx.x) * (MXI_CUDA_QUANTIZED_ROWS_THREADS / 32) + threadIdx.x / 32;
+  const int64_t row =
+      static_cast<int64_t>(blockIdx.x) * (MXI_CUDA_QUANTIZED_ROWS_THREADS / 32) + threadIdx.x / 32;
   if (row >= p.n) return;
   const int64_t first = static_cast<int64_t>(blockIdx.y) * ROWS, groups = p.k >> p.log_group;
   const uint32_t *packed = o.packed + row * (p.k / PIECE) * F::BITS;
@@ -69,7 +73,8 @@ template <class F, class T> MXI_DEVICE void multiply_rows(const mxi_cuda_quantiz
   }
 }
 
-/* y = x W: eight threads have neighbouring pieces of a row of W, the block 32 rows at a time, and one row of x. */
+/* y = x W: eight threads have neighbouring pieces of a row of W, the block 32 rows at a time, and one row of
+ * x. */
 template <class F, class T> MXI_DEVICE void multiply_columns(const mxi_cuda_quantized_product &p) {
   enum {
     WIDTH = MXI_CUDA_QUANTIZED_COLUMNS_WIDTH,
@@ -113,13 +118,13 @@ template <class F, class T> MXI_DEVICE void multiply_columns(const mxi_cuda_quan
   for (int i = 0; i < PIECE; i++) y[i] = mxi_of_float<T>(sum[i]);
 }
 
-#define INSTANCE(ID, T, DTYPE)                                                                           \
+#define INSTANCE(ID, T, DTYPE)                                                                             \
   MXI_KERNEL(quantized_rows_##ID##_##DTYPE, mxi_cuda_quantized_product, MXI_CUDA_QUANTIZED_ROWS_THREADS) { \
-    multiply_rows<mxi_quant::ID, T>(p);                                                                  \
-  }                                                                                                      \
-  MXI_KERNEL(quantized_columns_##ID##_##DTYPE, mxi_cuda_quantized_product,                               \
-             MXI_CUDA_QUANTIZED_COLUMNS_THREADS) {                                                       \
-    multiply_columns<mxi_quant::ID, T>(p);                                                               \
+    multiply_rows<mxi_quant::ID, T>(p);                                                                    \
+  }                                                                                                        \
+  MXI_KERNEL(quantized_columns_##ID##_##DTYPE, mxi_cuda_quantized_product,                                 \
+             MXI_CUDA_QUANTIZED_COLUMNS_THREADS) {                                                         \
+    multiply_columns<mxi_quant::ID, T>(p);                                                                 \
   }
 #define MX_QUANT_FORMAT(ID, ...) \
   INSTANCE(ID, float, float32) INSTANCE(ID, mxi_f16, float16) INSTANCE(ID, mxi_bf16, bfloat16)

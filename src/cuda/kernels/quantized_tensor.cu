@@ -1,21 +1,27 @@
 /* y = x W^T for few rows of x, by tensor cores: W is read once, in the order in which it lies.
 
-   A warp multiplies chunks of 16 rows by 128 columns: each lane has a piece of 32 neighbours of two rows, which are the
-   left operand of eight instructions m16n8k16 as they come out of the packed words. A group's scale belongs to the sum
-   over its own columns; but the four lanes of a row hold pieces of GROUPS groups. So the right operand has a column for
-   each pair of a group and a row of x, which is zero for the lanes of other groups: GROUPS * X_ROWS columns, TILES
-   instructions side by side. With s the scale, b the bias, and OFFSET what the pairs stand too high:
+   A warp multiplies chunks of 16 rows by 128 columns: each lane has a piece of 32 neighbours of two rows,
+   which are the left operand of eight instructions m16n8k16 as they come out of the packed words. A group's
+   scale belongs to the sum over its own columns; but the four lanes of a row hold pieces of GROUPS groups. So
+   the right operand has a column for each pair of a group and a row of x, which is zero for the lanes of
+   other groups: GROUPS * X_ROWS columns, TILES instructions side by side. With s the scale, b the bias, and
+   OFFSET what the pairs stand too high:
 
      y[n] = sum over groups of  s sum (q + OFFSET) x + (b - OFFSET s) sum x
 
-   Shared memory holds x in the pairs' order, and the sums of x over groups. Weights are in flight, a run of DEPTH chunks
-   for each warp, before anything waits for them: a chunk's registers are filled again as soon as it is multiplied, over
-   the tiles' borders too. The sums of a team's warps meet in shared memory, several tiles at a time, and are added in
-   the order of the warps. */
+   Shared memory holds x in the pairs' order, and the sums of x over groups. Weights are in flight, a run of
+   DEPTH chunks for each warp, before anything waits for them: a chunk's registers are filled again as soon as
+   it is multiplied, over the tiles' borders too. The sums of a team's warps meet in shared memory, several
+   tiles at a time, and are added in the order of the warps. */
 #include "cuda/kernels/quantized.h"
 #include "cuda/kernels/quantized_tensor.cuh"
 
-enum { CHUNK = MXI_CUDA_TENSOR_CHUNK, SLOTS = MXI_CUDA_TENSOR_SLOTS, TILE_ROWS = MXI_CUDA_TENSOR_ROWS, PIECE = 32 };
+enum {
+  CHUNK = MXI_CUDA_TENSOR_CHUNK,
+  SLOTS = MXI_CUDA_TENSOR_SLOTS,
+  TILE_ROWS = MXI_CUDA_TENSOR_ROWS,
+  PIECE = 32
+};
 
 /* GROUPS of a chunk; at most X_ROWS rows of x. */
 template <class F, class T, int GROUPS, int X_ROWS> struct tensor_product {
@@ -36,11 +42,11 @@ template <class F, class T, int GROUPS, int X_ROWS> struct tensor_product {
 
   const mxi_cuda_quantized_tensor &p;
   unsigned char *shared;
-  int group, tig;          /* of the lane: its place in fragments (ptx.cuh) */
-  int first_run, runs;     /* of the warp, in units of DEPTH chunks, from the part's beginning */
-  int part_first;          /* the chunk where the part begins */
-  int pieces, row_groups;  /* of a whole row */
-  const uint32_t *packed;  /* of the batch's matrix */
+  int group, tig;         /* of the lane: its place in fragments (ptx.cuh) */
+  int first_run, runs;    /* of the warp, in units of DEPTH chunks, from the part's beginning */
+  int part_first;         /* the chunk where the part begins */
+  int pieces, row_groups; /* of a whole row */
+  const uint32_t *packed; /* of the batch's matrix */
   const char *scales, *biases;
   int x_at[TILES], x_step[TILES]; /* where the lane's column of x begins, and bytes to the next chunk */
 
@@ -72,7 +78,8 @@ template <class F, class T, int GROUPS, int X_ROWS> struct tensor_product {
       }
   }
   /* SCALE_WORDS words from the scales of groups from `at` on, `left` of them in the row. */
-  __device__ __forceinline__ void load_scale_words(uint32_t (&to)[SCALE_WORDS], const char *from, int64_t at, int left) const {
+  __device__ __forceinline__ void load_scale_words(uint32_t (&to)[SCALE_WORDS], const char *from, int64_t at,
+                                                   int left) const {
     const char *address = from + at * SCALE_BYTES;
     if (p.whole) {
       if constexpr (SCALE_WORDS % 4 == 0) {
@@ -117,7 +124,8 @@ template <class F, class T, int GROUPS, int X_ROWS> struct tensor_product {
 
   /* ---- Scales of the result's columns 8 j + 2 tig and the next, which are of one group ---- */
   __device__ __forceinline__ float scale_at(const uint32_t (&words)[SCALE_WORDS], int chunk, int j) const {
-    const int e = chunk * GROUPS + 8 * j / X_ROWS; /* the lane's is as many after it as its group after the tile's */
+    const int e =
+        chunk * GROUPS + 8 * j / X_ROWS; /* the lane's is as many after it as its group after the tile's */
     const int after = X_ROWS >= 8 ? 0 : 2 * tig / X_ROWS;
     if constexpr (SCALE_BYTES == 1) {
       const uint32_t byte = words[e / 4] >> (8 * (e % 4 + after)) & 255;
@@ -126,13 +134,14 @@ template <class F, class T, int GROUPS, int X_ROWS> struct tensor_product {
     uint32_t word = words[e / 2];
     if (X_ROWS == 2 && after >= 2) word = words[(e / 2 + 1) % SCALE_WORDS];
     const int half = (e + after) % 2;
-    if constexpr (mxi_is_bf16<T>::value) return mxi_float_of_bits(__byte_perm(word, 0, half ? 0x3244 : 0x1044));
+    if constexpr (mxi_is_bf16<T>::value)
+      return mxi_float_of_bits(__byte_perm(word, 0, half ? 0x3244 : 0x1044));
     return mxi_to_float(T{static_cast<uint16_t>(half ? word >> 16 : word)});
   }
 
   /* ---- The product of a chunk ---- */
-  __device__ __forceinline__ void multiply(float (&sums)[SUMS][4], const uint32_t (&w)[2][F::BITS], const run_scales &s, int chunk,
-                                  int in_run) const {
+  __device__ __forceinline__ void multiply(float (&sums)[SUMS][4], const uint32_t (&w)[2][F::BITS],
+                                           const run_scales &s, int chunk, int in_run) const {
     float product[TILES][4] = {};
 #pragma unroll
     for (int quarter = 0; quarter < 4; quarter++) {
@@ -177,9 +186,12 @@ template <class F, class T, int GROUPS, int X_ROWS> struct tensor_product {
     const int64_t k = p.product.k, k_first = static_cast<int64_t>(part_first) * CHUNK;
     const int chunks = p.part_runs * MXI_CUDA_TENSOR_RUN, eights = chunks * (CHUNK / 8);
     const int pitch = chunks * CHUNK * 2 + MXI_CUDA_TENSOR_PAD;
-    for (int i = threadIdx.x; i < MXI_CUDA_TENSOR_ZEROS / 4; i += blockDim.x) reinterpret_cast<uint32_t *>(shared)[i] = 0;
-    for (int i = threadIdx.x; i < X_ROWS * eights; i += blockDim.x) { /* a multiple of 16 * RUN: warps stay together */
-      const int row = i / eights, eight = i % eights, chunk = eight / (CHUNK / 8), in_chunk = eight % (CHUNK / 8);
+    for (int i = threadIdx.x; i < MXI_CUDA_TENSOR_ZEROS / 4; i += blockDim.x)
+      reinterpret_cast<uint32_t *>(shared)[i] = 0;
+    for (int i = threadIdx.x; i < X_ROWS * eights;
+         i += blockDim.x) { /* a multiple of 16 * RUN: warps stay together */
+      const int row = i / eights, eight = i % eights, chunk = eight / (CHUNK / 8),
+                in_chunk = eight % (CHUNK / 8);
       const int64_t column = k_first + static_cast<int64_t>(eight) * 8;
       uint4 v = make_uint4(0, 0, 0, 0);
       if (row < x_rows && column < k) v = load_eight_halves(x + row * k + column);
@@ -202,7 +214,8 @@ template <class F, class T, int GROUPS, int X_ROWS> struct tensor_product {
                       h[4] | static_cast<uint32_t>(h[5]) << 16, h[6] | static_cast<uint32_t>(h[7]) << 16);
   }
   __device__ __forceinline__ float sum_of_eight(uint4 v) const {
-    const mxi_pair a = mxi_unpack<T>(v.x), b = mxi_unpack<T>(v.y), c = mxi_unpack<T>(v.z), d = mxi_unpack<T>(v.w);
+    const mxi_pair a = mxi_unpack<T>(v.x), b = mxi_unpack<T>(v.y), c = mxi_unpack<T>(v.z),
+                   d = mxi_unpack<T>(v.w);
     return ((a.first + a.second) + (b.first + b.second)) + ((c.first + c.second) + (d.first + d.second));
   }
   /* Column 8 j + group of the right operand: which row of x, and whether the lane's piece is of its group. */
@@ -218,6 +231,13 @@ template <class F, class T, int GROUPS, int X_ROWS> struct tensor_product {
   }
 
   /* ---- Results ---- */
+  /* The warps of a team wait for each other; there are barriers for all teams of at least two. */
+  __device__ __forceinline__ void meet(int team) const {
+    if (p.slices == 1)
+      __syncwarp();
+    else
+      mxi_barrier_sync(1 + team, p.slices * 32);
+  }
   __device__ __forceinline__ float *partial_of(int warp, int slot) const {
     return reinterpret_cast<float *>(shared + p.partial_at) + (warp * SLOTS + slot) * PARTIAL;
   }
@@ -231,7 +251,8 @@ template <class F, class T, int GROUPS, int X_ROWS> struct tensor_product {
             make_float2(sums[j][2 * i], sums[j][2 * i + 1]);
   }
   /* The results of tiles `first`, first + step ..., `count` of them, by the threads of a team. */
-  __device__ __forceinline__ void finish(int64_t first, int64_t step, int count, int team, int x_rows, int64_t y_row) const {
+  __device__ __forceinline__ void finish(int64_t first, int64_t step, int count, int team, int x_rows,
+                                         int64_t y_row) const {
     const int thread = threadIdx.x - team * p.slices * 32;
     for (int i = thread; i < count * x_rows * TILE_ROWS; i += p.slices * 32) {
       const int in_tile = i % TILE_ROWS, x_row = i / TILE_ROWS % x_rows, slot = i / TILE_ROWS / x_rows;
@@ -255,7 +276,8 @@ template <class F, class T, int GROUPS, int X_ROWS> struct tensor_product {
   /* All tiles of a warp. */
   __device__ __forceinline__ void run(int x_rows, int64_t y_row) const {
     const int warp = threadIdx.x / 32, team = warp / p.slices;
-    const int64_t tiles = (p.product.n + TILE_ROWS - 1) / TILE_ROWS, step = static_cast<int64_t>(p.teams) * gridDim.x;
+    const int64_t tiles = (p.product.n + TILE_ROWS - 1) / TILE_ROWS,
+                  step = static_cast<int64_t>(p.teams) * gridDim.x;
     int64_t tile = static_cast<int64_t>(team) * gridDim.x + blockIdx.x;
     if (team >= p.teams || tile >= tiles) return;
     uint32_t w[DEPTH][2][F::BITS];
@@ -283,14 +305,15 @@ template <class F, class T, int GROUPS, int X_ROWS> struct tensor_product {
         }
         put_partial(sums, warp, slot);
       }
-      mxi_barrier_sync(1 + team, p.slices * 32);
+      meet(team);
       finish(first, step, slot, team, x_rows, y_row);
-      mxi_barrier_sync(1 + team, p.slices * 32);
+      meet(team);
     }
   }
 };
 
-template <class F, class T, int GROUPS, int X_ROWS> MXI_DEVICE void multiply_few(const mxi_cuda_quantized_tensor &p) {
+template <class F, class T, int GROUPS, int X_ROWS>
+MXI_DEVICE void multiply_few(const mxi_cuda_quantized_tensor &p) {
   using product = tensor_product<F, T, GROUPS, X_ROWS>;
   MXI_DYNAMIC_SHARED(unsigned char, shared);
   mxi_grid_wait();
@@ -323,10 +346,10 @@ template <class F, class T, int GROUPS, int X_ROWS> MXI_DEVICE void multiply_few
   a.run(x_rows, batch * p.product.m + x_first);
 }
 
-#define INSTANCE(ID, GROUPS, X_ROWS, T, DTYPE)                                                              \
-  MXI_KERNEL(quantized_tensor_##ID##_##GROUPS##_##X_ROWS##_##DTYPE, mxi_cuda_quantized_tensor,              \
-             32 * MXI_CUDA_TENSOR_WARPS) {                                                                  \
-    multiply_few<mxi_quant::ID, T, GROUPS, X_ROWS>(p);                                                      \
+#define INSTANCE(ID, GROUPS, X_ROWS, T, DTYPE)                                                 \
+  MXI_KERNEL(quantized_tensor_##ID##_##GROUPS##_##X_ROWS##_##DTYPE, mxi_cuda_quantized_tensor, \
+             32 * MXI_CUDA_TENSOR_WARPS) {                                                     \
+    multiply_few<mxi_quant::ID, T, GROUPS, X_ROWS>(p);                                         \
   }
 #define INSTANCES(ID, GROUPS, X_ROWS) \
   INSTANCE(ID, GROUPS, X_ROWS, mxi_f16, float16) INSTANCE(ID, GROUPS, X_ROWS, mxi_bf16, bfloat16)
@@ -342,5 +365,9 @@ template <class T> MXI_DEVICE void sum_parts(const mxi_cuda_quantized_parts &p) 
   for (int part = 0; part < p.parts; part++) sum += p.partial[part * p.size + i];
   static_cast<T *>(p.y)[i] = mxi_of_float<T>(sum);
 }
-MXI_KERNEL(quantized_parts_float16, mxi_cuda_quantized_parts, MXI_CUDA_PARTS_THREADS) { sum_parts<mxi_f16>(p); }
-MXI_KERNEL(quantized_parts_bfloat16, mxi_cuda_quantized_parts, MXI_CUDA_PARTS_THREADS) { sum_parts<mxi_bf16>(p); }
+MXI_KERNEL(quantized_parts_float16, mxi_cuda_quantized_parts, MXI_CUDA_PARTS_THREADS) {
+  sum_parts<mxi_f16>(p);
+}
+MXI_KERNEL(quantized_parts_bfloat16, mxi_cuda_quantized_parts, MXI_CUDA_PARTS_THREADS) {
+  sum_parts<mxi_bf16>(p);
+}

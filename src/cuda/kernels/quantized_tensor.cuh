@@ -1,20 +1,17 @@
 /* Weights as the tensor cores' left operand, straight from their packed form.
 
-   A lane has a piece of 32 neighbours of a row of W: 16 pairs of halves, in an order of the format's own that x is
-   brought into. The pairs stand for value(c) FACTOR + OFFSET exactly. */
+   A lane has a piece of 32 neighbours of a row of W: 16 pairs of halves, in an order of the format's own that
+   x is brought into. The pairs stand for value(c) FACTOR + OFFSET exactly. */
 #ifndef MXI_CUDA_KERNELS_QUANTIZED_TENSOR_CUH
 #define MXI_CUDA_KERNELS_QUANTIZED_TENSOR_CUH
 #include "cuda/kernels/ptx.cuh"
 #include "cuda/kernels/quantized.cuh"
 
-template <class T> struct mxi_is_bf16 {
-  static constexpr bool value = false;
-};
-template <> struct mxi_is_bf16<mxi_bf16> {
-  static constexpr bool value = true;
-};
+template <class T> struct mxi_is_bf16 { static constexpr bool value = false; };
+template <> struct mxi_is_bf16<mxi_bf16> { static constexpr bool value = true; };
 
-template <class T> MXI_DEVICE void mxi_mma_halves(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+template <class T>
+MXI_DEVICE void mxi_mma_halves(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
   if constexpr (mxi_is_bf16<T>::value)
     mxi_mma_m16n8k16_bfloat16(c, a, b);
   else
@@ -65,8 +62,8 @@ template <class F, class T> struct mxi_pairs {
   /* Eight neighbours of x, two a word, in the pairs' order. */
   MXI_DEVICE uint4 arranged(uint4 x) {
     if constexpr (!NIBBLES) return x;
-    return make_uint4(__byte_perm(x.x, x.z, 0x5410), __byte_perm(x.x, x.z, 0x7632), __byte_perm(x.y, x.w, 0x5410),
-                      __byte_perm(x.y, x.w, 0x7632));
+    return make_uint4(__byte_perm(x.x, x.z, 0x5410), __byte_perm(x.x, x.z, 0x7632),
+                      __byte_perm(x.y, x.w, 0x5410), __byte_perm(x.y, x.w, 0x7632));
   }
 };
 #endif
