@@ -4,22 +4,24 @@
 #include "cuda/kernels/half.cuh"
 
 namespace mxi_quant {
-enum values { VALUES_INTEGER, VALUES_E2M1, VALUES_E4M3 };
-enum scales { SCALES_FLOAT, SCALES_E8M0, SCALES_E4M3 };
+constexpr int VALUES_INTEGER = 0, VALUES_E2M1 = 1, VALUES_E4M3 = 2;
+constexpr int SCALES_FLOAT = 0, SCALES_E8M0 = 1, SCALES_E4M3 = 2;
 
 #define MX_QUANT_MODE(ID, NAME, SIZES, SIZE, BITS, SCALES, BIASES) \
   struct mode_##ID {                                               \
-    static constexpr enum scales SCALES_ARE = SCALES_##SCALES;     \
+    enum { SCALES_ARE = SCALES_##SCALES };                         \
   };
 #include "core/quant.def"
 /* A format: its bits, what its integers are, and what its scales are. Only scales of a float dtype come with
- * biases. */
-#define MX_QUANT_FORMAT(ID, MODE, NUMBER, VALUES)                      \
-  struct ID {                                                          \
-    static constexpr int BITS = NUMBER;                                \
-    static constexpr enum values VALUES_ARE = VALUES_##VALUES;         \
-    static constexpr enum scales SCALES_ARE = mode_##MODE::SCALES_ARE; \
-    static constexpr bool BIASES = SCALES_ARE == SCALES_FLOAT;         \
+   biases. */
+#define MX_QUANT_FORMAT(ID, MODE, NUMBER, VALUES)                        \
+  struct ID {                                                            \
+    enum {                                                               \
+      BITS = NUMBER,                                                     \
+      VALUES_ARE = VALUES_##VALUES,                                      \
+      SCALES_ARE = static_cast<int>(mode_##MODE::SCALES_ARE),            \
+      BIASES = static_cast<int>(mode_##MODE::SCALES_ARE) == SCALES_FLOAT \
+    };                                                                   \
   };
 #include "core/quant.def"
 } // namespace mxi_quant

@@ -25,13 +25,15 @@ enum {
 
 /* GROUPS of a chunk; at most X_ROWS rows of x. */
 template <class F, class T, int GROUPS, int X_ROWS> struct tensor_product {
-  static constexpr int TILES = GROUPS * X_ROWS / 8;
-  static constexpr int SUMS = X_ROWS > 8 ? X_ROWS / 8 : 1; /* tiles of the result */
-  static constexpr int DEPTH = F::BITS == 8 || X_ROWS > 8 || (F::BIASES && GROUPS == 4) ? 2 : 4;
-  static constexpr int SCALE_BYTES = F::BIASES ? 2 : 1;
-  static constexpr int SCALE_WORDS = GROUPS * DEPTH * SCALE_BYTES / 4; /* of a row's run */
-  static constexpr int PARTIAL = TILE_ROWS * 8 * SUMS;                 /* floats of a tile's result */
-  static constexpr bool ADDS_SUMS = F::BIASES;
+  enum {
+    TILES = GROUPS * X_ROWS / 8,
+    SUMS = X_ROWS > 8 ? X_ROWS / 8 : 1, /* tiles of the result */
+    DEPTH = F::BITS == 8 || X_ROWS > 8 || (F::BIASES && GROUPS == 4) ? 2 : 4,
+    SCALE_BYTES = F::BIASES ? 2 : 1,
+    SCALE_WORDS = GROUPS * DEPTH * SCALE_BYTES / 4, /* of a row's run */
+    PARTIAL = TILE_ROWS * 8 * SUMS,                 /* floats of a tile's result */
+    ADDS_SUMS = F::BIASES
+  };
   using pairs = mxi_pairs<F, T>;
   static_assert(TILES >= 1 && MXI_CUDA_TENSOR_RUN % DEPTH == 0, "whole instructions, whole runs");
 
@@ -170,7 +172,7 @@ template <class F, class T, int GROUPS, int X_ROWS> struct tensor_product {
         const float scale = scale_at(s.scales[i], in_run, j);
         if constexpr (ADDS_SUMS) {
           const float2 x_sums = group_sums[4 * j];
-          const float offset = mxi_fma(-pairs::OFFSET, scale, scale_at(s.biases[i], in_run, j));
+          const float offset = mxi_fma(-pairs::offset(), scale, scale_at(s.biases[i], in_run, j));
           sum[2 * i] = mxi_fma(offset, x_sums.x, sum[2 * i]);
           sum[2 * i + 1] = mxi_fma(offset, x_sums.y, sum[2 * i + 1]);
         }
@@ -264,7 +266,7 @@ template <class F, class T, int GROUPS, int X_ROWS> struct tensor_product {
       }
       const int64_t row = (first + slot * step) * TILE_ROWS + in_tile;
       if (row >= p.product.n) continue;
-      sum *= pairs::FACTOR;
+      sum *= pairs::factor();
       if (p.partial)
         p.partial[static_cast<int64_t>(blockIdx.y) * (gridDim.z / p.passes) * p.product.m * p.product.n +
                   (y_row + x_row) * p.product.n + row] = sum;

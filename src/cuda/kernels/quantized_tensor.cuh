@@ -7,8 +7,12 @@
 #include "cuda/kernels/ptx.cuh"
 #include "cuda/kernels/quantized.cuh"
 
-template <class T> struct mxi_is_bf16 { static constexpr bool value = false; };
-template <> struct mxi_is_bf16<mxi_bf16> { static constexpr bool value = true; };
+template <class T> struct mxi_is_bf16 {
+  enum { value = false };
+};
+template <> struct mxi_is_bf16<mxi_bf16> {
+  enum { value = true };
+};
 
 template <class T>
 MXI_DEVICE void mxi_mma_halves(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
@@ -30,21 +34,30 @@ MXI_DEVICE uint32_t mxi_multiply_bf16_pair(uint32_t a, uint32_t b) {
 #endif
 }
 
-/* Pairs of a word of eight nibbles: pair j has nibbles j and j + 4. */
+MXI_DEVICE uint32_t mxi_shifted(uint32_t word, int left) { return left >= 0 ? word << left : word >> -left; }
+
+/* A nibble becomes a half with one mask, by the exponent that makes 1 of the bit where the nibble begins: bit
+   0 of bfloat16 with 128's, bit 4 of float16 with 64's. The less the offset, the less rounding takes from the
+   sum. */
 template <class T> struct mxi_nibbles {
-  /* The exponent of 128 (1024) puts a nibble into the lowest bits of bfloat16 (float16). */
-  static constexpr uint32_t MAGIC = mxi_is_bf16<T>::value ? 0x43004300u : 0x64006400u;
-  static constexpr float OFFSET = mxi_is_bf16<T>::value ? 128.0f : 1024.0f;
-  MXI_DEVICE uint32_t pair(uint32_t word, int j) { return (word >> (4 * j) & 0x000f000fu) | MAGIC; }
+  enum { OFFSET = mxi_is_bf16<T>::value ? 128 : 64 };
+  /* Nibbles j and j + 4 of a word, each OFFSET too high. */
+  MXI_DEVICE uint32_t pair(uint32_t word, int j) {
+    if constexpr (mxi_is_bf16<T>::value)
+      return (mxi_shifted(word, -4 * j) & 0x000f000fu) | 0x43004300u;
+    else
+      return (mxi_shifted(word, 4 - 4 * j) & 0x00f000f0u) | 0x54005400u;
+  }
 };
 
 /* How the pieces of a format become pairs. */
 template <class F, class T> struct mxi_pairs {
-  static constexpr bool NIBBLES = F::BITS == 4;
-  static constexpr bool INTEGERS = F::VALUES_ARE == mxi_quant::VALUES_INTEGER;
-  static constexpr float OFFSET = NIBBLES && INTEGERS ? mxi_nibbles<T>::OFFSET : 0.0f;
+  enum { NIBBLES = F::BITS == 4, INTEGERS = F::VALUES_ARE == mxi_quant::VALUES_INTEGER };
+  static __device__ constexpr float offset() { return NIBBLES && INTEGERS ? mxi_nibbles<T>::OFFSET : 0; }
   /* float16 has E2M1's bits at its own exponent, too small by this. */
-  static constexpr float FACTOR = NIBBLES && !INTEGERS && !mxi_is_bf16<T>::value ? 0x1p14f : 1.0f;
+  static __device__ constexpr float factor() {
+    return NIBBLES && !INTEGERS && !mxi_is_bf16<T>::value ? 0x1p14f : 1.0f;
+  }
 
   /* Pair i of the piece. */
   MXI_DEVICE uint32_t at(const uint32_t (&words)[F::BITS], int i) {
@@ -53,11 +66,10 @@ template <class F, class T> struct mxi_pairs {
     const uint32_t pair = words[i / 2] >> (16 * (i % 2));
     return mxi_pack<T>(mxi_quant_value<F>(pair & 255), mxi_quant_value<F>(pair >> 8 & 255));
   }
-  MXI_DEVICE uint32_t shifted(uint32_t word, int left) { return left >= 0 ? word << left : word >> -left; }
   MXI_DEVICE uint32_t e2m1_pair(uint32_t word, int j) {
-    const uint32_t sign = shifted(word, 12 - 4 * j) & 0x80008000u;
-    if constexpr (!mxi_is_bf16<T>::value) return (shifted(word, 9 - 4 * j) & 0x0e000e00u) | sign;
-    return mxi_multiply_bf16_pair((shifted(word, 6 - 4 * j) & 0x01c001c0u) | sign, 0x7e807e80u);
+    const uint32_t sign = mxi_shifted(word, 12 - 4 * j) & 0x80008000u;
+    if constexpr (!mxi_is_bf16<T>::value) return (mxi_shifted(word, 9 - 4 * j) & 0x0e000e00u) | sign;
+    return mxi_multiply_bf16_pair((mxi_shifted(word, 6 - 4 * j) & 0x01c001c0u) | sign, 0x7e807e80u);
   }
   /* Eight neighbours of x, two a word, in the pairs' order. */
   MXI_DEVICE uint4 arranged(uint4 x) {
