@@ -11,11 +11,18 @@ def parser(description: str, steps: int) -> argparse.ArgumentParser:
     """--steps, --seed and --plot; the description is the docstring of the program, of which the first line counts."""
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument(
-        "--steps", type=int, default=steps, help=f"updates of the parameters (default {steps})"
+        "--steps", type=at_least_one, default=steps, help=f"updates of the parameters (default {steps})"
     )
     parser.add_argument("--seed", type=int, default=0, help="of every random number (default 0)")
     parser.add_argument("--plot", metavar="FILE", help="save the curve of the loss as a PNG")
     return parser
+
+
+def at_least_one(text: str) -> int:
+    """The number of an option that must be positive."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"expected at least 1, got {number}")
+    return number
 
 
 class Training:

@@ -3,91 +3,20 @@
 #include "cpu/cpu.h"
 #include "cpu/program.h"
 #include "cpu/reduce.h"
-#include <string.h>
+#include "engine/iteration.h"
 
 enum { CHUNK = 32 * MXI_TILE };
-
-/* The iteration region: axes by falling stride of the outputs' layout, those of size 1 dropped, neighbours
-   merged where every operand allows. */
-struct iteration_region {
-  int ndim;
-  int64_t shape[MXI_MAX_NDIM];
-  int64_t strides[2 * MXI_MAX_OPERANDS][MXI_MAX_NDIM]; // bytes; operands: inputs, then outputs
-};
-
-static void axis_order(mx_array like, int ndim, int *order) {
-  for (int i = 0; i < ndim; i++) order[i] = i;
-  if (!like) return;
-  const int64_t *strides = mxi_strides(like);
-  for (int i = 1; i < ndim; i++)
-    for (int k = i; k > 0 && strides[order[k - 1]] < strides[order[k]]; k--) {
-      int t = order[k];
-      order[k] = order[k - 1];
-      order[k - 1] = t;
-    }
-}
-
-static int64_t byte_stride(mx_array a, int axis, int ndim) {
-  int own = axis - (ndim - a->ndim); // operands of fewer dims align at the end
-  return own < 0 || a->dims[own] == 1 ? 0 : mxi_strides(a)[own] * (int64_t)mxi_itemsize(a);
-}
-
-static void make_region(struct iteration_region *b, mx_ints shape, mx_array like, int noperands,
-                        mx_array *const *operands) {
-  int order[MXI_MAX_NDIM];
-  axis_order(like, shape.n, order);
-  b->ndim = 0;
-  for (int i = 0; i < shape.n; i++) {
-    int axis = order[i];
-    if (shape.v[axis] == 1) continue;
-    int64_t step[2 * MXI_MAX_OPERANDS];
-    bool merges = b->ndim > 0;
-    for (int k = 0; k < noperands; k++) {
-      step[k] = byte_stride(*operands[k], axis, shape.n);
-      merges = merges && b->strides[k][b->ndim - 1] == step[k] * shape.v[axis];
-    }
-    if (!merges) b->shape[b->ndim++] = 1;
-    b->shape[b->ndim - 1] *= shape.v[axis];
-    for (int k = 0; k < noperands; k++) b->strides[k][b->ndim - 1] = step[k];
-  }
-  if (b->ndim == 0) { // one element
-    b->shape[b->ndim++] = 1;
-    for (int k = 0; k < noperands; k++) b->strides[k][0] = 0;
-  }
-}
-
-/* When everything is row-major or one element, the region is a line. */
-static bool is_line(const struct mxi_call *c, int64_t size) {
-  for (int i = 0; i < c->ninputs; i++) {
-    mx_array in = c->in[i];
-    if (in->size != 1 && (in->size != size || in->ndim != c->shape.n || !mxi_row_contiguous(in)))
-      return false;
-  }
-  return true;
-}
 
 static void run_tiles_chunk(void *ctx, int64_t i) {
   const struct mxi_tile_job *job = ctx;
   MXI_DISPATCH(mxi_tiles_run)(job, i * CHUNK, mxi_min((i + 1) * CHUNK, job->size));
 }
 
-/* Fills the job's operands from the arrays; `line`: everything contiguous. nout: outputs in memory. */
-static void make_job(struct mxi_tile_job *job, struct iteration_region *region,
-                     const struct mxi_tile_program *p, const struct mxi_call *c, int nout, bool line,
-                     mx_array like) {
+/* Where the region's operands lie; nout: outputs in memory. */
+static void make_job(struct mxi_tile_job *job, const struct mxi_iteration *region,
+                     const struct mxi_tile_program *p, const struct mxi_call *c, int nout) {
   job->program = p;
-  if (line) {
-    region->ndim = 1;
-    region->shape[0] = job->size;
-    for (int i = 0; i < c->ninputs; i++)
-      region->strides[i][0] = c->in[i]->size == 1 ? 0 : (int64_t)mxi_itemsize(c->in[i]);
-    for (int o = 0; o < nout; o++) region->strides[c->ninputs + o][0] = (int64_t)mxi_itemsize(c->out[o]);
-  } else {
-    mx_array *operands[2 * MXI_MAX_OPERANDS];
-    for (int i = 0; i < c->ninputs; i++) operands[i] = &c->in[i];
-    for (int o = 0; o < nout; o++) operands[c->ninputs + o] = &c->out[o];
-    make_region(region, c->shape, like, c->ninputs + nout, operands);
-  }
+  job->size = region->size;
   job->ndim = region->ndim;
   job->shape = region->shape;
   for (int i = 0; i < c->ninputs; i++) job->in[i] = (struct mxi_operand){c->in[i]->data, region->strides[i]};
@@ -97,16 +26,10 @@ static void make_job(struct mxi_tile_job *job, struct iteration_region *region,
 
 static int run_elementwise(const struct mxi_tile_program *p, const struct mxi_call *c) {
   struct mxi_tile_job job;
-  struct iteration_region region;
-  job.size = c->out[0]->size;
-  if (job.size == 0) return 0;
-  bool one_layout = true;
-  for (int o = 1; o < c->noutputs; o++)
-    one_layout &=
-        !memcmp(mxi_strides(c->out[o]), mxi_strides(c->out[0]), (size_t)c->shape.n * sizeof(int64_t));
-  bool row = mxi_row_contiguous(c->out[0]);
-  bool line = one_layout && row && is_line(c, job.size);
-  make_job(&job, &region, p, c, c->noutputs, line, one_layout && !row ? c->out[0] : NULL);
+  struct mxi_iteration region;
+  if (c->out[0]->size == 0) return 0;
+  mxi_iteration_of(&region, c, c->noutputs);
+  make_job(&job, &region, p, c, c->noutputs);
   return mxi_parallel_for(mxi_ceil_div(job.size, CHUNK), run_tiles_chunk, &job);
 }
 
@@ -155,11 +78,11 @@ static int run_reduction(const struct mxi_tile_program *p, struct mxi_call *c) {
   const struct mxi_reduction *r = c->reduction;
   const struct mxi_p_REDUCE *params = (const struct mxi_p_REDUCE *)r->params->fields;
   int64_t length = run_length(r, params->axes);
-  struct mxi_tile_job job = {.size = 1};
-  for (int i = 0; i < r->shape.n; i++) job.size *= r->shape.v[i];
-  if (job.size == 0 || length == 0 || c->values_like) return run_stored(p, c);
-  struct iteration_region region;
-  make_job(&job, &region, p, c, 0, is_line(c, job.size), NULL);
+  struct mxi_iteration region;
+  struct mxi_tile_job job;
+  mxi_iteration_of(&region, c, 0);
+  if (region.size == 0 || length == 0 || c->values_like) return run_stored(p, c);
+  make_job(&job, &region, p, c, 0);
   return mxi_cpu_reduce_program(&job, (enum mxi_reduce_op)params->op, length, c->out[0]);
 }
 

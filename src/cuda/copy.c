@@ -12,6 +12,9 @@ enum { TO, FROM };
 static struct mxi_cuda_kernel words_kernels[] = {MXI_CUDA_SIZES(copy, copy_words),
                                                  MXI_CUDA_KERNEL(copy, copy_words_16)};
 static struct mxi_cuda_kernel repeat_kernels[] = {MXI_CUDA_SIZES(copy, copy_repeat)};
+static struct mxi_cuda_kernel slice_kernels[2][5] = {
+    [TO] = {MXI_CUDA_SIZES(copy, slice_to), MXI_CUDA_KERNEL(copy, slice_to_16)},
+    [FROM] = {MXI_CUDA_SIZES(copy, slice_from), MXI_CUDA_KERNEL(copy, slice_from_16)}};
 static struct mxi_cuda_kernel transpose_kernels[] = {MXI_CUDA_SIZES(copy, transpose),
                                                      MXI_CUDA_KERNEL(copy, transpose_16)};
 
@@ -23,6 +26,8 @@ struct word_copy {
   int log_bytes;    /* of a word */
   int log_repeated; /* `to` has words of so many of them: `from` repeats */
   struct mxi_region region;
+  const struct mxi_cuda_origin *origin; /* of the slice on side `sliced`; NULL: neither is one */
+  int sliced;
 };
 
 static char *to_start(const struct word_copy *j, const struct mxi_region *piece) {
@@ -32,14 +37,26 @@ static const char *from_start(const struct word_copy *j, const struct mxi_region
   return j->from + piece->offset[FROM] * ((int64_t)1 << j->log_bytes);
 }
 
+static struct mxi_cuda_grid grid_for(const struct mxi_region *piece, int each) {
+  return (struct mxi_cuda_grid){.x = mxi_cuda_blocks(piece->size, MXI_CUDA_COPY_THREADS * each),
+                                .threads = MXI_CUDA_COPY_THREADS};
+}
+
 static int move_words(void *ctx, const struct mxi_region *piece) {
   const struct word_copy *j = ctx;
   struct mxi_cuda_copy p = {
       .to = to_start(j, piece), .from = from_start(j, piece), .region = mxi_cuda_region_of(piece)};
-  struct mxi_cuda_grid grid = {.x = mxi_cuda_blocks(piece->size, MXI_CUDA_COPY_THREADS * MXI_CUDA_COPY_EACH),
-                               .threads = MXI_CUDA_COPY_THREADS};
-  return mxi_cuda_launch(j->stream, (j->log_repeated ? repeat_kernels : words_kernels) + j->log_bytes, grid,
-                         &p, sizeof p);
+  return mxi_cuda_launch(j->stream, (j->log_repeated ? repeat_kernels : words_kernels) + j->log_bytes,
+                         grid_for(piece, MXI_CUDA_COPY_EACH), &p, sizeof p);
+}
+
+static int move_slice(void *ctx, const struct mxi_region *piece) {
+  const struct word_copy *j = ctx;
+  struct mxi_cuda_slice p = {
+      .copy = {.to = to_start(j, piece), .from = from_start(j, piece), .region = mxi_cuda_region_of(piece)},
+      .origin = *j->origin};
+  return mxi_cuda_launch(j->stream, &slice_kernels[j->sliced][j->log_bytes],
+                         grid_for(piece, MXI_CUDA_SLICE_EACH), &p, sizeof p);
 }
 
 /* ---- Transposes ---- */
@@ -104,69 +121,79 @@ static int transpose(void *ctx, const struct mxi_region *piece) {
 }
 
 /* ---- Words ---- */
-static int trailing_zeros(uint64_t x) { return x ? __builtin_ctzll(x) : 63; }
-
-/* As many elements (their logarithm) as can be one word, when the operands in `which` have the innermost dim
-   contiguous. */
+/* How far elements can be joined: the strides of a slice's origin must allow it too. */
 static int joinable(const struct word_copy *j, unsigned which) {
-  const struct mxi_region *r = &j->region;
-  int last = r->ndim - 1, most = 4 - j->log_bytes;
-  most = mxi_min(most, trailing_zeros((uint64_t)r->shape[last]));
-  for (int k = TO; k <= FROM; k++) {
-    if (!(which >> k & 1)) continue;
-    uint64_t address = (uint64_t)(k == TO ? (uintptr_t)j->to : (uintptr_t)j->from);
-    most = mxi_min(most, trailing_zeros(address) - j->log_bytes);
-    for (int i = 0; i < last; i++) most = mxi_min(most, trailing_zeros((uint64_t)r->strides[k][i]));
-  }
-  return most < 0 ? 0 : most;
-}
-
-static void join(struct mxi_region *r, int log, unsigned which) {
-  int last = r->ndim - 1;
-  r->shape[last] >>= log;
-  r->size >>= log;
-  for (int k = TO; k <= FROM; k++)
-    for (int i = 0; i < last && which >> k & 1; i++) r->strides[k][i] >>= log;
-  if (r->shape[last] == 1) mxi_region_drop(r, last);
+  const void *addresses[] = {j->to, j->from};
+  int log = mxi_cuda_joinable(&j->region, addresses, j->log_bytes, which);
+  for (int i = 0; j->origin && which >> j->sliced & 1 && i < j->origin->naxes; i++)
+    log = (int)mxi_min(log, mxi_cuda_trailing_zeros((uint64_t)j->origin->stride[i]));
+  return log;
 }
 
 static void make_words(struct word_copy *j) {
+  const unsigned both = 1 << TO | 1 << FROM;
   struct mxi_region *r = &j->region;
-  int last = r->ndim - 1;
-  if (last < 0 || r->strides[TO][last] != 1) return;
-  if (r->strides[FROM][last] == 1) {
-    const unsigned both = 1 << TO | 1 << FROM;
-    int log = joinable(j, both);
-    join(r, log, both);
+  int last = r->ndim - 1, log;
+  if (last < 0) return;
+  if ((log = joinable(j, both)) > 0) {
+    mxi_cuda_join(r, log, both);
     j->log_bytes += log;
-  } else if (r->strides[FROM][last] == 0 && joinable(j, 1 << TO) == 4 - j->log_bytes) {
+  } else if (!j->origin && r->strides[FROM][last] == 0 && joinable(j, 1 << TO) == 4 - j->log_bytes) {
     j->log_repeated = 4 - j->log_bytes;
-    join(r, j->log_repeated, 1 << TO);
+    mxi_cuda_join(r, j->log_repeated, 1 << TO);
   }
+}
+
+static struct word_copy word_copy_of(mx_stream s, mx_ints shape, struct mxi_cuda_strided to,
+                                     struct mxi_cuda_strided from) {
+  struct word_copy j = {.stream = s, .log_bytes = mxi_cuda_trailing_zeros(mx_dtype_size(to.dtype))};
+  const int64_t *strides[] = {to.strides, from.strides};
+  mxi_region_init(&j.region, shape.n, shape.v, 2, strides);
+  if (j.region.size) mxi_region_sort(&j.region);
+  j.to = (char *)to.address + j.region.offset[TO] * ((int64_t)1 << j.log_bytes);
+  j.from = (char *)from.address + j.region.offset[FROM] * ((int64_t)1 << j.log_bytes);
+  j.region.offset[TO] = j.region.offset[FROM] = 0;
+  return j;
 }
 
 int mxi_cuda_copy_strided(mx_stream s, mx_ints shape, struct mxi_cuda_strided to,
                           struct mxi_cuda_strided from) {
-  if (to.dtype != from.dtype) return mxi_fail(MX_NOT_SUPPORTED, "[copy] expected equal dtypes");
-  struct word_copy j = {.stream = s, .log_bytes = trailing_zeros(mx_dtype_size(to.dtype))};
-  const int64_t *strides[] = {to.strides, from.strides};
-  mxi_region_init(&j.region, shape.n, shape.v, 2, strides);
+  if (to.dtype != from.dtype) return mxi_cuda_cast_strided(s, shape, to, from);
+  struct word_copy j = word_copy_of(s, shape, to, from);
   if (!j.region.size) return 0;
-  mxi_region_sort(&j.region);
-  j.to = (char *)to.address + j.region.offset[TO] * ((int64_t)1 << j.log_bytes);
-  j.from = (char *)from.address + j.region.offset[FROM] * ((int64_t)1 << j.log_bytes);
-  j.region.offset[TO] = j.region.offset[FROM] = 0;
   make_words(&j);
-  return mxi_cuda_pieces(&j.region, j.log_repeated ? move_words : transpose, &j);
+  return mxi_cuda_pieces(&j.region, MXI_CUDA_PIECE, j.log_repeated ? move_words : transpose, &j);
 }
 
-int mxi_cuda_COPY(struct mxi_call *c) {
+static int copy_slice(mx_stream s, mx_ints shape, struct mxi_cuda_strided to, struct mxi_cuda_strided from,
+                      int sliced, const struct mxi_cuda_origin *origin) {
+  struct mxi_cuda_origin in_words = *origin;
+  struct word_copy j = word_copy_of(s, shape, to, from);
+  if (!j.region.size) return 0;
+  j.origin = &in_words;
+  j.sliced = sliced;
+  int log_element = j.log_bytes;
+  make_words(&j);
+  for (int i = 0; i < origin->naxes; i++) in_words.stride[i] >>= j.log_bytes - log_element;
+  return mxi_cuda_pieces(&j.region, MXI_CUDA_PIECE, move_slice, &j);
+}
+int mxi_cuda_copy_from_slice(mx_stream s, mx_ints shape, struct mxi_cuda_strided to,
+                             struct mxi_cuda_strided from, const struct mxi_cuda_origin *origin) {
+  return copy_slice(s, shape, to, from, FROM, origin);
+}
+int mxi_cuda_copy_to_slice(mx_stream s, mx_ints shape, struct mxi_cuda_strided to,
+                           struct mxi_cuda_strided from, const struct mxi_cuda_origin *origin) {
+  return copy_slice(s, shape, to, from, TO, origin);
+}
+
+int mxi_cuda_copy_into(const struct mxi_call *c, int i) {
   struct mxi_cuda_input in;
-  MXI_TRY(mxi_cuda_hold(c, 0, &in));
-  int result = mxi_cuda_copy_strided(
-      c->stream, in.shape,
-      (struct mxi_cuda_strided){mxi_cuda_out(c, 0), (mx_dtype)c->out[0]->dtype, mxi_strides(c->out[0])},
-      (struct mxi_cuda_strided){(void *)in.address, in.dtype, in.strides});
+  MXI_TRY(mxi_cuda_hold(c, i, &in));
+  int result = 0;
+  if (in.address != mxi_cuda_out(c, 0))
+    result = mxi_cuda_copy_strided(c->stream, in.shape, mxi_cuda_strided_out(c), mxi_cuda_strided_of(&in));
   mxi_cuda_let_go(&in);
   return result;
 }
+
+int mxi_cuda_COPY(struct mxi_call *c) { return mxi_cuda_copy_into(c, 0); }

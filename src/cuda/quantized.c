@@ -107,7 +107,7 @@ int mxi_cuda_DEQUANTIZE(struct mxi_call *c) {
                                  .group_size = (int)params->group_size,
                                  .rows = 1,
                                  .cols = c->out[0]->size};
-  int status = mxi_cuda_dequantize(c->stream, &w, mxi_cuda_out(c, 0), (mx_dtype)c->out[0]->dtype);
+  int status = mxi_cuda_dequantize(c->stream, &w, mxi_cuda_out(c, 0), (mx_dtype)c->out[0]->dtype, false);
   let_go_all(&inputs);
   return status;
 }

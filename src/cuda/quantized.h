@@ -29,6 +29,8 @@ int mxi_cuda_quantized_multiply(mx_stream s, const struct mxi_cuda_quantized_ope
 /* The same by tensor cores, where they suit. */
 bool mxi_cuda_quantized_tensor_suits(const struct mxi_cuda_quantized_operands *o);
 int mxi_cuda_quantized_tensor_multiply(mx_stream s, const struct mxi_cuda_quantized_operands *o);
-/* out (rows, cols) of dtype t, that of scales which are floats; aligned to 16 bytes. */
-int mxi_cuda_dequantize(mx_stream s, const struct mxi_cuda_quantized *w, void *out, mx_dtype t);
+/* out (rows, cols) of dtype t, that of scales which are floats; aligned to 16 bytes. A weight is rounded
+   once, or its product with the scale is first. */
+int mxi_cuda_dequantize(mx_stream s, const struct mxi_cuda_quantized *w, void *out, mx_dtype t,
+                        bool rounded_once);
 #endif

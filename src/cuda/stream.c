@@ -10,7 +10,7 @@
 #include <time.h>
 
 static const char *const op_names[MXI_CUDA_ERROR_OPS] = {
-    [MXI_CUDA_ERROR_TAKE] = "take",
+    [MXI_CUDA_ERROR_GATHER] = "gather",
     [MXI_CUDA_ERROR_TAKE_ALONG_AXIS] = "take_along_axis",
     [MXI_CUDA_ERROR_PUT_ALONG_AXIS] = "put_along_axis",
     [MXI_CUDA_ERROR_SCATTER] = "scatter",
@@ -127,9 +127,12 @@ static void look_at_errors(struct mxi_cuda_stream *s, uint64_t number, struct mx
     if (!op) continue;
     const struct mxi_cuda_error e = s->errors[i];
     struct mxi_error error = {.code = MX_INDEX_ERROR, .evaluated = true};
-    snprintf(error.text, sizeof error.text, "[%s] expected indices in [-%lld, %lld) on axis %lld, got %lld",
+    char index[24];
+    snprintf(index, sizeof index, op & MXI_CUDA_ERROR_UNSIGNED ? "%llu" : "%lld", (long long)e.index);
+    op &= ~(uint32_t)MXI_CUDA_ERROR_UNSIGNED;
+    snprintf(error.text, sizeof error.text, "[%s] expected indices in [-%lld, %lld) on axis %lld, got %s",
              op < MXI_CUDA_ERROR_OPS ? op_names[op] : "eval", (long long)e.bound, (long long)e.bound,
-             (long long)e.axis, (long long)e.index);
+             (long long)e.axis, index);
     struct mxi_side *side = s->watched[i].side;
     if (side && !side->failure && (side->failure = mxi_malloc(sizeof error))) *side->failure = error;
     if (found->code == MX_OK) *found = error;

@@ -13,11 +13,18 @@ static struct mxi_array one_, minus_one_;
 #define PARTIAL(name) static mx_array partial_##name(int i, const mx_array *in, mx_array out)
 
 static mx_array constant(mx_array like, double value) { return mx_like(like, value); }
-/* 1 - a^2 and 1 + a^2 */
-static mx_array one_minus_square(mx_array a) { return mx_subtract(constant(a, 1), mx_square(a)); }
+/* 1 - a^2 as (1 - a)(1 + a), which keeps its digits where |a| is near 1, and 1 + a^2 */
+static mx_array one_minus_square(mx_array a) {
+  mx_array one = constant(a, 1);
+  return mx_multiply(mx_subtract(one, a), mx_add(one, a));
+}
 static mx_array one_plus_square(mx_array a) { return mx_add(constant(a, 1), mx_square(a)); }
-/* a as 0 or 1 in the dtype of `like` */
-static mx_array indicator(mx_array a, mx_array like) { return mx_astype(a, mxi_dtype(like)); }
+/* The derivative of sigmoid at real x, b / (1 + b)^2 with b = exp(-|x|), which cancels nowhere. |x| by
+   branches: at 0 too it has derivatives of every order. */
+static mx_array sigmoid_slope(mx_array x) {
+  mx_array minus = mx_negative(x), b = mx_exp(mx_where(mx_greater(x, constant(x, 0)), minus, x));
+  return mx_divide(b, mx_square(mx_add(b, constant(x, 1))));
+}
 static bool is_complex(mx_array a) { return mxi_dtype(a) == MX_COMPLEX64; }
 
 /* ---- One input ---- */
@@ -29,7 +36,9 @@ PARTIAL(sqrt) { return mx_divide(constant(out, 0.5), out); }
 PARTIAL(rsqrt) { return mx_multiply(constant(out, -0.5), mx_divide(out, in[0])); }
 PARTIAL(reciprocal) { return mx_negative(mx_square(out)); }
 PARTIAL(exp) { return out; }
-PARTIAL(expm1) { return mx_add(out, constant(out, 1)); }
+/* Of the input, not of an output near -1, which has lost what the result consists of; so too tanh and
+ * sigmoid. */
+PARTIAL(expm1) { return mx_exp(in[0]); }
 PARTIAL(log) { return mx_reciprocal(in[0]); }
 PARTIAL(log2) { return mx_divide(constant(out, M_LOG2E), in[0]); }
 PARTIAL(log10) { return mx_divide(constant(out, M_LOG10E), in[0]); }
@@ -46,7 +55,10 @@ PARTIAL(arctan) {
 }
 PARTIAL(sinh) { return mx_cosh(in[0]); }
 PARTIAL(cosh) { return mx_sinh(in[0]); }
-PARTIAL(tanh) { return one_minus_square(out); }
+PARTIAL(tanh) {
+  if (is_complex(out)) return one_minus_square(out);
+  return mx_multiply(constant(out, 4), sigmoid_slope(mx_add(in[0], in[0])));
+}
 /* 1 / sqrt(1 + x^2). The square may leave the dtype: with r = 1 / max(|x|, 1), r / sqrt(min(|x|, 1)^2 + r^2).
  */
 PARTIAL(arcsinh) {
@@ -63,7 +75,10 @@ PARTIAL(arctanh) { return mx_reciprocal(one_minus_square(in[0])); }
 /* 2 / sqrt(pi) exp(-x^2) */
 PARTIAL(erf) { return mx_multiply(constant(out, M_2_SQRTPI), mx_exp(mx_negative(mx_square(in[0])))); }
 PARTIAL(erfinv) { return mx_multiply(constant(out, 1 / M_2_SQRTPI), mx_exp(mx_square(out))); }
-PARTIAL(sigmoid) { return mx_multiply(out, mx_subtract(constant(out, 1), out)); }
+PARTIAL(sigmoid) {
+  if (is_complex(out)) return mx_multiply(out, mx_sigmoid(mx_negative(in[0])));
+  return sigmoid_slope(in[0]);
+}
 PARTIAL(real) { return ONE; }
 /* The imaginary part is the real part of -i z. */
 PARTIAL(imag) { return mx_scalar_complex(0, -1); }
@@ -82,9 +97,9 @@ PARTIAL(power) {
   return mx_where(mx_equal(out, constant(out, 0)), constant(out, 0),
                   mx_multiply(out, mx_astype(mx_log(x), mxi_dtype(out))));
 }
-/* Ties belong to the second. */
-PARTIAL(maximum) { return indicator(i == 0 ? mx_greater(in[0], in[1]) : mx_less_equal(in[0], in[1]), out); }
-PARTIAL(minimum) { return indicator(i == 0 ? mx_less(in[0], in[1]) : mx_greater_equal(in[0], in[1]), out); }
+/* As bools. Ties belong to the second. */
+PARTIAL(maximum) { return i == 0 ? mx_greater(in[0], in[1]) : mx_less_equal(in[0], in[1]); }
+PARTIAL(minimum) { return i == 0 ? mx_less(in[0], in[1]) : mx_greater_equal(in[0], in[1]); }
 /* exp(x_i - out), which is a sigmoid: the rounding of a large `out` would be multiplied. */
 PARTIAL(logaddexp) {
   return is_complex(out) ? mx_exp(mx_subtract(in[i], out)) : mx_sigmoid(mx_subtract(in[i], in[1 - i]));
@@ -140,14 +155,16 @@ static const partial_fn partials[] = {
 #undef MX_ELEMENTWISE
 };
 
-/* partial * v, where v is a cotangent or a tangent. */
+/* partial * v, where v is a cotangent or a tangent. Of a partial in bools, v where it holds: what wasn't
+   taken gets 0, whatever v. */
 static mx_array scale(mx_array partial, mx_array v) {
   if (partial == ONE) return v;
   if (partial == MINUS_ONE) return mx_negative(v);
+  if (mx_ok(partial) && mxi_dtype(partial) == MX_BOOL) return mx_where(partial, v, constant(v, 0));
   return mx_multiply(v, partial);
 }
 static mx_array conjugated(mx_array partial) {
-  return partial == ONE || partial == MINUS_ONE || !mx_ok(partial) ? partial : mx_conjugate(partial);
+  return mx_ok(partial) && is_complex(partial) ? mx_conjugate(partial) : partial;
 }
 
 /* ---- The ops that are not of that form ---- */

@@ -11,6 +11,7 @@
 #include "settings.h"
 #include <algorithm>
 #include <atomic>
+#include <link.h>
 #include <mutex>
 #include <numeric>
 #include <stdarg.h>
@@ -19,7 +20,7 @@
 #include <sys/mman.h>
 #include <vector>
 
-__thread emulator::lane *mxi_emulated_lane;
+MXI_EMULATOR_NEAR emulator::lane *mxi_emulated_lane;
 
 namespace emulator {
 namespace {
@@ -78,10 +79,13 @@ struct runner {
   unsigned ready_first, ready_count;
   generator random;
   unsigned char *shared_end;
+  void *static_shared; // of the kernel's library, once this thread has it
+  size_t static_shared_bytes;
 
   runner();
   void prepare(const launch &l, uint64_t seed);
   void run_block(unsigned x, unsigned y, unsigned z);
+  void spoil_shared();
   void reset_carriers();
 
   block_lane *start_next();
@@ -94,7 +98,7 @@ struct runner {
   [[noreturn]] void fail();
 };
 
-__thread runner *running; // on this thread of the host
+MXI_EMULATOR_NEAR runner *running; // on this thread of the host
 
 block_lane *self() { return static_cast<block_lane *>(mxi_emulated_lane); }
 
@@ -219,7 +223,8 @@ void arrive(runner *r, int id, unsigned threads, vote kind, int value, place at)
   if (threads % WARP || threads > MAX_THREADS) trap("a barrier is for a multiple of 32 threads", at);
   barrier_state &b = r->barriers[id];
   if (!b.arrived) b = {0, threads, at, kind, 0};
-  const bool same_place = b.first.line == at.line && !strcmp(b.first.file, at.file);
+  const bool same_place =
+      b.first.line == at.line && (b.first.file == at.file || !strcmp(b.first.file, at.file));
   if (b.expected != threads || b.kind != kind || (threads == 0 && !same_place)) {
     report("%s at %s:%d, while others of the block are at the one of %s:%d", at.what, at.file, at.line,
            b.first.file, b.first.line);
@@ -274,10 +279,34 @@ runner::runner() {
   shared_end = static_cast<unsigned char *>(p) + whole;
 }
 
+/* Static shared memory is the thread-local storage of the kernel's library. */
+int find_static_shared(struct dl_phdr_info *library, size_t, void *argument) {
+  runner *r = static_cast<runner *>(argument);
+  const auto kernel = reinterpret_cast<uintptr_t>(r->of->kernel);
+  const ElfW(Phdr) *tls = nullptr;
+  bool has_kernel = false;
+  for (const ElfW(Phdr) *p = library->dlpi_phdr; p < library->dlpi_phdr + library->dlpi_phnum; p++) {
+    if (p->p_type == PT_TLS) tls = p;
+    if (p->p_type == PT_LOAD) has_kernel |= kernel - library->dlpi_addr - p->p_vaddr < p->p_memsz;
+  }
+  if (!has_kernel) return 0;
+  r->static_shared = tls ? library->dlpi_tls_data : nullptr; // null before the first use, too
+  r->static_shared_bytes = tls ? tls->p_memsz : 0;
+  return 1;
+}
+
+/* What a block finds in shared memory is not zeros, nor what the last one left. */
+void runner::spoil_shared() {
+  memset(at.shared, 0xA5, size_t(shared_end - at.shared));
+  if (!static_shared) dl_iterate_phdr(find_static_shared, this);
+  if (static_shared) memset(static_shared, 0xA5, static_shared_bytes);
+}
+
 void runner::prepare(const launch &l, uint64_t seed) {
   of = &l;
   failed = CUDA_SUCCESS;
   main = context();
+  static_shared = nullptr;
   random.state = seed;
   threads = l.block.x * l.block.y * l.block.z;
   at.grid = l.grid;
@@ -306,15 +335,15 @@ void runner::run_block(unsigned x, unsigned y, unsigned z) {
   }
   if (random.state)
     for (unsigned i = threads; i > 1; i--) std::swap(order[i - 1], order[random.below(i)]);
-  if (get_settings().guard) memset(at.shared, 0xA5, size_t(shared_end - at.shared));
+  if (get_settings().guard) spoil_shared();
   switch_context(&main, next());
   if (!failed && returned < threads) report_deadlock();
   mxi_emulated_lane = nullptr;
 }
 
-/* Runners are handed from launch to launch. */
-std::mutex pool_lock;
-std::vector<runner *> pool;
+/* Runners are handed from launch to launch, until the process ends. */
+std::mutex &pool_lock = *new std::mutex;
+std::vector<runner *> &pool = *new std::vector<runner *>;
 runner *take_runner() {
   std::lock_guard<std::mutex> hold(pool_lock);
   if (pool.empty()) return new runner;

@@ -1,5 +1,5 @@
 /* A fault inside a kernel becomes the launch's error: the signal's handler goes on where the launch waits for
-   its block. AddressSanitizer reports better, and other machines end the process. */
+   its block. Sanitizers report better, and other machines end the process. */
 #include "fault.h"
 #include <mutex>
 #include <signal.h>
@@ -8,7 +8,7 @@
 #include <ucontext.h>
 
 namespace emulator {
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 extern "C" void emulator_resume();
 
 static struct sigaction before[NSIG];

@@ -1,4 +1,5 @@
 #include "fiber.h"
+#include <atomic>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,6 +7,8 @@
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
+#elif defined(__SANITIZE_THREAD__)
+#include <sanitizer/tsan_interface.h>
 #endif
 
 namespace emulator {
@@ -21,6 +24,9 @@ fiber::fiber() {
     fprintf(stderr, "emulator: no memory for the stack of a thread\n");
     abort();
   }
+  // Stacks start at different offsets in their pages, or all would want the same few lines of the cache.
+  static std::atomic<unsigned> count{0};
+  colour = count++ % 60 * 320;
   at.bottom = stack;
   at.bytes = STACK_BYTES;
 }
@@ -74,7 +80,7 @@ extern "C" void emulator_switch(void **from, void *to);
 extern "C" void emulator_entry();
 
 void fiber::restart(void (*entry)(void *), void *argument) {
-  void **top = reinterpret_cast<void **>(stack + STACK_BYTES);
+  void **top = reinterpret_cast<void **>(stack + STACK_BYTES - colour);
   *--top = nullptr; // so that the stack is aligned where emulator_entry starts
   *--top = nullptr;
   *--top = reinterpret_cast<void *>(emulator_entry);
@@ -85,10 +91,7 @@ void fiber::restart(void (*entry)(void *), void *argument) {
   *--top = nullptr;                         // r14
   *--top = nullptr;                         // r15
   at.sp = top;
-  at.fake_stack = nullptr;
-#if defined(__SANITIZE_ADDRESS__)
-  ASAN_UNPOISON_MEMORY_REGION(stack, STACK_BYTES);
-#endif
+  forget_stack();
 }
 static void switch_registers(context *from, context *to) { emulator_switch(&from->sp, to->sp); }
 #else
@@ -99,14 +102,17 @@ static void enter(unsigned entry_high, unsigned entry_low, unsigned high, unsign
 void fiber::restart(void (*entry)(void *), void *argument) {
   getcontext(&at.registers);
   at.registers.uc_stack.ss_sp = stack;
-  at.registers.uc_stack.ss_size = STACK_BYTES;
+  at.registers.uc_stack.ss_size = STACK_BYTES - colour;
   at.registers.uc_link = nullptr;
+  forget_stack();
   const uint64_t e = reinterpret_cast<uint64_t>(entry), a = reinterpret_cast<uint64_t>(argument);
   makecontext(&at.registers, reinterpret_cast<void (*)()>(enter), 4, unsigned(e >> 32), unsigned(e),
               unsigned(a >> 32), unsigned(a));
 }
 static void switch_registers(context *from, context *to) { swapcontext(&from->registers, &to->registers); }
 #endif
+
+/* ---- Sanitizers are told of each switch ---- */
 
 #if defined(__SANITIZE_ADDRESS__)
 /* The stack that was left; a thread's own stack is known from the first switch away from it. */
@@ -120,23 +126,38 @@ void arrived(context *at) {
     left->bytes = bytes;
   }
 }
-static void leave(void **fake_stack, context *from, context *to) {
+static void leave(context *from, context *to) {
   left = from;
-  __sanitizer_start_switch_fiber(fake_stack, to->bottom, to->bytes);
+  __sanitizer_start_switch_fiber(from ? &from->fake_stack : nullptr, to->bottom, to->bytes);
+}
+void fiber::forget_stack() {
+  at.fake_stack = nullptr;
+  ASAN_UNPOISON_MEMORY_REGION(stack, STACK_BYTES);
+}
+#elif defined(__SANITIZE_THREAD__)
+void arrived(context *) {}
+static void leave(context *from, context *to) {
+  if (from && !from->tsan) from->tsan = __tsan_get_current_fiber();
+  __tsan_switch_to_fiber(to->tsan, 0);
+}
+void fiber::forget_stack() {
+  if (at.tsan) __tsan_destroy_fiber(at.tsan);
+  at.tsan = __tsan_create_fiber(0);
 }
 #else
 void arrived(context *) {}
-static void leave(void **, context *, context *) {}
+static void leave(context *, context *) {}
+void fiber::forget_stack() {}
 #endif
 
 void switch_context(context *from, context *to) {
-  leave(&from->fake_stack, from, to);
+  leave(from, to);
   switch_registers(from, to);
   arrived(from);
 }
 void leave_for(context *to) {
   context nowhere;
-  leave(nullptr, nullptr, to);
+  leave(nullptr, to);
   switch_registers(&nowhere, to);
   __builtin_unreachable();
 }

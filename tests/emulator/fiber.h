@@ -15,17 +15,21 @@ struct context {
 #else
   ucontext_t registers;
 #endif
-  const void *bottom = nullptr; // of its stack, for AddressSanitizer
+  const void *bottom = nullptr; // of its stack: this and the rest are for sanitizers
   size_t bytes = 0;
-  void *fake_stack = nullptr;
+  void *fake_stack = nullptr, *tsan = nullptr;
 };
 
 struct fiber {
   context at;
   char *stack;
-  fiber(); // with a stack of its own, between inaccessible pages
+  size_t colour; // bytes at its top that are not used
+  fiber();       // with a stack of its own, between inaccessible pages
   /* The next switch to it calls entry(argument) on an empty stack; entry must not return. */
   void restart(void (*entry)(void *), void *argument);
+
+private:
+  void forget_stack(); // sanitizers do
 };
 
 /* Saves the running stack in `from` and goes on with `to`. */

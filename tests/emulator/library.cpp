@@ -3,6 +3,8 @@
 #include "block.h"
 #include "driver.h"
 #include "emulator/lane.h"
+#include "kernel_names.h"
+#include "memory.h"
 #include <atomic>
 #include <dlfcn.h>
 #include <map>
@@ -70,45 +72,56 @@ struct CUfunc_st {
   std::atomic<unsigned> shared_allowed{SHARED_DEFAULT};
 };
 struct CUlib_st {
-  void *handle;      // of dlopen
-  const void *image; // a fat binary, or null
+  std::vector<void *> handles; // of dlopen
+  bool is_runtime;             // loaded for this library alone
+  const void *image;           // a fat binary, or null
   std::mutex lock;
   std::map<std::string, std::unique_ptr<CUfunc_st>> functions;
 };
 
-/* The emulator, as a library; with what it exports seen by libraries that are loaded later. */
-static void *open_self() {
-  static void *const self = [] {
-    Dl_info info;
-    dladdr(reinterpret_cast<void *>(open_self), &info);
-    return dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_GLOBAL);
+static void *open_library(const std::string &path) {
+  void *handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!handle) fprintf(stderr, "emulator: %s\n", dlerror());
+  return handle;
+}
+/* The project's kernels. What the emulator exports is seen by libraries that are loaded from then on. */
+static const std::vector<void *> &project_kernels() {
+  static const std::vector<void *> &all = *[] {
+    Dl_info self;
+    dladdr(reinterpret_cast<void *>(project_kernels), &self);
+    dlopen(self.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_GLOBAL);
+    const std::string path = self.dli_fname, folder = path.substr(0, path.rfind('/') + 1);
+    auto *handles = new std::vector<void *>;
+    for (const char *const *name = kernel_names; *name; name++)
+      if (void *handle = open_library(folder + "libemulated_" + *name + ".so")) handles->push_back(handle);
+    return handles;
   }();
-  return self;
+  return all;
 }
 
 CUresult cuLibraryLoadData(CUlibrary *library, const void *code, int *, void **, unsigned, int *, void **,
                            unsigned) {
   EMULATOR_ENTER();
-  void *handle = open_self();
-  const void *image = nullptr;
-  if (code && !strncmp(static_cast<const char *>(code), runtime_library, strlen(runtime_library))) {
-    handle = dlopen(static_cast<const char *>(code) + strlen(runtime_library), RTLD_NOW | RTLD_LOCAL);
-    if (!handle) fprintf(stderr, "emulator: %s\n", dlerror());
-  } else if (code) {
-    if (!is_fatbin(code)) return invalid_image;
-    image = code;
+  std::vector<void *> handles = project_kernels();
+  const char *text = static_cast<const char *>(code);
+  const bool is_runtime = code && !strncmp(text, runtime_library, strlen(runtime_library));
+  if (is_runtime) {
+    handles = {open_library(text + strlen(runtime_library))};
+    if (!handles[0]) return invalid_image;
+  } else if (code && !is_fatbin(code)) {
+    return invalid_image;
   }
-  if (!handle) return invalid_image;
   *library = new CUlib_st;
-  (*library)->handle = handle;
-  (*library)->image = image;
+  (*library)->handles = handles;
+  (*library)->is_runtime = is_runtime;
+  (*library)->image = is_runtime ? nullptr : code;
   return CUDA_SUCCESS;
 }
 CUresult cuLibraryUnload(CUlibrary library) {
   EMULATOR_ENTER();
   if (!library) return invalid_handle;
   wait_for_all_streams();
-  if (library->handle != open_self()) dlclose(library->handle);
+  if (library->is_runtime) dlclose(library->handles[0]);
   delete library;
   return CUDA_SUCCESS;
 }
@@ -120,7 +133,9 @@ CUresult cuLibraryGetKernel(CUkernel *kernel, CUlibrary library, const char *nam
   EMULATOR_ENTER();
   if (!library || !name) return invalid_value;
   if (library->image && !may_contain(library->image, name)) return not_found;
-  void *record = dlsym(library->handle, (std::string(name) + "_emulated").c_str());
+  void *record = nullptr;
+  for (void *handle : library->handles)
+    if (!record) record = dlsym(handle, (std::string(name) + "_emulated").c_str());
   if (!record) return not_found;
   std::lock_guard<std::mutex> hold(library->lock);
   auto &f = library->functions[name];
@@ -214,6 +229,7 @@ CUresult cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction f, void **par
   const kernel_record *kernel = f->kernel;
   submit(c.hStream, [=] {
     if (failed_before()) return;
+    device_access access;
     stick(run_launch({kernel,
                       {c.gridDimX, c.gridDimY, c.gridDimZ},
                       {c.blockDimX, c.blockDimY, c.blockDimZ},

@@ -27,6 +27,7 @@ using allocations = std::map<uint64_t, allocation>;
 std::mutex &lock = *new std::mutex;
 allocations &device = *new allocations, &pinned = *new allocations;
 size_t used;
+unsigned accesses;
 
 bool inside(const allocations &all, uint64_t address, size_t bytes) {
   std::lock_guard<std::mutex> hold(lock);
@@ -41,7 +42,23 @@ char *map(size_t bytes) {
   return p == MAP_FAILED ? nullptr : static_cast<char *>(p);
 }
 
+void protect(const allocation &a, int access) { mprotect(a.mapping, a.mapped - PAGE, access); }
+void protect_all(int access) {
+  for (const auto &[start, a] : device) protect(a, access);
+}
+
 } // namespace
+
+device_access::device_access() {
+  if (!get_settings().guard) return;
+  std::lock_guard<std::mutex> hold(lock);
+  if (accesses++ == 0) protect_all(PROT_READ | PROT_WRITE);
+}
+device_access::~device_access() {
+  if (!get_settings().guard) return;
+  std::lock_guard<std::mutex> hold(lock);
+  if (--accesses == 0) protect_all(PROT_NONE);
+}
 
 bool on_device(CUdeviceptr address, size_t bytes) { return inside(device, address, bytes); }
 bool is_pinned(const void *address, size_t bytes) {
@@ -63,6 +80,7 @@ CUresult cuMemAlloc_v2(CUdeviceptr *address, size_t bytes) {
     mprotect(end, PAGE, PROT_NONE);
     start = end - rounded(bytes, GUARDED_ALIGNMENT);
     memset(a.mapping, 0xA5, a.mapped - PAGE);
+    if (!accesses) protect(a, PROT_NONE);
   }
   used += rounded(bytes, ALIGNMENT);
   *address = reinterpret_cast<CUdeviceptr>(start);

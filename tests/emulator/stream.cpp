@@ -169,6 +169,12 @@ CUresult cuEventDestroy_v2(CUevent event) {
 
 /* ---- Copies ---- */
 
+template <class Work> static void submit_copy(CUstream stream, Work work) {
+  submit(stream, [=] {
+    device_access access;
+    work();
+  });
+}
 static void *pointer(CUdeviceptr address) { return reinterpret_cast<void *>(address); }
 
 /* Pageable memory is read at once, pinned memory when the stream gets there. */
@@ -176,11 +182,11 @@ CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t bytes, CU
   EMULATOR_ENTER();
   if (!on_device(to, bytes)) return invalid_value;
   if (is_pinned(from, bytes)) {
-    submit(stream, [=] { memcpy(pointer(to), from, bytes); });
+    submit_copy(stream, [=] { memcpy(pointer(to), from, bytes); });
   } else {
     const auto staged = std::make_shared<std::vector<char>>(static_cast<const char *>(from),
                                                             static_cast<const char *>(from) + bytes);
-    submit(stream, [=] { memcpy(pointer(to), staged->data(), bytes); });
+    submit_copy(stream, [=] { memcpy(pointer(to), staged->data(), bytes); });
   }
   return CUDA_SUCCESS;
 }
@@ -188,27 +194,27 @@ CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t bytes, CU
 CUresult cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t bytes, CUstream stream) {
   EMULATOR_ENTER();
   if (!on_device(from, bytes)) return invalid_value;
-  submit(stream, [=] { memcpy(to, pointer(from), bytes); });
+  submit_copy(stream, [=] { memcpy(to, pointer(from), bytes); });
   if (!is_pinned(to, bytes)) wait_for(stream);
   return obstacle();
 }
 CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream stream) {
   EMULATOR_ENTER();
   if (!on_device(to, bytes) || !on_device(from, bytes)) return invalid_value;
-  submit(stream, [=] { memmove(pointer(to), pointer(from), bytes); });
+  submit_copy(stream, [=] { memmove(pointer(to), pointer(from), bytes); });
   return CUDA_SUCCESS;
 }
 CUresult cuMemsetD8Async(CUdeviceptr to, unsigned char value, size_t bytes, CUstream stream) {
   EMULATOR_ENTER();
   if (!on_device(to, bytes)) return invalid_value;
-  submit(stream, [=] { memset(pointer(to), value, bytes); });
+  submit_copy(stream, [=] { memset(pointer(to), value, bytes); });
   return CUDA_SUCCESS;
 }
 CUresult cuMemsetD32Async(CUdeviceptr to, unsigned value, size_t words, CUstream stream) {
   EMULATOR_ENTER();
   if (to % sizeof value || words > SIZE_MAX / sizeof value || !on_device(to, words * sizeof value))
     return invalid_value;
-  submit(stream, [=] {
+  submit_copy(stream, [=] {
     unsigned *p = static_cast<unsigned *>(pointer(to));
     for (size_t i = 0; i < words; i++) p[i] = value;
   });

@@ -338,4 +338,13 @@ MXI_KERNEL(test_order, test_params, 256) {
   if (threadIdx.x == 0) static_cast<int *>(p.out)[blockIdx.x] = last;
 }
 
+/* What a block finds in shared memory. */
+MXI_KERNEL(test_fresh_shared, test_params, 32) {
+  __shared__ unsigned x[32];
+  MXI_DYNAMIC_SHARED(unsigned, y);
+  static_cast<unsigned *>(p.out)[64 * blockIdx.x + threadIdx.x] = x[threadIdx.x];
+  static_cast<unsigned *>(p.out)[64 * blockIdx.x + threadIdx.x + 32] = y[threadIdx.x];
+  x[threadIdx.x] = y[threadIdx.x] = threadIdx.x;
+}
+
 MXI_KERNEL(test_large_parameters, test_large_params, 32) {}

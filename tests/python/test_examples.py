@@ -5,7 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "python"
+TRAINED = ["linear_regression", "logistic_regression", "mlp_digits", "transformer_lm", "lora_finetune"]
 FIRST_BYTES_OF_PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -19,6 +22,15 @@ def train(name: str, steps: int, folder: Path, *options: str) -> tuple[float, fl
     assert (folder / "curve.png").read_bytes().startswith(FIRST_BYTES_OF_PNG)
     first, last = re.search(rf"^loss (\S+) -> (\S+) in {steps} steps", done.stdout, re.M).groups()
     return float(first), float(last), done.stdout
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_no_steps_are_refused(name):
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / f"{name}.py", "--steps", "0"], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 2
+    assert "argument --steps: expected at least 1, got 0" in done.stderr
 
 
 def number_after(text: str, printed: str) -> float:

@@ -10,18 +10,7 @@ import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
 import pytest
-
-DTYPES = [mx.float16, mx.bfloat16, mx.float32]
-EPS = {mx.float16: 2.0**-10, mx.bfloat16: 2.0**-7, mx.float32: 2.0**-23}
-TINY = {mx.float16: 6e-5, mx.bfloat16: 1e-30, mx.float32: 1e-30}
-LEAST = {
-    mx.float16: 2.0**-23,
-    mx.bfloat16: 1.2e-38,
-    mx.float32: 1.2e-38,
-}  # what rounding to zero may take away
-HUGE = {mx.float16: 6e4, mx.bfloat16: 3e38, mx.float32: 3e38}
-LARGE = {mx.float16: 6e4, mx.bfloat16: 1e12, mx.float32: 1e12}  # float32 has their squares and inverse cubes
-inf, nan = math.inf, math.nan
+from extremes import DTYPES, LIMITS, array, inf, nan, rounded, wide
 
 EXCEPT = {
     ("leaky_relu", "gradient", -inf): "both arguments of the maximum are infinite",
@@ -31,21 +20,8 @@ EXCEPT = {
 
 
 def numbers(dtype):
-    sizes = [TINY[dtype], 1e-3, 0.5, 3.0, 12.0, 89.0, 1e3, HUGE[dtype], inf]
+    sizes = [*LIMITS[dtype].magnitudes()[1:], inf]
     return rounded(np.array([0.0, *sizes, *(-s for s in sizes), nan]), dtype)
-
-
-def array(x, dtype):
-    return mx.array(np.asarray(x, np.float32)).astype(dtype)
-
-
-def wide(a):
-    return np.array(a.astype(mx.float32)).astype(np.float64)
-
-
-def rounded(x, dtype):
-    with np.errstate(over="ignore"):
-        return wide(array(x, dtype))
 
 
 def same(what, got, want, dtype, scale, unless=None, ulps=4):
@@ -53,7 +29,9 @@ def same(what, got, want, dtype, scale, unless=None, ulps=4):
     got, want = wide(got), rounded(want, dtype)
     got, want, scale = np.broadcast_arrays(got, want, np.asarray(scale, np.float64))
     with np.errstate(invalid="ignore", over="ignore"):
-        error = np.abs(got - want) <= ulps * EPS[dtype] * (np.abs(want) + scale) + LEAST[dtype]
+        error = (
+            np.abs(got - want) <= ulps * LIMITS[dtype].eps * (np.abs(want) + scale) + LIMITS[dtype].flushed
+        )
     good = error | (got == want) | (np.isnan(got) & np.isnan(want))
     if unless is not None:
         good = good | unless
@@ -79,9 +57,14 @@ def softplus(x):
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
-def gate(p, slope):
-    """x p(x) and its derivative."""
-    return lambda x: x * p(x), lambda x: p(x) + x * slope(x)
+def gate(p, slope, flat=False):
+    """x p(x) and its derivative. flat: beyond some x the gate's slope is 0 itself, so also at infinity."""
+
+    def derivative(x):
+        rest = x * slope(x)
+        return p(x) + (np.where(np.isinf(x), 0, rest) if flat else rest)
+
+    return lambda x: x * p(x), derivative
 
 
 def cubic(x):
@@ -104,7 +87,7 @@ def exponential(alpha, scale=1.0, width=1.0):
 
 ACTIVATIONS = {
     "relu": (lambda x: np.maximum(x, 0), lambda x: 1.0 * (x > 0)),
-    "relu2": (lambda x: np.maximum(x, 0) ** 2, lambda x: 2 * np.maximum(x, 0)),
+    "relu2": (lambda x: np.maximum(x, 0) ** 2, lambda x: np.where(x > 0, 2 * x, 0)),
     "relu6": (lambda x: np.clip(x, 0, 6), lambda x: 1.0 * ((x > 0) & (x < 6))),
     "leaky_relu": (
         lambda x: np.where(x < 0, 0.01 * x, x),
@@ -121,13 +104,13 @@ ACTIVATIONS = {
     "gelu": gate(
         lambda x: (1 + erf(x / math.sqrt(2))) / 2, lambda x: np.exp(-x * x / 2) / math.sqrt(2 * math.pi)
     ),
-    "gelu_approx": gate(lambda x: cubic(x)[0], lambda x: cubic(x)[1]),
+    "gelu_approx": gate(lambda x: cubic(x)[0], lambda x: cubic(x)[1], flat=True),
     "gelu_fast_approx": gate(
         lambda x: sigmoid(1.702 * x), lambda x: 1.702 * sigmoid(1.702 * x) * sigmoid(-1.702 * x)
     ),
     "tanh": (np.tanh, lambda x: 1 - np.tanh(x) ** 2),
     "hard_tanh": (lambda x: np.clip(x, -1, 1), lambda x: 1.0 * (np.abs(x) < 1)),
-    "hardswish": gate(lambda x: np.clip(x + 3, 0, 6) / 6, lambda x: 1.0 * (np.abs(x) < 3) / 6),
+    "hardswish": gate(lambda x: np.clip(x + 3, 0, 6) / 6, lambda x: 1.0 * (np.abs(x) < 3) / 6, flat=True),
     "softsign": (lambda x: x / (1 + np.abs(x)), lambda x: 1 / (1 + np.abs(x)) ** 2),
     "hard_shrink": (lambda x: np.where(np.abs(x) <= 0.5, 0, x), lambda x: 1.0 * ~(np.abs(x) <= 0.5)),
     "softshrink": (
@@ -185,7 +168,7 @@ def test_exponential_units_of_other_widths(alpha, dtype):
 
 def rows(dtype):
     """Rows of 4 that have no infinite or NaN result, and those that have."""
-    huge, tiny = HUGE[dtype], TINY[dtype]
+    huge, tiny = LIMITS[dtype].huge, LIMITS[dtype].tiny
     finite = [
         [0, 0, 0, 0], [tiny, -tiny, 0, tiny], [1, 2, 3, 4], [huge, huge, huge, huge], [-huge, -huge, -huge, -huge],
         [huge / 4, -huge / 8, 0, huge / 4], [100, 99, -100, 0], [3e4, 3e4, 3e4, 29952],
@@ -348,7 +331,7 @@ def test_means_of_losses_whose_elements_overflow_the_dtype(dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_binary_cross_entropy_of_probabilities(dtype):
-    p = rounded([0.0, TINY[dtype], 0.25, 0.5, 0.75, 1.0], dtype)
+    p = rounded([0.0, LIMITS[dtype].tiny, 0.25, 0.5, 0.75, 1.0], dtype)
     for target in (0.0, 1.0, 0.25):
         t = np.full(p.shape, target)
 
@@ -358,7 +341,7 @@ def test_binary_cross_entropy_of_probabilities(dtype):
         with np.errstate(all="ignore"):
             value = -(t * np.maximum(np.log(p), -100) + (1 - t) * np.maximum(np.log(1 - p), -100))
             slope = np.where(p == 0, 0, -t / p) + np.where(p == 1, 0, (1 - t) / (1 - p))
-            same("loss", loss(array(p, dtype)), value, dtype, EPS[dtype])
+            same("loss", loss(array(p, dtype)), value, dtype, LIMITS[dtype].eps)
             same("gradient", gradient(loss, array(p, dtype)), slope, dtype, 0)
 
 
@@ -366,7 +349,7 @@ def test_binary_cross_entropy_of_probabilities(dtype):
 
 
 def vectors(dtype):
-    huge, tiny = HUGE[dtype], TINY[dtype]
+    huge, tiny = LIMITS[dtype].huge, LIMITS[dtype].tiny
     x = [[200, 200, 200], [1e-4, 1e-4, 1e-4], [0, 0, 0], [huge, 0, -huge], [1, 2, 3], [tiny, 0, tiny]]
     y = [[200, -100, 300], [1e-4, 2e-4, 0], [1, 1, 1], [huge, huge, 0], [0, 0, 0], [1, 2, 3]]
     return rounded(x, dtype), rounded(y, dtype)
@@ -410,7 +393,7 @@ def test_triplet_loss(dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_kl_divergence(dtype):
     t = rounded(np.log([[0.25, 0.25, 0.5], [1e-3, 0.5, 0.499]]), dtype)
-    x = rounded([[0, -TINY[dtype], -3], [-HUGE[dtype] / 8, -1, -1]], dtype)
+    x = rounded([[0, -LIMITS[dtype].tiny, -3], [-LIMITS[dtype].huge / 8, -1, -1]], dtype)
 
     def loss(x):
         return nn.losses.kl_div_loss(x, array(t, dtype))
@@ -440,7 +423,7 @@ NORMS = {
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", NORMS)
 def test_normalisations(name, dtype):
-    huge, tiny = LARGE[dtype], TINY[dtype]
+    huge, tiny = LIMITS[dtype].large, LIMITS[dtype].tiny
     x = [
         [0, 0, 0, 0],
         [tiny, -tiny, tiny, 0],
@@ -464,6 +447,21 @@ def test_normalisations(name, dtype):
         got = gradient(lambda x: NORMS[name](x) * w, given)
         same(f"the gradient of {name}", got, r * slope, dtype, 3 * r, infinite)
         assert np.isnan(wide(NORMS[name](given))[6]).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_rows_whose_squares_overflow_are_normalised(dtype):
+    huge = LIMITS[dtype].huge
+    x = rounded([[huge, -huge, huge / 2, 0], [huge, huge, huge, -huge], [1, 2, 3, 4]], dtype)
+    x = np.tile(x, 11)  # longer than a vector
+    weight, bias = np.linspace(-1, 2, x.shape[1]), np.linspace(3, 4, x.shape[1])
+    w, b = array(weight, mx.float32), array(bias, mx.float32)
+    for mean, got in (
+        (0, mx.fast.rms_norm(array(x, dtype), w, 1e-5) + b),
+        (x.mean(-1, keepdims=True), mx.fast.layer_norm(array(x, dtype), w, b, 1e-5)),
+    ):
+        y = (x - mean) / np.sqrt(((x - mean) ** 2).mean(-1, keepdims=True) + 1e-5)
+        same("normalised", got, y * weight + bias, dtype, 4)
 
 
 def test_logaddexp_shares_its_gradient_between_large_inputs():

@@ -7,42 +7,16 @@ import math
 import mlx.core as mx
 import numpy as np
 import pytest
-
-DTYPES = {"float16": (11, -24, 65504.0), "bfloat16": (8, -133, 2.0**128 - 2.0**120),
-          "float32": (24, -149, 2.0**128 - 2.0**104)}  # fmt: skip
-"""Bits of a significand, the least power of two, the largest number."""
+from extremes import DTYPES, LIMITS, array, rounded, wide
 
 
 # ---- Inputs ----
-def numbers(dtype):
-    """Of a dtype: zero, tiny, small, ordinary, huge."""
-    digits, least, largest = DTYPES[dtype]
-    return [
-        0.0,
-        2.0**least,
-        2.0 ** (least // 2),
-        2.0**-3,
-        1.0,
-        3.0,
-        largest**0.5,
-        300.0,
-        largest / 4,
-        largest,
-    ]
-
-
 def rows(dtype):
     """Rows of finite numbers of a dtype, then rows with what is not finite."""
-    x = numbers(dtype)
+    x = LIMITS[dtype].magnitudes()
     finite = [[a, b, -a] for a in x for b in x[2:]] + [[a, a, a] for a in x]
     special = [[math.inf, 1.0, 2.0], [-math.inf, 1.0, 2.0], [math.nan, 1.0, 2.0], [math.inf, -math.inf, 1.0]]
     return np.array(finite), np.array(special)
-
-
-def held(x, dtype):
-    """x in the dtype, and as the float64 that it then is."""
-    a = mx.array(x.tolist(), getattr(mx, dtype))
-    return a, np.array(a.astype(mx.float32), np.float64)
 
 
 # ---- The table: name, the op along the last axis or of each element, and NumPy's on float64 ----
@@ -123,7 +97,7 @@ TABLE = REDUCTIONS | ELEMENTWISE
 # float32, so that bfloat16 has its limits.
 SQUARES = "beyond it a square leaves float32, as in NumPy's float32"
 SUMS = "beyond it a sum leaves the dtype, as in NumPy's"
-LIMITS = {
+BOUNDS = {
     "norm": (0.49, SQUARES),
     "norm 3": (0.32, "beyond it a cube leaves float32"),
     "var": (0.49, SQUARES),
@@ -137,7 +111,7 @@ LIMITS = {
     "round to hundredths": (0.92, "beyond it a hundredfold leaves float32"),
 }
 # Gradients that are a small difference of numbers near 1, or a power of what was rounded: units of error that they have.
-CANCEL = {"layer_norm": 64, "tanh": 16, "logcumsumexp": 2048}
+CANCEL = {"layer_norm": 64, "logcumsumexp": 2048}
 ONLY_WIDE = {
     "norm",
     "norm 3",
@@ -153,11 +127,11 @@ ONLY_WIDE = {
 
 def holds(name, x, dtype):
     """Of each row of x: is it one that can hold?"""
-    if name not in LIMITS or (dtype == "float16" and name in ONLY_WIDE):
+    if name not in BOUNDS or (dtype == mx.float16 and name in ONLY_WIDE):
         return np.ones(len(x), bool)
-    power = LIMITS[name][0]
+    power = BOUNDS[name][0]
     size = abs(x).max(-1)
-    large = DTYPES[dtype][2] ** power
+    large = LIMITS[dtype].largest ** power
     return ~np.isfinite(size) | (size == 0) | ((size <= large) & ((size >= 1 / large) | (power > 0.5)))
 
 
@@ -166,7 +140,7 @@ def holds(name, x, dtype):
 def check(got, function, x, dtype, held_rows, cancels=0):
     """got against function(x), with the error that inputs off by half a unit would make, and 16 units of the largest
     of the row; `cancels`: so many units of 1 too."""
-    digits, least, largest = DTYPES[dtype]
+    (digits, least, _, largest) = LIMITS[dtype]
     want, unit = function(x), 2.0**-digits
     rest = tuple(range(1, want.ndim))
     signs = np.random.default_rng(0).choice([-1.0, 1.0], (8, *x.shape))
@@ -174,7 +148,7 @@ def check(got, function, x, dtype, held_rows, cancels=0):
     finite = np.where(np.isfinite(want), abs(want), 0)
     error = np.nan_to_num(8 * abs(moved - want).max(0), nan=0.0, posinf=0.0)
     error += 16 * unit * finite.max(rest, keepdims=True) + 16 * 2.0**least + cancels * unit
-    got = np.array(got.astype(mx.float32), np.float64)
+    got = wide(got)
     good = (abs(got - want) <= error) | (got == want) | (np.isnan(want) & np.isnan(got))
     beyond = abs(want) + error > largest
     good |= beyond & (np.sign(got) == np.sign(want)) & (abs(got) > largest / 2)
@@ -205,13 +179,63 @@ def in_double(f):
 def test_a_result_is_that_of_real_numbers(name, dtype):
     ours, numpys = TABLE[name]
     for x in rows(dtype):
-        a, exact = held(x, dtype)
+        a, exact = array(x, dtype), rounded(x, dtype)
         check(ours(a), numpys, exact, dtype, holds(name, exact, dtype))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", TABLE)
 def test_a_gradient_is_that_of_real_numbers(name, dtype):
-    a, exact = held(rows(dtype)[0], dtype)
+    a, exact = array(rows(dtype)[0], dtype), rounded(rows(dtype)[0], dtype)
     gradient = gradient_of(TABLE[name][0])
     check(gradient(a), in_double(gradient), exact, dtype, holds(name, exact, dtype), CANCEL.get(name, 0))
+
+
+# ---- Slopes far below 1, to their last digits ----
+NEAR_ONE = [-1 + 2**-20, 3 * 2**-13 - 1, -0.5, 0, 0.9, 1 - 2**-9, 1 - 3 * 2**-13, 1 - 2**-24]
+SLOPES = {
+    "tanh": (
+        mx.tanh,
+        lambda x: 4 / (np.exp(x) + np.exp(-x)) ** 2,
+        [-40, -12, -8, -4, -0.1, 0, 1, 3, 8, 16, 40],
+    ),
+    "sigmoid": (mx.sigmoid, lambda x: 1 / (2 + np.exp(x) + np.exp(-x)), [-80, -9, -1, 0, 2, 9, 16, 40, 80]),
+    "expm1": (mx.expm1, np.exp, [-80, -20, -9, -1, 0, 1, 9]),
+    "arcsin": (mx.arcsin, lambda x: 1 / np.sqrt((1 - x) * (1 + x)), NEAR_ONE),
+    "arccos": (mx.arccos, lambda x: -1 / np.sqrt((1 - x) * (1 + x)), NEAR_ONE),
+    "arctanh": (mx.arctanh, lambda x: 1 / ((1 - x) * (1 + x)), NEAR_ONE),
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", SLOPES)
+def test_a_slope_keeps_its_digits(name, dtype):
+    function, slope, at = SLOPES[name]
+    x = rounded(at, dtype)
+    x = x[abs(x) < 1] if name.startswith("arc") else x
+    want = slope(x)
+    got = wide(mx.grad(lambda x: function(x).astype(mx.float32).sum())(array(x, dtype)))
+    error = 6 * LIMITS[dtype].eps * abs(want) + 4 * LIMITS[dtype].flushed
+    assert (abs(got - want) <= error).all(), list(zip(x, got, want))
+
+
+@pytest.mark.parametrize("function", [mx.tanh, mx.sigmoid])
+def test_slopes_at_zero_have_slopes(function):
+    """Those of order 5, where the first is computed of |x|."""
+    want = {mx.tanh: [1, 0, -2, 0, 16], mx.sigmoid: [0.25, 0, -0.125, 0, 0.25]}[function]
+    got = []
+    for _ in range(5):
+        function = mx.grad(function)
+        got.append(function(mx.array(0.0)).item())
+    assert np.allclose(got, want, atol=1e-6)
+
+
+@pytest.mark.parametrize("cotangent", [np.inf, np.nan])
+def test_what_was_not_taken_has_no_gradient_whatever_comes_back(cotangent):
+    for function, takes_first in ((mx.maximum, [False, True]), (mx.minimum, [True, False])):
+        x, y, g = mx.array([1.0, 2.0]), mx.array([2.0, 1.0]), mx.full((2,), cotangent)
+        _, gradients = mx.vjp(function, [x, y], [g])
+        _, (by_first,) = mx.jvp(lambda x, f=function, y=y: f(x, y), [x], [g])
+        for got, taken in zip((*gradients, by_first), (takes_first, takes_first[::-1], takes_first)):
+            want = np.where(taken, cotangent, 0)
+            assert np.array_equal(np.array(got), want, equal_nan=True)

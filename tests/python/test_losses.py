@@ -29,6 +29,18 @@ def distance(a, b, p):
 CASES = {
     "cross_entropy of classes": (losses.cross_entropy, (X, CLASSES), {}, -log_softmax(X)[range(5), CLASSES]),
     "cross_entropy of probabilities": (losses.cross_entropy, (X, Q), {}, -(Q * log_softmax(X)).sum(-1)),
+    "cross_entropy of shares whose sum isn't 1": (
+        losses.cross_entropy,
+        (X, D),
+        {},
+        -(D * log_softmax(X)).sum(-1),
+    ),
+    "cross_entropy of such shares, smoothed": (
+        losses.cross_entropy,
+        (X, D),
+        {"label_smoothing": 0.2},
+        -((0.8 * D + 0.05) * log_softmax(X)).sum(-1),
+    ),
     "cross_entropy, smoothed": (
         losses.cross_entropy,
         (X, CLASSES),
@@ -158,3 +170,8 @@ def test_extreme_inputs_give_finite_losses():
 def test_the_gradient_of_cross_entropy_is_softmax_minus_target():
     gradient = mx.grad(lambda x: losses.cross_entropy(x, mx.array(CLASSES), reduction="sum"))(array(X))
     np.testing.assert_allclose(np.array(gradient), P - np.eye(4)[CLASSES], atol=1e-5)
+
+
+def test_the_gradient_of_cross_entropy_by_the_target_probabilities():
+    gradient = mx.grad(lambda q: losses.cross_entropy(mx.array(X), q).sum())(mx.array(Q))
+    assert np.allclose(np.array(gradient), -log_softmax(X), rtol=1e-5, atol=1e-5)

@@ -143,3 +143,18 @@ def test_a_float64_result_does_not_depend_on_its_neighbours():
         whole = np.array(f(mx.array(x, dtype=mx.float64)))
         alone = [np.array(f(mx.array(x[i : i + 1], dtype=mx.float64)))[0] for i in range(995, 1003)]
         assert np.array_equal(whole[995:], alone, equal_nan=True)
+
+
+def test_complex_logarithms_near_a_zero_have_its_distance():
+    """log1p close to -1, and the logarithm of a sum of two numbers that nearly cancel."""
+    z = np.array(
+        [-1 + 1e-25j, -1 + 0j, -1.0000001 + 1e-9j, -0.99 - 1e-3j, -1 + 1e-42j, 0.5 + 1e-30j], np.complex64
+    )
+    with np.errstate(divide="ignore"):
+        want = np.log(1 + z.astype(np.complex128))
+    got = np.array(mx.log1p(mx.array(z)))
+    assert np.allclose(got, want, rtol=1e-6, atol=1e-37)
+    opposite = np.array([0, np.pi * 1j], np.complex64)  # exp of the second is -1 but for pi's rounding
+    want = np.log(np.sum(np.exp(opposite.astype(np.complex128)))).real
+    for sum_of in (lambda x: mx.logcumsumexp(x)[1], lambda x: mx.logaddexp(x[0], x[1])):
+        assert abs(sum_of(mx.array(opposite)).item().real - want) < 0.1  # by parts in float32

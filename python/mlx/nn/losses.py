@@ -87,16 +87,18 @@ def cross_entropy(
     rows = list(logits.shape)
     rows.pop(axis)
     largest = mx.stop_gradient(mx.max(logits, axis=axis, keepdims=True))  # less it, the sum keeps its digits
+    normalizer = mx.log(mx.sum(mx.exp(logits - largest), axis=axis))
     if targets.ndim == logits.ndim:
         _expect_shape("cross_entropy", "target probabilities", targets, logits.shape)
         score = mx.sum((logits - largest) * targets, axis=axis)
+        loss = normalizer * mx.sum(targets, axis=axis) - score
     else:
         _expect_shape("cross_entropy", "target classes", targets, tuple(rows))
         score = mx.take_along_axis(logits, mx.expand_dims(targets, axis), axis) - largest
-        score = score.squeeze(axis)
+        loss = normalizer - score.squeeze(axis)
     if label_smoothing > 0:
-        score = (1 - label_smoothing) * score + label_smoothing * mx.mean(logits - largest, axis=axis)
-    loss = mx.log(mx.sum(mx.exp(logits - largest), axis=axis)) - score
+        even = normalizer - mx.mean(logits - largest, axis=axis)
+        loss = (1 - label_smoothing) * loss + label_smoothing * even
     if weights is not None:
         _expect_shape("cross_entropy", "weights", weights, loss.shape)
         loss = loss * weights

@@ -3,6 +3,7 @@
 #ifndef MXI_CPU_KERNELS_REDUCE_COMPLEX_H
 #define MXI_CPU_KERNELS_REDUCE_COMPLEX_H
 #include "cpu/simd.h"
+#include <math.h>
 #include <stdbool.h>
 
 typedef struct {
@@ -29,6 +30,12 @@ MXI_INLINE complex_pair complex_sum(complex_pair a, complex_pair b) {
 }
 MXI_INLINE complex_pair complex_prod(complex_pair a, complex_pair b) {
   return (complex_pair){a.re * b.re - rounded(a.im * b.im), a.re * b.im + rounded(a.im * b.re)};
+}
+/* ln|1 + z| = log1p(|z|^2 + 2 re z) / 2; near z = -1 the sum of the squares of its parts, where 1 + re is
+ * exact. */
+MXI_INLINE double log_abs_1p(double re, double im) {
+  double excess = re * (2 + re) + im * im;
+  return excess < -0.5 ? 0.5 * log((1 + re) * (1 + re) + im * im) : 0.5 * log1p(excess);
 }
 /* NaN, once met, stays; of equals the first. */
 MXI_INLINE complex_pair complex_min(complex_pair a, complex_pair b) {

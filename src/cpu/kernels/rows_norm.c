@@ -89,6 +89,26 @@ MXI_INLINE void apply(const struct mxi_norm *job, const void *x, void *out, floa
   storen_from_f32(out, i, y, job->n - i, out_type);
 }
 
+MXI_INLINE double element(const void *x, int64_t i, int type) { return loadn_as_f32(x, i, 1, type)[0]; }
+
+/* A row whose squares leave float32, or that isn't finite: all of it in double. */
+MXI_INLINE void norm_large_row(const struct mxi_norm *job, const void *x, void *out, int x_type,
+                               bool centered) {
+  double n = (double)job->n, center = 0, square = 0;
+  for (int64_t i = 0; centered && i < job->n; i++) center += element(x, i, x_type) / n;
+  for (int64_t i = 0; i < job->n; i++) {
+    double d = element(x, i, x_type) - center;
+    square += d * d / n;
+  }
+  double factor = 1 / sqrt(square + job->eps);
+  for (int64_t i = 0; i < job->n; i++) {
+    double y = (element(x, i, x_type) - center) * factor;
+    if (job->weight) y *= ((const float *)job->weight)[i];
+    if (job->bias) y += ((const float *)job->bias)[i];
+    storen_from_f32(out, i, mxi_set_f32((float)y), 1, job->out_type);
+  }
+}
+
 MXI_INLINE void norm_rows(const struct mxi_norm *job, int64_t first, int64_t rows, int x_type,
                           bool centered) {
   int64_t x_bytes = x_type == MX_FLOAT32 ? 4 : 2, out_bytes = job->out_type == MX_FLOAT32 ? 4 : 2;
@@ -97,6 +117,10 @@ MXI_INLINE void norm_rows(const struct mxi_norm *job, int64_t first, int64_t row
     char *out = (char *)job->out + r * job->n * out_bytes;
     float center = centered ? row_sum(x, job->n, x_type) / (float)job->n : 0;
     float square = row_squares(x, job->n, x_type, center) / (float)job->n;
+    if (!(square < INFINITY)) {
+      norm_large_row(job, x, out, x_type, centered);
+      continue;
+    }
     float factor = 1 / sqrtf(square + (float)job->eps);
     FOR_FLOAT_TYPE(job->out_type, out_type, apply(job, x, out, center, factor, x_type, out_type));
   }

@@ -18,7 +18,7 @@ static complex_pair logaddexp_c64(complex_pair a, complex_pair b) {
   complex_pair high = complex_less(a, b) ? b : a, low = complex_less(a, b) ? a : b;
   if (high.re == INFINITY || low.re == -INFINITY) return high;
   float size = expf(low.re - high.re), re = size * cosf(low.im - high.im), im = size * sinf(low.im - high.im);
-  return (complex_pair){high.re + 0.5f * log1pf(re * (2 + re) + im * im), high.im + atan2f(im, 1 + re)};
+  return (complex_pair){high.re + (float)log_abs_1p(re, im), high.im + atan2f(im, 1 + re)};
 }
 
 struct scan_kernels {

@@ -1,5 +1,6 @@
 /* Tile functions on complex64 registers. Elementary functions are libm's; order is lexicographic, as in
  * NumPy. */
+#include "cpu/kernels/reduce_complex.h"
 #include "cpu/kernels/tiles_loops.h"
 #include <complex.h>
 #include <math.h>
@@ -29,11 +30,9 @@ static c64 sign_of(c64 x) {
   float length = cabsf(x);
   return length == 0 ? 0 : complex_of(RE(x) / length, IM(x) / length);
 }
-/* ln|1 + z| = log1p(|z|^2 + 2 re z) / 2, in double. */
 static c64 log1p_of(c64 x) {
-  double re = RE(x), im = IM(x);
   if (!is_finite(x) || fabsf(RE(x)) + fabsf(IM(x)) > 4) return (c64)clog(1 + (c128)x);
-  return complex_of((float)(0.5 * log1p(re * (2 + re) + im * im)), (float)atan2(im, 1 + re));
+  return complex_of((float)log_abs_1p(RE(x), IM(x)), (float)atan2(IM(x), 1 + (double)RE(x)));
 }
 static c64 sigmoid(c64 x) {
   if (RE(x) >= 0) return 1 / (1 + cexpf(-x));

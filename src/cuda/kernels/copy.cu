@@ -2,17 +2,18 @@
 
    copy_words    a word after the other in the order of the destination
    copy_repeat   the same where `from` repeats along the innermost dim: words of 16 bytes, of one element each
+   slice_from, slice_to   the same where a slice starts at an origin that is in memory
    transpose     by tiles: read along the rows of `from`, written along those of `to` */
 #include "cuda/kernels/copy.h"
+#include "cuda/kernels/index.cuh"
 #include "cuda/kernels/region.cuh"
 #include "cuda/kernels/words.cuh"
 
 enum { THREADS = MXI_CUDA_COPY_THREADS, EACH = MXI_CUDA_COPY_EACH };
 
-
 /* All of a thread's loads come before its stores, so that they are in flight together. */
-template <class TO, class FROM, class MAKE>
-MXI_DEVICE void copy_region(const mxi_cuda_copy &p, MAKE make) {
+template <int EACH, class TO, class FROM, class MAKE>
+MXI_DEVICE void copy_region(const mxi_cuda_copy &p, TO *to, const FROM *from, MAKE make) {
   uint32_t first = blockIdx.x * (THREADS * EACH) + threadIdx.x;
   FROM value[EACH];
   int64_t offset[EACH][2];
@@ -22,19 +23,31 @@ MXI_DEVICE void copy_region(const mxi_cuda_copy &p, MAKE make) {
     if (i >= p.region.size) break;
     offset[j][0] = offset[j][1] = 0;
     mxi_region_offsets(p.region, i, offset[j]);
-    value[j] = reinterpret_cast<const FROM *>(p.from)[offset[j][1]];
+    value[j] = from[offset[j][1]];
   }
 #pragma unroll
   for (int j = 0; j < EACH; j++)
-    if (first + j * THREADS < p.region.size) reinterpret_cast<TO *>(p.to)[offset[j][0]] = make(value[j]);
+    if (first + j * THREADS < p.region.size) to[offset[j][0]] = make(value[j]);
 }
+template <class T> MXI_DEVICE T itself(T x) { return x; }
 template <int BYTES> MXI_DEVICE void copy_words(const mxi_cuda_copy &p) {
   typedef mxi_word<BYTES> word;
-  copy_region<word, word>(p, [](word x) { return x; });
+  copy_region<EACH>(p, reinterpret_cast<word *>(p.to), reinterpret_cast<const word *>(p.from), itself<word>);
+}
+template <int BYTES> MXI_DEVICE void slice_from(const mxi_cuda_slice &p) {
+  typedef mxi_word<BYTES> word;
+  const word *from = reinterpret_cast<const word *>(p.copy.from) + mxi_origin_offset(p.origin);
+  copy_region<MXI_CUDA_SLICE_EACH>(p.copy, reinterpret_cast<word *>(p.copy.to), from, itself<word>);
+}
+template <int BYTES> MXI_DEVICE void slice_to(const mxi_cuda_slice &p) {
+  typedef mxi_word<BYTES> word;
+  word *to = reinterpret_cast<word *>(p.copy.to) + mxi_origin_offset(p.origin);
+  copy_region<MXI_CUDA_SLICE_EACH>(p.copy, to, reinterpret_cast<const word *>(p.copy.from), itself<word>);
 }
 template <int BYTES> MXI_DEVICE void copy_repeat(const mxi_cuda_copy &p) {
   typedef mxi_word<BYTES> word;
-  copy_region<mxi_word16, word>(p, [](word x) { return mxi_repeat(x); });
+  copy_region<EACH>(p, reinterpret_cast<mxi_word16 *>(p.to), reinterpret_cast<const word *>(p.from),
+                    [](word x) { return mxi_repeat(x); });
 }
 MXI_KERNEL(copy_words_1, mxi_cuda_copy, THREADS) { copy_words<1>(p); }
 MXI_KERNEL(copy_words_2, mxi_cuda_copy, THREADS) { copy_words<2>(p); }
@@ -45,14 +58,25 @@ MXI_KERNEL(copy_repeat_1, mxi_cuda_copy, THREADS) { copy_repeat<1>(p); }
 MXI_KERNEL(copy_repeat_2, mxi_cuda_copy, THREADS) { copy_repeat<2>(p); }
 MXI_KERNEL(copy_repeat_4, mxi_cuda_copy, THREADS) { copy_repeat<4>(p); }
 MXI_KERNEL(copy_repeat_8, mxi_cuda_copy, THREADS) { copy_repeat<8>(p); }
+MXI_KERNEL(slice_from_1, mxi_cuda_slice, THREADS) { slice_from<1>(p); }
+MXI_KERNEL(slice_from_2, mxi_cuda_slice, THREADS) { slice_from<2>(p); }
+MXI_KERNEL(slice_from_4, mxi_cuda_slice, THREADS) { slice_from<4>(p); }
+MXI_KERNEL(slice_from_8, mxi_cuda_slice, THREADS) { slice_from<8>(p); }
+MXI_KERNEL(slice_from_16, mxi_cuda_slice, THREADS) { slice_from<16>(p); }
+MXI_KERNEL(slice_to_1, mxi_cuda_slice, THREADS) { slice_to<1>(p); }
+MXI_KERNEL(slice_to_2, mxi_cuda_slice, THREADS) { slice_to<2>(p); }
+MXI_KERNEL(slice_to_4, mxi_cuda_slice, THREADS) { slice_to<4>(p); }
+MXI_KERNEL(slice_to_8, mxi_cuda_slice, THREADS) { slice_to<8>(p); }
+MXI_KERNEL(slice_to_16, mxi_cuda_slice, THREADS) { slice_to<16>(p); }
 
-/* ---- Transposes ---- Tile (columns, rows) in shared memory, its rows one word further apart, so that neither
-   side meets its banks twice. Words of less than 4 bytes have 4 there. ---- */
+/* ---- Transposes ---- Tile (columns, rows) in shared memory, its rows one word further apart, so that
+   neither side meets its banks twice. Words of less than 4 bytes have 4 there. ---- */
 template <int BYTES> MXI_DEVICE void transpose(const mxi_cuda_transpose &p) {
   typedef mxi_word<BYTES> word;
   typedef mxi_word<(BYTES < 4 ? 4 : BYTES)> stored;
   MXI_DYNAMIC_SHARED(stored, tile);
-  uint32_t at = blockIdx.x, across = mxi_divide_off(at, p.tiles_across), down = mxi_divide_off(at, p.tiles_down);
+  uint32_t at = blockIdx.x, across = mxi_divide_off(at, p.tiles_across),
+           down = mxi_divide_off(at, p.tiles_down);
   int64_t start[2] = {0, 0};
   mxi_region_offsets(p.matrices, at, start);
   uint32_t row = down << p.log_rows, column = across << p.log_columns;
@@ -78,8 +102,7 @@ template <int BYTES> MXI_DEVICE void transpose(const mxi_cuda_transpose &p) {
 #pragma unroll 4
   for (uint32_t i = threadIdx.x; i < size; i += THREADS) {
     uint32_t c = i & ((1u << p.log_columns) - 1), r = i >> p.log_columns;
-    if (r < rows && c < columns)
-      to[r * p.to_row + c * p.to_column] = static_cast<word>(tile[c * pitch + r]);
+    if (r < rows && c < columns) to[r * p.to_row + c * p.to_column] = static_cast<word>(tile[c * pitch + r]);
   }
 }
 MXI_KERNEL(transpose_1, mxi_cuda_transpose, THREADS) { transpose<1>(p); }

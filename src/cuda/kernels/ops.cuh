@@ -24,16 +24,16 @@ enum mxi_rule {
 };
 
 template <int OP> struct mxi_op;
-#define MXI_APPLY_1(name) \
-  template <class T> MXI_DEVICE auto apply(T x) { return mxi_e_##name(x); }
-#define MXI_APPLY_2(name) \
-  template <class T> MXI_DEVICE auto apply(T x, T y) { return mxi_e_##name(x, y); }
-#define MXI_APPLY_3(name) \
-  template <class T> MXI_DEVICE auto apply(bool which, T x, T y) { return mxi_e_##name(which, x, y); }
+#define MXI_APPLY_1(call) \
+  template <class T> MXI_DEVICE auto apply(T x) { return call(x); }
+#define MXI_APPLY_2(call) \
+  template <class T> MXI_DEVICE auto apply(T x, T y) { return call(x, y); }
+#define MXI_APPLY_3(call) \
+  template <class T> MXI_DEVICE auto apply(bool which, T x, T y) { return call(which, x, y); }
 #define MX_ELEMENTWISE(ID, name, arity, rule_)          \
   template <> struct mxi_op<MXI_OP_##ID> {              \
     enum { operands = arity, rule = MXI_RULE_##rule_ }; \
-    MXI_APPLY_##arity(name)                             \
+    MXI_APPLY_##arity(mxi_e_##name)                     \
   };
 #include "core/elementwise.def"
 #undef MX_ELEMENTWISE
@@ -43,14 +43,15 @@ template <int OP> struct mxi_op;
 
 /* Is there a function for values of T? T is no half: halves are floats. ASTYPE is mxi_cast. */
 template <int OP, class T> struct mxi_op_takes {
-  static constexpr bool is_complex = mxi_same<T, mxi_c64>::value;
-  static constexpr bool is_float = mxi_same<T, float>::value || mxi_same<T, double>::value;
-  static constexpr int rule = mxi_op<OP>::rule;
-  static constexpr bool value = rule == MXI_RULE_CAST    ? false
-                                : rule == MXI_RULE_FLOAT ? is_float || is_complex
-                                : rule == MXI_RULE_REAL  ? is_float
-                                : rule == MXI_RULE_BITS
-                                    ? !is_float && !is_complex
-                                    : !(is_complex && (OP == MXI_OP_REMAINDER || OP == MXI_OP_FLOOR_DIVIDE));
+  enum {
+    is_complex = mxi_same<T, mxi_c64>::value,
+    is_float = mxi_same<T, float>::value || mxi_same<T, double>::value,
+    rule = (int)mxi_op<OP>::rule,
+    value = rule == MXI_RULE_CAST    ? false
+            : rule == MXI_RULE_FLOAT ? is_float || is_complex
+            : rule == MXI_RULE_REAL  ? is_float
+            : rule == MXI_RULE_BITS  ? !is_float && !is_complex
+                                     : !(is_complex && (OP == MXI_OP_REMAINDER || OP == MXI_OP_FLOOR_DIVIDE))
+  };
 };
 #endif

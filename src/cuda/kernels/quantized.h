@@ -20,6 +20,7 @@ struct mxi_cuda_quantized_conversion {
   int bits;
   int log_group_runs; /* log2 of the runs of a group */
   int aligned;        /* w to 16 bytes */
+  int rounded_once;   /* dequantize: not the product and then the sum */
 };
 
 /* y (m, n) = x (m, k) W^T or x W for each matrix of a batch; blockIdx.z says which. The matrices of an

@@ -98,7 +98,25 @@ template <class T> MXI_DEVICE mxi_pair rounded(float first, float second) {
     return mxi_round_pair<T>(first, second);
 }
 
-/* The product and the sum are each rounded to T. */
+/* The product and the sum are each rounded to T, or only the whole. */
+template <class F, class T>
+MXI_DEVICE void dequantize_run(float (&out)[8], uint2 run, mxi_affine group, bool rounded_once) {
+  float values[8];
+#pragma unroll
+  for (int i = 0; i < 8; i++) values[i] = mxi_quant_value<F>(integer_of_run<F::BITS>(run, i));
+  if (rounded_once) {
+#pragma unroll
+    for (int i = 0; i < 8; i++) out[i] = mxi_fma(values[i], group.scale, group.bias);
+    return;
+  }
+#pragma unroll
+  for (int i = 0; i < 8; i += 2) {
+    const mxi_pair scaled = rounded<T>(values[i] * group.scale, values[i + 1] * group.scale);
+    out[i] = scaled.first + group.bias;
+    out[i + 1] = scaled.second + group.bias;
+  }
+}
+
 template <class F, class T> MXI_DEVICE void dequantize_runs(const mxi_cuda_quantized_conversion &p) {
   const int64_t first =
       static_cast<int64_t>(blockIdx.x) * (MXI_CUDA_CONVERT_THREADS * MXI_CUDA_CONVERT_RUNS) + threadIdx.x;
@@ -116,14 +134,7 @@ template <class F, class T> MXI_DEVICE void dequantize_runs(const mxi_cuda_quant
     const int64_t run = first + j * MXI_CUDA_CONVERT_THREADS;
     if (run >= p.runs) continue;
     float out[8];
-#pragma unroll
-    for (int i = 0; i < 8; i += 2) {
-      const mxi_pair scaled =
-          rounded<T>(mxi_quant_value<F>(integer_of_run<F::BITS>(runs[j], i)) * groups[j].scale,
-                     mxi_quant_value<F>(integer_of_run<F::BITS>(runs[j], i + 1)) * groups[j].scale);
-      out[i] = scaled.first + groups[j].bias;
-      out[i + 1] = scaled.second + groups[j].bias;
-    }
+    dequantize_run<F, T>(out, runs[j], groups[j], p.rounded_once);
     mxi_store_eight(static_cast<T *>(p.w) + 8 * run, out);
   }
 }

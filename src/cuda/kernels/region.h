@@ -10,7 +10,7 @@ struct mxi_cuda_divisor {
   uint32_t divisor, magic, shift;
 };
 
-enum { MXI_CUDA_REGION_NDIM = 32, MXI_CUDA_REGION_OPERANDS = 2 };
+enum { MXI_CUDA_REGION_NDIM = 32, MXI_CUDA_REGION_OPERANDS = 3 };
 struct mxi_cuda_region {
   uint32_t size;
   int32_t ndim; /* 0: one element */

@@ -66,6 +66,8 @@ struct kernel_record {
 
 } // namespace emulator
 
+/* A thread's variable at a fixed place, which is quick to find: room is short there, so only for pointers. */
+#define MXI_EMULATOR_NEAR __thread __attribute__((tls_model("initial-exec")))
 /* The thread that runs; null outside kernels. */
-extern MXI_EMULATOR_API __thread struct emulator::lane *mxi_emulated_lane;
+extern MXI_EMULATOR_API MXI_EMULATOR_NEAR struct emulator::lane *mxi_emulated_lane;
 #endif

@@ -140,7 +140,21 @@ def hard_tanh(x: mx.array, min_val: float = -1.0, max_val: float = 1.0) -> mx.ar
 
 def hardswish(x: mx.array) -> mx.array:
     """x min(max(x + 3, 0), 6) / 6 (Howard et al., "MobileNetV3", 2019)"""
-    return x * (mx.minimum(mx.maximum(x + 3, 0), 6) / 6)
+    return _hardswish(x)
+
+
+@mx.custom_function
+def _hardswish(x: mx.array) -> mx.array:
+    return x * (mx.minimum(mx.maximum(x + 3, 0), 6) * (1 / 6))
+
+
+def _hardswish_slope(x: mx.array) -> mx.array:
+    return mx.where(mx.abs(x) >= 3, x > 0, x * (1 / 3) + 0.5)
+
+
+# Of x alone, so that nothing is kept from the way there.
+_hardswish.vjp(lambda x, dy, _: dy * _hardswish_slope(x))
+_hardswish.jvp(lambda x, tangent: tangent * _hardswish_slope(x))
 
 
 def softsign(x: mx.array) -> mx.array:
