@@ -8,11 +8,14 @@
 
 struct tensor_form {
   enum mxi_quant_format format;
-  int groups, x_rows; /* groups of a chunk; rows of x at most */
+  int groups, x_rows, warps; /* groups of a chunk; rows of x at most; warps of a block */
   struct mxi_cuda_kernel float16, bfloat16;
 };
-#define MXI_CUDA_TENSOR_FORM(ID, GROUPS, X_ROWS)                                             \
-  {MXI_QUANT_##ID, GROUPS, X_ROWS,                                                           \
+#define MXI_CUDA_TENSOR_FORM(ID, GROUPS, X_ROWS, WARPS)                                      \
+  {MXI_QUANT_##ID,                                                                           \
+   GROUPS,                                                                                   \
+   X_ROWS,                                                                                   \
+   WARPS,                                                                                    \
    MXI_CUDA_KERNEL(quantized_tensor, quantized_tensor_##ID##_##GROUPS##_##X_ROWS##_float16), \
    MXI_CUDA_KERNEL(quantized_tensor, quantized_tensor_##ID##_##GROUPS##_##X_ROWS##_bfloat16)},
 static struct tensor_form forms[] = {
@@ -57,15 +60,14 @@ static void lay_out(struct tensor_shares *s, const struct tensor_form *f, int x_
       results = f->x_rows > 8 ? f->x_rows : 8;
   s->sums_at = MXI_CUDA_TENSOR_ZEROS + x_rows * (chunks * MXI_CUDA_TENSOR_CHUNK * 2 + MXI_CUDA_TENSOR_PAD);
   s->partial_at = s->sums_at + chunks * columns * 4;
-  s->shared =
-      s->partial_at + MXI_CUDA_TENSOR_WARPS * MXI_CUDA_TENSOR_SLOTS * MXI_CUDA_TENSOR_ROWS * results * 4;
+  s->shared = s->partial_at + f->warps * MXI_CUDA_TENSOR_SLOTS * MXI_CUDA_TENSOR_ROWS * results * 4;
 }
 
 /* The slices of a tile with which the busiest warp has least to do; of equals the fewest. */
-static void choose_slices(struct tensor_shares *s, int64_t tiles) {
+static void choose_slices(struct tensor_shares *s, int warps, int64_t tiles) {
   int64_t least = INT64_MAX;
-  for (int slices = 1; slices <= MXI_CUDA_TENSOR_WARPS && slices <= s->part_runs; slices++) {
-    int64_t teams = MXI_CUDA_TENSOR_WARPS / slices,
+  for (int slices = 1; slices <= warps && slices <= s->part_runs; slices++) {
+    int64_t teams = warps / slices,
             runs = mxi_cuda_blocks(tiles, teams * s->blocks) * mxi_cuda_blocks(s->part_runs, slices);
     if (runs >= least) continue;
     least = runs;
@@ -87,7 +89,7 @@ static struct tensor_shares share_out(const struct mxi_cuda_quantized_operands *
   } while (s.shared > d->shared_bytes && s.part_runs > 1);
   s.parts = (int)mxi_cuda_blocks(runs, s.part_runs);
   s.blocks = mxi_max(1, d->multiprocessors / (s.parts * s.passes * o->batch));
-  choose_slices(&s, tiles);
+  choose_slices(&s, f->warps, tiles);
   s.blocks = mxi_min(s.blocks, mxi_cuda_blocks(tiles, s.teams));
   return s;
 }
@@ -123,7 +125,7 @@ static int launch_parts(mx_stream stream, const struct mxi_cuda_quantized_operan
   struct mxi_cuda_grid grid = {.x = s->blocks,
                                .y = (unsigned)s->parts,
                                .z = (unsigned)(s->passes * o->batch),
-                               .threads = 32 * MXI_CUDA_TENSOR_WARPS,
+                               .threads = 32 * (unsigned)f->warps,
                                .shared = (size_t)s->shared,
                                .overlaps = true};
   return mxi_cuda_launch(stream, o->dtype == MX_FLOAT16 ? &f->float16 : &f->bfloat16, grid, &p, sizeof p);

@@ -38,7 +38,6 @@ struct mxi_cuda_quantized_product {
 
 /* ---- y = x W^T by tensor cores (quantized_tensor.cu) ---- */
 enum {
-  MXI_CUDA_TENSOR_WARPS = 16,  /* of a block */
   MXI_CUDA_TENSOR_ROWS = 16,   /* of W, a tile */
   MXI_CUDA_TENSOR_CHUNK = 128, /* columns of W that a warp multiplies at once */
   MXI_CUDA_TENSOR_RUN = 4,     /* chunks: warps and parts share out runs of them */

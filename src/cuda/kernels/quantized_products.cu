@@ -23,9 +23,10 @@ template <class F, class T> MXI_DEVICE operands<T> operands_of(const mxi_cuda_qu
           static_cast<T *>(p.y) + batch * p.y_batch};
 }
 
-template <int BITS> MXI_DEVICE void load_piece(uint32_t (&words)[BITS], const uint32_t *p) {
+/* A piece of which `left` weights exist: all, or of groups of 16 half. */
+template <int BITS> MXI_DEVICE void load_piece(uint32_t (&words)[BITS], const uint32_t *p, int64_t left) {
 #pragma unroll
-  for (int i = 0; i < BITS; i++) words[i] = p[i];
+  for (int i = 0; i < BITS; i++) words[i] = 32 * i < left * BITS ? p[i] : 0;
 }
 /* Weights [8 run, 8 run + 8) of a piece. */
 template <class F>
@@ -45,15 +46,16 @@ template <class F, class T> MXI_DEVICE void multiply_rows(const mxi_cuda_quantiz
       static_cast<int64_t>(blockIdx.x) * (MXI_CUDA_QUANTIZED_ROWS_THREADS / 32) + threadIdx.x / 32;
   if (row >= p.n) return;
   const int64_t first = static_cast<int64_t>(blockIdx.y) * ROWS, groups = p.k >> p.log_group;
-  const uint32_t *packed = o.packed + row * (p.k / PIECE) * F::BITS;
+  const uint32_t *packed = o.packed + row * (p.k * F::BITS / 32);
   float sum[ROWS] = {};
-  for (int64_t piece = lane; piece < p.k / PIECE; piece += 32) {
+  for (int64_t piece = lane; piece * PIECE < p.k; piece += 32) {
     uint32_t words[F::BITS];
-    load_piece<F::BITS>(words, packed + piece * F::BITS);
+    load_piece<F::BITS>(words, packed + piece * F::BITS, p.k - piece * PIECE);
     mxi_affine group = {};
 #pragma unroll
     for (int run = 0; run < PIECE / 8; run++) {
       const int64_t k = piece * PIECE + 8 * run;
+      if (k >= p.k) break;
       if (run % 2 == 0) group = mxi_quant_group<F, T>(o.scales, o.biases, row * groups + (k >> p.log_group));
       float w[8], x[8];
       scaled_weights<F>(w, words, run, group);
@@ -89,12 +91,13 @@ template <class F, class T> MXI_DEVICE void multiply_columns(const mxi_cuda_quan
   float sum[PIECE] = {};
   for (int64_t k = slice; column < p.n && k < p.k; k += SLICES) {
     uint32_t words[F::BITS];
-    load_piece<F::BITS>(words, o.packed + (k * (p.n / PIECE) + column / PIECE) * F::BITS);
+    load_piece<F::BITS>(words, o.packed + k * (p.n * F::BITS / 32) + column / PIECE * F::BITS, p.n - column);
     const float factor = mxi_to_float(x[k]);
     mxi_affine group = {};
 #pragma unroll
     for (int run = 0; run < PIECE / 8; run++) {
       float w[8];
+      if (column + 8 * run >= p.n) break;
       if (run % 2 == 0)
         group = mxi_quant_group<F, T>(o.scales, o.biases, k * groups + ((column + 8 * run) >> p.log_group));
       scaled_weights<F>(w, words, run, group);
@@ -115,7 +118,8 @@ template <class F, class T> MXI_DEVICE void multiply_columns(const mxi_cuda_quan
   if (slice != 0 || column >= p.n) return;
   T *y = o.y + blockIdx.y * p.n + column;
 #pragma unroll
-  for (int i = 0; i < PIECE; i++) y[i] = mxi_of_float<T>(sum[i]);
+  for (int i = 0; i < PIECE; i++)
+    if (column + i < p.n) y[i] = mxi_of_float<T>(sum[i]);
 }
 
 #define INSTANCE(ID, T, DTYPE)                                                                             \

@@ -24,11 +24,12 @@ enum {
 };
 
 /* GROUPS of a chunk; at most X_ROWS rows of x. */
-template <class F, class T, int GROUPS, int X_ROWS> struct tensor_product {
+template <class F, class T, int GROUPS, int X_ROWS, int WARPS> struct tensor_product {
   enum {
     TILES = GROUPS * X_ROWS / 8,
     SUMS = X_ROWS > 8 ? X_ROWS / 8 : 1, /* tiles of the result */
-    DEPTH = F::BITS == 8 || X_ROWS > 8 || (F::BIASES && GROUPS == 4) ? 2 : 4,
+    /* chunks of a run: 32 KB are in flight at least, 64 KB if registers allow */
+    DEPTH = F::BITS == 8 || (WARPS == 16 && (GROUPS * X_ROWS > 8 || (F::BIASES && GROUPS == 4))) ? 2 : 4,
     SCALE_BYTES = F::BIASES ? 2 : 1,
     SCALE_WORDS = GROUPS * DEPTH * SCALE_BYTES / 4, /* of a row's run */
     PARTIAL = TILE_ROWS * 8 * SUMS,                 /* floats of a tile's result */
@@ -50,39 +51,36 @@ template <class F, class T, int GROUPS, int X_ROWS> struct tensor_product {
   int pieces, row_groups; /* of a whole row */
   const uint32_t *packed; /* of the batch's matrix */
   const char *scales, *biases;
-  int x_at[TILES], x_step[TILES]; /* where the lane's column of x begins, and bytes to the next chunk */
+  int x_at[TILES]; /* where the lane's column of x begins; 0: it is zero */
 
   /* ---- Loads ---- */
-  /* The rows of a tile that the lane reads; beyond the last row it is the last. */
+  /* The two rows of a tile that the lane reads, eight apart; beyond the last row it is the last. */
   struct rows {
-    const uint32_t *packed[2];
-    int64_t groups[2];
+    const uint32_t *packed; /* of the first */
+    int groups;
+    int second_packed, second_groups; /* from it to the second */
   };
   __device__ __forceinline__ rows rows_of(int64_t tile) const {
-    rows r;
-#pragma unroll
-    for (int i = 0; i < 2; i++) {
-      const int64_t row = min(tile * TILE_ROWS + group + 8 * i, p.product.n - 1);
-      r.packed[i] = packed + row * pieces * F::BITS;
-      r.groups[i] = row * row_groups;
-    }
-    return r;
+    const int64_t last = p.product.n - 1, first = min(tile * TILE_ROWS + group, last);
+    const int apart = static_cast<int>(min(first + 8, last) - first);
+    return {packed + first * pieces * F::BITS, static_cast<int>(first) * row_groups, apart * pieces * F::BITS,
+            apart * row_groups};
   }
   /* Pieces beyond the last are the last: x is zero there. */
   __device__ __forceinline__ void load_chunk(uint32_t (&w)[2][F::BITS], const rows &r, int chunk) const {
     const int piece = min((part_first + chunk) * (CHUNK / PIECE) + tig, pieces - 1);
+    const uint32_t *first = r.packed + piece * F::BITS, *second = first + r.second_packed;
 #pragma unroll
-    for (int i = 0; i < 2; i++)
-#pragma unroll
-      for (int j = 0; j < F::BITS; j += 4) {
-        const uint4 v = mxi_load_once(r.packed[i] + piece * F::BITS + j);
-        w[i][j] = v.x, w[i][j + 1] = v.y, w[i][j + 2] = v.z, w[i][j + 3] = v.w;
-      }
+    for (int j = 0; j < F::BITS; j += 4) {
+      const uint4 a = mxi_load_once(first + j), b = mxi_load_once(second + j);
+      w[0][j] = a.x, w[0][j + 1] = a.y, w[0][j + 2] = a.z, w[0][j + 3] = a.w;
+      w[1][j] = b.x, w[1][j + 1] = b.y, w[1][j + 2] = b.z, w[1][j + 3] = b.w;
+    }
   }
   /* SCALE_WORDS words from the scales of groups from `at` on, `left` of them in the row. */
-  __device__ __forceinline__ void load_scale_words(uint32_t (&to)[SCALE_WORDS], const char *from, int64_t at,
+  __device__ __forceinline__ void load_scale_words(uint32_t (&to)[SCALE_WORDS], const char *from, int at,
                                                    int left) const {
-    const char *address = from + at * SCALE_BYTES;
+    const char *address = from + static_cast<int64_t>(at) * SCALE_BYTES;
     if (p.whole) {
       if constexpr (SCALE_WORDS % 4 == 0) {
 #pragma unroll
@@ -119,8 +117,9 @@ template <class F, class T, int GROUPS, int X_ROWS> struct tensor_product {
     const int at = (part_first + run * DEPTH) * GROUPS;
 #pragma unroll
     for (int i = 0; i < 2; i++) {
-      load_scale_words(to.scales[i], scales, r.groups[i] + at, row_groups - at);
-      if constexpr (ADDS_SUMS) load_scale_words(to.biases[i], biases, r.groups[i] + at, row_groups - at);
+      const int from = r.groups + i * r.second_groups + at;
+      load_scale_words(to.scales[i], scales, from, row_groups - at);
+      if constexpr (ADDS_SUMS) load_scale_words(to.biases[i], biases, from, row_groups - at);
     }
   }
 
@@ -142,25 +141,25 @@ template <class F, class T, int GROUPS, int X_ROWS> struct tensor_product {
   }
 
   /* ---- The product of a chunk ---- */
+  __device__ __forceinline__ int x_place(int j, int chunk) const {
+    return x_at[j] ? x_at[j] + chunk * (CHUNK * 2) : 0;
+  }
   __device__ __forceinline__ void multiply(float (&sums)[SUMS][4], const uint32_t (&w)[2][F::BITS],
                                            const run_scales &s, int chunk, int in_run) const {
     float product[TILES][4] = {};
 #pragma unroll
     for (int quarter = 0; quarter < 4; quarter++) {
-      uint4 x[TILES];
+      uint32_t a[2][4];
 #pragma unroll
-      for (int j = 0; j < TILES; j++)
-        x[j] = *reinterpret_cast<const uint4 *>(shared + x_at[j] + chunk * x_step[j] + 64 * quarter);
+      for (int half = 0; half < 2; half++)
 #pragma unroll
-      for (int half = 0; half < 2; half++) {
-        const int pair = 4 * quarter + 2 * half;
-        const uint32_t a[4] = {pairs::at(w[0], pair), pairs::at(w[1], pair), pairs::at(w[0], pair + 1),
-                               pairs::at(w[1], pair + 1)};
+        for (int i = 0; i < 4; i++) a[half][i] = pairs::at(w[i % 2], 4 * quarter + 2 * half + i / 2);
 #pragma unroll
-        for (int j = 0; j < TILES; j++) {
-          const uint32_t b[2] = {half ? x[j].z : x[j].x, half ? x[j].w : x[j].y};
-          mxi_mma_halves<T>(product[j], a, b);
-        }
+      for (int j = 0; j < TILES; j++) {
+        const uint4 x = *reinterpret_cast<const uint4 *>(shared + x_place(j, chunk) + 64 * quarter);
+        const uint32_t b[2][2] = {{x.x, x.y}, {x.z, x.w}};
+        mxi_mma_halves<T>(product[j], a[0], b[0]);
+        mxi_mma_halves<T>(product[j], a[1], b[1]);
       }
     }
     const float2 *group_sums = reinterpret_cast<const float2 *>(shared + p.sums_at) + chunk * TILES * 4 + tig;
@@ -190,6 +189,7 @@ template <class F, class T, int GROUPS, int X_ROWS> struct tensor_product {
     const int pitch = chunks * CHUNK * 2 + MXI_CUDA_TENSOR_PAD;
     for (int i = threadIdx.x; i < MXI_CUDA_TENSOR_ZEROS / 4; i += blockDim.x)
       reinterpret_cast<uint32_t *>(shared)[i] = 0;
+#pragma unroll 1
     for (int i = threadIdx.x; i < X_ROWS * eights;
          i += blockDim.x) { /* a multiple of 16 * RUN: warps stay together */
       const int row = i / eights, eight = i % eights, chunk = eight / (CHUNK / 8),
@@ -228,7 +228,6 @@ template <class F, class T, int GROUPS, int X_ROWS> struct tensor_product {
       const int column = 8 * j + group, row = column % X_ROWS;
       const bool own = column / X_ROWS == tig * GROUPS / 4 && row < x_rows;
       x_at[j] = own ? MXI_CUDA_TENSOR_ZEROS + row * pitch + tig * 16 : 0;
-      x_step[j] = own ? CHUNK * 2 : 0;
     }
   }
 
@@ -256,9 +255,11 @@ template <class F, class T, int GROUPS, int X_ROWS> struct tensor_product {
   __device__ __forceinline__ void finish(int64_t first, int64_t step, int count, int team, int x_rows,
                                          int64_t y_row) const {
     const int thread = threadIdx.x - team * p.slices * 32;
+#pragma unroll 1
     for (int i = thread; i < count * x_rows * TILE_ROWS; i += p.slices * 32) {
       const int in_tile = i % TILE_ROWS, x_row = i / TILE_ROWS % x_rows, slot = i / TILE_ROWS / x_rows;
       float sum = 0;
+#pragma unroll 1
       for (int slice = 0; slice < p.slices; slice++) {
         const float *from = partial_of(team * p.slices + slice, slot) + in_tile * (8 * SUMS) + x_row;
 #pragma unroll
@@ -289,18 +290,21 @@ template <class F, class T, int GROUPS, int X_ROWS> struct tensor_product {
 #pragma unroll
     for (int c = 0; c < DEPTH; c++)
       if (runs > 0) load_chunk(w[c], r, first_run * DEPTH + c);
+#pragma unroll 1
     for (int64_t first = tile; first < tiles; first = tile) {
       int slot = 0;
+#pragma unroll 1
       for (; slot < SLOTS && tile < tiles; slot++, tile += step) {
         float sums[SUMS][4] = {};
+#pragma unroll 1
         for (int at = first_run; at < first_run + runs; at++) {
           const bool last = at + 1 == first_run + runs, more = !last || tile + step < tiles;
           const int next = last ? first_run : at + 1;
           scales_now = scales_next;
           if (last && more) r = rows_of(tile + step);
-          if (more) load_scales(scales_next, r, next);
 #pragma unroll
           for (int c = 0; c < DEPTH; c++) {
+            if (c == DEPTH - 1 && more) load_scales(scales_next, r, next);
             multiply(sums, w[c], scales_now, at * DEPTH + c, c);
             if (more) load_chunk(w[c], r, next * DEPTH + c);
           }
@@ -314,9 +318,9 @@ template <class F, class T, int GROUPS, int X_ROWS> struct tensor_product {
   }
 };
 
-template <class F, class T, int GROUPS, int X_ROWS>
+template <class F, class T, int GROUPS, int X_ROWS, int WARPS>
 MXI_DEVICE void multiply_few(const mxi_cuda_quantized_tensor &p) {
-  using product = tensor_product<F, T, GROUPS, X_ROWS>;
+  using product = tensor_product<F, T, GROUPS, X_ROWS, WARPS>;
   MXI_DYNAMIC_SHARED(unsigned char, shared);
   mxi_grid_wait();
   mxi_grid_launch_dependents();
@@ -340,7 +344,6 @@ MXI_DEVICE void multiply_few(const mxi_cuda_quantized_tensor &p) {
                p.product.packed + batch * p.product.packed_batch,
                static_cast<const char *>(p.product.scales) + scales,
                F::BIASES ? static_cast<const char *>(p.product.biases) + scales : nullptr,
-               {},
                {}};
   a.stage(static_cast<const T *>(p.product.x) + batch * p.product.x_batch + x_first * p.product.k, x_rows);
   a.find_columns(x_rows);
@@ -348,14 +351,13 @@ MXI_DEVICE void multiply_few(const mxi_cuda_quantized_tensor &p) {
   a.run(x_rows, batch * p.product.m + x_first);
 }
 
-#define INSTANCE(ID, GROUPS, X_ROWS, T, DTYPE)                                                 \
-  MXI_KERNEL(quantized_tensor_##ID##_##GROUPS##_##X_ROWS##_##DTYPE, mxi_cuda_quantized_tensor, \
-             32 * MXI_CUDA_TENSOR_WARPS) {                                                     \
-    multiply_few<mxi_quant::ID, T, GROUPS, X_ROWS>(p);                                         \
+#define INSTANCE(ID, GROUPS, X_ROWS, WARPS, T, DTYPE)                                                        \
+  MXI_KERNEL(quantized_tensor_##ID##_##GROUPS##_##X_ROWS##_##DTYPE, mxi_cuda_quantized_tensor, 32 * WARPS) { \
+    multiply_few<mxi_quant::ID, T, GROUPS, X_ROWS, WARPS>(p);                                                \
   }
-#define INSTANCES(ID, GROUPS, X_ROWS) \
-  INSTANCE(ID, GROUPS, X_ROWS, mxi_f16, float16) INSTANCE(ID, GROUPS, X_ROWS, mxi_bf16, bfloat16)
-#define MXI_CUDA_TENSOR_FORM(ID, GROUPS, X_ROWS) INSTANCES(ID, GROUPS, X_ROWS)
+#define MXI_CUDA_TENSOR_FORM(ID, GROUPS, X_ROWS, WARPS) \
+  INSTANCE(ID, GROUPS, X_ROWS, WARPS, mxi_f16, float16) \
+  INSTANCE(ID, GROUPS, X_ROWS, WARPS, mxi_bf16, bfloat16)
 #include "cuda/kernels/quantized_tensor.def"
 
 /* ---- The sum of the parts ---- */
