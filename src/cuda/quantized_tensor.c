@@ -41,10 +41,14 @@ static bool multiple_of_16(const void *p, int64_t bytes) {
 }
 
 bool mxi_cuda_quantized_tensor_suits(const struct mxi_cuda_quantized_operands *o) {
-  enum { MOST_X_ROWS = 64, MOST_COLUMNS = 1 << 24 };
-  return o->transpose && (o->dtype == MX_FLOAT16 || o->dtype == MX_BFLOAT16) && o->m <= MOST_X_ROWS &&
-         o->w.cols > 0 && o->w.cols <= MOST_COLUMNS && multiple_of_16(o->w.packed, 4 * o->packed_step) &&
-         find_form(&o->w, o->m);
+  enum { MOST_X_ROWS = 64, MOST_COLUMNS = 1 << 24, MOST_PRODUCTS = 65535 };
+  if (!o->transpose || (o->dtype != MX_FLOAT16 && o->dtype != MX_BFLOAT16)) return false;
+  if (o->m > MOST_X_ROWS || o->w.cols == 0 || o->w.cols > MOST_COLUMNS) return false;
+  if (o->w.rows > INT32_MAX / (o->w.cols / o->w.group_size))
+    return false; /* the kernels count groups by int */
+  if (!multiple_of_16(o->w.packed, 4 * o->packed_step)) return false;
+  const struct tensor_form *f = find_form(&o->w, o->m);
+  return f && o->batch * mxi_cuda_blocks(o->m, f->x_rows) <= MOST_PRODUCTS;
 }
 
 /* How a launch is shared out. */
@@ -56,11 +60,12 @@ struct tensor_shares {
 
 /* Shared memory for a part of so many runs. */
 static void lay_out(struct tensor_shares *s, const struct tensor_form *f, int x_rows) {
-  int chunks = s->part_runs * MXI_CUDA_TENSOR_RUN, columns = f->groups * f->x_rows,
-      results = f->x_rows > 8 ? f->x_rows : 8;
+  int chunks = s->part_runs * MXI_CUDA_TENSOR_RUN, results = f->x_rows > 8 ? f->x_rows : 8;
+  int columns = f->x_rows > MXI_CUDA_TENSOR_EXACT_ROWS ? 0 : f->groups * f->x_rows;
   s->sums_at = MXI_CUDA_TENSOR_ZEROS + x_rows * (chunks * MXI_CUDA_TENSOR_CHUNK * 2 + MXI_CUDA_TENSOR_PAD);
   s->partial_at = s->sums_at + chunks * columns * 4;
-  s->shared = s->partial_at + f->warps * MXI_CUDA_TENSOR_SLOTS * MXI_CUDA_TENSOR_ROWS * results * 4;
+  s->shared =
+      s->partial_at + f->warps * MXI_CUDA_TENSOR_SLOTS(f->x_rows) * MXI_CUDA_TENSOR_ROWS * results * 4;
 }
 
 /* The slices of a tile with which the busiest warp has least to do; of equals the fewest. */

@@ -41,10 +41,13 @@ enum {
   MXI_CUDA_TENSOR_ROWS = 16,   /* of W, a tile */
   MXI_CUDA_TENSOR_CHUNK = 128, /* columns of W that a warp multiplies at once */
   MXI_CUDA_TENSOR_RUN = 4,     /* chunks: warps and parts share out runs of them */
-  MXI_CUDA_TENSOR_SLOTS = 4,   /* tiles whose sums wait to be added up */
   MXI_CUDA_TENSOR_ZEROS = 256, /* bytes */
   MXI_CUDA_TENSOR_PAD = 64     /* bytes after each row of x, against bank conflicts */
 };
+/* With more rows of x than these, weights are scaled before the product, not its sums. */
+enum { MXI_CUDA_TENSOR_EXACT_ROWS = 16 };
+/* Tiles whose sums wait to be added up. */
+#define MXI_CUDA_TENSOR_SLOTS(x_rows) ((x_rows) > MXI_CUDA_TENSOR_EXACT_ROWS ? 1 : 4)
 /* A team of `slices` warps takes a tile, each warp its share of the runs; a block has `teams` of them.
    blockIdx.y: the part of the runs; blockIdx.z: the batch, and the pass, which is of so many rows of x as the
    kernel takes. */

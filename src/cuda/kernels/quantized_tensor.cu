@@ -9,6 +9,9 @@
 
      y[n] = sum over groups of  s sum (q + OFFSET) x + (b - OFFSET s) sum x
 
+   With more rows of x than two instructions have columns this is too many: then each weight is scaled first,
+   and rounded.
+
    Shared memory holds x in the pairs' order, and the sums of x over groups. Weights are in flight, a run of
    DEPTH chunks for each warp, before anything waits for them: a chunk's registers are filled again as soon as
    it is multiplied, over the tiles' borders too. The sums of a team's warps meet in shared memory, several
@@ -16,31 +19,28 @@
 #include "cuda/kernels/quantized.h"
 #include "cuda/kernels/quantized_tensor.cuh"
 
-enum {
-  CHUNK = MXI_CUDA_TENSOR_CHUNK,
-  SLOTS = MXI_CUDA_TENSOR_SLOTS,
-  TILE_ROWS = MXI_CUDA_TENSOR_ROWS,
-  PIECE = 32
-};
+enum { CHUNK = MXI_CUDA_TENSOR_CHUNK, TILE_ROWS = MXI_CUDA_TENSOR_ROWS, PIECE = 32 };
 
 /* GROUPS of a chunk; at most X_ROWS rows of x. */
 template <class F, class T, int GROUPS, int X_ROWS, int WARPS> struct tensor_product {
   enum {
-    TILES = GROUPS * X_ROWS / 8,
+    SCALED = X_ROWS > MXI_CUDA_TENSOR_EXACT_ROWS, /* weights, before the product */
+    TILES = (SCALED ? 1 : GROUPS) * X_ROWS / 8,
+    SLOTS = MXI_CUDA_TENSOR_SLOTS(X_ROWS),
     SUMS = X_ROWS > 8 ? X_ROWS / 8 : 1, /* tiles of the result */
     /* chunks of a run: 32 KB are in flight at least, 64 KB if registers allow */
     DEPTH = F::BITS == 8 || (WARPS == 16 && (GROUPS * X_ROWS > 8 || (F::BIASES && GROUPS == 4))) ? 2 : 4,
     SCALE_BYTES = F::BIASES ? 2 : 1,
     SCALE_WORDS = GROUPS * DEPTH * SCALE_BYTES / 4, /* of a row's run */
     PARTIAL = TILE_ROWS * 8 * SUMS,                 /* floats of a tile's result */
-    ADDS_SUMS = F::BIASES
+    ADDS_SUMS = F::BIASES && !SCALED
   };
   using pairs = mxi_pairs<F, T>;
   static_assert(TILES >= 1 && MXI_CUDA_TENSOR_RUN % DEPTH == 0, "whole instructions, whole runs");
 
   /* The scales of a run, of rows group and group + 8. */
   struct run_scales {
-    uint32_t scales[2][SCALE_WORDS], biases[2][ADDS_SUMS ? SCALE_WORDS : 1];
+    uint32_t scales[2][SCALE_WORDS], biases[2][F::BIASES ? SCALE_WORDS : 1];
   };
 
   const mxi_cuda_quantized_tensor &p;
@@ -119,7 +119,7 @@ template <class F, class T, int GROUPS, int X_ROWS, int WARPS> struct tensor_pro
     for (int i = 0; i < 2; i++) {
       const int from = r.groups + i * r.second_groups + at;
       load_scale_words(to.scales[i], scales, from, row_groups - at);
-      if constexpr (ADDS_SUMS) load_scale_words(to.biases[i], biases, from, row_groups - at);
+      if constexpr (F::BIASES) load_scale_words(to.biases[i], biases, from, row_groups - at);
     }
   }
 
@@ -138,6 +138,14 @@ template <class F, class T, int GROUPS, int X_ROWS, int WARPS> struct tensor_pro
     if constexpr (mxi_is_bf16<T>::value)
       return mxi_float_of_bits(__byte_perm(word, 0, half ? 0x3244 : 0x1044));
     return mxi_to_float(T{static_cast<uint16_t>(half ? word >> 16 : word)});
+  }
+
+  /* The scale or bias of the lane's own piece, twice in a word. */
+  __device__ __forceinline__ uint32_t own_pair(const uint32_t (&words)[SCALE_WORDS], int chunk) const {
+    const int own = tig * GROUPS / 4;
+    uint32_t word = words[chunk * GROUPS / 2];
+    if (GROUPS == 4 && own >= 2) word = words[(chunk * GROUPS / 2 + 1) % SCALE_WORDS];
+    return __byte_perm(word, 0, (chunk * GROUPS + own) % 2 ? 0x3232 : 0x1010);
   }
 
   /* ---- The product of a chunk ---- */
@@ -177,6 +185,29 @@ template <class F, class T, int GROUPS, int X_ROWS, int WARPS> struct tensor_pro
         }
         sum[2 * i] = mxi_fma(scale, product[j][2 * i], sum[2 * i]);
         sum[2 * i + 1] = mxi_fma(scale, product[j][2 * i + 1], sum[2 * i + 1]);
+      }
+    }
+  }
+
+  __device__ __forceinline__ void multiply_scaled(float (&sums)[SUMS][4], const uint32_t (&w)[2][F::BITS],
+                                                  const run_scales &s, int chunk, int in_run) const {
+    const uint32_t scales[2] = {own_pair(s.scales[0], in_run), own_pair(s.scales[1], in_run)};
+    const uint32_t biases[2] = {own_pair(s.biases[0], in_run), own_pair(s.biases[1], in_run)};
+#pragma unroll
+    for (int quarter = 0; quarter < 4; quarter++) {
+      uint32_t a[2][4];
+#pragma unroll
+      for (int half = 0; half < 2; half++)
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+          a[half][i] =
+              pairs::scaled_at(w[i % 2], 4 * quarter + 2 * half + i / 2, scales[i % 2], biases[i % 2]);
+#pragma unroll
+      for (int j = 0; j < TILES; j++) {
+        const uint4 x = *reinterpret_cast<const uint4 *>(shared + x_place(j, chunk) + 64 * quarter);
+        const uint32_t b[2][2] = {{x.x, x.y}, {x.z, x.w}};
+        mxi_mma_halves<T>(sums[j], a[0], b[0]);
+        mxi_mma_halves<T>(sums[j], a[1], b[1]);
       }
     }
   }
@@ -226,7 +257,7 @@ template <class F, class T, int GROUPS, int X_ROWS, int WARPS> struct tensor_pro
 #pragma unroll
     for (int j = 0; j < TILES; j++) {
       const int column = 8 * j + group, row = column % X_ROWS;
-      const bool own = column / X_ROWS == tig * GROUPS / 4 && row < x_rows;
+      const bool own = (SCALED || column / X_ROWS == tig * GROUPS / 4) && row < x_rows;
       x_at[j] = own ? MXI_CUDA_TENSOR_ZEROS + row * pitch + tig * 16 : 0;
     }
   }
@@ -276,20 +307,26 @@ template <class F, class T, int GROUPS, int X_ROWS, int WARPS> struct tensor_pro
     }
   }
 
-  /* All tiles of a warp. */
-  __device__ __forceinline__ void run(int x_rows, int64_t y_row) const {
+  /* All tiles of a warp. The first weights are on their way before x is brought. */
+  __device__ __forceinline__ void run(const T *x, int x_rows, int64_t y_row) {
     const int warp = threadIdx.x / 32, team = warp / p.slices;
     const int64_t tiles = (p.product.n + TILE_ROWS - 1) / TILE_ROWS,
                   step = static_cast<int64_t>(p.teams) * gridDim.x;
     int64_t tile = static_cast<int64_t>(team) * gridDim.x + blockIdx.x;
-    if (team >= p.teams || tile >= tiles) return;
+    const bool works = team < p.teams && tile < tiles;
     uint32_t w[DEPTH][2][F::BITS];
     run_scales scales_now, scales_next = {};
-    rows r = rows_of(tile);
-    if (runs > 0) load_scales(scales_next, r, first_run);
+    rows r = {};
+    if (works && runs > 0) {
+      r = rows_of(tile);
+      load_scales(scales_next, r, first_run);
 #pragma unroll
-    for (int c = 0; c < DEPTH; c++)
-      if (runs > 0) load_chunk(w[c], r, first_run * DEPTH + c);
+      for (int c = 0; c < DEPTH; c++) load_chunk(w[c], r, first_run * DEPTH + c);
+    }
+    stage(x, x_rows);
+    find_columns(x_rows);
+    __syncthreads();
+    if (!works) return;
 #pragma unroll 1
     for (int64_t first = tile; first < tiles; first = tile) {
       int slot = 0;
@@ -305,7 +342,10 @@ template <class F, class T, int GROUPS, int X_ROWS, int WARPS> struct tensor_pro
 #pragma unroll
           for (int c = 0; c < DEPTH; c++) {
             if (c == DEPTH - 1 && more) load_scales(scales_next, r, next);
-            multiply(sums, w[c], scales_now, at * DEPTH + c, c);
+            if constexpr (SCALED)
+              multiply_scaled(sums, w[c], scales_now, at * DEPTH + c, c);
+            else
+              multiply(sums, w[c], scales_now, at * DEPTH + c, c);
             if (more) load_chunk(w[c], r, next * DEPTH + c);
           }
         }
@@ -345,10 +385,8 @@ MXI_DEVICE void multiply_few(const mxi_cuda_quantized_tensor &p) {
                static_cast<const char *>(p.product.scales) + scales,
                F::BIASES ? static_cast<const char *>(p.product.biases) + scales : nullptr,
                {}};
-  a.stage(static_cast<const T *>(p.product.x) + batch * p.product.x_batch + x_first * p.product.k, x_rows);
-  a.find_columns(x_rows);
-  __syncthreads();
-  a.run(x_rows, batch * p.product.m + x_first);
+  a.run(static_cast<const T *>(p.product.x) + batch * p.product.x_batch + x_first * p.product.k, x_rows,
+        batch * p.product.m + x_first);
 }
 
 #define INSTANCE(ID, GROUPS, X_ROWS, WARPS, T, DTYPE)                                                        \
