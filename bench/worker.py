@@ -14,6 +14,7 @@ import time
 
 import arrays
 import linalg
+import mlx_lm_loop
 
 SIZE = 16 << 20  # elements of the memory-bound cases
 
@@ -244,6 +245,8 @@ LLM = {
     "SmolLM2 decode 64, after 512": (512, 64, "decode"),
     "SmolLM2 prefill 512": (512, 0, "prefill"),
 }
+# The same through mlx-lm, where that is installed; its peer computes the tokens and no more, as above.
+MLX_LM = {name.replace("SmolLM2", "mlx-lm, SmolLM2"): spec for name, spec in LLM.items()}
 
 
 def model_path() -> str:
@@ -257,14 +260,17 @@ def mlx_llm():
 
     model, _ = chat.load(model_path())
 
-    def case(prefill, decode, what):
-        def run():
-            speeds = chat.speed(model, max(prefill, 1), decode)
-            return speeds[0 if what == "prefill" else 1]
+    def chat_speeds(prefill, decode):
+        return chat.speed(model, prefill, decode)
 
-        return run
+    def case(speeds, prefill, decode, what):
+        return lambda: speeds(max(prefill, 1), decode)[0 if what == "prefill" else 1]
 
-    return {name: (lambda spec=spec: case(*spec)) for name, spec in LLM.items()}
+    cases = {name: (lambda spec=spec: case(chat_speeds, *spec)) for name, spec in LLM.items()}
+    if mlx_lm_loop.installed():
+        loop = mlx_lm_loop.load(model_path())
+        cases |= {name: (lambda spec=spec: case(loop, *spec)) for name, spec in MLX_LM.items()}
+    return cases
 
 
 def llama_llm(threads: int):
@@ -312,7 +318,7 @@ def llama_llm(threads: int):
 
         return run
 
-    return {name: (lambda spec=spec: case(*spec)) for name, spec in LLM.items()}
+    return {name: (lambda spec=spec: case(*spec)) for name, spec in (LLM | MLX_LM).items()}
 
 
 def main() -> None:
@@ -321,7 +327,8 @@ def main() -> None:
     os.dup2(2, 1)  # whatever a library prints must not mix with the answers
     plain, llm = {}, {}
     if backend == "mlx":
-        plain, llm = mlx_cases() | arrays.mlx_arrays() | linalg.mlx_linalg(), dict.fromkeys(LLM)
+        plain = mlx_cases() | arrays.mlx_arrays() | linalg.mlx_linalg()
+        llm = dict.fromkeys(LLM | MLX_LM if mlx_lm_loop.installed() else LLM)
     elif backend == "torch":
         plain = torch_cases(threads) | arrays.torch_arrays() | linalg.torch_linalg()
     elif backend == "numpy":
@@ -329,7 +336,7 @@ def main() -> None:
     elif backend == "scipy":
         plain = arrays.scipy_arrays(threads)
     else:
-        llm = dict.fromkeys(LLM)
+        llm = dict.fromkeys(LLM | MLX_LM)
     ready = None
     for line in sys.stdin:
         name = line.strip()

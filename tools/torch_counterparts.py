@@ -135,6 +135,36 @@ def activations():
     yield Layer("nn.Dropout3d(0.3).eval()", "nn.Dropout3d(0.3).eval()", [(2, 4, 2, 5, 3)], images=True)
 
 
+def large():
+    """Sums of many."""
+    yield Layer("nn.Linear(2048, 512)", "nn.Linear(2048, 512)", [(64, 2048)])
+    yield Layer(
+        "nn.Conv2d(64, 64, 3, 1, 1)",
+        "nn.Conv2d(64, 64, 3, 1, 1)",
+        [(2, 28, 28, 64)],
+        convolution,
+        images=True,
+    )
+    yield Layer("nn.LayerNorm(4096)", "nn.LayerNorm(4096)", [(32, 4096)])
+    yield Layer("nn.BatchNorm(8)", "nn.BatchNorm2d(8)", [(8, 40, 40, 8)], images=True)
+    yield Layer(
+        "nn.MultiHeadAttention(64, 4)",
+        "(lambda l: lambda *x: l(*x)[0])(nn.MultiheadAttention(64, 4, batch_first=True))",
+        [(2, 300, 64)] * 3,
+        attention,
+        ignore=("in_proj_bias", "out_proj.bias"),
+    )
+    yield Layer(
+        "nn.GRU(16, 32)",
+        "(lambda l: lambda x: l(x)[0])(nn.GRU(16, 32, batch_first=True))",
+        [(4, 80, 16)],
+        recurrent("Wx", "Wh", "b"),
+        ignore=("bias_hh_l0",),
+    )
+    yield Layer("nn.losses.cross_entropy", "partial(F.cross_entropy, reduction='none')",
+                ["5 * rng.standard_normal((40, 5000))", "rng.integers(0, 5000, 40)"])  # fmt: skip
+
+
 def linear_layers():
     for bias in (True, False):
         yield Layer(f"nn.Linear(64, 33, bias={bias})", f"nn.Linear(64, 33, bias={bias})", [(5, 7, 64)])
@@ -392,6 +422,7 @@ Adam and AdamW without bias_correction, Adamax: PyTorch always corrects the bias
 def layer_rows():
     tables = (
         activations,
+        large,
         linear_layers,
         convolutions,
         normalisations,

@@ -7,7 +7,8 @@
 MX_BEGIN
 
 /* ---- Norms ---- of vectors along one axis, of matrices in two: (rows, columns) in that order. Integers
-   become float32; complex64 has float32 norms ---- */
+   become float32; complex64 has float32 norms. Powers must stay in float32, in which halves are computed too
+   (float64 in itself): a norm of squares is inf beyond 1.8e19, and 0 below 1e-23 ---- */
 /* The square root of the sum of |a|^2 over the axes, any number of them. */
 MX_API mx_array mx_linalg_norm(mx_array a, mx_ints axes, bool keepdims);
 /* Vectors: (sum |a|^ord)^(1/ord), the largest or least |a| for +-inf, the number of nonzeros for 0. Matrices:

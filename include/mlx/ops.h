@@ -317,7 +317,8 @@ MX_API mx_array mx_quantized_matmul_float(mx_array x, mx_array packed, mx_array 
                                           mx_float_format format);
 MX_API mx_array mx_gather_qmm_float(mx_array x, mx_array packed, mx_array scales, mx_array x_indices,
                                     mx_array indices, bool transpose, mx_float_format format);
-/* x times w transposed, where x, and w if it has no scales, are first rounded to the format. */
+/* x times w transposed, where x, and w if it has no scales, are first rounded to the format. Its derivative
+   by x and by a w that isn't packed is that of the product without rounding; mx_gather_qqmm has none. */
 MX_API mx_array mx_qqmm(mx_array x, mx_array w, mx_array scales, mx_float_format format,
                         mx_array global_scale_x, mx_array global_scale_w);
 MX_API mx_array mx_gather_qqmm(mx_array x, mx_array w, mx_array scales, mx_array x_indices, mx_array indices,

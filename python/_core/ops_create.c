@@ -16,8 +16,8 @@ FUNCTION(empty, SHAPED, "An array whose values don't matter (zeros).") {
 
 FUNCTION(full, "shape: ints, vals: operand, dtype: dtype? = None" STREAM,
          "An array filled with vals, a scalar or an array that broadcasts to the shape. A scalar takes dtype "
-         "where its kind "
-         "fits in it.") {
+         "where its kind fits in it, as in MLX: an int is no bool and gives integers, a float no integer; "
+         "True and False are bools, and astype casts anything.") {
   if (!py_is_operand(f->v[1].o)) {
     PyErr_SetString(PyExc_ValueError, "full(): expected an array or a scalar for argument 'vals'");
     return NULL;

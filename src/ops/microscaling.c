@@ -4,7 +4,9 @@
    included. */
 #include "ops/common.h"
 #include "ops/quantized.h"
+#include "ops/rules.h"
 #include <math.h>
+#include <string.h>
 
 static mx_array u16(int64_t v) { return mx_scalar_int(v, MX_UINT16); }
 static mx_array u32(int64_t v) { return mx_scalar_int(v, MX_UINT32); }
@@ -319,10 +321,85 @@ static mx_array rounded_gather(mx_array x, mx_array w, mx_array scales, mx_array
   return scaled_product(y, &f, mxi_dtype(x));
 }
 
+/* ---- The derivative of the product ---- as if nothing had been rounded on the way: g W and g^T x, where W
+   is what a packed matrix unpacks to (Bengio et al., "Estimating or Propagating Gradients Through Stochastic
+   Neurons", 2013) ---- */
+struct product_inputs {
+  mx_array y, x, w, scales, scale_w; /* w packed if there are scales */
+};
+static struct product_inputs product_inputs_of(int n, const mx_array *in) {
+  return (struct product_inputs){in[0], in[1], in[2], n > 3 ? in[3] : NULL, n > 4 ? in[4] : NULL};
+}
+/* Is y of the shape and dtype of x w^T? Else the error is set. */
+static bool is_product(const struct product_inputs *p, mx_float_format format) {
+  int64_t columns = p->w->ndim > 0 ? mx_dim(p->w, -1) : 0, leading[MX_MAX_NDIM];
+  if (p->scales && (columns = check_packed_floats("qqmm", p->w, p->scales, format, p->scale_w)) < 0)
+    return false;
+  mx_array y = p->y, x = p->x, w = p->w;
+  if (y->ndim >= 2 && x->ndim >= 2 && w->ndim >= 2 && mxi_is_float(mxi_dtype(x)) &&
+      (p->scales || mxi_is_float(mxi_dtype(w))) && mxi_dtype(y) == mxi_dtype(x) && mx_dim(x, -1) == columns &&
+      mx_dim(y, -1) == mx_dim(w, -2) && mx_dim(y, -2) == mx_dim(x, -2)) {
+    int n = mxi_broadcast_shape("qqmm", (mx_ints){x->dims, x->ndim - 2}, (mx_ints){w->dims, w->ndim - 2},
+                                leading);
+    if (n == y->ndim - 2 && !memcmp(leading, y->dims, (size_t)n * sizeof *leading)) return true;
+    if (n < 0) return false;
+  }
+  mxi_fail(MX_INVALID_ARGUMENT, "[qqmm] expected the product of shapes %s and %s, got shape %s",
+           MXI_SHAPE_TEXT(x), MXI_SHAPE_TEXT(w), MXI_SHAPE_TEXT(y));
+  return false;
+}
+static mx_array with_derivative(int n, const mx_array *in, mx_float_format format) {
+  struct product_inputs inputs = product_inputs_of(n, in);
+  struct mxi_p_QQMM p = {.format = format};
+  if (!mxi_usable("qqmm", n, in) || !is_product(&inputs, format)) return MX_BAD;
+  return mxi_apply(MXI_QQMM, &p, n, in, mxi_dtype(in[0]), mxi_shape_of(in[0]));
+}
+
+MXI_VJP(QQMM) {
+  struct product_inputs in = product_inputs_of(n->ninputs, n->inputs);
+  mx_array g = cotangents[0];
+  mxi_no_grads(n, grads);
+  if (want[1]) {
+    mx_float_format format = (mx_float_format)MXI_PARAMS(QQMM, n)->format;
+    mx_array w = in.scales ? mx_dequantize_float(in.w, in.scales, format, in.scale_w, mxi_dtype(g))
+                           : mx_astype(in.w, mxi_dtype(g));
+    grads[1] = MXI_COMPOSED(mxi_unbroadcast(mx_matmul(g, w), in.x));
+  }
+  if (want[2] && !in.scales)
+    grads[2] = MXI_COMPOSED(mxi_unbroadcast(mx_matmul(mx_swapaxes(g, -1, -2), in.x), in.w));
+  return mxi_grads_done(n, grads);
+}
+MXI_VMAP(QQMM) {
+  int ndim = b->outputs[0].shape.n;
+  mx_array in[5];
+  for (int i = 0; i < n->ninputs; i++) in[i] = i < 4 ? mxi_batch_aligned(b, i, ndim) : b->in[i];
+  if (n->ninputs == 5 && b->batched[4])
+    return mxi_fail(MX_NOT_SUPPORTED,
+                    "[vmap] expected qqmm to have one global scale for all, got a batch of them");
+  in[0] = mxi_batch_repeated(b, 0);
+  return mxi_batch_done(b, with_derivative(n->ninputs, in, (mx_float_format)MXI_PARAMS(QQMM, n)->format));
+}
+MXI_BUILD(QQMM) {
+  int64_t format = MXI_BUILD_PARAMS(QQMM, b)->format;
+  int ninputs = b->ninputs < 3 ? 3 : b->ninputs > 5 ? 5 : b->ninputs;
+  if (!mxi_build_takes(b, ninputs, 1)) return -1;
+  if (format < 0 || format >= MX_FLOAT_FORMAT_COUNT) return mxi_build_refuse(b, "a format of floats");
+  return mxi_build_done(b, with_derivative(ninputs, b->in, (mx_float_format)format));
+}
+
+static mx_array product(mx_array x, mx_array w, mx_array scales, mx_float_format format, mx_array scale_x,
+                        mx_array scale_w) {
+  bool vector = x->ndim == 1;
+  if (vector) x = mx_expand_dims(x, MX_AXES(0));
+  mx_array y = rounded_product(mx_stop_gradient(x), mx_stop_gradient(w), scales, format, scale_x, scale_w);
+  mx_array in[] = {y, x, w, scales, scale_w};
+  y = with_derivative(scales ? 4 + (scale_w != NULL) : 3, in, format);
+  return vector ? mx_squeeze(y, MX_AXES(-2)) : y;
+}
 mx_array mx_qqmm(mx_array x, mx_array w, mx_array scales, mx_float_format format, mx_array global_scale_x,
                  mx_array global_scale_w) {
   if (!mxi_usable2("qqmm", x, w) || scales == MX_BAD || !check_factor("qqmm", x)) return MX_BAD;
-  return MXI_NAMED("qqmm", rounded_product(x, w, scales, format, global_scale_x, global_scale_w));
+  return MXI_NAMED("qqmm", product(x, w, scales, format, global_scale_x, global_scale_w));
 }
 mx_array mx_gather_qqmm(mx_array x, mx_array w, mx_array scales, mx_array x_indices, mx_array indices,
                         mx_float_format format, mx_array global_scale_x, mx_array global_scale_w) {

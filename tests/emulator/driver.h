@@ -20,7 +20,7 @@ CUresult obstacle();
 void stick(CUresult error);
 bool failed_before();
 
-/* Appends work to a stream; null is the default stream. */
+/* Appends work on the device's memory to a stream; null is the default stream. */
 void submit(CUstream stream, std::function<void()> work);
 void wait_for(CUstream stream);
 void wait_for_all_streams();

@@ -82,12 +82,19 @@ CUstream actual(CUstream s) {
 }
 } // namespace
 
-void submit(CUstream stream, std::function<void()> work) {
+/* Without access to the device's memory. */
+static void submit_signal(CUstream stream, std::function<void()> work) {
   CUstream s = actual(stream);
   std::lock_guard<std::mutex> hold(s->lock);
   if (get_settings().sync) return work();
   s->work.push_back(std::move(work));
   s->changed.notify_all();
+}
+void submit(CUstream stream, std::function<void()> work) {
+  submit_signal(stream, [work = std::move(work)] {
+    device_access access;
+    work();
+  });
 }
 void wait_for(CUstream stream) {
   CUstream s = actual(stream);
@@ -127,7 +134,7 @@ CUresult cuStreamSynchronize(CUstream stream) {
 CUresult cuStreamWaitEvent(CUstream stream, CUevent event, unsigned) {
   EMULATOR_ENTER();
   if (!event) return invalid_handle;
-  if (const auto e = event->get()) submit(stream, [e] { e->wait(); });
+  if (const auto e = event->get()) submit_signal(stream, [e] { e->wait(); });
   return CUDA_SUCCESS;
 }
 CUresult cuEventCreate(CUevent *event, unsigned) {
@@ -143,7 +150,7 @@ CUresult cuEventRecord(CUevent event, CUstream stream) {
     std::lock_guard<std::mutex> hold(event->lock);
     event->latest = e;
   }
-  submit(stream, [e] { e->set(); });
+  submit_signal(stream, [e] { e->set(); });
   return CUDA_SUCCESS;
 }
 CUresult cuEventQuery(CUevent event) {
@@ -169,12 +176,6 @@ CUresult cuEventDestroy_v2(CUevent event) {
 
 /* ---- Copies ---- */
 
-template <class Work> static void submit_copy(CUstream stream, Work work) {
-  submit(stream, [=] {
-    device_access access;
-    work();
-  });
-}
 static void *pointer(CUdeviceptr address) { return reinterpret_cast<void *>(address); }
 
 /* Pageable memory is read at once, pinned memory when the stream gets there. */
@@ -182,11 +183,11 @@ CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t bytes, CU
   EMULATOR_ENTER();
   if (!on_device(to, bytes)) return invalid_value;
   if (is_pinned(from, bytes)) {
-    submit_copy(stream, [=] { memcpy(pointer(to), from, bytes); });
+    submit(stream, [=] { memcpy(pointer(to), from, bytes); });
   } else {
     const auto staged = std::make_shared<std::vector<char>>(static_cast<const char *>(from),
                                                             static_cast<const char *>(from) + bytes);
-    submit_copy(stream, [=] { memcpy(pointer(to), staged->data(), bytes); });
+    submit(stream, [=] { memcpy(pointer(to), staged->data(), bytes); });
   }
   return CUDA_SUCCESS;
 }
@@ -194,27 +195,27 @@ CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t bytes, CU
 CUresult cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t bytes, CUstream stream) {
   EMULATOR_ENTER();
   if (!on_device(from, bytes)) return invalid_value;
-  submit_copy(stream, [=] { memcpy(to, pointer(from), bytes); });
+  submit(stream, [=] { memcpy(to, pointer(from), bytes); });
   if (!is_pinned(to, bytes)) wait_for(stream);
   return obstacle();
 }
 CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream stream) {
   EMULATOR_ENTER();
   if (!on_device(to, bytes) || !on_device(from, bytes)) return invalid_value;
-  submit_copy(stream, [=] { memmove(pointer(to), pointer(from), bytes); });
+  submit(stream, [=] { memmove(pointer(to), pointer(from), bytes); });
   return CUDA_SUCCESS;
 }
 CUresult cuMemsetD8Async(CUdeviceptr to, unsigned char value, size_t bytes, CUstream stream) {
   EMULATOR_ENTER();
   if (!on_device(to, bytes)) return invalid_value;
-  submit_copy(stream, [=] { memset(pointer(to), value, bytes); });
+  submit(stream, [=] { memset(pointer(to), value, bytes); });
   return CUDA_SUCCESS;
 }
 CUresult cuMemsetD32Async(CUdeviceptr to, unsigned value, size_t words, CUstream stream) {
   EMULATOR_ENTER();
   if (to % sizeof value || words > SIZE_MAX / sizeof value || !on_device(to, words * sizeof value))
     return invalid_value;
-  submit_copy(stream, [=] {
+  submit(stream, [=] {
     unsigned *p = static_cast<unsigned *>(pointer(to));
     for (size_t i = 0; i < words; i++) p[i] = value;
   });

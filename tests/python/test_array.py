@@ -456,3 +456,20 @@ def test_what_describes_arrays_is_pickled_and_copied():
     assert copy.copy(stream) == copy.deepcopy([stream])[0] == stream
     with pytest.raises(TypeError, match="Stream"):
         pickle.dumps(stream)
+
+
+@pytest.mark.parametrize(
+    "value, dtype, becomes",
+    [
+        (True, mx.bool_, mx.bool_), (True, mx.int8, mx.int8), (True, mx.float16, mx.float16),
+        (1, mx.bool_, mx.int32), (2**40, mx.bool_, mx.int64), (1, mx.int8, mx.int8), (1, mx.float16, mx.float16),
+        (1.5, mx.bool_, mx.float32), (1.5, mx.int8, mx.float32), (1.5, mx.float16, mx.float16),
+        (1j, mx.float32, mx.complex64), (mx.array(1.5), mx.int8, mx.float32),
+    ],
+)  # fmt: skip
+def test_full_gives_a_scalar_the_dtype_where_its_kind_fits(value, dtype, becomes):
+    """MLX's rule; full_like casts to the dtype whatever the kind."""
+    a = mx.full((3,), value, dtype)
+    assert a.dtype == becomes
+    assert a.tolist() == [value.item() if isinstance(value, mx.array) else value] * 3
+    assert mx.full_like(mx.zeros((3,)), value, dtype).dtype == dtype

@@ -194,3 +194,18 @@ def test_an_output_may_be_written_over_an_input() -> None:
         return [x]
 
     same(f)
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1, (0, 2)])
+def test_reductions_of_programs(axis: int | tuple[int, ...] | None) -> None:
+    a, b = numbers(mx.int32, (6, 40, 33)), numbers(mx.float32, (6, 40, 33), 1)
+    for layout in (lambda x: x, lambda x: mx.swapaxes(mx.contiguous(mx.swapaxes(x, 0, 2)), 0, 2)):
+
+        def f(layout: Callable[[mx.array], mx.array] = layout) -> list[mx.array]:
+            return [
+                mx.sum(layout(a) * 3 - 1, axis),
+                mx.max(mx.abs(layout(b)) + 1, axis),
+                mx.all(layout(a) != 7, axis),
+            ]
+
+        same(f)

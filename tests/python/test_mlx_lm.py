@@ -4,6 +4,7 @@ functions are called instead, with data of ours; evaluate's class has a stand-in
 computation."""
 
 import copy
+import gc
 import http.client
 import importlib.metadata
 import importlib.util
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import mlx.core as mx
 import mlx.nn as nn
+import mlx.optimizers as optim
 import numpy
 import pytest
 
@@ -32,6 +34,9 @@ from mlx_lm.generate import BatchGenerator  # noqa: E402
 from mlx_lm.models import cache as kv  # noqa: E402
 from mlx_lm.models.llama import Model, ModelArgs  # noqa: E402
 from mlx_lm.perplexity import eval_ppl  # noqa: E402
+from mlx_lm.tuner.datasets import CacheDataset, TextDataset  # noqa: E402
+from mlx_lm.tuner.trainer import TrainingArgs, TrainingCallback, train  # noqa: E402
+from mlx_lm.tuner.utils import linear_to_lora_layers  # noqa: E402
 from mlx_lm.utils import dequantize_model  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -376,6 +381,56 @@ def test_lora_learns_sentences_and_can_be_fused(folder, tmp_path):
     models = [mlx_lm.load(str(folder), adapter_path=str(adapter)), mlx_lm.load(str(fused))]
     texts = [mlx_lm.generate(*m, "Clara likes", max_tokens=8) for m in models]
     assert texts == ["green best of all colours."] * 2
+
+
+# Memory
+
+
+def resident_bytes():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+def grown_since(active, resident):
+    """Whether memory in use is more than a few small arrays above `active`, or the process 4 MiB above `resident`."""
+    gc.collect()
+    return mx.get_active_memory() - active > 1 << 16 or resident_bytes() - resident > 4 << 20
+
+
+@pytest.mark.parametrize("rotating", [False, True])
+def test_memory_is_flat_over_generated_tokens(tiny, rotating):
+    """Of one long text in a cache that rotates, or of texts of one length one after the other."""
+    model, tokenizer = mlx_lm.load(str(tiny))
+    tokenizer.eos_token_ids = set()  # random weights end texts at random
+    caches = [kv.RotatingKVCache(max_size=64, keep=4) for _ in model.layers]
+    tokens, options = (600, {"prompt_cache": caches}) if rotating else (75, {})
+    start, count = None, 0
+    for _ in range(1 if rotating else 8):
+        for _ in mlx_lm.stream_generate(model, tokenizer, "Clara likes", max_tokens=tokens, **options):
+            count += 1
+            if count == 150:
+                gc.collect()
+                start = mx.get_active_memory(), resident_bytes()
+    assert count == 600 and not grown_since(*start)
+
+
+def test_memory_is_flat_over_lora_steps(tiny, tmp_path):
+    model, tokenizer = mlx_lm.load(str(tiny))
+    model.freeze()
+    linear_to_lora_layers(model, 2, {"rank": 4, "scale": 10.0, "dropout": 0.1})
+    data = [{"text": "Clara likes " + "blue " * (i % 30)} for i in range(60)]  # batches of several lengths
+    dataset, at_report = CacheDataset(TextDataset(data, tokenizer)), []
+
+    class Watch(TrainingCallback):
+        def on_train_loss_report(self, info):
+            gc.collect()
+            at_report.append((mx.get_active_memory(), resident_bytes()))
+
+    settings = TrainingArgs(
+        batch_size=2, iters=60, val_batches=1, steps_per_report=30, steps_per_eval=1000, steps_per_save=1000,
+        adapter_file=tmp_path / "adapters.safetensors", max_seq_length=64,
+    )  # fmt: skip
+    train(model, optim.Adam(1e-4), dataset, dataset, args=settings, training_callback=Watch())
+    assert len(at_report) == 2 and not grown_since(*at_report[0])
 
 
 # Measuring

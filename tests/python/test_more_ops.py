@@ -334,6 +334,59 @@ def test_qqmm_rounds_both_factors(mode):
     assert close(got, np.stack([expected[:, 4:], expected[:, :4], expected[:, 4:]]), 1e-4)
 
 
+@pytest.mark.parametrize("mode", FLOAT_MODES)
+def test_the_derivative_of_qqmm_passes_the_rounding(mode):
+    x, w, g = (mx.random.normal(shape) for shape in ((3, 5, 64), (32, 64), (3, 5, 32)))
+    packed, scales = mx.quantize(w, mode=mode)
+    unpacked = mx.dequantize(packed, scales, mode=mode)
+
+    def whole(x, w):
+        return mx.qqmm(x, w, mode=mode)
+
+    _, by_x_and_w = mx.vjp(whole, [x, w], [g])
+    assert close(by_x_and_w[0], np.array(g @ w), 1e-5)
+    assert close(by_x_and_w[1], np.array((g.swapaxes(-1, -2) @ x).sum(0)), 1e-5)
+    _, (by_x,) = mx.vjp(lambda x: mx.qqmm(x, packed, scales, mode=mode), [x], [g])
+    assert close(by_x, np.array(g @ unpacked), 1e-5)
+    _, (tangent,) = mx.jvp(whole, [x, w], [x, w])
+    assert close(tangent, np.array(2 * (x @ w.T)), 1e-5)
+    _, (of_vector,) = mx.vjp(lambda x: mx.qqmm(x, w, mode=mode), [x[0, 0]], [g[0, 0]])
+    assert close(of_vector, np.array(g[0, 0] @ w), 1e-5)
+    halves = mx.grad(lambda w: mx.qqmm(x, w, mode=mode).sum())(w.astype(mx.bfloat16))
+    assert halves.dtype == mx.bfloat16
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_qqmm_and_its_derivative_under_other_transforms(packed):
+    x, w = mx.random.normal((4, 5, 64)), mx.random.normal((4, 32, 64))
+    packed_ones = list(zip(*(mx.quantize(one, mode="nvfp4") for one in w))) if packed else [list(w)]
+    rest = [mx.stack(parts) for parts in packed_ones]
+
+    def gradient(x, *rest):
+        return mx.grad(lambda x: mx.square(mx.qqmm(x, *rest, mode="nvfp4")).sum())(x)
+
+    for f in (lambda x, *rest: mx.qqmm(x, *rest, mode="nvfp4"), gradient):
+        one_by_one = mx.stack([f(x[i], *(a[i] for a in rest)) for i in range(4)])
+        assert close(mx.vmap(f)(x, *rest), np.array(one_by_one), 1e-5)
+        shared = mx.stack([f(a, *(a[0] for a in rest)) for a in x])
+        assert close(
+            mx.vmap(f, in_axes=(0, *(None for _ in rest)))(x, *(a[0] for a in rest)), np.array(shared), 1e-5
+        )
+        assert close(mx.compile(f)(x[0], *(a[0] for a in rest)), np.array(one_by_one[0]), 1e-5)
+    if not packed:
+        by_w = mx.vmap(mx.grad(lambda w, x: mx.qqmm(x, w, mode="nvfp4").sum()), in_axes=(None, 0))(w[0], x)
+        assert close(by_w, np.array(mx.stack([mx.ones((32, 5)) @ a for a in x])), 1e-5)
+
+
+def test_an_exported_qqmm_has_its_derivative(tmp_path):
+    x, w = mx.random.normal((5, 64)), mx.random.normal((32, 64))
+    file = str(tmp_path / "qqmm.mlxfn")
+    mx.export_function(file, lambda x, w: mx.qqmm(x, w, mode="mxfp8"), x, w)
+    imported = mx.import_function(file)
+    assert mx.array_equal(imported(x, w)[0], mx.qqmm(x, w, mode="mxfp8"))
+    assert close(mx.grad(lambda x: imported(x, w)[0].sum())(x), np.array(mx.ones((5, 32)) @ w), 1e-5)
+
+
 @pytest.mark.parametrize("transpose", [True, False])
 @pytest.mark.parametrize("i, j", GATHERS)
 def test_gather_qmm_multiplies_picked_matrices(i, j, transpose):

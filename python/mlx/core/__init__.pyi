@@ -689,7 +689,7 @@ def from_fp8(x: array, dtype: Dtype = ..., *, stream: _Stream | None = None) -> 
     """The floats of e4m3 in uint8."""
 
 def full(shape: int | Sequence[int], vals: _Value, dtype: Dtype | None = None, *, stream: _Stream | None = None) -> array:
-    """An array filled with vals, a scalar or an array that broadcasts to the shape. A scalar takes dtype where its kind fits in it."""
+    """An array filled with vals, a scalar or an array that broadcasts to the shape. A scalar takes dtype where its kind fits in it, as in MLX: an int is no bool and gives integers, a float no integer; True and False are bools, and astype casts anything."""
 
 def full_like(a: array, vals: _Value, dtype: Dtype | None = None, *, stream: _Stream | None = None) -> array:
     """vals in a's shape and, unless given, dtype."""

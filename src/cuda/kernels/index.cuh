@@ -28,15 +28,17 @@ MXI_DEVICE void mxi_load_indices(int dtype, const void *address, const int64_t (
   }
 }
 
-/* The offset to which an index of array k leads, or -1 if it is out of bounds, which is noted. Indices of
+/* The offset to which an index of array k leads, unless it is out of bounds, which is noted. Indices of
    uint64 don't wrap. */
-MXI_DEVICE int64_t mxi_index_offset(const mxi_cuda_indices &x, int k, int64_t index) {
+MXI_DEVICE bool mxi_index_offset(const mxi_cuda_indices &x, int k, int64_t index, int64_t &offset) {
   bool is_unsigned = x.dtype == MX_UINT64;
   int64_t i = index < 0 && !is_unsigned ? index + x.of[k].bound : index;
-  if (static_cast<uint64_t>(i) < static_cast<uint64_t>(x.of[k].limit)) return i * x.of[k].stride;
-  mxi_note_index(x.error, x.op | (is_unsigned ? MXI_CUDA_ERROR_UNSIGNED : 0), index, x.of[k].bound,
-                 x.of[k].axis);
-  return -1;
+  bool good = static_cast<uint64_t>(i) < static_cast<uint64_t>(x.of[k].limit);
+  if (!good)
+    mxi_note_index(x.error, x.op | (is_unsigned ? MXI_CUDA_ERROR_UNSIGNED : 0), index, x.of[k].bound,
+                   x.of[k].axis);
+  offset = i * x.of[k].stride;
+  return good;
 }
 
 /* Where the slice starts. */

@@ -6,8 +6,8 @@
 
 enum { MXI_CUDA_INDEX_ARRAYS = 3 /* of one launch */ };
 struct mxi_cuda_indices {
-  int32_t dtype; /* of all of them */
-  uint32_t op;   /* a mxi_cuda_error_op */
+  int32_t dtype, count; /* one dtype for all of them */
+  uint32_t op;          /* a mxi_cuda_error_op */
   struct mxi_cuda_error *error;
   struct {
     const void *address;

@@ -262,14 +262,7 @@ class QQLinear(Module):
 
     def __call__(self, x: mx.array) -> mx.array:
         """x (..., input_dims) -> (..., output_dims), in x's dtype."""
-        options = self._options()
-        if "scales" in self:
-            product = mx.custom_function(lambda x: mx.qqmm(x, self.weight, self.scales, **options))
-            product.vjp(lambda x, dy, _: dy @ self._unpacked(dy.dtype))
-            return product(x)
-        product = mx.custom_function(lambda x, weight: mx.qqmm(x, weight, **options))
-        product.vjp(_straight_through)
-        return product(x, self.weight)
+        return mx.qqmm(x, self.weight, self.get("scales"), **self._options())
 
     @classmethod
     def from_linear(
@@ -289,12 +282,3 @@ class QQLinear(Module):
         self.weight = linear_layer.weight
         self.train(linear_layer.training)
         return self
-
-
-def _straight_through(
-    primals: tuple[mx.array, mx.array], dy: mx.array, _: mx.array
-) -> tuple[mx.array, mx.array]:
-    """The derivatives of x W^T by x (..., N) and W (M, N), at dy (..., M)."""
-    x, weight = primals
-    rows = dy.reshape(-1, dy.shape[-1])
-    return dy @ weight.astype(dy.dtype), (rows.T @ x.reshape(-1, x.shape[-1])).astype(weight.dtype)
