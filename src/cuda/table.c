@@ -38,6 +38,7 @@ static const struct mxi_backend backend = {
                .registers = MXI_CUDA_MAX_REGISTERS},
     .prepared_bytes = mxi_cuda_prepared_bytes,
     .prepare = mxi_cuda_prepare,
+    .forget = mxi_cuda_forget_program,
     .supports = supports,
     .launch = launch,
     .allocate = mxi_cuda_allocate,
