@@ -40,3 +40,13 @@ int mxi_cuda_hold_row_major(const struct mxi_call *c, int i, struct mxi_cuda_inp
   if (result < 0) mxi_cuda_let_go(in);
   return result;
 }
+
+int mxi_cuda_copy_into(const struct mxi_call *c, int i) {
+  struct mxi_cuda_input in;
+  MXI_TRY(mxi_cuda_hold(c, i, &in));
+  int result = 0;
+  if (in.address != mxi_cuda_out(c, 0))
+    result = mxi_cuda_copy_strided(c->stream, in.shape, mxi_cuda_strided_out(c), mxi_cuda_strided_of(&in));
+  mxi_cuda_let_go(&in);
+  return result;
+}

@@ -1,6 +1,7 @@
 /* The operands of a placed step, as launchers want them. */
 #ifndef MXI_CUDA_CALL_H
 #define MXI_CUDA_CALL_H
+#include "cuda/copy.h"
 #include "cuda/cuda.h"
 #include "cuda/memory.h"
 
@@ -23,4 +24,13 @@ int mxi_cuda_hold(const struct mxi_call *c, int i, struct mxi_cuda_input *in);
 int mxi_cuda_hold_row_major(const struct mxi_call *c, int i, struct mxi_cuda_input *in);
 /* Once all that reads it is submitted, and on failure too. */
 static inline void mxi_cuda_let_go(struct mxi_cuda_input *in) { mxi_cuda_scratch_free(&in->scratch); }
+
+static inline struct mxi_cuda_strided mxi_cuda_strided_of(const struct mxi_cuda_input *in) {
+  return (struct mxi_cuda_strided){(void *)in->address, in->dtype, in->strides};
+}
+static inline struct mxi_cuda_strided mxi_cuda_strided_out(const struct mxi_call *c) {
+  return (struct mxi_cuda_strided){mxi_cuda_out(c, 0), (mx_dtype)c->out[0]->dtype, mxi_strides(c->out[0])};
+}
+/* Input i, in output 0's layout, becomes output 0 unless it lies there already. */
+int mxi_cuda_copy_into(const struct mxi_call *c, int i);
 #endif

@@ -1,5 +1,6 @@
 /* Copies that cast, between any layouts. */
 #include "cuda/copy.h"
+#include "cuda/kernel.h"
 #include "cuda/kernels/copy.h"
 #include "cuda/region.h"
 

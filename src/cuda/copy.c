@@ -3,7 +3,7 @@
    tiles where `from` is contiguous along another dim than `to`. */
 #include "cuda/copy.h"
 #include "base/checked.h"
-#include "cuda/call.h"
+#include "cuda/kernel.h"
 #include "cuda/kernels/copy.h"
 #include "cuda/region.h"
 
@@ -200,15 +200,3 @@ int mxi_cuda_copy_to_slice(mx_stream s, mx_ints shape, struct mxi_cuda_strided t
                            struct mxi_cuda_strided from, const struct mxi_cuda_origin *origin) {
   return copy_slice(s, shape, to, from, TO, origin);
 }
-
-int mxi_cuda_copy_into(const struct mxi_call *c, int i) {
-  struct mxi_cuda_input in;
-  MXI_TRY(mxi_cuda_hold(c, i, &in));
-  int result = 0;
-  if (in.address != mxi_cuda_out(c, 0))
-    result = mxi_cuda_copy_strided(c->stream, in.shape, mxi_cuda_strided_out(c), mxi_cuda_strided_of(&in));
-  mxi_cuda_let_go(&in);
-  return result;
-}
-
-int mxi_cuda_COPY(struct mxi_call *c) { return mxi_cuda_copy_into(c, 0); }

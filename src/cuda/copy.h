@@ -1,7 +1,8 @@
 /* Copies between layouts and dtypes; the launchers of other families use them too. */
 #ifndef MXI_CUDA_COPY_H
 #define MXI_CUDA_COPY_H
-#include "cuda/call.h"
+#include "core/array.h"
+#include "core/stream.h"
 #include "cuda/kernels/index.h"
 
 struct mxi_cuda_strided {
@@ -9,12 +10,6 @@ struct mxi_cuda_strided {
   mx_dtype dtype;
   const int64_t *strides; /* in elements */
 };
-static inline struct mxi_cuda_strided mxi_cuda_strided_of(const struct mxi_cuda_input *in) {
-  return (struct mxi_cuda_strided){(void *)in->address, in->dtype, in->strides};
-}
-static inline struct mxi_cuda_strided mxi_cuda_strided_out(const struct mxi_call *c) {
-  return (struct mxi_cuda_strided){mxi_cuda_out(c, 0), (mx_dtype)c->out[0]->dtype, mxi_strides(c->out[0])};
-}
 /* to = from, cast as astype does. */
 int mxi_cuda_copy_strided(mx_stream s, mx_ints shape, struct mxi_cuda_strided to,
                           struct mxi_cuda_strided from);
@@ -27,6 +22,4 @@ int mxi_cuda_copy_from_slice(mx_stream s, mx_ints shape, struct mxi_cuda_strided
                              struct mxi_cuda_strided from, const struct mxi_cuda_origin *origin);
 int mxi_cuda_copy_to_slice(mx_stream s, mx_ints shape, struct mxi_cuda_strided to,
                            struct mxi_cuda_strided from, const struct mxi_cuda_origin *origin);
-/* Input i, in output 0's layout, becomes output 0 unless it lies there already. */
-int mxi_cuda_copy_into(const struct mxi_call *c, int i);
 #endif

@@ -2,7 +2,7 @@
 #include "base/checked.h"
 #include "core/cast.h"
 #include "core/reduce.h"
-#include "cuda/copy.h"
+#include "cuda/call.h"
 #include "cuda/cuda.h"
 #include "cuda/kernels/creation.h"
 #include "cuda/region.h"
@@ -211,3 +211,6 @@ int mxi_cuda_DYNAMIC_SLICE_UPDATE(struct mxi_call *c) {
   mxi_cuda_let_go(&update);
   return result;
 }
+
+/* ---- copy ---- */
+int mxi_cuda_COPY(struct mxi_call *c) { return mxi_cuda_copy_into(c, 0); }

@@ -3,7 +3,7 @@
    they lead to, so that each place is updated by one thread, in the order of the indices, as on the CPU. */
 #include "base/checked.h"
 #include "core/reduce.h"
-#include "cuda/copy.h"
+#include "cuda/call.h"
 #include "cuda/cuda.h"
 #include "cuda/kernels/indexing.h"
 #include "cuda/order.h"
