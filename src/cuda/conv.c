@@ -195,6 +195,24 @@ static int convolve(mx_stream s, const struct mxi_cuda_conv *c) {
   return served ? 0 : run_unfolded(s, c);
 }
 
+/* The operand row-major at an address that vectors can be loaded from, so that who computes a convolution,
+   and with it the last bits, doesn't depend on how its operands happen to lie. */
+static int hold_aligned(const struct mxi_call *call, int i, struct mxi_cuda_input *in) {
+  MXI_TRY(mxi_cuda_hold_row_major(call, i, in));
+  if ((size_t)in->address % 16 == 0) return 0;
+  size_t bytes = (size_t)call->in[i]->size * mxi_itemsize(call->in[i]);
+  struct mxi_cuda_stream *s = mxi_cuda_stream_of(call->stream);
+  struct mxi_cuda_scratch copy;
+  if (!s || mxi_cuda_scratch_take(call->stream, bytes, &copy) < 0) return -1;
+  CUresult r =
+      mxi_cuda.cuMemcpyDtoDAsync_v2((CUdeviceptr)copy.address, (CUdeviceptr)in->address, bytes, s->handle);
+  mxi_cuda_count(s);
+  mxi_cuda_let_go(in);
+  in->scratch = copy;
+  in->address = copy.address;
+  return mxi_cuda_check(r, "cuMemcpyDtoDAsync");
+}
+
 /* An empty sum. */
 static int fill_with_zeros(const struct mxi_call *call) {
   mx_array y = call->out[0];
@@ -210,8 +228,8 @@ int mxi_cuda_CONVOLUTION(struct mxi_call *call) {
   if (call->out[0]->size == 0) return 0;
   if (call->in[0]->size == 0 || call->in[1]->size == 0) return fill_with_zeros(call);
   struct mxi_cuda_input x = {0}, w = {0};
-  int result = mxi_cuda_hold(call, 0, &x);
-  if (result == 0) result = mxi_cuda_hold_row_major(call, 1, &w);
+  int result = hold_aligned(call, 0, &x);
+  if (result == 0) result = hold_aligned(call, 1, &w);
   if (result == 0) {
     struct mxi_cuda_conv c = describe(call, &x, &w);
     result = convolve(call->stream, &c);

@@ -35,7 +35,8 @@ bool begins_with(const void *code, const char *word) {
   return !strncmp(static_cast<const char *>(code), word, strlen(word));
 }
 
-/* A shared library that lies in memory: by way of a file of a new name, as the loader knows libraries by theirs. */
+/* A shared library that lies in memory: by way of a file of a new name, as the loader knows libraries by
+ * theirs. */
 void *open_image(const char *image) {
   uint64_t bytes;
   memcpy(&bytes, image, sizeof bytes);
@@ -129,7 +130,8 @@ CUresult cuLibraryLoadData(CUlibrary *library, const void *code, int *, void **,
   const bool is_image = code && begins_with(text, runtime_image);
   const bool is_runtime = is_image || (code && begins_with(text, runtime_library));
   if (is_runtime) {
-    handles = {is_image ? open_image(text + strlen(runtime_image)) : open_library(text + strlen(runtime_library))};
+    handles = {is_image ? open_image(text + strlen(runtime_image))
+                        : open_library(text + strlen(runtime_library))};
     if (!handles[0]) return invalid_image;
   } else if (code && !is_fatbin(code)) {
     return invalid_image;

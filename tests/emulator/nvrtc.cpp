@@ -1,5 +1,5 @@
-/* NVIDIA's runtime compiler, emulated: the C++ compiler makes a shared library of the source, whose bytes stand for
-   the machine code (library.cpp loads them). */
+/* NVIDIA's runtime compiler, emulated: the C++ compiler makes a shared library of the source, whose bytes
+   stand for the machine code (library.cpp loads them). */
 #include "cuda/api/nvrtc.h"
 #include <fstream>
 #include <iterator>
@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#define EXPORTED extern "C" __attribute__((visibility("default")))
+#define EXPORTED              extern "C" __attribute__((visibility("default")))
 #define MX_CUDA_FN(name, ...) EXPORTED nvrtcResult name(__VA_ARGS__);
 #include "cuda/api/nvrtc.def"
 #undef MX_CUDA_FN
@@ -82,14 +82,15 @@ nvrtcResult nvrtcCompileProgram(nvrtcProgram program, int noptions, const char *
   write_file(folder.path, "program.cpp", program->source);
   const std::string library = folder.path + "/program.so";
   std::ostringstream command; // EMULATED_COMPILER: the compiler and its arguments, from the build
-  command << EMULATED_COMPILER " -shared -fPIC -I'" << folder.path << "' -o '" << library << "' '" << folder.path
-          << "/program.cpp' >'" << folder.path << "/log' 2>&1";
+  command << EMULATED_COMPILER " -shared -fPIC -I'" << folder.path << "' -o '" << library << "' '"
+          << folder.path << "/program.cpp' >'" << folder.path << "/log' 2>&1";
   const bool compiled = system(command.str().c_str()) == 0;
   program->log = read_file(folder.path + "/log");
   if (!compiled) return NVRTC_ERROR_COMPILATION;
   const std::string bytes = read_file(library);
   const uint64_t size = bytes.size();
-  program->code = "MXI_EMULATED_IMAGE:" + std::string(reinterpret_cast<const char *>(&size), sizeof size) + bytes;
+  program->code =
+      "MXI_EMULATED_IMAGE:" + std::string(reinterpret_cast<const char *>(&size), sizeof size) + bytes;
   return NVRTC_SUCCESS;
 }
 

@@ -68,11 +68,11 @@ def bits(a: mx.array) -> np.ndarray:
     with mx.stream(mx.cpu):
         if a.dtype == mx.bfloat16:
             a = a.astype(mx.float32)
-        x = np.array(a)
+        x = np.ascontiguousarray(np.array(a))
     x = x.view(np.float32) if x.dtype == np.complex64 else x
     if x.dtype.kind == "f":
         x = np.where(np.isnan(x), np.array(np.nan, x.dtype), x)
-    return np.ascontiguousarray(x).view(np.uint8)
+    return x.view(np.uint8)
 
 
 def same(f: Callable[[], list[mx.array]]) -> None:

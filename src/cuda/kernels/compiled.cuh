@@ -4,26 +4,14 @@
 #include "cuda/kernels/elementwise.cuh"
 
 /* N elements, read and written at once by words as long as they make. */
-template <class T, int N> struct mxi_elements {
-  T v[N];
-};
+template <class T, int N> struct mxi_elements { T v[N]; };
 #ifndef MXI_EMULATED
 template <int BYTES> struct mxi_words;
-template <> struct mxi_words<1> {
-  typedef unsigned char type;
-};
-template <> struct mxi_words<2> {
-  typedef unsigned short type;
-};
-template <> struct mxi_words<4> {
-  typedef unsigned type;
-};
-template <> struct mxi_words<8> {
-  typedef uint2 type;
-};
-template <> struct mxi_words<16> {
-  typedef uint4 type;
-};
+template <> struct mxi_words<1> { typedef unsigned char type; };
+template <> struct mxi_words<2> { typedef unsigned short type; };
+template <> struct mxi_words<4> { typedef unsigned type; };
+template <> struct mxi_words<8> { typedef uint2 type; };
+template <> struct mxi_words<16> { typedef uint4 type; };
 #endif
 
 template <int N, class T> MXI_DEVICE mxi_elements<T, N> mxi_load(const T *from) {
@@ -64,7 +52,8 @@ template <class T> MXI_DEVICE T mxi_scalar(uint64_t word) {
   return x;
 }
 
-/* Takes the index along a dim off the index of what is left: i becomes i / size, the remainder is returned. */
+/* Takes the index along a dim off the index of what is left: i becomes i / size, the remainder is returned.
+ */
 MXI_DEVICE int mxi_take_index(int &i, uint64_t divisor, uint64_t magic) { /* form.c: put_divisor */
   unsigned n = (unsigned)i;
   unsigned quotient = (mxi_multiply_high(n, (uint32_t)magic) + n) >> (unsigned)(divisor >> 32);
