@@ -1,7 +1,7 @@
 /* Weights as the tensor cores' left operand, straight from their packed form.
 
    A lane has a piece of 32 neighbours of a row of W: 16 pairs of halves, in an order of the format's own that
-   x is brought into. The pairs stand for value(c) FACTOR + OFFSET exactly. */
+   x is brought into. They are exactly what the weights' integers stand for, plus offset(), over factor(). */
 #ifndef MXI_CUDA_KERNELS_QUANTIZED_TENSOR_CUH
 #define MXI_CUDA_KERNELS_QUANTIZED_TENSOR_CUH
 #include "cuda/kernels/ptx.cuh"
