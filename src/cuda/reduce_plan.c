@@ -4,7 +4,7 @@
 #include "cuda/memory.h"
 
 _Static_assert((int)MXI_CUDA_AXES == (int)MXI_MAX_NDIM, "kernels take any array");
-enum { BLOCK = MXI_CUDA_REDUCE_BLOCK, VECTOR_BYTES = 16, ROWS_IN_FLIGHT = 4 };
+enum { BLOCK = MXI_CUDA_REDUCE_BLOCK, WARP = 32, VECTOR_BYTES = 16, ROWS_IN_FLIGHT = 4 };
 
 void mxi_cuda_split_axes(mx_ints shape, mx_ints axes, const int64_t *in_strides, const int64_t *out_strides,
                          struct mxi_region *kept, struct mxi_region *reduced) {
@@ -53,25 +53,36 @@ static bool is_aligned(const void *address, int bytes) { return (uintptr_t)addre
 
 /* ---- Runs ---- */
 static int threads_of_run(int64_t vectors) {
-  return vectors > MXI_CUDA_REDUCE_WARP_VECTORS ? BLOCK : power_of_two(vectors, 32);
+  if (vectors <= WARP) return power_of_two(vectors, WARP);
+  int threads = power_of_two(ceiling(vectors, MXI_CUDA_REDUCE_EACH), BLOCK);
+  return threads < WARP ? WARP : threads;
 }
 
 static int launch_runs(mx_stream s, struct mxi_cuda_kernel *kernel, struct mxi_cuda_reduce_runs *p) {
-  int64_t blocks = ceiling(p->count * p->chunks, BLOCK / p->team);
-  return mxi_cuda_launch(s, kernel, (struct mxi_cuda_grid){.x = blocks, .threads = BLOCK, .overlaps = true},
-                         p, sizeof *p);
+  int threads = p->team <= WARP ? BLOCK : p->team;
+  struct mxi_cuda_grid grid = {
+      .x = ceiling(p->count * p->chunks, threads / p->team), .threads = (unsigned)threads, .overlaps = true};
+  return mxi_cuda_launch(s, kernel, grid, p, sizeof *p);
+}
+
+struct mxi_cuda_run_shares mxi_cuda_share_run(int64_t length, int vector) {
+  int64_t vectors = ceiling(length, vector), chunk = MXI_CUDA_REDUCE_LEAST_CHUNK;
+  if (vectors <= MXI_CUDA_REDUCE_LONG_VECTORS)
+    return (struct mxi_cuda_run_shares){.chunk = length, .chunks = 1, .team = threads_of_run(vectors)};
+  while (chunk < MXI_CUDA_REDUCE_LARGEST_CHUNK && 2 * chunk * MXI_CUDA_REDUCE_LONG_CHUNKS <= vectors)
+    chunk *= 2;
+  return (struct mxi_cuda_run_shares){
+      .chunk = chunk * vector, .chunks = ceiling(vectors, chunk), .team = threads_of_run(chunk)};
 }
 
 /* Runs of p->length elements, V to a vector, by `kernel`; the values of their chunks by the passed kernel. */
 static int reduce_runs(mx_stream s, const struct mxi_cuda_reduce_kernels *k, struct mxi_cuda_kernel *kernel,
                        struct mxi_cuda_reduce_runs *p, int vector) {
-  int64_t vectors = ceiling(p->length, vector);
-  p->chunk = p->length;
-  p->chunks = 1;
-  p->team = threads_of_run(vectors);
-  if (vectors <= MXI_CUDA_REDUCE_LONG_VECTORS) return launch_runs(s, kernel, p);
-  p->chunk = (int64_t)MXI_CUDA_REDUCE_CHUNK_VECTORS * vector;
-  p->chunks = ceiling(p->length, p->chunk);
+  struct mxi_cuda_run_shares shares = mxi_cuda_share_run(p->length, vector);
+  p->chunk = shares.chunk;
+  p->chunks = shares.chunks;
+  p->team = shares.team;
+  if (p->chunks == 1) return launch_runs(s, kernel, p);
   p->pitch = ceiling(p->chunks, k->partial_vector) * k->partial_vector;
   p->partial = true;
   struct mxi_cuda_scratch values;

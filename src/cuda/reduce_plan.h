@@ -23,6 +23,12 @@ void mxi_cuda_split_axes(mx_ints shape, mx_ints axes, const int64_t *in_strides,
                          struct mxi_region *kept, struct mxi_region *reduced);
 /* The region's axes for a kernel: strides of operand 0 as `in` and of 1 as `out`. */
 struct mxi_cuda_axes mxi_cuda_axes_of(const struct mxi_region *r);
+/* How a run is shared, V elements to a vector: elements of a chunk, chunks, threads of one. */
+struct mxi_cuda_run_shares {
+  int64_t chunk, chunks;
+  int team;
+};
+struct mxi_cuda_run_shares mxi_cuda_share_run(int64_t length, int vector);
 /* Reduces what split_axes gave, neither empty; `in` and `out` are the arrays' first elements, out row-major.
  */
 int mxi_cuda_reduce_regions(mx_stream s, const struct mxi_cuda_reduce_kernels *k,

@@ -9,28 +9,21 @@ template <class A> MXI_DEVICE A norm_factor(A squares, int64_t n, double eps) {
   return 1 / mxi_sqrt(squares / static_cast<A>(n) + static_cast<A>(eps));
 }
 
-/* A vector of the result at place i of the row. */
+/* A vector of the result. */
 template <class T, class A>
-MXI_DEVICE mxi_row_vector<T> norm_apply(const mxi_cuda_norm &p, const mxi_row_vector<T> &x, A center,
-                                        A factor, const mxi_row_vector<T> &weight,
-                                        const mxi_row_vector<T> &bias) {
+MXI_DEVICE mxi_row_vector<T> norm_apply(const mxi_row_vector<T> &x, A center, A factor,
+                                        const mxi_row_vector<T> &weight, const mxi_row_vector<T> &bias) {
   A y[mxi_vector_of<T>::size];
 #pragma unroll
-  for (int e = 0; e < mxi_vector_of<T>::size; e++) {
-    y[e] = (x.at(e) - center) * factor;
-    const A w = weight.at(e), b = bias.at(e);
-    if (p.weight && p.bias)
-      y[e] = mxi_fma(y[e], w, b);
-    else if (p.weight)
-      y[e] *= w;
-    else if (p.bias)
-      y[e] += b;
-  }
+  for (int e = 0; e < mxi_vector_of<T>::size; e++)
+    y[e] = mxi_fma((x.at(e) - center) * factor, static_cast<A>(weight.at(e)), static_cast<A>(bias.at(e)));
   return mxi_row_narrow<T>(y);
 }
+/* `count` elements of weight or bias, or the factor 1 and the term -0, which change nothing. */
 template <class T>
-MXI_DEVICE mxi_row_vector<T> norm_parameter(const void *from, const mxi_row<T> &row, int k, bool whole) {
-  return from ? row.load(static_cast<const T *>(from), k, whole, T()) : mxi_row_vector<T>();
+MXI_DEVICE mxi_row_vector<T> norm_parameter(const void *row, int64_t at, int count, bool whole, float none) {
+  const T rest = mxi_convert<T>::of(static_cast<typename mxi_widened<T>::type>(none));
+  return mxi_load_part(static_cast<const T *>(row) + at, row ? count : 0, whole, rest);
 }
 
 template <class T, int K> MXI_DEVICE void norm_rows(const mxi_cuda_norm &p) {
@@ -46,7 +39,8 @@ template <class T, int K> MXI_DEVICE void norm_rows(const mxi_cuda_norm &p) {
   for (int k = 0; k < K; k++) x[k] = row.load(from, k, p.at.vectors, T());
   if (K < 8) /* early, so that they arrive while the row is summed up */
 #pragma unroll
-    for (int k = 0; k < K; k++) weight[k] = norm_parameter(p.weight, row, k, p.parameters);
+    for (int k = 0; k < K; k++)
+      weight[k] = norm_parameter<T>(p.weight, row.place(k), row.n - row.place(k), p.parameters, 1);
   acc center = 0;
   if (p.centered) {
     acc sums[V] = {};
@@ -63,8 +57,8 @@ template <class T, int K> MXI_DEVICE void norm_rows(const mxi_cuda_norm &p) {
     x[k].stay_narrow();
 #pragma unroll
     for (int e = 0; e < V; e++) {
-      const acc d = x[k].at(e) - center;
-      if (!p.centered || row.place(k) + e < row.n) squares[e] = mxi_fma(d, d, squares[e]);
+      const acc d = row.place(k) + e < row.n ? x[k].at(e) - center : acc(0);
+      squares[e] = mxi_fma(d, d, squares[e]);
     }
   }
   const acc square = row.template combine<mxi_sum>(mxi_lanes_combine<mxi_sum>(squares), space[1]);
@@ -73,11 +67,11 @@ template <class T, int K> MXI_DEVICE void norm_rows(const mxi_cuda_norm &p) {
   for (int k = 0; k < K; k++) {
     if (row.place(k) >= row.n) break;
     if (K == 8) asm volatile("" ::: "memory"); /* one after the other, as registers are few */
-    if (K == 8) weight[k] = norm_parameter(p.weight, row, k, p.parameters);
-    bias[k] = norm_parameter(p.bias, row, k, p.parameters);
+    if (K == 8) weight[k] = norm_parameter<T>(p.weight, row.place(k), row.n - row.place(k), p.parameters, 1);
+    bias[k] = norm_parameter<T>(p.bias, row.place(k), row.n - row.place(k), p.parameters, -0.0f);
     x[k].stay_narrow();
     mxi_store_part(to + row.place(k), row.n - row.place(k), p.at.vectors,
-                   norm_apply(p, x[k], center, factor, weight[k], bias[k]));
+                   norm_apply(x[k], center, factor, weight[k], bias[k]));
   }
 }
 
@@ -103,8 +97,7 @@ template <class T> MXI_DEVICE void norm_long(const mxi_cuda_norm &p) {
   typedef typename mxi_widened<T>::type acc;
   __shared__ acc space[2][32];
   mxi_grid_wait();
-  const T *from = static_cast<const T *>(p.at.x) + blockIdx.x * p.at.step,
-          *weight = static_cast<const T *>(p.weight), *bias = static_cast<const T *>(p.bias);
+  const T *from = static_cast<const T *>(p.at.x) + blockIdx.x * p.at.step;
   T *to = static_cast<T *>(p.at.out) + blockIdx.x * p.at.n;
   const acc center =
       p.centered ? norm_long_sum(p, from, acc(0), false, space[0]) / static_cast<acc>(p.at.n) : acc(0);
@@ -112,11 +105,10 @@ template <class T> MXI_DEVICE void norm_long(const mxi_cuda_norm &p) {
 #pragma unroll 2
   for (int64_t i = threadIdx.x * V; i < p.at.n; i += NORM_LONG_BLOCK * V) {
     const int left = static_cast<int>(min(p.at.n - i, static_cast<int64_t>(V)));
-    mxi_row_vector<T> w = {}, b = {};
-    if (weight) w = mxi_load_part(weight + i, left, p.parameters, T());
-    if (bias) b = mxi_load_part(bias + i, left, p.parameters, T());
     mxi_store_part(to + i, left, p.at.vectors,
-                   norm_apply(p, mxi_load_part(from + i, left, p.at.vectors, T()), center, factor, w, b));
+                   norm_apply(mxi_load_part(from + i, left, p.at.vectors, T()), center, factor,
+                              norm_parameter<T>(p.weight, i, left, p.parameters, 1),
+                              norm_parameter<T>(p.bias, i, left, p.parameters, -0.0f)));
   }
 }
 

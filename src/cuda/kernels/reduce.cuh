@@ -44,8 +44,8 @@ MXI_DEVICE void mxi_reduce_vectors(const mxi_cuda_reduce_runs &p, const typename
   constexpr int V = OP::vector, U = MXI_REDUCE_UNROLLED;
   typedef typename OP::from from;
   const int step = p.team * V, whole = count / V * V;
-  int i = lane * V;
   x += first;
+  int i = lane * V;
 #pragma unroll 1
   for (; i + (U - 1) * step < whole; i += U * step) {
     mxi_vector<from, V> loaded[U];
@@ -54,12 +54,19 @@ MXI_DEVICE void mxi_reduce_vectors(const mxi_cuda_reduce_runs &p, const typename
 #pragma unroll
     for (int u = 0; u < U; u++) mxi_reduce_take<OP>(acc, loaded[u], first + i + u * step);
   }
-#pragma unroll 1
-  for (; i < whole; i += step) mxi_reduce_take<OP>(acc, mxi_load_vector<V>(x + i), first + i);
-  if (i == whole) /* the vector that ends before its last element, if there is one */
+  if (i < whole) { /* fewer than U are left: the first is read for those that are not there */
+    mxi_vector<from, V> loaded[U - 1];
+#pragma unroll
+    for (int u = 0; u < U - 1; u++)
+      loaded[u] = mxi_load_vector<V>(x + (i + u * step < whole ? i + u * step : i));
+#pragma unroll
+    for (int u = 0; u < U - 1; u++)
+      if (i + u * step < whole) mxi_reduce_take<OP>(acc, loaded[u], first + i + u * step);
+  }
+  if ((whole / V & (p.team - 1)) == lane) /* the vector that ends before its last element, if there is one */
 #pragma unroll
     for (int e = 0; e < V - 1; e++)
-      if (i + e < count) acc[e] = OP::combine(acc[e], OP::load(x[i + e], first + i + e));
+      if (whole + e < count) acc[e] = OP::combine(acc[e], OP::load(x[whole + e], first + whole + e));
 }
 /* The same, element by element. */
 template <class OP>
@@ -105,7 +112,7 @@ template <class OP, bool VECTORS> MXI_DEVICE void mxi_reduce_runs(const mxi_cuda
   __shared__ acc_t space[32];
   mxi_grid_wait();
   const int team = p.team, lane = threadIdx.x & (team - 1);
-  const int64_t unit = static_cast<int64_t>(blockIdx.x) * (MXI_CUDA_REDUCE_BLOCK / team) + threadIdx.x / team;
+  const int64_t unit = static_cast<int64_t>(blockIdx.x) * (blockDim.x / team) + threadIdx.x / team;
   const bool exists = unit < p.count * p.chunks;
   const int64_t run = p.chunks == 1 ? unit : unit / p.chunks;
   acc_t acc[OP::vector];
@@ -122,8 +129,7 @@ template <class OP, bool VECTORS> MXI_DEVICE void mxi_reduce_runs(const mxi_cuda
       mxi_reduce_scattered<OP>(p, x, first, count, lane, acc);
   }
   acc_t value = mxi_lanes_combine<OP>(acc);
-  value = team <= 32 ? mxi_team_combine<OP>(value, team)
-                     : mxi_block_combine<OP>(value, MXI_CUDA_REDUCE_BLOCK, space);
+  value = team <= 32 ? mxi_team_combine<OP>(value, team) : mxi_block_combine<OP>(value, team, space);
   if (lane || !exists) return;
   if (p.partial)
     static_cast<typename OP::partial *>(p.out)[run * p.pitch + unit - run * p.chunks] = OP::keep(value);
@@ -154,8 +160,15 @@ MXI_DEVICE void mxi_reduce_rows_of_vectors(const mxi_cuda_reduce_columns &p, con
 #pragma unroll
     for (int u = 0; u < U; u++) mxi_reduce_take_row<OP>(acc, loaded[u], first + y + u * p.down);
   }
-#pragma unroll 1
-  for (; y < count; y += p.down, x += step) mxi_reduce_take_row<OP>(acc, mxi_load_vector<V>(x), first + y);
+  if (y < count) {
+    mxi_vector<from, V> loaded[U - 1];
+#pragma unroll
+    for (int u = 0; u < U - 1; u++)
+      loaded[u] = mxi_load_vector<V>(x + (y + u * p.down < count ? u * step : 0));
+#pragma unroll
+    for (int u = 0; u < U - 1; u++)
+      if (y + u * p.down < count) mxi_reduce_take_row<OP>(acc, loaded[u], first + y + u * p.down);
+  }
 }
 /* The same of single columns, `across` apart; x is row 0 of the thread's first, of which `live` places are
    left in the tile. */
