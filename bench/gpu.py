@@ -232,6 +232,29 @@ for m in (1, 8, 64, 512, 4096):
         return product
 
 
+@case("dequantize 4-bit g64 14336x4096 to bf16", bytes=14336 * 4096 * (0.5 + 4 / 64 + 2))
+def _(xp):
+    if xp == "torch":
+        return None
+    ws = [mx.quantize(normal(xp, (14336, 4096), "bf16"), 64, 4) for _ in range(4)]
+    mx.eval(ws)
+    turn = iter(range(1 << 40))
+    return lambda: mx.dequantize(*ws[next(turn) % 4], 64, 4)
+
+
+for mode, bits, group in (("affine", 4, 32), ("affine", 8, 64), ("mxfp4", 4, 32), ("mxfp8", 8, 32)):
+
+    @case(f"{mode} {bits}-bit g{group} n=4096 k=14336, m=1", bytes=14336 * 4096 * (bits / 8 + (4 if mode == "affine" else 1) / group))  # fmt: skip
+    def _(xp, mode=mode, bits=bits, group=group):
+        if xp == "torch":
+            return None
+        x = normal(xp, (1, 14336), "bf16")
+        ws = [mx.quantize(normal(xp, (4096, 14336), "bf16"), group, bits, mode) for _ in range(6)]
+        mx.eval(ws)
+        turn = iter(range(1 << 40))
+        return lambda: mx.quantized_matmul(x, *ws[next(turn) % 6], group_size=group, bits=bits, mode=mode)
+
+
 for length in (2048, 4096, 8192):
 
     @case(f"attention causal bf16 32 heads of 128, {length}", flops=2 * 32 * length**2 * 128)
@@ -361,7 +384,9 @@ def measure(c: Case, peers: bool) -> dict:
         if make is None or (who == "torch" and not peers):
             continue
         try:
-            row[who] = clock(make())
+            f = make()
+            if f is not None:  # else it has no such op
+                row[who] = clock(f)
         except Exception as e:  # a row that fails must not end the others
             row[who + "_error"] = f"{type(e).__name__}: {e}"[:200]
         mx.clear_cache()

@@ -22,6 +22,10 @@ static void read_environment(void) {
   env.no_fusion = integer("MLX_DISABLE_FUSION");
   env.lapack = text("MLX_LAPACK");
   env.mock_gpu = integer("MLX_MOCK_GPU");
+  env.cuda_cache = text("MLX_CUDA_CACHE");
+  env.cuda_compile = text("MLX_CUDA_COMPILE");
+  env.xdg_cache_home = text("XDG_CACHE_HOME");
+  env.home = text("HOME");
   env.cuda_driver = text("MLX_CUDA_DRIVER");
   env.no_compile = getenv("MLX_DISABLE_COMPILE") != NULL;
 }

@@ -13,10 +13,11 @@ enum mxi_lock {
   MXI_LOCK_FFT_PLANS,      /* the cache of them */
   MXI_LOCK_DOWNLOADS,      /* bytes come from a device */
   MXI_LOCK_SIDES,          /* which of a buffer's memories have its bytes */
-  MXI_LOCK_CUDA_PRODUCTS,  /* how cuBLASLt computes which */
+  MXI_LOCK_CUDA_PRODUCTS,  /* how cuBLASLt and cuDNN compute which */
   MXI_LOCK_CUDA_STAGES,    /* pinned memory on its way up */
   MXI_LOCK_CUDA_MEMORY,    /* the pools of device memory */
   MXI_LOCK_CUDA_STREAMS,   /* the device's streams and their marks */
+  MXI_LOCK_CUDA_PROGRAMS,  /* which have kernels of their own */
   MXI_LOCK_CUDA_KERNELS,   /* which are loaded */
   MXI_LOCK_CUDA_LIBRARIES, /* which are open */
   MXI_LOCK_DEVICE,         /* the device of threads that chose none */

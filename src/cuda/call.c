@@ -1,21 +1,20 @@
 #include "cuda/call.h"
 #include "cuda/copy.h"
-#include "cuda/transfer.h"
+#include "cuda/constants.h"
 
-static int put_element(const struct mxi_call *c, mx_array a, struct mxi_cuda_input *in) {
+/* The element's bits, and zeros behind them. */
+static uint64_t bits_of(mx_array a) {
   size_t bytes = mxi_itemsize(a);
-  MXI_TRY(mxi_cuda_scratch_take(c->stream, bytes, &in->scratch));
-  in->address = in->scratch.address;
-  return mxi_cuda_put(c->stream, in->scratch.address, &a->inline_value, bytes);
+  return bytes == sizeof(uint64_t) ? a->inline_value.bits
+                                   : a->inline_value.bits & (((uint64_t)1 << 8 * bytes) - 1);
 }
 
 int mxi_cuda_hold(const struct mxi_call *c, int i, struct mxi_cuda_input *in) {
   mx_array a = c->in[i];
   *in = (struct mxi_cuda_input){
       .dtype = (mx_dtype)a->dtype, .shape = mxi_shape_of(a), .strides = mxi_strides(a)};
-  if (!a->buffer) return put_element(c, a, in); // its strides are zeros
-  in->address = mxi_cuda_address(a);
-  return 0;
+  in->address = a->buffer ? mxi_cuda_address(a) : mxi_cuda_constant(c->stream, bits_of(a));
+  return in->address ? 0 : -1;
 }
 
 int mxi_cuda_hold_row_major(const struct mxi_call *c, int i, struct mxi_cuda_input *in) {

@@ -8,7 +8,8 @@
 static inline void *mxi_cuda_address(mx_array a) { return (char *)a->buffer->side->address + a->offset; }
 static inline void *mxi_cuda_out(const struct mxi_call *c, int i) { return mxi_cuda_address(c->out[i]); }
 
-/* An input in device memory, while it is held. One element that travels by value is put there; other layouts
+/* An input in device memory, while it is held. One element that travels by value is put there (its
+   strides are zeros); other layouts
    are copied where row-major is asked for. */
 struct mxi_cuda_input {
   const void *address; /* of the first element */

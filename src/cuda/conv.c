@@ -1,6 +1,6 @@
-/* Convolutions: depthwise by a kernel of their own; others as products of matrices, of windows that are
-   unfolded a part of the output at a time. */
-#include "cuda/kernels/conv.h"
+/* Convolutions: depthwise by a kernel of their own; others by cuDNN where it is installed and has an engine
+   for them; else as products of matrices, of windows that are unfolded a part of the output at a time. */
+#include "cuda/conv.h"
 #include "base/checked.h"
 #include "cuda/call.h"
 #include "cuda/context.h"
@@ -9,15 +9,6 @@
 #include <string.h>
 
 enum { AXES = MXI_CUDA_CONV_AXES };
-struct mxi_cuda_conv {
-  mx_dtype dtype;
-  int64_t batch, groups, channels, outputs; /* channels and outputs of one group */
-  struct mxi_cuda_window window;
-  const void *x; /* elements anywhere: strides in elements */
-  int64_t x_batch, x_axis[MXI_CUDA_CONV_AXES], x_channel;
-  const void *w; /* (groups, outputs, taps..., channels), row-major */
-  void *y;       /* (batch, out..., groups, outputs), row-major */
-};
 static struct mxi_cuda_kernel unfold[] = {MXI_CUDA_KERNEL(conv, unfold_2), MXI_CUDA_KERNEL(conv, unfold_4),
                                           MXI_CUDA_KERNEL(conv, unfold_8), MXI_CUDA_KERNEL(conv, unfold_16)};
 static struct mxi_cuda_kernel depthwise[MX_DTYPE_COUNT] = {MXI_CUDA_FLOATS(conv, depthwise)};
@@ -53,6 +44,7 @@ static void describe_axis(struct mxi_cuda_conv *c, int axis, const struct mxi_ca
   w->out[axis] = given ? (int32_t)mxi_shape(call->out[0])[i + 1] : 1;
   w->stride[axis] = given ? (int32_t)p->stride.v[i] : 1;
   w->low[axis] = given ? (int32_t)p->padding_low.v[i] : 0;
+  c->high[axis] = given ? (int32_t)p->padding_high.v[i] : 0;
   w->kernel_dilation[axis] = given ? (int32_t)p->kernel_dilation.v[i] : 1;
   w->input_dilation[axis] = given ? (int32_t)p->input_dilation.v[i] : 1;
   w->pixels *= w->out[axis];
@@ -198,7 +190,27 @@ static int run_unfolded(mx_stream s, const struct mxi_cuda_conv *c) {
 static int convolve(mx_stream s, const struct mxi_cuda_conv *c) {
   if (c->channels == 1 && c->groups > 1) return run_depthwise(s, c);
   if (is_pointwise(c)) return run_pointwise(s, c);
-  return run_unfolded(s, c);
+  bool served = false;
+  MXI_TRY(mxi_cuda_cudnn_run(s, c, &served));
+  return served ? 0 : run_unfolded(s, c);
+}
+
+/* The operand row-major at an address that vectors can be loaded from, so that who computes a convolution,
+   and with it the last bits, doesn't depend on how its operands happen to lie. */
+static int hold_aligned(const struct mxi_call *call, int i, struct mxi_cuda_input *in) {
+  MXI_TRY(mxi_cuda_hold_row_major(call, i, in));
+  if ((size_t)in->address % 16 == 0) return 0;
+  size_t bytes = (size_t)call->in[i]->size * mxi_itemsize(call->in[i]);
+  struct mxi_cuda_stream *s = mxi_cuda_stream_of(call->stream);
+  struct mxi_cuda_scratch copy;
+  if (!s || mxi_cuda_scratch_take(call->stream, bytes, &copy) < 0) return -1;
+  CUresult r =
+      mxi_cuda.cuMemcpyDtoDAsync_v2((CUdeviceptr)copy.address, (CUdeviceptr)in->address, bytes, s->handle);
+  mxi_cuda_count(s);
+  mxi_cuda_let_go(in);
+  in->scratch = copy;
+  in->address = copy.address;
+  return mxi_cuda_check(r, "cuMemcpyDtoDAsync");
 }
 
 /* An empty sum. */
@@ -216,8 +228,8 @@ int mxi_cuda_CONVOLUTION(struct mxi_call *call) {
   if (call->out[0]->size == 0) return 0;
   if (call->in[0]->size == 0 || call->in[1]->size == 0) return fill_with_zeros(call);
   struct mxi_cuda_input x = {0}, w = {0};
-  int result = mxi_cuda_hold(call, 0, &x);
-  if (result == 0) result = mxi_cuda_hold_row_major(call, 1, &w);
+  int result = hold_aligned(call, 0, &x);
+  if (result == 0) result = hold_aligned(call, 1, &w);
   if (result == 0) {
     struct mxi_cuda_conv c = describe(call, &x, &w);
     result = convolve(call->stream, &c);

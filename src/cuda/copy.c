@@ -17,6 +17,8 @@ static struct mxi_cuda_kernel slice_kernels[2][5] = {
     [FROM] = {MXI_CUDA_SIZES(copy, slice_from), MXI_CUDA_KERNEL(copy, slice_from_16)}};
 static struct mxi_cuda_kernel transpose_kernels[] = {MXI_CUDA_SIZES(copy, transpose),
                                                      MXI_CUDA_KERNEL(copy, transpose_16)};
+static struct mxi_cuda_kernel packed_kernels[] = {MXI_CUDA_KERNEL(copy, transpose_packed_1),
+                                                  MXI_CUDA_KERNEL(copy, transpose_packed_2)};
 
 /* A copy of words; what a kernel is given is a piece of its region. */
 struct word_copy {
@@ -60,7 +62,7 @@ static int move_slice(void *ctx, const struct mxi_region *piece) {
 }
 
 /* ---- Transposes ---- */
-enum { LOG_TILE = 12, LOG_SIDE = 6, LEAST_TILE = 256 };
+enum { LOG_TILE = 12, LOG_SIDE = 6, LEAST_TILE = 256, LEAST_SIDE = 32 };
 
 static int64_t magnitude(int64_t x) { return x < 0 ? -x : x; }
 
@@ -90,6 +92,18 @@ static void shape_tile(struct mxi_cuda_transpose *p, int log_bytes) {
   p->log_columns = log_above(p->columns, log_words - p->log_rows);
 }
 
+/* Are 4 bytes of elements side by side in each row of both sides? */
+static bool packs(const struct word_copy *j, const struct mxi_cuda_transpose *p,
+                  const struct mxi_region *matrices) {
+  int64_t log = 2 - j->log_bytes;
+  if (log <= 0 || p->to_column != 1 || p->from_row != 1 || mxi_min(p->rows, p->columns) < LEAST_SIDE)
+    return false;
+  uint64_t all = (uint64_t)p->to_row | (uint64_t)p->from_column | p->rows | p->columns;
+  for (int i = 0; i < matrices->ndim; i++)
+    all |= (uint64_t)matrices->strides[TO][i] | (uint64_t)matrices->strides[FROM][i];
+  return (all & (((uint64_t)1 << log) - 1)) == 0 && (((uintptr_t)p->to | (uintptr_t)p->from) & 3) == 0;
+}
+
 static int transpose(void *ctx, const struct mxi_region *piece) {
   const struct word_copy *j = ctx;
   int last = piece->ndim - 1, row = row_dim(piece);
@@ -102,22 +116,23 @@ static int transpose(void *ctx, const struct mxi_region *piece) {
                                  .from_column = piece->strides[FROM][last],
                                  .rows = (uint32_t)piece->shape[row],
                                  .columns = (uint32_t)piece->shape[last]};
+  struct mxi_region matrices = *piece;
+  mxi_region_drop(&matrices, last);
+  mxi_region_drop(&matrices, row);
+  bool packed = packs(j, &p, &matrices);
   shape_tile(&p, j->log_bytes);
   if (1 << (p.log_rows + p.log_columns) < LEAST_TILE) return move_words(ctx, piece);
+  if (packed) p.log_rows = p.log_columns = 7 - (uint32_t)j->log_bytes;
   int64_t down = mxi_cuda_blocks(p.rows, 1 << p.log_rows),
           across = mxi_cuda_blocks(p.columns, 1 << p.log_columns);
   p.tiles_down = mxi_cuda_divisor_of(down);
   p.tiles_across = mxi_cuda_divisor_of(across);
-  struct mxi_region matrices = *piece;
-  mxi_region_drop(&matrices, last);
-  mxi_region_drop(&matrices, row);
   p.matrices = mxi_cuda_region_of(&matrices);
   size_t word = (size_t)1 << (j->log_bytes < 2 ? 2 : j->log_bytes);
-  struct mxi_cuda_grid grid = {.x = matrices.size * down * across,
-                               .threads = MXI_CUDA_COPY_THREADS,
-                               .shared =
-                                   (((size_t)1 << p.log_rows) + 1) * ((size_t)1 << p.log_columns) * word};
-  return mxi_cuda_launch(j->stream, &transpose_kernels[j->log_bytes], grid, &p, sizeof p);
+  struct mxi_cuda_grid grid = {.x = matrices.size * down * across, .threads = MXI_CUDA_COPY_THREADS};
+  if (!packed) grid.shared = (((size_t)1 << p.log_rows) + 1) * ((size_t)1 << p.log_columns) * word;
+  return mxi_cuda_launch(j->stream, (packed ? packed_kernels : transpose_kernels) + j->log_bytes, grid, &p,
+                         sizeof p);
 }
 
 /* ---- Words ---- */

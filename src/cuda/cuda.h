@@ -11,8 +11,6 @@
 #undef MX_CUDA_PRIM
 #undef MX_CUDA_PRIM_SOME
 int mxi_cuda_run_program(struct mxi_call *c);
-/* A call of a primitive that launchers of others make; an error where the device has none. */
-int mxi_cuda_run_primitive(struct mxi_call *c);
 
 /* NULL where there is no device. */
 const struct mxi_backend *mxi_cuda_backend(void);

@@ -14,4 +14,5 @@ enum {
 };
 size_t mxi_cuda_prepared_bytes(int ninstructions);
 void mxi_cuda_prepare(const struct mxi_program *program, void *prepared);
+void mxi_cuda_forget_program(void *prepared);
 #endif

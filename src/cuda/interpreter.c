@@ -3,6 +3,7 @@
 #include "cuda/fused.h"
 #include "cuda/kernels/interpreter.h"
 #include "cuda/region.h"
+#include "cuda/single.h"
 #include "engine/iteration.h"
 #include "engine/memory.h"
 #include <assert.h>
@@ -127,6 +128,8 @@ static void put_program(struct interpretation *x, const struct mxi_call *c) {
   const struct mxi_program *program = c->program;
   struct values v = {.used = 0};
   mxi_program_last_uses(program, v.last_use);
+  x->wide = false;
+  x->p.ninputs = x->p.nscalars = 0;
   x->noperands = c->ninputs + c->noutputs;
   x->ninputs = c->ninputs;
   for (int i = 0; i < c->ninputs; i++) {
@@ -227,9 +230,12 @@ static int launch_pieces(struct interpretation *x, int first) {
 }
 
 static int run(struct mxi_call *c) {
-  struct interpretation x = {.stream = c->stream};
+  struct interpretation x; // large: the region and the parameters fill it as far as they need
+  x.stream = c->stream;
   if (!c->out[0]->size) return 0;
   mxi_iteration_of(&x.region, c, c->noutputs);
+  int outcome;
+  if (mxi_cuda_run_single(c, &x.region, &outcome)) return outcome;
   put_program(&x, c);
   return launch_pieces(&x, 0);
 }
@@ -249,7 +255,7 @@ static int run_then_reduce(struct mxi_call *c) {
   program.reduction = NULL;
   int result = mxi_place_fresh(values, c->stream, c->values_like ? mxi_strides(c->values_like) : NULL);
   if (result == 0) result = run(&program);
-  if (result == 0) result = mxi_cuda_run_primitive(&reduce);
+  if (result == 0) result = mxi_cuda_REDUCE(&reduce);
   mxi_unref(values);
   return result;
 }

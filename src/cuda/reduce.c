@@ -81,6 +81,7 @@ int mxi_cuda_reduce(mx_stream s, enum mxi_reduce_op op, mx_ints axes, mx_ints sh
   struct mxi_cuda_reduce_kernels k = kernels_of(op, from.dtype, !reduced.size);
   if (!reduced.size) return mxi_cuda_reduce_nothing(s, &k, kept.size, to.address);
   if (reduced.size == 1) return mxi_cuda_copy_strided(s, shape, to, from);
+  mxi_region_sort(&reduced); // to the order of memory
   return mxi_cuda_reduce_regions(s, &k, &kept, &reduced, from.address, to.address);
 }
 

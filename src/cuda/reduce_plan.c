@@ -21,7 +21,6 @@ void mxi_cuda_split_axes(mx_ints shape, mx_ints axes, const int64_t *in_strides,
   mxi_region_init(kept, n[0], sizes[0], 2, (const int64_t *[]){in[0], out});
   mxi_region_init(reduced, n[1], sizes[1], 1, (const int64_t *[]){in[1]});
   mxi_region_merge(kept);
-  if (reduced->size) mxi_region_sort(reduced);
 }
 
 struct mxi_cuda_axes mxi_cuda_axes_of(const struct mxi_region *r) {
@@ -106,12 +105,13 @@ static int reduce_any_runs(mx_stream s, const struct mxi_cuda_reduce_kernels *k,
 }
 
 /* ---- Columns ---- */
+static int64_t magnitude(int64_t x) { return x < 0 ? -x : x; }
 /* The kept axis along which memory goes on in smaller steps than along the reduced ones; else -1. */
 static int axis_of_columns(const struct mxi_region *kept, const struct mxi_region *reduced) {
-  int64_t step = reduced->strides[0][reduced->ndim - 1], best = 0;
+  int64_t step = magnitude(reduced->strides[0][reduced->ndim - 1]), best = 0;
   int axis = -1;
   for (int i = 0; i < kept->ndim; i++) {
-    int64_t stride = kept->strides[0][i] < 0 ? -kept->strides[0][i] : kept->strides[0][i];
+    int64_t stride = magnitude(kept->strides[0][i]);
     if (!stride || (step && stride >= step) || (axis >= 0 && stride >= best)) continue;
     axis = i;
     best = stride;

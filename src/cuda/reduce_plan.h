@@ -18,7 +18,7 @@ struct mxi_cuda_reduce_kernels {
 };
 
 /* The axes that stay (operand 0: the input, 1: the output), merged, and those that are reduced (operand 0:
-   the input), in the order of memory. axes sorted. */
+   the input), in their order. axes sorted. */
 void mxi_cuda_split_axes(mx_ints shape, mx_ints axes, const int64_t *in_strides, const int64_t *out_strides,
                          struct mxi_region *kept, struct mxi_region *reduced);
 /* The region's axes for a kernel: strides of operand 0 as `in` and of 1 as `out`. */

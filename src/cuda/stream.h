@@ -25,9 +25,10 @@ struct mxi_cuda_stream {
     struct mxi_side *side;    /* of its result, while that lives */
   } watched[MXI_CUDA_ERRORS]; /* a ring; under MXI_LOCK_CUDA_STREAMS */
   uint64_t first_watched, nwatched;
-  uint32_t *counters;           /* on the device, all 0 between launches */
-  struct mxi_cuda_pool *pool;   /* memory.c's */
-  struct mxi_cuda_stage *stage; /* transfer.c's */
+  uint32_t *counters;                   /* on the device, all 0 between launches */
+  struct mxi_cuda_constants *constants; /* constants.c's */
+  struct mxi_cuda_pool *pool;           /* memory.c's */
+  struct mxi_cuda_stage *stage;         /* transfer.c's */
 };
 
 /* The device's stream for s, made when first asked for; the context is the thread's then. NULL with the error

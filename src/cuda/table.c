@@ -25,12 +25,6 @@ static bool supports(const struct mxi_call *c) {
   return functions[c->prim->id] && (!conditions[c->prim->id] || conditions[c->prim->id](c));
 }
 
-int mxi_cuda_run_primitive(struct mxi_call *c) {
-  if (supports(c)) return functions[c->prim->id](c);
-  return mxi_fail(MX_NOT_SUPPORTED, "[%s] expected an op that the device supports, got %s", c->prim->name,
-                  mx_dtype_name((mx_dtype)c->in[0]->dtype));
-}
-
 static int launch(struct mxi_call *c) {
   if (mxi_cuda_enter() < 0) return mxi_untouched(c);
   return c->prim ? functions[c->prim->id](c) : mxi_cuda_run_program(c);
@@ -44,6 +38,7 @@ static const struct mxi_backend backend = {
                .registers = MXI_CUDA_MAX_REGISTERS},
     .prepared_bytes = mxi_cuda_prepared_bytes,
     .prepare = mxi_cuda_prepare,
+    .forget = mxi_cuda_forget_program,
     .supports = supports,
     .launch = launch,
     .allocate = mxi_cuda_allocate,

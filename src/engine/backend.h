@@ -51,6 +51,8 @@ struct mxi_backend {
   /* A program in the backend's own form, made once when its step is: so many bytes, aligned to 8. */
   size_t (*prepared_bytes)(int ninstructions);
   void (*prepare)(const struct mxi_program *program, void *prepared);
+  /* Lets go of what the form refers to; its bytes go with the step. NULL: nothing. */
+  void (*forget)(void *prepared);
   /* Can it run the primitive with these operands? NULL: anything. Asked before the step is placed; the CPU
      runs what it can't. Programs it always can. */
   bool (*supports)(const struct mxi_call *c);

@@ -75,7 +75,9 @@ static int place_in_arena(const struct mxi_step *s, struct mxi_operands *o, int6
       MXI_TRY(mxi_bring(o->in[i], s->stream, true));
     }
   mxi_set_data(out, mxi_buffer_ref(o->arena), region, strides);
-  return mxi_bring(out, s->stream, true); // the host's copy of the arena is of no use any more
+  if (!o->arena->side) return 0;
+  out->data = NULL; // if the host has a copy of the arena, it is of no use any more
+  return mxi_bring(out, s->stream, true);
 }
 
 /* Output k gets the memory of an input, its region of the arena, or fresh memory. */

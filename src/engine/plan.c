@@ -2,6 +2,7 @@
 #include "engine/plan.h"
 #include "base/lock.h"
 #include "core/tracer.h"
+#include "engine/backend.h"
 
 struct visit {
   mx_node *node;
@@ -26,8 +27,15 @@ struct mxi_plan *mxi_plan_new(void) {
   return p;
 }
 
+static void free_program(const struct mxi_step *s) {
+  if (!s->program) return;
+  const struct mxi_backend *b = mxi_backend_of(s->stream->device);
+  if (b->forget) b->forget(s->prepared);
+  mxi_free(s->program);
+}
+
 void mxi_plan_free(struct mxi_plan *p) {
-  for (size_t i = 0; i < p->steps.n; i++) mxi_free(p->steps.v[i].program);
+  for (size_t i = 0; i < p->steps.n; i++) free_program(&p->steps.v[i]);
   for (size_t i = 0; i < p->waits.n; i++) mxi_task_unref(p->waits.v[i]);
   for (size_t i = 0; i < p->stand_ins.n; i++) mxi_unref(p->stand_ins.v[i]);
   for (size_t i = 0; i < p->slots.n; i++)

@@ -114,8 +114,10 @@ static int fuse(struct mxi_plan *p, int32_t root, int32_t reduce, int32_t *next_
     }
     b->prepare(program, prepared_of(program));
     int result = add_program_step(p, &g, program, reduce);
-    if (result < 0) mxi_free(program);
-    return result;
+    if (result == 0) return 0;
+    if (b->forget) b->forget(prepared_of(program));
+    mxi_free(program);
+    return -1;
   }
   return mxi_fail(MX_RUNTIME_ERROR,
                   "[eval] expected one instruction to fit the device's registers, got none");

@@ -4,7 +4,7 @@
 #include "cuda/api/cublaslt.h"
 #include "driver.h"
 #include "memory.h"
-#include <cmath>
+#include "numbers.h"
 #include <complex>
 #include <string.h>
 #include <vector>
@@ -39,49 +39,6 @@ namespace {
 
 using description = cublasLtMatmulDescOpaque;
 using layout = cublasLtMatrixLayoutOpaque;
-
-/* ---- Elements ---- */
-struct half_bits {
-  uint16_t bits;
-};
-struct bfloat_bits {
-  uint16_t bits;
-};
-template <class T> T loaded(T x) { return x; }
-float loaded(bfloat_bits h) {
-  const uint32_t u = uint32_t(h.bits) << 16;
-  float x;
-  memcpy(&x, &u, sizeof x);
-  return x;
-}
-float loaded(half_bits h) {
-  const int exponent = h.bits >> 10 & 31, fraction = h.bits & 1023;
-  const float size = exponent == 31 ? (fraction ? NAN : INFINITY)
-                     : exponent     ? ldexpf(float(1024 + fraction), exponent - 25)
-                                    : ldexpf(float(fraction), -24);
-  return h.bits & 0x8000 ? -size : size;
-}
-template <class T> void store(T *to, T x) { *to = x; }
-void store(bfloat_bits *to, float x) {
-  uint32_t u;
-  memcpy(&u, &x, sizeof u);
-  to->bits = uint16_t(x != x ? u >> 16 | 0x40 : (u + 0x7fff + (u >> 16 & 1)) >> 16);
-}
-void store(half_bits *to, float x) {
-  const uint16_t sign = std::signbit(x) ? 0x8000 : 0;
-  const float size = fabsf(x);
-  int exponent;
-  frexpf(size, &exponent);
-  if (x != x) {
-    to->bits = 0x7e00;
-  } else if (size >= 65520) {
-    to->bits = sign | 0x7c00;
-  } else if (size == 0 || exponent < -13) {
-    to->bits = sign | uint16_t(nearbyintf(ldexpf(size, 24)));
-  } else { // a fraction that is rounded up to 2048 goes on to the next exponent by itself
-    to->bits = uint16_t(sign + ((exponent + 14) << 10) + int(nearbyintf(ldexpf(size, 11 - exponent))) - 1024);
-  }
-}
 
 int element_bytes(int type) {
   return type == CUDA_R_16F || type == CUDA_R_16BF ? 2 : type == CUDA_R_32F ? 4 : 8;
@@ -318,6 +275,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t p, c
   memcpy(q.beta, beta, scale_bytes);
   submit(stream, [q, workspace, workspace_bytes] {
     if (failed_before()) return;
+    const device_access access;
     memset(workspace, 0xA5, workspace_bytes);
     run_product(q);
   });

@@ -156,6 +156,11 @@ CUresult cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device) {
   *context = the_context;
   return device ? CUresult(invalid_device) : CUDA_SUCCESS;
 }
+CUresult cuCtxSynchronize(void) {
+  EMULATOR_ENTER();
+  wait_for_all_streams();
+  return CUDA_SUCCESS;
+}
 CUresult cuCtxSetCurrent(CUcontext context) {
   if (const CUresult e = uninitialized()) return e;
   if (context && context != the_context) return invalid_context;

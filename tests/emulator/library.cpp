@@ -6,12 +6,15 @@
 #include "kernel_names.h"
 #include <atomic>
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <string>
+#include <unistd.h>
 #include <vector>
 
 using namespace emulator;
@@ -26,6 +29,27 @@ enum : unsigned {
   MOST_PARAMS_BYTES = 4096
 };
 const char runtime_library[] = "MXI_EMULATED_LIBRARY:";
+const char runtime_image[] = "MXI_EMULATED_IMAGE:"; // its size, 8 bytes, and the library's bytes (nvrtc.cpp)
+
+bool begins_with(const void *code, const char *word) {
+  return !strncmp(static_cast<const char *>(code), word, strlen(word));
+}
+
+/* A shared library that lies in memory: by way of a file of a new name, as the loader knows libraries by
+ * theirs. */
+void *open_image(const char *image) {
+  uint64_t bytes;
+  memcpy(&bytes, image, sizeof bytes);
+  const char *folder = getenv("TMPDIR");
+  std::string path = std::string(folder ? folder : "/tmp") + "/emulated_image_XXXXXX";
+  const int fd = mkostemp(&path[0], O_CLOEXEC);
+  if (fd < 0) return nullptr;
+  const bool written = write(fd, image + sizeof bytes, bytes) == ssize_t(bytes);
+  void *handle = written ? dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL) : nullptr;
+  unlink(path.c_str());
+  close(fd);
+  return handle;
+}
 
 /* nvcc's fat binaries: a header, then a header and its code for each target. */
 const uint32_t FATBIN_MAGIC = 0xBA55ED50u;
@@ -103,9 +127,11 @@ CUresult cuLibraryLoadData(CUlibrary *library, const void *code, int *, void **,
   EMULATOR_ENTER();
   std::vector<void *> handles = project_kernels();
   const char *text = static_cast<const char *>(code);
-  const bool is_runtime = code && !strncmp(text, runtime_library, strlen(runtime_library));
+  const bool is_image = code && begins_with(text, runtime_image);
+  const bool is_runtime = is_image || (code && begins_with(text, runtime_library));
   if (is_runtime) {
-    handles = {open_library(text + strlen(runtime_library))};
+    handles = {is_image ? open_image(text + strlen(runtime_image))
+                        : open_library(text + strlen(runtime_library))};
     if (!handles[0]) return invalid_image;
   } else if (code && !is_fatbin(code)) {
     return invalid_image;

@@ -170,3 +170,16 @@ def test_sums_of_one_product_are_the_same_each_time():
         results = [widened(mx.matmul(x, w)) for _ in range(3)]
         check(mx.matmul(x, w), wide_x @ wide_w, 8192, dtype)
         assert all((r == results[0]).all() for r in results)
+
+
+def test_what_the_cpu_reads_of_a_plans_memory_is_what_the_device_wrote_last():
+    """Two steps of a compiled function whose results lie in one piece of memory, each read by an op that
+    the CPU runs."""
+    x = mx.random.normal((6, 8), key=mx.random.key(0), stream=mx.cpu)
+
+    def values(x):
+        wide, tall = mx.matmul(x.T, x), mx.matmul(x, x.T)
+        return mx.linalg.eigvalsh(wide), mx.linalg.eigvalsh(tall)
+
+    for got, want in zip(mx.compile(values)(x), values(x), strict=True):
+        assert np.array_equal(np.array(got), np.array(want))

@@ -68,11 +68,11 @@ def bits(a: mx.array) -> np.ndarray:
     with mx.stream(mx.cpu):
         if a.dtype == mx.bfloat16:
             a = a.astype(mx.float32)
-        x = np.array(a)
+        x = np.ascontiguousarray(np.array(a))
     x = x.view(np.float32) if x.dtype == np.complex64 else x
     if x.dtype.kind == "f":
         x = np.where(np.isnan(x), np.array(np.nan, x.dtype), x)
-    return np.ascontiguousarray(x).view(np.uint8)
+    return x.view(np.uint8)
 
 
 def same(f: Callable[[], list[mx.array]]) -> None:
@@ -194,3 +194,18 @@ def test_an_output_may_be_written_over_an_input() -> None:
         return [x]
 
     same(f)
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1, (0, 2)])
+def test_reductions_of_programs(axis: int | tuple[int, ...] | None) -> None:
+    a, b = numbers(mx.int32, (6, 40, 33)), numbers(mx.float32, (6, 40, 33), 1)
+    for layout in (lambda x: x, lambda x: mx.swapaxes(mx.contiguous(mx.swapaxes(x, 0, 2)), 0, 2)):
+
+        def f(layout: Callable[[mx.array], mx.array] = layout) -> list[mx.array]:
+            return [
+                mx.sum(layout(a) * 3 - 1, axis),
+                mx.max(mx.abs(layout(b)) + 1, axis),
+                mx.all(layout(a) != 7, axis),
+            ]
+
+        same(f)

@@ -5,53 +5,8 @@
 #include "cuda/kernels/kernel.cuh"
 
 /* A function that is called, not inlined: for what is long and rare. */
-#ifdef MXI_EMULATED
-#include <string.h>
-#define MXI_DEVICE_CALLED static __attribute__((noinline, unused))
-#else
 #define MXI_DEVICE_CALLED static __device__ __noinline__
-#endif
 
-#ifdef MXI_EMULATED
-MXI_DEVICE uint32_t mxi_bits(float x) {
-  uint32_t u;
-  memcpy(&u, &x, sizeof u);
-  return u;
-}
-MXI_DEVICE uint64_t mxi_bits(double x) {
-  uint64_t u;
-  memcpy(&u, &x, sizeof u);
-  return u;
-}
-MXI_DEVICE float mxi_float_of_bits(uint32_t u) {
-  float x;
-  memcpy(&x, &u, sizeof x);
-  return x;
-}
-MXI_DEVICE double mxi_double_of_bits(uint64_t u) {
-  double x;
-  memcpy(&x, &u, sizeof x);
-  return x;
-}
-MXI_DEVICE float mxi_fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
-MXI_DEVICE double mxi_fma(double a, double b, double c) { return __builtin_fma(a, b, c); }
-MXI_DEVICE float mxi_sqrt(float x) { return __builtin_sqrtf(x); }
-MXI_DEVICE double mxi_sqrt(double x) { return __builtin_sqrt(x); }
-MXI_DEVICE float mxi_floor(float x) { return __builtin_floorf(x); }
-MXI_DEVICE double mxi_floor(double x) { return __builtin_floor(x); }
-MXI_DEVICE float mxi_ceil(float x) { return __builtin_ceilf(x); }
-MXI_DEVICE double mxi_ceil(double x) { return __builtin_ceil(x); }
-MXI_DEVICE float mxi_rint(float x) { return __builtin_rintf(x); }
-MXI_DEVICE double mxi_rint(double x) { return __builtin_rint(x); }
-MXI_DEVICE float mxi_trunc(float x) { return __builtin_truncf(x); }
-MXI_DEVICE double mxi_trunc(double x) { return __builtin_trunc(x); }
-MXI_DEVICE int mxi_leading_zeros(uint64_t x) { return x ? __builtin_clzll(x) : 64; }
-/* The upper half of the product. */
-MXI_DEVICE uint64_t mxi_multiply_high(uint64_t a, uint64_t b) {
-  return (uint64_t)(((unsigned __int128)a * b) >> 64);
-}
-MXI_DEVICE uint32_t mxi_multiply_high(uint32_t a, uint32_t b) { return (uint32_t)(((uint64_t)a * b) >> 32); }
-#else
 MXI_DEVICE uint32_t mxi_bits(float x) { return __float_as_uint(x); }
 MXI_DEVICE uint64_t mxi_bits(double x) { return (uint64_t)__double_as_longlong(x); }
 MXI_DEVICE float mxi_float_of_bits(uint32_t u) { return __uint_as_float(u); }
@@ -69,9 +24,8 @@ MXI_DEVICE double mxi_rint(double x) { return rint(x); }
 MXI_DEVICE float mxi_trunc(float x) { return truncf(x); }
 MXI_DEVICE double mxi_trunc(double x) { return trunc(x); }
 MXI_DEVICE int mxi_leading_zeros(uint64_t x) { return __clzll((long long)x); }
+/* The upper half of the product. */
 MXI_DEVICE uint64_t mxi_multiply_high(uint64_t a, uint64_t b) { return __umul64hi(a, b); }
-MXI_DEVICE uint32_t mxi_multiply_high(uint32_t a, uint32_t b) { return __umulhi(a, b); }
-#endif
 
 MXI_DEVICE float mxi_infinity(float) { return mxi_float_of_bits(0x7f800000u); }
 MXI_DEVICE double mxi_infinity(double) { return mxi_double_of_bits(0x7ff0000000000000ull); }

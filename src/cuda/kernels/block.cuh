@@ -18,11 +18,21 @@ template <class T> MXI_DEVICE T mxi_shuffle_xor(T x, int mask) {
   memcpy(&x, words, sizeof x);
   return x;
 }
+/* ... from lane l - delta, or the lane's own. */
 template <class T> MXI_DEVICE T mxi_shuffle_up(T x, int delta) {
   unsigned words[(sizeof(T) + 3) / 4] = {};
   memcpy(words, &x, sizeof x);
 #pragma unroll
   for (unsigned i = 0; i < (sizeof(T) + 3) / 4; i++) words[i] = __shfl_up_sync(~0u, words[i], delta);
+  memcpy(&x, words, sizeof x);
+  return x;
+}
+/* ... from one lane. */
+template <class T> MXI_DEVICE T mxi_shuffle(T x, int lane) {
+  unsigned words[(sizeof(T) + 3) / 4] = {};
+  memcpy(words, &x, sizeof x);
+#pragma unroll
+  for (unsigned i = 0; i < (sizeof(T) + 3) / 4; i++) words[i] = __shfl_sync(~0u, words[i], lane);
   memcpy(&x, words, sizeof x);
   return x;
 }

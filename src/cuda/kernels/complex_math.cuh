@@ -51,7 +51,9 @@ MXI_DEVICE_CALLED mxi_c128 mxi_log(mxi_c128 z) {
 MXI_DEVICE_CALLED mxi_c128 mxi_log1p(mxi_c128 z) {
   if (!mxi_finite(z.re) || !mxi_finite(z.im) || mxi_abs(z.re) + mxi_abs(z.im) > 4)
     return mxi_log({1 + z.re, z.im});
-  return {0.5 * mxi_log1p(z.re * (2 + z.re) + z.im * z.im), mxi_arctan2(z.im, 1 + z.re)};
+  double excess = z.re * (2 + z.re) + z.im * z.im; /* over 1, of |1 + z|^2 */
+  double length = excess < -0.5 ? mxi_log((1 + z.re) * (1 + z.re) + z.im * z.im) : mxi_log1p(excess);
+  return {0.5 * length, mxi_arctan2(z.im, 1 + z.re)};
 }
 MXI_DEVICE_CALLED mxi_c128 mxi_sinh(mxi_c128 z) {
   double s = mxi_sinh(z.re);

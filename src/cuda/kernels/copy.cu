@@ -3,7 +3,8 @@
    copy_words    a word after the other in the order of the destination
    copy_repeat   the same where `from` repeats along the innermost dim: words of 16 bytes, of one element each
    slice_from, slice_to   the same where a slice starts at an origin that is in memory
-   transpose     by tiles: read along the rows of `from`, written along those of `to` */
+   transpose     by tiles: read along the rows of `from`, written along those of `to`
+   transpose_packed   the same of elements of 1 and 2 bytes, 4 bytes of them at a time on both sides */
 #include "cuda/kernels/copy.h"
 #include "cuda/kernels/index.cuh"
 #include "cuda/kernels/region.cuh"
@@ -110,3 +111,56 @@ MXI_KERNEL(transpose_2, mxi_cuda_transpose, THREADS) { transpose<2>(p); }
 MXI_KERNEL(transpose_4, mxi_cuda_transpose, THREADS) { transpose<4>(p); }
 MXI_KERNEL(transpose_8, mxi_cuda_transpose, THREADS) { transpose<8>(p); }
 MXI_KERNEL(transpose_16, mxi_cuda_transpose, THREADS) { transpose<16>(p); }
+
+/* ---- Transposes of small elements ---- P of them are a word. A tile is 32 words wide and high. A thread
+   takes P words below each other, transposes these P x P elements in its registers, and puts the words where
+   they belong in the transposed tile; words of a row are permuted by exclusive or, so that neither side meets
+   its banks twice. ---- */
+MXI_DEVICE void transpose_words(uint32_t (&w)[2]) {
+  uint32_t first = __byte_perm(w[0], w[1], 0x5410), second = __byte_perm(w[0], w[1], 0x7632);
+  w[0] = first, w[1] = second;
+}
+MXI_DEVICE void transpose_words(uint32_t (&w)[4]) {
+  uint32_t a = __byte_perm(w[0], w[1], 0x5140), b = __byte_perm(w[2], w[3], 0x5140);
+  uint32_t c = __byte_perm(w[0], w[1], 0x7362), d = __byte_perm(w[2], w[3], 0x7362);
+  w[0] = __byte_perm(a, b, 0x5410), w[1] = __byte_perm(a, b, 0x7632);
+  w[2] = __byte_perm(c, d, 0x5410), w[3] = __byte_perm(c, d, 0x7632);
+}
+
+/* Sizes, strides and offsets count elements, and are whole words. */
+template <int P> MXI_DEVICE void transpose_packed(const mxi_cuda_transpose &p) {
+  constexpr uint32_t WARPS = THREADS / 32, SIDE = 32 * P, ROUNDS = 32 / WARPS;
+  __shared__ uint32_t tile[SIDE][32];
+  uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+  uint32_t at = blockIdx.x, column = mxi_divide_off(at, p.tiles_across) * SIDE,
+           row = mxi_divide_off(at, p.tiles_down) * SIDE;
+  int64_t start[2] = {0, 0};
+  mxi_region_offsets(p.matrices, at, start);
+  uint32_t rows = (p.rows - row) / P, columns = (p.columns - column) / P; /* words that are left */
+  const uint32_t *from =
+      reinterpret_cast<const uint32_t *>(p.from) + (start[1] + row + column * p.from_column) / P;
+  uint32_t *to = reinterpret_cast<uint32_t *>(p.to) + (start[0] + row * p.to_row + column) / P;
+  int64_t from_column = p.from_column / P, to_row = p.to_row / P;
+  uint32_t word[ROUNDS][P];
+#pragma unroll
+  for (uint32_t j = 0; j < ROUNDS; j++)
+#pragma unroll
+    for (uint32_t i = 0; i < P; i++) {
+      uint32_t k = j * WARPS + warp;
+      word[j][i] = lane < rows && k < columns ? from[(k * P + i) * from_column + lane] : 0;
+    }
+#pragma unroll
+  for (uint32_t j = 0; j < ROUNDS; j++) {
+    transpose_words(word[j]);
+#pragma unroll
+    for (uint32_t i = 0; i < P; i++) tile[lane * P + i][(j * WARPS + warp) ^ lane] = word[j][i];
+  }
+  __syncthreads();
+#pragma unroll
+  for (uint32_t j = 0; j < ROUNDS * P; j++) {
+    uint32_t r = j * WARPS + warp;
+    if (r / P < rows && lane < columns) to[r * to_row + lane] = tile[r][lane ^ (r / P)];
+  }
+}
+MXI_KERNEL(transpose_packed_1, mxi_cuda_transpose, THREADS) { transpose_packed<4>(p); }
+MXI_KERNEL(transpose_packed_2, mxi_cuda_transpose, THREADS) { transpose_packed<2>(p); }

@@ -23,13 +23,12 @@ struct mxi_cuda_slice {
 };
 
 /* Matrices, (columns, rows) in `from` and (rows, columns) in `to`, by tiles that lie in shared memory. */
-enum { MXI_CUDA_TILE_WORDS = 4096 /* of 4 bytes and less; of larger ones the same bytes */ };
 struct mxi_cuda_transpose {
   char *to;
   const char *from;
   int64_t to_row, to_column, from_row, from_column;
   uint32_t rows, columns;
-  uint32_t log_rows, log_columns; /* of a tile */
+  uint32_t log_rows, log_columns; /* of a tile, where its shape isn't fixed */
   struct mxi_cuda_divisor tiles_down, tiles_across;
   struct mxi_cuda_region matrices;
 };

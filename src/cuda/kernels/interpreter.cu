@@ -65,7 +65,7 @@ template <class W, int E> MXI_DEVICE void form_all(W (&w)[E], int form) {
 }
 
 /* ---- Elements as they are stored ---- */
-/* The bits of an element, to its slot and back. */
+/* The bits of an element to its slot. */
 template <class W> MXI_DEVICE W loaded(W bits, int form) {
   uint32_t u = (uint32_t)bits;
   switch (form) {
@@ -76,11 +76,29 @@ template <class W> MXI_DEVICE W loaded(W bits, int form) {
   default: return bits;
   }
 }
-template <class W> MXI_DEVICE W stored(W slot, int form) {
+template <class W, int E> MXI_DEVICE void load_all(W (&w)[E], int form) {
   switch (form) {
-  case MXI_FORM_F16: return mxi_to_f16(mxi_float_of_bits((uint32_t)slot)).bits;
-  case MXI_FORM_BF16: return (uint32_t)slot >> 16; /* on the grid already */
-  default: return slot;
+#define FORM(ID)                                                    \
+  case MXI_FORM_##ID:                                               \
+    _Pragma("unroll")                                               \
+    for (int e = 0; e < E; e++) w[e] = loaded(w[e], MXI_FORM_##ID); \
+    break;
+    FORM(I8)
+    FORM(I16)
+    FORM(F16)
+    FORM(BF16)
+#undef FORM
+  default: break;
+  }
+}
+/* And back; halves are on their grid already. */
+template <class W, int E> MXI_DEVICE void store_all(W (&w)[E], int form) {
+  if (form == MXI_FORM_BF16) {
+#pragma unroll
+    for (int e = 0; e < E; e++) w[e] = (uint32_t)w[e] >> 16;
+  } else if (form == MXI_FORM_F16) {
+#pragma unroll
+    for (int e = 0; e < E; e++) w[e] = mxi_to_f16(mxi_float_of_bits((uint32_t)w[e])).bits;
   }
 }
 template <int BYTES> struct element;
@@ -252,8 +270,9 @@ MXI_DEVICE bool run_short(int op, const W (&a)[E], const W (&b)[E], W (&r)[E]) {
 /* The others, element by element, in a function of their own, whose registers don't count while it isn't
  * called. */
 template <class T, class W>
-MXI_DEVICE_CALLED void run_long(const struct mxi_interpreted_instruction &i, operand<W> a, operand<W> b,
-                                W *dst, uint32_t threads) {
+MXI_DEVICE_CALLED void run_long(const struct mxi_interpreted_instruction &i, const registers<W> of) {
+  operand<W> a = of.of(i.src[0]), b = of.of(i.src[1]);
+  W *dst = of.at(i.dst);
   switch (i.op) {
 #define MX_ELEMENTWISE(ID, name, arity, rule_)                                                             \
   case MXI_OP_##ID:                                                                                        \
@@ -266,7 +285,7 @@ MXI_DEVICE_CALLED void run_long(const struct mxi_interpreted_instruction &i, ope
         else                                                                                               \
           r = to_slot<W>(                                                                                  \
               mxi_op<MXI_OP_##ID>::apply(from_slot<T>(a.at[e * a.step]), from_slot<T>(b.at[e * b.step]))); \
-        dst[e * threads] = formed(r, i.form);                                                              \
+        dst[e * of.threads] = formed(r, i.form);                                                           \
       }                                                                                                    \
     }                                                                                                      \
     break;
@@ -332,7 +351,7 @@ MXI_DEVICE void run_instruction(const struct mxi_interpreted_instruction &i, con
     if (i.op == MXI_OP_ASTYPE)                      \
       cast_from<T>(i.to, x, z);                     \
     else if (!(done = run_short<T>(i.op, x, y, z))) \
-      run_long<T>(i, a, b, dst, r.threads);         \
+      run_long<T>(i, r);                            \
     break;
       KIND(BOOL, bool)
       KIND(I32, int32_t)
@@ -365,8 +384,9 @@ MXI_DEVICE void load_input(const struct mxi_interpreted &p, const struct mxi_int
   default:
     if constexpr (sizeof(W) == 8) load_bits<8>(p, o, mine, bits);
   }
+  load_all(bits, o.form);
 #pragma unroll
-  for (int e = 0; e < E; e++) to[e * r.threads] = loaded(bits[e], o.form);
+  for (int e = 0; e < E; e++) to[e * r.threads] = bits[e];
 }
 template <class W, int E>
 MXI_DEVICE void store_output(const struct mxi_interpreted &p, const struct mxi_interpreted_operand &o,
@@ -374,7 +394,8 @@ MXI_DEVICE void store_output(const struct mxi_interpreted &p, const struct mxi_i
   W bits[E];
   const W *from = r.at(o.reg);
 #pragma unroll
-  for (int e = 0; e < E; e++) bits[e] = stored(from[e * r.threads], o.form);
+  for (int e = 0; e < E; e++) bits[e] = from[e * r.threads];
+  store_all(bits, o.form);
   switch (o.size) {
   case 1: store_bits<1>(p, o, mine, bits); break;
   case 2: store_bits<2>(p, o, mine, bits); break;

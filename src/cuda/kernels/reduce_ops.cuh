@@ -90,13 +90,13 @@ struct mxi_product {
 struct mxi_least {
   template <class T> using acc = typename mxi_widened<T>::type;
   template <class T> static __device__ __forceinline__ T identity() { return mxi_range<T>::largest(); }
-  template <class T> static __device__ __forceinline__ T combine(T a, T b) { return mxi_less(b, a) ? b : a; }
+  template <class T> static __device__ __forceinline__ bool before(T a, T b) { return mxi_less(a, b); }
+  template <class T> static __device__ __forceinline__ T combine(T a, T b) { return before(b, a) ? b : a; }
 };
 struct mxi_greatest {
   template <class T> using acc = typename mxi_widened<T>::type;
   template <class T> static __device__ __forceinline__ T identity() { return mxi_range<T>::least(); }
-  template <class T> static __device__ __forceinline__ T combine(T a, T b) {
-    return mxi_greater(b, a) ? b : a;
-  }
+  template <class T> static __device__ __forceinline__ bool before(T a, T b) { return mxi_greater(a, b); }
+  template <class T> static __device__ __forceinline__ T combine(T a, T b) { return before(b, a) ? b : a; }
 };
 #endif

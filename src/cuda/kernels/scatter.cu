@@ -7,13 +7,11 @@
 #include "cuda/kernels/region.cuh"
 
 enum { THREADS = MXI_CUDA_INDEXING_THREADS };
-/* Updates that are loaded together. */
-template <int V> struct updates_ahead {
-  enum { value = V == 1 ? 8 : V <= 8 ? 4 : 2 };
-};
+/* Updates that are loaded together: as many as registers take. */
+constexpr int updates_ahead(int elements) { return elements >= 8 ? 2 : elements > 1 ? 4 : 6; }
 
 template <class PACK>
-MXI_DEVICE const PACK &update_of(const mxi_cuda_scatter &p, uint32_t position, int64_t within) {
+MXI_DEVICE PACK update_of(const mxi_cuda_scatter &p, uint32_t position, int64_t within) {
   uint32_t i = p.order ? p.order[position] : position;
   return static_cast<const PACK *>(p.from)[i * p.pitch + within];
 }
@@ -26,13 +24,13 @@ MXI_DEVICE void apply_updates(const mxi_cuda_scatter &p, uint32_t position, int6
     PACK update[N];
     bool more[N];
 #pragma unroll
-    for (int j = 0; j < N; j++) {
-      uint32_t at = position + j;
-      more[j] = at >= position && at < p.positions && p.keys[at] == key;
-      if (more[j]) update[j] = update_of<PACK>(p, at, within);
-    }
+    for (uint32_t j = 0; j < N; j++)
+      more[j] = position + j < p.positions && p.keys[min(position + j, p.positions - 1)] == key;
 #pragma unroll
-    for (int j = 0; j < N; j++) {
+    for (uint32_t j = 0; j < N; j++)
+      if (more[j]) update[j] = update_of<PACK>(p, position + j, within);
+#pragma unroll
+    for (uint32_t j = 0; j < N; j++) {
       if (!more[j]) return;
       mxi_combine_into(p.mode, value, update[j]);
     }
@@ -56,7 +54,7 @@ template <class T, int V> MXI_DEVICE void scatter(const mxi_cuda_scatter &p) {
     return;
   }
   pack value = *to;
-  apply_updates<pack, updates_ahead<V>::value>(p, position, key, within, value);
+  apply_updates<pack, updates_ahead(V)>(p, position, key, within, value);
   *to = value;
 }
 #define SCATTER(dtype, T)                                                      \
