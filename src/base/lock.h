@@ -14,6 +14,7 @@ enum mxi_lock {
   MXI_LOCK_DOWNLOADS,      /* bytes come from a device */
   MXI_LOCK_SIDES,          /* which of a buffer's memories have its bytes */
   MXI_LOCK_CUDA_PRODUCTS,  /* how cuBLASLt computes which */
+  MXI_LOCK_CUDA_GRAPHS,    /* cuDNN's plans, and all calls of it */
   MXI_LOCK_CUDA_STAGES,    /* pinned memory on its way up */
   MXI_LOCK_CUDA_MEMORY,    /* the pools of device memory */
   MXI_LOCK_CUDA_STREAMS,   /* the device's streams and their marks */

@@ -1,4 +1,4 @@
-/* Scaled dot-product attention: rows of float16 and bfloat16 by the matrix units,
+/* Scaled dot-product attention: long ones by cuDNN, rows of float16 and bfloat16 by the matrix units,
    anything else by plain arithmetic. */
 #include "cuda/attention.h"
 #include "cuda/call.h"
@@ -226,7 +226,7 @@ int mxi_cuda_SDPA(struct mxi_call *c) {
   if (result == 0) {
     struct mxi_cuda_attention a = attention_of(c, p, &o);
     mx_dtype t = (mx_dtype)c->in[0]->dtype;
-    result = run_own(c, &a, t);
+    if (!mxi_cuda_cudnn_attention(c->stream, &a, mxi_shape(c->out[0])[0], t)) result = run_own(c, &a, t);
   }
   let_go_of_operands(&o);
   return result;
