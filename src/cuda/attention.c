@@ -116,10 +116,14 @@ static struct tile_kernels {
     {256, TILES(attention_tiles, 256), TILES(attention_masked_tiles, 256)},
 };
 
+static bool masked_tiles(const struct mxi_cuda_attention *a) {
+  return a->mask || (a->causal && a->queries > a->keys);
+}
+
 static struct mxi_cuda_kernel *tile_kernel(const struct mxi_cuda_attention *a, mx_dtype t) {
   for (size_t i = 0; i < sizeof tile_kernels / sizeof *tile_kernels; i++)
     if (tile_kernels[i].width == a->width)
-      return a->mask ? &tile_kernels[i].masked[t] : &tile_kernels[i].plain[t];
+      return masked_tiles(a) ? &tile_kernels[i].masked[t] : &tile_kernels[i].plain[t];
   return NULL;
 }
 
@@ -145,7 +149,7 @@ static int run_tiles(const struct mxi_call *c, struct mxi_cuda_kernel *k, struct
   a->row_tiles = (int32_t)(blocks / (batch * a->kv_heads));
   struct mxi_cuda_grid grid = {.x = blocks,
                                .threads = MXI_ATTENTION_TILE_THREADS,
-                               .shared = (size_t)mxi_attention_tile_bytes(a->width, a->mask != NULL)};
+                               .shared = (size_t)mxi_attention_tile_bytes(a->width, masked_tiles(a))};
   return mxi_cuda_launch(c->stream, k, grid, a, sizeof *a);
 }
 

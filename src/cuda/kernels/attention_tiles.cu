@@ -7,8 +7,9 @@
      for each tile: V(i) begins to arrive    S = Q K(i)'
                     K(i + 1) begins          P = 2^(S - maximum), sums are brought up to it; O += P V(i)
 
-   Tiles whose keys all rows see are spared any comparison, those that no row sees are left out. A mask is
-   brought to shared memory with V, in base 2.
+   Tiles whose keys all rows see are spared any comparison, those that no row sees are left out. Where there
+   is a mask, or a row may see no key (which then sees all alike), the masked kernels serve: a tile of the
+   mask is brought to shared memory with V, in base 2.
 
    m16n8k16: thread = 4 * g + t (g < 8, t < 4) has rows g and g + 8 of A and C, column g of B; of A's and B's
    inner axis the elements 2t, 2t + 1, 2t + 8, 2t + 9; of C the columns 2t, 2t + 1. So C of S is A of P V. */
@@ -160,28 +161,42 @@ template <int D, int M> struct tile_sums {
   float values[M][D / 8][4];
 };
 
-/* Products to logits, where some key may be hidden, masked, or beyond the last. */
-template <class H, int D, bool MASKED, int M>
-MXI_DEVICE void hide(const struct mxi_cuda_attention &p, const struct tile_memory<H, D> &memory, int warp_row,
-                     int first, float scale, float (&s)[M][KEYS / 8][4]) {
+/* Keys that a row doesn't see, or beyond the last, are left out; each row sees some key. */
+template <class H, int D, int M>
+MXI_DEVICE void leave_out(const struct tile_memory<H, D> &memory, int warp_row, int first,
+                          float (&s)[M][KEYS / 8][4]) {
   int g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
-  int keys = static_cast<int>(p.keys) - first;
 #pragma unroll
   for (int m = 0; m < M; m++)
 #pragma unroll
     for (int i = 0; i < 2; i++) {
-      int row = warp_row + m * 16 + i * 8 + g;
-      int seen = memory.last[row] - first;
+      int seen = memory.last[warp_row + m * 16 + i * 8 + g] - first - 2 * t;
+#pragma unroll
+      for (int n = 0; n < KEYS / 8; n++)
+#pragma unroll
+        for (int c = 0; c < 2; c++)
+          if (n * 8 + c > seen) s[m][n][2 * i + c] = MINUS_INFINITY;
+    }
+}
+
+/* Products to logits, with all that can become of them. */
+template <class H, int D, int M>
+MXI_DEVICE void mask_tile(const struct mxi_cuda_attention &p, const struct tile_memory<H, D> &memory,
+                          int warp_row, int first, float scale, float (&s)[M][KEYS / 8][4]) {
+  int g = threadIdx.x % 32 / 4, t = threadIdx.x % 4, keys = static_cast<int>(p.keys) - first - 2 * t;
+#pragma unroll
+  for (int m = 0; m < M; m++)
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+      int row = warp_row + m * 16 + i * 8 + g, seen = memory.last[row] - first - 2 * t;
       const float *mask = memory.mask + row * MASK_STRIDE + 2 * t;
 #pragma unroll
       for (int n = 0; n < KEYS / 8; n++)
 #pragma unroll
         for (int c = 0; c < 2; c++) {
-          int column = n * 8 + 2 * t + c;
-          float &x = s[m][n][2 * i + c];
-          float logit = x * scale;
-          if (MASKED) logit = masked_logit(logit, mask[n * 8 + c]);
-          x = column >= keys ? MINUS_INFINITY : column > seen ? LOWEST : logit;
+          float logit = s[m][n][2 * i + c] * scale;
+          if (p.mask) logit = masked_logit(logit, mask[n * 8 + c]);
+          s[m][n][2 * i + c] = n * 8 + c >= keys ? MINUS_INFINITY : n * 8 + c > seen ? LOWEST : logit;
         }
     }
 }
@@ -287,7 +302,7 @@ template <class H, int D, bool MASKED> MXI_DEVICE void attend_tiles(const struct
     __syncthreads(); /* K is there, and V read */
     copy_tile<H, D>(memory.v, v, p.v_strides[2], first, keys);
     mxi_copy_async_commit();
-    if (MASKED) copy_mask(p, memory, first);
+    if (MASKED && p.mask) copy_mask(p, memory, first);
     multiply_keys<H, D, M>(memory.q + warp_row * STRIDE, memory.k, s);
     mxi_copy_async_wait<0>();
     __syncthreads(); /* V is there, and K read */
@@ -295,9 +310,11 @@ template <class H, int D, bool MASKED> MXI_DEVICE void attend_tiles(const struct
       copy_tile<H, D>(memory.k, k, p.k_strides[2], first + KEYS, keys);
       mxi_copy_async_commit();
     }
-    bool plain = !MASKED && first + KEYS <= all_see;
-    if (!plain) hide<H, D, MASKED, M>(p, memory, warp_row, first, scale, s);
-    softmax_tile<D, M>(s, plain ? scale : 1, r);
+    if (MASKED)
+      mask_tile<H, D, M>(p, memory, warp_row, first, scale, s);
+    else if (first + KEYS > all_see)
+      leave_out<H, D, M>(memory, warp_row, first, s);
+    softmax_tile<D, M>(s, MASKED ? 1 : scale, r);
     multiply_values<H, D, M>(s, memory.v, r.values);
   }
   store_rows<H, D, M>(p, memory, kv_head, first_row, r);
