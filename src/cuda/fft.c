@@ -5,6 +5,7 @@
 #include "cuda/cuda.h"
 #include "cuda/cufft.h"
 #include "cuda/kernels/fft.h"
+#include "cuda/call.h"
 
 static struct mxi_cuda_kernel scale_kernel = MXI_CUDA_KERNEL(fft, fft_scale);
 

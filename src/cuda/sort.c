@@ -1,6 +1,7 @@
 /* sort, argsort, partition and argpartition along an axis. Rows along the last axis are sorted where they
    are; other axes are copied last and back. */
 #include "base/checked.h"
+#include "cuda/call.h"
 #include "cuda/copy.h"
 #include "cuda/cuda.h"
 #include "cuda/radix.h"
