@@ -14,8 +14,9 @@ enum mxi_lock {
   MXI_LOCK_DOWNLOADS,       /* bytes come from a device */
   MXI_LOCK_SIDES,           /* which of a buffer's memories have its bytes */
   MXI_LOCK_CUDA_PRODUCTS,   /* how cuBLASLt and cuDNN compute which */
-  MXI_LOCK_CUDA_TRANSFORMS, /* cuFFT's plans */
   MXI_LOCK_CUDA_GRAPHS,     /* cuDNN's plans of attention, and its calls */
+  MXI_LOCK_CUDA_TRANSFORMS, /* cuFFT's plans */
+  MXI_LOCK_CUDA_SOLVERS,    /* cuSOLVER's handle */
   MXI_LOCK_CUDA_STAGES,     /* pinned memory on its way up */
   MXI_LOCK_CUDA_MEMORY,     /* the pools of device memory */
   MXI_LOCK_CUDA_STREAMS,    /* the device's streams and their marks */

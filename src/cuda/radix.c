@@ -16,6 +16,8 @@ static struct mxi_cuda_kernel counts_kernels[] = {MXI_CUDA_SIZES(sort, sort_coun
 static struct mxi_cuda_kernel scan_kernel = MXI_CUDA_KERNEL(sort, sort_scan);
 static struct mxi_cuda_kernel pass_kernels[] = {MXI_CUDA_SIZES(sort, sort_pass)};
 static struct mxi_cuda_kernel pass_places_kernels[] = {MXI_CUDA_SIZES(sort, sort_pass_places)};
+static struct mxi_cuda_kernel bounds_kernels[] = {MXI_CUDA_SIZES(sort, sort_bounds)};
+static struct mxi_cuda_kernel part_kernels[] = {MXI_CUDA_SIZES(sort, sort_part)};
 static struct mxi_cuda_kernel pass_elements_kernel = MXI_CUDA_KERNEL(sort, sort_pass_elements_8);
 
 /* Keys of up to 32 bits are sorted as such. */
@@ -97,9 +99,11 @@ static int take_scratch(mx_stream s, struct long_rows *l) {
   if (!stream) return -1;
   MXI_TRY(mxi_cuda_scratch_take(s, (size_t)divide_scratch(l, NULL, &zeros), &l->scratch));
   divide_scratch(l, l->scratch.address, &zeros);
-  MXI_CUDA_TRY(cuMemsetD8Async((CUdeviceptr)zeros.address, 0, (size_t)zeros.bytes, stream->handle));
+  CUresult set = mxi_cuda.cuMemsetD8Async((CUdeviceptr)zeros.address, 0, (size_t)zeros.bytes, stream->handle);
   mxi_cuda_count(stream);
-  return 0;
+  if (mxi_cuda_check(set, "cuMemsetD8Async") == 0) return 0;
+  mxi_cuda_scratch_free(&l->scratch);
+  return -1;
 }
 
 static int count_digits(mx_stream s, const struct long_rows *l) {
@@ -142,9 +146,9 @@ static struct mxi_cuda_sort_pass pass_of(const struct long_rows *l, int pass) {
                                      .coding = r->coding};
 }
 
-static int run_pass(mx_stream s, struct long_rows *l, int pass) {
+static int run_pass(mx_stream s, struct long_rows *l, struct mxi_cuda_sort_pass p,
+                    struct mxi_cuda_kernel *kernel) {
   const struct mxi_cuda_radix *r = l->r;
-  struct mxi_cuda_sort_pass p = pass_of(l, pass);
   int64_t chunks = chunks_of(l);
   for (int64_t chunk = 0; chunk < chunks; chunk++) {
     p.first = chunk * CHUNK;
@@ -154,7 +158,7 @@ static int run_pass(mx_stream s, struct long_rows *l, int pass) {
     p.states = l->states;
     p.next_base = chunk + 1 < chunks ? l->bases[chunk % 2] : NULL;
     struct mxi_cuda_grid grid = {.x = r->rows * p.tiles, .threads = THREADS};
-    MXI_TRY(mxi_cuda_launch(s, pass_kernel(r), grid, &p, sizeof p));
+    MXI_TRY(mxi_cuda_launch(s, kernel, grid, &p, sizeof p));
     l->states += r->rows * p.tiles * DIGITS;
     p.base = p.next_base;
     p.base_step = DIGITS;
@@ -165,9 +169,9 @@ static int run_pass(mx_stream s, struct long_rows *l, int pass) {
 static int sort_long_rows(mx_stream s, const struct mxi_cuda_radix *r) {
   struct long_rows l = {
       .r = r, .passes = (int)mxi_ceil_div(r->bits, BITS), .tile = MXI_CUDA_SORT_TILE_BYTES / key_bytes(r)};
-  int result = take_scratch(s, &l);
-  if (result == 0) result = count_digits(s, &l);
-  for (int i = 0; i < l.passes && result == 0; i++) result = run_pass(s, &l, i);
+  MXI_TRY(take_scratch(s, &l));
+  int result = count_digits(s, &l);
+  for (int i = 0; i < l.passes && result == 0; i++) result = run_pass(s, &l, pass_of(&l, i), pass_kernel(r));
   mxi_cuda_scratch_free(&l.scratch);
   return result;
 }
@@ -195,4 +199,36 @@ static int sort_long_bytes_in_place(mx_stream s, const struct mxi_cuda_radix *r)
 int mxi_cuda_radix_sort(mx_stream s, const struct mxi_cuda_radix *r) {
   if (r->length <= most_items(r) && !(r->sorted && r->places)) return sort_short_rows(s, r);
   return r->in == r->sorted && r->bits <= BITS ? sort_long_bytes_in_place(s, r) : sort_long_rows(s, r);
+}
+
+/* ---- Partitions ---- */
+static int part_sorted(mx_stream s, const struct mxi_cuda_radix *r, int64_t kth, const void *sorted,
+                       uint64_t *pivots) {
+  struct long_rows l = {.r = r, .passes = 1, .tile = MXI_CUDA_SORT_TILE_BYTES / key_bytes(r)};
+  MXI_TRY(take_scratch(s, &l));
+  struct mxi_cuda_sort_bounds bounds = {sorted, pivots, l.counts, r->rows, r->length, kth, r->coding};
+  struct mxi_cuda_grid grid = {.x = mxi_cuda_blocks(r->rows, MXI_CUDA_SORT_SHORT_THREADS),
+                               .threads = MXI_CUDA_SORT_SHORT_THREADS};
+  struct mxi_cuda_sort_pass p = pass_of(&l, 0);
+  p.pivots = pivots;
+  int result = mxi_cuda_launch(s, &bounds_kernels[r->log_bytes], grid, &bounds, sizeof bounds);
+  if (result == 0) result = run_pass(s, &l, p, &part_kernels[r->log_bytes]);
+  mxi_cuda_scratch_free(&l.scratch);
+  return result;
+}
+
+int mxi_cuda_radix_part(mx_stream s, const struct mxi_cuda_radix *r, int64_t kth) {
+  if (r->length <= most_items(r)) return sort_short_rows(s, r);
+  struct mxi_cuda_scratch scratch;
+  int64_t bytes = mxi_round_up((r->rows * r->length) << r->log_bytes, 256);
+  MXI_TRY(mxi_cuda_scratch_take(s, (size_t)(bytes + r->rows * (int64_t)sizeof(uint64_t)), &scratch));
+  struct mxi_cuda_radix values = *r;
+  values.places = NULL;
+  values.sorted = scratch.address;
+  values.coding.equates = false;
+  int result = sort_long_rows(s, &values);
+  if (result == 0)
+    result = part_sorted(s, r, kth, scratch.address, (uint64_t *)((char *)scratch.address + bytes));
+  mxi_cuda_scratch_free(&scratch);
+  return result;
 }

@@ -13,4 +13,7 @@ struct mxi_cuda_radix {
   void *sorted, *places; /* what is wanted: either, or of unsigned keys both */
 };
 int mxi_cuda_radix_sort(mx_stream s, const struct mxi_cuda_radix *r);
+/* Places of rows that are only parted at kth, but for short rows: those of the elements below the kth, of its
+   equals, of those above, each in their order. */
+int mxi_cuda_radix_part(mx_stream s, const struct mxi_cuda_radix *r, int64_t kth);
 #endif

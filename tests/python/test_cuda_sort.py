@@ -40,7 +40,7 @@ def check(f, u: np.ndarray, dtype: str):
     assert got.dtype == want.dtype and np.array_equal(got, want)
 
 
-SHAPES = [(1,), (7, 1), (1500, 3), (30, 255), (2, 2049), (1, 4097), (2, 9000)]
+SHAPES = [(1,), (7, 1), (1500, 3), (30, 255), (2, 2049), (1, 4097), (2, 8500)]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -61,6 +61,13 @@ def test_any_axis_of_any_layout_is_sorted(dtype, shape):
             check(lambda a, op=op, axis=axis: op(a[::-1].T[..., ::2], axis), u, dtype)
 
 
+@pytest.mark.parametrize("dtype", ["bool_", "uint8", "bfloat16", "float32", "int64", "complex64"])
+def test_long_rows_are_parted_in_their_order(dtype):
+    u = random_bits(dtype, (2, 4500))
+    for k in (0, 3000, 4499):
+        check(lambda a, k=k: mx.argpartition(a, k, -1), u, dtype)
+
+
 @pytest.mark.parametrize("n", [100, 5000])
 @pytest.mark.parametrize("dtype", ["bool_", "uint8", "float16", "float32", "float64", "complex64"])
 def test_memory_that_is_given_away_may_be_sorted_in_place(dtype, n):
@@ -75,3 +82,9 @@ def test_sorts_run_beside_each_other_on_streams():
     mx.eval(results)
     for r in results:
         assert np.array_equal(np.array(r), np.array(results[0]))
+
+
+def test_updates_of_one_place_are_added_in_their_order():
+    places = np.random.default_rng(0).integers(0, 300, 10_000)
+    updates = random_bits("uint32", (10_000,)) % np.uint32(1 << 23) + np.uint32(0x3F000000)
+    check(lambda a: mx.zeros(300).at[mx.array(places)].add(a), updates, "float32")

@@ -6,7 +6,9 @@
    sort_counts_BYTES, sort_scan, sort_pass_BYTES (and others with values): long rows. All digits are counted
    in one reading. Then a pass reads and writes each item once ("onesweep", Adinets and Merrill, 2022): a
    block sorts a tile by the digit, says how often each digit comes in it, and learns from the tiles before
-   how often it came there, of the nearest which knows that of all before itself. */
+   how often it came there, of the nearest which knows that of all before itself.
+
+   sort_bounds_BYTES, sort_part_BYTES: places of a partition, a pass by the digits below, at and above. */
 #include "cuda/kernels/radix.cuh"
 #include "cuda/kernels/words.cuh"
 
@@ -221,7 +223,8 @@ MXI_DEVICE void move_values(const V *in, V *out, V *space, tile_places<K> &at, c
 
 enum sort_values { ALONE, WITH_PLACES, WITH_ELEMENTS };
 
-template <int BYTES, sort_values VALUES> MXI_DEVICE void run_pass(const mxi_cuda_sort_pass &p) {
+template <int BYTES, sort_values VALUES, bool PARTS = false>
+MXI_DEVICE void run_pass(const mxi_cuda_sort_pass &p) {
   typedef mxi_word<BYTES> word;
   typedef typename sort_key<BYTES>::type key_type;
   typedef tile_places<key_type> tile_type;
@@ -238,6 +241,11 @@ template <int BYTES, sort_values VALUES> MXI_DEVICE void run_pass(const mxi_cuda
   const int64_t left = p.first + p.count - first;
   const uint32_t items = left < tile_type::SIZE ? static_cast<uint32_t>(left) : uint32_t{tile_type::SIZE};
 
+  const key_type pivot = PARTS ? static_cast<key_type>(p.pivots[row]) : 0;
+  auto digit_of = [&](key_type k) {
+    return PARTS ? static_cast<uint32_t>(k > pivot) + (k >= pivot) : mxi_digit_of(k, p.shift);
+  };
+
   /* those behind the end have the highest key, and stay there */
   const word *in = static_cast<const word *>(p.in) + start + first;
   key_type key[EACH];
@@ -252,7 +260,7 @@ template <int BYTES, sort_values VALUES> MXI_DEVICE void run_pass(const mxi_cuda
     for (int j = 0; j < EACH; j++)
       if (static_cast<uint32_t>(item_of(EACH, j)) < items)
         key[j] = mxi_key_of(static_cast<word>(key[j]), p.coding);
-  mxi_warp_ranks(rank, EACH, at.counts[warp], [&](int j) { return mxi_digit_of(key[j], p.shift); });
+  mxi_warp_ranks(rank, EACH, at.counts[warp], [&](int j) { return digit_of(key[j]); });
   __syncthreads();
 
   /* a digit a thread */
@@ -260,7 +268,9 @@ template <int BYTES, sort_values VALUES> MXI_DEVICE void run_pass(const mxi_cuda
   uint32_t sum = 0, count = 0;
   if (threadIdx.x < MXI_DIGITS) {
     sum = mxi_sum_warps<WARPS>(at.counts);
-    count = threadIdx.x == MXI_DIGITS - 1 ? sum - (tile_type::SIZE - items) : sum;
+    count = threadIdx.x == digit_of(static_cast<word>(~static_cast<word>(0)))
+                ? sum - (tile_type::SIZE - items)
+                : sum;
     volatile uint32_t *state = &states[static_cast<int64_t>(tile) * MXI_DIGITS + threadIdx.x];
     if (tile) *state = TILE_KNOWN | count;
   }
@@ -271,7 +281,7 @@ template <int BYTES, sort_values VALUES> MXI_DEVICE void run_pass(const mxi_cuda
   }
   __syncthreads();
 #pragma unroll
-  for (int j = 0; j < EACH; j++) rank[j] += at.counts[warp][mxi_digit_of(key[j], p.shift)];
+  for (int j = 0; j < EACH; j++) rank[j] += at.counts[warp][digit_of(key[j])];
   __syncthreads();
 #pragma unroll
   for (int j = 0; j < EACH; j++) at.keys[rank[j]] = key[j];
@@ -288,7 +298,7 @@ template <int BYTES, sort_values VALUES> MXI_DEVICE void run_pass(const mxi_cuda
   for (int j = 0; j < EACH; j++) {
     uint32_t i = j * THREADS + threadIdx.x;
     key_type k = at.keys[i];
-    digit[j] = mxi_digit_of(k, p.shift);
+    digit[j] = digit_of(k);
     if (!p.out || i >= items) continue;
     word u = static_cast<word>(k);
     out[at.to[digit[j]] + i] = p.decodes ? mxi_element_of(u, p.coding) : u;
@@ -313,3 +323,38 @@ SORT(2)
 SORT(4)
 SORT(8)
 MXI_KERNEL(sort_pass_elements_8, mxi_cuda_sort_pass, THREADS) { run_pass<8, WITH_ELEMENTS>(p); }
+
+/* ---- Partitions of long rows, when they are sorted ---- */
+/* The first place whose key is not below `key`, or not at or below it. */
+template <class W>
+MXI_DEVICE int64_t find_bound(const W *sorted, int64_t n, W key, bool above, const mxi_cuda_sort_coding &c) {
+  int64_t low = 0;
+  for (int64_t high = n; low < high;) {
+    int64_t middle = low + (high - low) / 2;
+    W k = mxi_key_of(sorted[middle], c);
+    if (k < key || (above && k == key))
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+template <int BYTES> MXI_DEVICE void find_bounds(const mxi_cuda_sort_bounds &p) {
+  typedef mxi_word<BYTES> word;
+  const int64_t row = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (row >= p.rows) return;
+  const word *sorted = static_cast<const word *>(p.sorted) + row * p.length;
+  const word key = mxi_key_of(sorted[p.kth], p.coding);
+  uint64_t *base = p.bases + row * MXI_DIGITS;
+  p.pivots[row] = key;
+  base[0] = 0;
+  base[1] = find_bound(sorted, p.length, key, false, p.coding);
+  base[2] = find_bound(sorted, p.length, key, true, p.coding);
+}
+#define PART(BYTES)                                                                       \
+  MXI_KERNEL(sort_bounds_##BYTES, mxi_cuda_sort_bounds, SHORT) { find_bounds<BYTES>(p); } \
+  MXI_KERNEL(sort_part_##BYTES, mxi_cuda_sort_pass, THREADS) { run_pass<BYTES, WITH_PLACES, true>(p); }
+PART(1)
+PART(2)
+PART(4)
+PART(8)

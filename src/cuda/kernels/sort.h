@@ -50,6 +50,15 @@ struct mxi_cuda_sort_counts {
   struct mxi_cuda_sort_coding coding;
 };
 
+/* Of sorted rows, the key at kth, and where keys like it begin and end. */
+struct mxi_cuda_sort_bounds {
+  const void *sorted;
+  uint64_t *pivots; /* (rows) */
+  uint64_t *bases;  /* (rows, digits): where those below, at and above the pivot go */
+  int64_t rows, length, kth;
+  struct mxi_cuda_sort_coding coding;
+};
+
 /* A pass: items of each row go to their places by one digit, those that share it in their order. A chunk of
    each row: what a state's bits can count. */
 struct mxi_cuda_sort_pass {
@@ -65,6 +74,7 @@ struct mxi_cuda_sort_pass {
   int64_t length, first, count; /* of a row; of the chunk in it */
   uint32_t tiles;               /* of a row's chunk */
   uint32_t shift;
+  const uint64_t *pivots;   /* of each row: the digit of a key is 0 below, 1 at, 2 above it; or NULL */
   int32_t encodes, decodes; /* the first pass; the last one */
   struct mxi_cuda_sort_coding coding;
 };
