@@ -99,6 +99,24 @@ static struct mxi_cuda_attention attention_of(const struct mxi_call *c, const st
   return a;
 }
 
+/* ---- By matrix units ---- */
+/* With room for what the splits of keys leave of so many rows. */
+static int launch_split(mx_stream s, struct mxi_cuda_kernel *k, struct mxi_cuda_grid grid,
+                        struct mxi_cuda_attention *a, int64_t rows) {
+  struct mxi_cuda_scratch partials = {0};
+  int result = 0;
+  if (a->splits > 1) {
+    int64_t all = rows * a->splits;
+    MXI_TRY(mxi_cuda_scratch_take(s, (size_t)(all * (2 + a->width)) * sizeof(float), &partials));
+    a->values = partials.address;
+    a->sums = a->values + all * a->width;
+    if (!(a->finished = mxi_cuda_counters(s))) result = -1;
+  }
+  if (result == 0) result = mxi_cuda_launch(s, k, grid, a, sizeof *a);
+  mxi_cuda_scratch_free(&partials);
+  return result;
+}
+
 /* ---- By matrix units, tiles in shared memory ---- */
 #define TILES(prefix, width)                                               \
   {                                                                        \
@@ -133,8 +151,7 @@ static int64_t tile_blocks(const struct mxi_cuda_attention *a, int64_t batch) {
 }
 
 static bool tiles_serve(const struct mxi_cuda_attention *a) {
-  return a->keys > 0 && a->keys < INT32_MAX / 2 && a->queries < INT32_MAX / 2 && a->scale > 0 &&
-         mxi_attention_in_vectors(a->out, a->out_strides);
+  return a->keys > 0 && a->keys < INT32_MAX / 2 && a->queries < INT32_MAX / 2 && a->scale > 0;
 }
 
 /* Are there rows enough to fill tiles, and tiles enough to be worth more than keys split between blocks? */
@@ -160,6 +177,7 @@ static struct mxi_cuda_kernel *rows_kernel(const struct mxi_cuda_attention *a, m
 
 static int64_t splits_of(const struct mxi_cuda_attention *a, int64_t items) {
   int64_t wanted = BLOCKS / items, most = mxi_cuda_blocks(a->keys, ROUND);
+  if (wanted > MXI_ATTENTION_MOST_SPLITS) wanted = MXI_ATTENTION_MOST_SPLITS;
   return wanted < 1 ? 1 : wanted < most ? wanted : most < 1 ? 1 : most;
 }
 
@@ -175,21 +193,11 @@ static int run_rows(const struct mxi_call *c, struct mxi_cuda_kernel *k, struct 
   a->split_keys = mxi_cuda_blocks(mxi_cuda_blocks(a->keys, splits), ROUND) * ROUND;
   a->splits = (int32_t)mxi_cuda_blocks(a->keys ? a->keys : 1, a->split_keys ? a->split_keys : ROUND);
   if (!a->split_keys) a->split_keys = ROUND;
-  struct mxi_cuda_scratch partials = {0};
-  if (a->splits > 1) {
-    size_t floats = (size_t)(items * a->splits * ROWS * (2 + a->width));
-    MXI_TRY(mxi_cuda_scratch_take(c->stream, floats * sizeof(float), &partials));
-    a->partials = partials.address;
-    if (!(a->finished = mxi_cuda_counters(c->stream))) {
-      mxi_cuda_scratch_free(&partials);
-      return -1;
-    }
-  }
-  size_t shared = (size_t)MXI_ATTENTION_WARPS * ROWS * (size_t)(2 + a->width) * sizeof(float);
-  struct mxi_cuda_grid grid = {.x = items * a->splits, .threads = MXI_ATTENTION_THREADS, .shared = shared};
-  int result = mxi_cuda_launch(c->stream, k, grid, a, sizeof *a);
-  mxi_cuda_scratch_free(&partials);
-  return result;
+  struct mxi_cuda_grid grid = {.x = items * a->splits,
+                               .threads = MXI_ATTENTION_THREADS,
+                               .shared = (size_t)mxi_attention_rows_bytes(a->width),
+                               .overlaps = true};
+  return launch_split(c->stream, k, grid, a, items * ROWS);
 }
 
 /* ---- Anything ---- */
@@ -204,7 +212,8 @@ static int run_any(const struct mxi_call *c, const struct mxi_cuda_attention *a,
 
 static bool matrix_units_serve(const struct mxi_cuda_attention *a, mx_dtype t) {
   return mxi_is_half(t) && a->width == a->value_width && mxi_attention_in_vectors(a->q, a->q_strides) &&
-         mxi_attention_in_vectors(a->k, a->k_strides) && mxi_attention_in_vectors(a->v, a->v_strides);
+         mxi_attention_in_vectors(a->k, a->k_strides) && mxi_attention_in_vectors(a->v, a->v_strides) &&
+         mxi_attention_in_vectors(a->out, a->out_strides);
 }
 
 static int run_own(const struct mxi_call *c, struct mxi_cuda_attention *a, mx_dtype t) {
