@@ -118,6 +118,16 @@ def test_decoding_rows_split_the_keys(heads, kv_heads, keys, width):
     check(*operands(heads, kv_heads, 1, keys, width, "bfloat16"))
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("mask", [None, "causal", "additive"])
+def test_some_rows_split_the_keys(mask, width):
+    """As when a part of a prompt follows a long cache."""
+    q, k, v = operands(8, 2, 40, 700, width, "float16")
+    check(
+        q, k, v, mask=random((40, 700), "float16", np.random.default_rng(3)) if mask == "additive" else mask
+    )
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("queries", [1, 40])
 def test_wide_floats(queries, dtype):

@@ -49,7 +49,7 @@ MXI_DEVICE void load_keys(const struct mxi_cuda_attention &p, const H *k, int64_
     int64_t key = first + n * 8 + g;
     const H *from = k + (key < p.keys ? key : p.keys - 1) * p.k_strides[2] + t * 8;
 #pragma unroll
-    for (int j = 0; j < D / 32; j++) to[n][j] = *reinterpret_cast<const uint4 *>(from + j * 32);
+    for (int j = 0; j < D / 32; j++) to[n][j] = mxi_load_once(from + j * 32);
   }
 }
 /* A tile of V: rows 2t, 2t + 1, 2t + 8, 2t + 9 of its 16 keys, 16 bytes each 64 elements. */
@@ -61,7 +61,7 @@ MXI_DEVICE void load_values(const struct mxi_cuda_attention &p, const H *v, int6
     int64_t key = first + t * 2 + (n & 1) + (n >> 1) * 8;
     const H *from = v + (key < p.keys ? key : p.keys - 1) * p.v_strides[2] + g * 8;
 #pragma unroll
-    for (int h = 0; h < D / 64; h++) to[n][h] = *reinterpret_cast<const uint4 *>(from + h * 64);
+    for (int h = 0; h < D / 64; h++) to[n][h] = mxi_load_once(from + h * 64);
   }
 }
 
@@ -129,51 +129,62 @@ MXI_DEVICE void softmax_step(float (&s)[2][4], struct running<D> &r, uint32_t (&
   probabilities[3] = mxi_pack<H>(s[1][2], s[1][3]);
 }
 
+/* What the warps have, in shared memory. */
 template <int D> struct joined {
+  enum { STRIDE = D + 4 }; /* as mxi_attention_joined_stride: neighbouring rows in other banks */
   float maximum[WARPS][ROWS], sum[WARPS][ROWS];
-  float values[WARPS][ROWS][D];
+  float values[WARPS][ROWS][STRIDE];
 };
 
-template <class H>
-MXI_DEVICE void store(const struct mxi_cuda_attention &p, int64_t batch, const struct row &r, int64_t column,
-                      float x) {
-  if (!r.is_real) return;
-  static_cast<H *>(
-      p.out)[batch * p.out_strides[0] + r.head * p.out_strides[1] + r.query * p.out_strides[2] + column] =
-      mxi_of_float<H>(x);
+/* Leaves a warp's part of the rows that there are. A thread's columns are 16 neighbours of each 64. */
+template <int D> MXI_DEVICE void leave_warp(struct joined<D> *all, int rows, const struct running<D> &r) {
+  int warp = threadIdx.x / 32, g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
+#pragma unroll
+  for (int i = 0; i < 2; i++) {
+    int row = g + 8 * i;
+    float sum = of_quad_sum(r.sum[i]);
+    if (row >= rows) continue;
+    if (t == 0) all->maximum[warp][row] = r.maximum[i], all->sum[warp][row] = sum;
+    float4 *to = reinterpret_cast<float4 *>(all->values[warp][row]);
+#pragma unroll
+    for (int n = 0; n < D / 8; n += 4)
+#pragma unroll
+      for (int c = 0; c < 2; c++)
+        to[n / 8 * 16 + t * 4 + n % 8 / 4 + c * 2] = {r.values[n][2 * i + c], r.values[n + 1][2 * i + c],
+                                                      r.values[n + 2][2 * i + c], r.values[n + 3][2 * i + c]};
+  }
 }
 
-/* Joins the splits' partial results, in their order, of rows that this block has. */
+/* Joins the warps' parts, 4 columns a thread, to the result or to the split's. */
 template <class H, int D>
-MXI_DEVICE void join_splits(const struct mxi_cuda_attention &p, int64_t item, int64_t batch, int64_t kv_head,
-                            int64_t first_row, float *factors) {
-  const volatile float *partials = p.partials + item * p.splits * ROWS * (2 + D);
-  for (int r = 0; r < ROWS; r++) {
-    const volatile float *of_row = partials + r * (2 + D);
+MXI_DEVICE void join_warps(const struct mxi_cuda_attention &p, const struct joined<D> *all, int64_t batch,
+                           int64_t kv_head, int64_t first_row, int rows, int64_t split) {
+  enum { FOURS = D / 4 };
+  for (int i = threadIdx.x; i < rows * FOURS; i += THREADS) {
+    int row = i / FOURS, four = i % FOURS;
     float top = MINUS_INFINITY, sum = 0;
-    for (int s = 0; s < p.splits; s++) top = fmaxf(top, of_row[s * ROWS * (2 + D)]);
-    float shift = shift_of(top);
-    for (int s = 0; s < p.splits; s++) {
-      float factor = exp2_fast(of_row[s * ROWS * (2 + D)] - shift);
-      sum = mxi_fma(of_row[s * ROWS * (2 + D) + 1], factor, sum);
+    float4 value = {0, 0, 0, 0};
+#pragma unroll
+    for (int w = 0; w < WARPS; w++) top = fmaxf(top, all->maximum[w][row]);
+#pragma unroll
+    for (int w = 0; w < WARPS; w++) {
+      float factor = exp2_fast(all->maximum[w][row] - shift_of(top));
+      sum = mxi_fma(all->sum[w][row], factor, sum);
+      value = add_scaled(value, reinterpret_cast<const float4 *>(all->values[w][row])[four], factor);
     }
-    struct row at = row_of(p, kv_head, first_row + r);
-    if (!at.is_real) break;
-    float last = last_factor(p, at, top, sum);
-    for (int d = threadIdx.x; d < D; d += THREADS) {
-      float value = 0;
-      for (int s = 0; s < p.splits; s++) {
-        float factor = exp2_fast(of_row[s * ROWS * (2 + D)] - shift);
-        value = mxi_fma(of_row[s * ROWS * (2 + D) + 2 + d], factor, value);
-      }
-      store<H>(p, batch, at, d, value * last);
+    if (p.splits == 1) {
+      struct row at = row_of(p, kv_head, first_row + row);
+      store_four<H>(p, batch, at, four * 4, scaled(value, last_factor(p, at, top, sum)));
+    } else {
+      int64_t to = split * ROWS + row;
+      reinterpret_cast<float4 *>(p.values)[to * FOURS + four] = value;
+      if (four == 0) reinterpret_cast<float2 *>(p.sums)[to] = {top, sum};
     }
   }
 }
 
 template <class H, int D> MXI_DEVICE void attend_rows(const struct mxi_cuda_attention &p) {
   MXI_DYNAMIC_SHARED(struct joined<D>, all);
-  __shared__ bool is_last;
   int split = blockIdx.x % p.splits;
   int64_t item = blockIdx.x / p.splits, first_row = item % p.row_tiles * ROWS, of_head = item / p.row_tiles;
   int64_t batch = of_head / p.kv_heads, kv_head = of_head % p.kv_heads;
@@ -181,6 +192,7 @@ template <class H, int D> MXI_DEVICE void attend_rows(const struct mxi_cuda_atte
   const struct row rows[2] = {row_of(p, kv_head, first_row + g), row_of(p, kv_head, first_row + g + 8)};
   const float scale = static_cast<float>(p.scale * LOG2E);
 
+  mxi_grid_wait();
   uint32_t q[D / 16][4];
 #pragma unroll
   for (int i = 0; i < 2; i++) {
@@ -225,45 +237,14 @@ template <class H, int D> MXI_DEVICE void attend_rows(const struct mxi_cuda_atte
     }
   }
 
-  /* the warps */
-#pragma unroll
-  for (int i = 0; i < 2; i++) {
-    float sum = of_quad_sum(r.sum[i]);
-    if (t == 0) all->maximum[warp][g + 8 * i] = r.maximum[i], all->sum[warp][g + 8 * i] = sum;
-#pragma unroll
-    for (int n = 0; n < D / 8; n++) {
-      float *to = &all->values[warp][g + 8 * i][n / 8 * 64 + t * 16 + n % 8];
-      to[0] = r.values[n][2 * i], to[8] = r.values[n][2 * i + 1];
-    }
-  }
+  mxi_grid_launch_dependents();
+  int64_t left = static_cast<int64_t>(p.heads / p.kv_heads) * p.queries - first_row;
+  int of_tile = left < ROWS ? static_cast<int>(left) : ROWS;
+  leave_warp<D>(all, of_tile, r);
   __syncthreads();
-  for (int i = threadIdx.x; i < ROWS * D; i += THREADS) {
-    int of_row = i / D, d = i % D;
-    float top = MINUS_INFINITY, sum = 0, value = 0;
-    for (int w = 0; w < WARPS; w++) top = fmaxf(top, all->maximum[w][of_row]);
-    for (int w = 0; w < WARPS; w++) {
-      float factor = exp2_fast(all->maximum[w][of_row] - shift_of(top));
-      sum = mxi_fma(all->sum[w][of_row], factor, sum);
-      value = mxi_fma(all->values[w][of_row][d], factor, value);
-    }
-    struct row at = row_of(p, kv_head, first_row + of_row);
-    if (p.splits == 1) {
-      store<H>(p, batch, at, d, value * last_factor(p, at, top, sum));
-    } else {
-      float *to = p.partials + ((item * p.splits + split) * ROWS + of_row) * (2 + D);
-      if (d == 0) to[0] = top, to[1] = sum;
-      to[2 + d] = value;
-    }
-  }
-  if (p.splits == 1) return;
-  __threadfence();
-  __syncthreads();
-  if (threadIdx.x == 0) is_last = atomicAdd(&p.finished[item], 1u) == static_cast<uint32_t>(p.splits - 1);
-  __syncthreads();
-  if (!is_last) return;
-  __threadfence();
-  join_splits<H, D>(p, item, batch, kv_head, first_row, nullptr);
-  if (threadIdx.x == 0) p.finished[item] = 0;
+  join_warps<H, D>(p, all, batch, kv_head, first_row, of_tile, item * p.splits + split);
+  if (p.splits == 1 || !is_last_of(p, item)) return;
+  join_splits<H, D, ROWS>(p, item, batch, kv_head, first_row, of_tile, reinterpret_cast<float *>(all));
 }
 
 /* ---- Plain arithmetic: a block has one row ---- */

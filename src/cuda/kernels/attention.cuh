@@ -109,5 +109,74 @@ MXI_DEVICE float last_factor(const struct mxi_cuda_attention &p, const struct ro
   return factor / sum;
 }
 
+MXI_DEVICE float4 scaled(const float4 &x, float factor) {
+  return {x.x * factor, x.y * factor, x.z * factor, x.w * factor};
+}
+MXI_DEVICE float4 add_scaled(const float4 &sum, const float4 &x, float factor) {
+  return {mxi_fma(x.x, factor, sum.x), mxi_fma(x.y, factor, sum.y), mxi_fma(x.z, factor, sum.z),
+          mxi_fma(x.w, factor, sum.w)};
+}
+/* Four columns of a row. */
+template <class H>
+MXI_DEVICE void store_four(const struct mxi_cuda_attention &p, int64_t batch, const struct row &r, int column,
+                           const float4 &x) {
+  H *to = static_cast<H *>(p.out) + batch * p.out_strides[0] + r.head * p.out_strides[1] +
+          r.query * p.out_strides[2] + column;
+  *reinterpret_cast<uint2 *>(to) = {mxi_pack<H>(x.x, x.y), mxi_pack<H>(x.z, x.w)};
+}
+
+/* ---- Keys split between blocks ---- */
+/* Is this the last block of an item to be done? For all threads, after each wrote what it has. */
+MXI_DEVICE bool is_last_of(const struct mxi_cuda_attention &p, int64_t item) {
+  __shared__ bool is_last;
+  __threadfence();
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    is_last = atomicAdd(&p.finished[item], 1u) == static_cast<uint32_t>(p.splits - 1);
+    if (is_last) p.finished[item] = 0;
+    __threadfence();
+  }
+  __syncthreads();
+  return is_last;
+}
+
+/* Joins the splits' results of a tile of rows, 16 at a time: 8 threads a row find its maximum and what each
+   split's values count for, then a thread has 4 columns of a row. In shared memory: factors (splits, 16),
+   with the row's last factor in them. */
+template <class H, int D, int TILE_ROWS>
+MXI_DEVICE void join_splits(const struct mxi_cuda_attention &p, int64_t item, int64_t batch, int64_t kv_head,
+                            int64_t first_row, int rows, float *factors) {
+  enum { THREADS = 128, ROWS = 16, TEAM = THREADS / ROWS, FOURS = D / 4 };
+  const float2 *sums = reinterpret_cast<const float2 *>(p.sums) + item * p.splits * TILE_ROWS;
+  const float4 *values = reinterpret_cast<const float4 *>(p.values) + item * p.splits * TILE_ROWS * FOURS;
+  int row = threadIdx.x / TEAM, member = threadIdx.x % TEAM;
+  for (int first = 0; first < rows; first += ROWS) {
+    int of_tile = first + row < rows ? first + row : rows - 1;
+    float top = MINUS_INFINITY, sum = 0;
+    for (int s = member; s < p.splits; s += TEAM) top = fmaxf(top, __ldcg(&sums[s * TILE_ROWS + of_tile]).x);
+    for (int mask = 1; mask < TEAM; mask *= 2) top = fmaxf(top, __shfl_xor_sync(~0u, top, mask));
+    for (int s = member; s < p.splits; s += TEAM) {
+      float2 of_split = __ldcg(&sums[s * TILE_ROWS + of_tile]);
+      float factor = exp2_fast(of_split.x - shift_of(top));
+      factors[s * ROWS + row] = factor;
+      sum = mxi_fma(of_split.y, factor, sum);
+    }
+    for (int mask = 1; mask < TEAM; mask *= 2) sum += __shfl_xor_sync(~0u, sum, mask);
+    float last = last_factor(p, row_of(p, kv_head, first_row + of_tile), top, sum);
+    for (int s = member; s < p.splits; s += TEAM) factors[s * ROWS + row] *= last;
+    __syncthreads();
+    for (int i = threadIdx.x; i < (rows - first < ROWS ? rows - first : ROWS) * FOURS; i += THREADS) {
+      int r = i / FOURS, four = i % FOURS;
+      const float4 *from = values + (first + r) * FOURS + four;
+      float4 x = {0, 0, 0, 0};
+#pragma unroll 8
+      for (int s = 0; s < p.splits; s++)
+        x = add_scaled(x, __ldcg(&from[static_cast<int64_t>(s) * TILE_ROWS * FOURS]), factors[s * ROWS + r]);
+      store_four<H>(p, batch, row_of(p, kv_head, first_row + first + r), four * 4, x);
+    }
+    __syncthreads();
+  }
+}
+
 } // namespace
 #endif

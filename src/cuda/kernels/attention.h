@@ -15,6 +15,14 @@ enum {
   MXI_ATTENTION_THREADS = 128
 };
 
+/* Values of a row, from one to the next, where warps' results are joined. */
+static inline int mxi_attention_joined_stride(int width) { return width + 4; }
+static inline int mxi_attention_rows_bytes(int width) {
+  return MXI_ATTENTION_WARPS * MXI_ATTENTION_ROWS * (2 + mxi_attention_joined_stride(width)) * 4;
+}
+/* Keys are split between so many blocks at most: their factors, of 16 rows, have to lie in shared memory. */
+enum { MXI_ATTENTION_MOST_SPLITS = 256 };
+
 /* Of the kernels that have tiles of K and V in shared memory, of which all warps' rows make use. */
 enum { MXI_ATTENTION_TILE_WARPS = 4, MXI_ATTENTION_TILE_THREADS = 128, MXI_ATTENTION_TILE_KEYS = 64 };
 /* Rows of a block: two times 16 a warp where registers suffice. */
@@ -49,7 +57,8 @@ struct mxi_cuda_attention {
   /* where keys are split between blocks: */
   int32_t splits;
   int64_t split_keys; /* of a split, a multiple of all warps' tiles */
-  float *partials;    /* (batch * kv_heads, row_tiles, splits, ROWS, 2 + width): maximum, sum, values */
+  float *values;      /* (batch * kv_heads, row_tiles, splits, rows of a tile, width) */
+  float *sums;        /* the same, 2: maximum, sum */
   uint32_t *finished; /* (batch * kv_heads, row_tiles): splits that are done; 0 before and after */
 };
 enum mxi_attention_mask {

@@ -237,6 +237,25 @@ MXI_DEVICE void softmax_tile(float (&s)[M][KEYS / 8][4], float unit, struct tile
 }
 
 /* ---- The end ---- */
+/* What a split of the keys has of the rows that there are. */
+template <int D, int M>
+MXI_DEVICE void leave_rows(const struct mxi_cuda_attention &p, int64_t at, int rows,
+                           const struct tile_sums<D, M> &r) {
+  int warp_row = threadIdx.x / 32 * M * 16, g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
+#pragma unroll
+  for (int m = 0; m < M; m++)
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+      int row = warp_row + m * 16 + i * 8 + g;
+      float sum = of_quad_sum(r.sum[m][i]);
+      if (row >= rows) continue;
+      float2 *to = reinterpret_cast<float2 *>(p.values + (at + row) * D) + t;
+#pragma unroll
+      for (int n = 0; n < D / 8; n++) to[n * 4] = {r.values[m][n][2 * i], r.values[m][n][2 * i + 1]};
+      if (t == 0) reinterpret_cast<float2 *>(p.sums)[at + row] = {r.maximum[m][i], sum};
+    }
+}
+
 /* By way of the warp's rows of q, to write 16 bytes at once. */
 template <class H, int D, int M>
 MXI_DEVICE void store_rows(const struct mxi_cuda_attention &p, const struct tile_memory<H, D> &memory,
@@ -264,27 +283,44 @@ MXI_DEVICE void store_rows(const struct mxi_cuda_attention &p, const struct tile
   }
 }
 
-template <class H, int D, bool MASKED> MXI_DEVICE void attend_tiles(const struct mxi_cuda_attention &p) {
+/* What a block does. Those that see most keys begin first. */
+struct tile_block {
+  int64_t item, split, batch, kv_head, first_row;
+  int rows; /* that there are, of its tile's */
+};
+template <int ROWS, bool GENERAL> MXI_DEVICE struct tile_block block_of(const struct mxi_cuda_attention &p) {
+  struct tile_block b;
+  b.item = GENERAL ? blockIdx.x / p.splits : blockIdx.x;
+  b.split = GENERAL ? blockIdx.x % p.splits : 0;
+  b.first_row = (p.row_tiles - 1 - b.item % p.row_tiles) * ROWS;
+  b.batch = b.item / p.row_tiles / p.kv_heads;
+  b.kv_head = b.item / p.row_tiles % p.kv_heads;
+  int64_t left = static_cast<int64_t>(p.heads / p.kv_heads) * p.queries - b.first_row;
+  b.rows = left < ROWS ? static_cast<int>(left) : ROWS;
+  return b;
+}
+
+template <class H, int D, bool GENERAL> MXI_DEVICE void attend_tiles(const struct mxi_cuda_attention &p) {
   enum { M = tile_memory<H, D>::M, STRIDE = tile_memory<H, D>::STRIDE, ROWS = tile_memory<H, D>::ROWS };
   MXI_DYNAMIC_SHARED(unsigned char, bytes);
   const struct tile_memory<H, D> memory = divide<H, D>(bytes);
-  /* those that see most keys begin first */
-  int64_t first_row =
-      static_cast<int64_t>(p.row_tiles - 1 - static_cast<int>(blockIdx.x % p.row_tiles)) * ROWS;
-  int64_t of_head = blockIdx.x / p.row_tiles, batch = of_head / p.kv_heads, kv_head = of_head % p.kv_heads;
+  const struct tile_block at = block_of<ROWS, GENERAL>(p);
+  const int warp_row = threadIdx.x / 32 * M * 16;
   const H *q = static_cast<const H *>(p.q);
-  const H *k = static_cast<const H *>(p.k) + batch * p.k_strides[0] + kv_head * p.k_strides[1];
-  const H *v = static_cast<const H *>(p.v) + batch * p.v_strides[0] + kv_head * p.v_strides[1];
+  const H *k = static_cast<const H *>(p.k) + at.batch * p.k_strides[0] + at.kv_head * p.k_strides[1];
+  const H *v = static_cast<const H *>(p.v) + at.batch * p.v_strides[0] + at.kv_head * p.v_strides[1];
   const float scale = static_cast<float>(p.scale * LOG2E);
-  const struct seen_keys seen = seen_by(p, first_row, ROWS);
-  const int keys = static_cast<int>(p.keys), end = static_cast<int>(end_of(p, seen)),
-            all_see = static_cast<int>(seen.least) + 1;
-  int warp_row = threadIdx.x / 32 * M * 16;
+  const struct seen_keys seen = seen_by(p, at.first_row, ROWS);
+  const int keys = static_cast<int>(p.keys), all_see = static_cast<int>(seen.least) + 1;
+  const int begin = GENERAL ? static_cast<int>(at.split * p.split_keys) : 0;
+  int end = static_cast<int>(end_of(p, seen));
+  if (GENERAL && end - begin > p.split_keys) end = begin + static_cast<int>(p.split_keys);
 
-  find_rows(p, memory, batch, kv_head, first_row);
+  find_rows(p, memory, at.batch, at.kv_head, at.first_row);
   __syncthreads();
+  mxi_grid_wait();
   copy_queries(q, memory);
-  copy_tile<H, D>(memory.k, k, p.k_strides[2], 0, keys);
+  copy_tile<H, D>(memory.k, k, p.k_strides[2], begin, keys);
   mxi_copy_async_commit();
 
   struct tile_sums<D, M> r;
@@ -296,44 +332,57 @@ template <class H, int D, bool MASKED> MXI_DEVICE void attend_tiles(const struct
     for (int n = 0; n < D / 8; n++)
       r.values[m][n][0] = r.values[m][n][1] = r.values[m][n][2] = r.values[m][n][3] = 0;
   }
-  for (int first = 0; first < end; first += KEYS) {
+  /* warps without rows bring keys and values, but have no use for them */
+  const bool has_rows = !GENERAL || warp_row < at.rows;
+  for (int first = begin; first < end; first += KEYS) {
     float s[M][KEYS / 8][4];
     mxi_copy_async_wait<0>();
     __syncthreads(); /* K is there, and V read */
     copy_tile<H, D>(memory.v, v, p.v_strides[2], first, keys);
     mxi_copy_async_commit();
-    if (MASKED && p.mask) copy_mask(p, memory, first);
-    multiply_keys<H, D, M>(memory.q + warp_row * STRIDE, memory.k, s);
+    if (GENERAL && p.mask) copy_mask(p, memory, first);
+    if (has_rows) multiply_keys<H, D, M>(memory.q + warp_row * STRIDE, memory.k, s);
     mxi_copy_async_wait<0>();
     __syncthreads(); /* V is there, and K read */
     if (first + KEYS < end) {
       copy_tile<H, D>(memory.k, k, p.k_strides[2], first + KEYS, keys);
       mxi_copy_async_commit();
     }
-    if (MASKED)
+    if (!has_rows) continue;
+    if (GENERAL)
       mask_tile<H, D, M>(p, memory, warp_row, first, scale, s);
     else if (first + KEYS > all_see)
       leave_out<H, D, M>(memory, warp_row, first, s);
-    softmax_tile<D, M>(s, MASKED ? 1 : scale, r);
+    softmax_tile<D, M>(s, GENERAL ? 1 : scale, r);
     multiply_values<H, D, M>(s, memory.v, r.values);
   }
-  store_rows<H, D, M>(p, memory, kv_head, first_row, r);
+  mxi_grid_launch_dependents();
+  mxi_copy_async_wait<0>(); /* a split of keys that no row sees has copies under way */
+  const struct tile_block b = block_of<ROWS, GENERAL>(p); /* again, not kept in registers */
+  if (!GENERAL || p.splits == 1) {
+    if (has_rows) store_rows<H, D, M>(p, memory, b.kv_head, b.first_row, r);
+    return;
+  }
+  leave_rows<D, M>(p, (b.item * p.splits + b.split) * ROWS, b.rows, r);
+  if (is_last_of(p, b.item))
+    join_splits<H, D, ROWS>(p, b.item, b.batch, b.kv_head, b.first_row, b.rows,
+                            reinterpret_cast<float *>(bytes));
 }
 
 } // namespace
 
-#define ATTENTION_TILES(WIDTH)                                                                            \
-  MXI_KERNEL(attention_tiles_##WIDTH##_float16, mxi_cuda_attention, MXI_ATTENTION_TILE_THREADS) {         \
-    attend_tiles<mxi_f16, WIDTH, false>(p);                                                               \
-  }                                                                                                       \
-  MXI_KERNEL(attention_tiles_##WIDTH##_bfloat16, mxi_cuda_attention, MXI_ATTENTION_TILE_THREADS) {        \
-    attend_tiles<mxi_bf16, WIDTH, false>(p);                                                              \
-  }                                                                                                       \
-  MXI_KERNEL(attention_masked_tiles_##WIDTH##_float16, mxi_cuda_attention, MXI_ATTENTION_TILE_THREADS) {  \
-    attend_tiles<mxi_f16, WIDTH, true>(p);                                                                \
-  }                                                                                                       \
-  MXI_KERNEL(attention_masked_tiles_##WIDTH##_bfloat16, mxi_cuda_attention, MXI_ATTENTION_TILE_THREADS) { \
-    attend_tiles<mxi_bf16, WIDTH, true>(p);                                                               \
+#define ATTENTION_TILES(WIDTH)                                                                             \
+  MXI_KERNEL(attention_tiles_##WIDTH##_float16, mxi_cuda_attention, MXI_ATTENTION_TILE_THREADS) {          \
+    attend_tiles<mxi_f16, WIDTH, false>(p);                                                                \
+  }                                                                                                        \
+  MXI_KERNEL(attention_tiles_##WIDTH##_bfloat16, mxi_cuda_attention, MXI_ATTENTION_TILE_THREADS) {         \
+    attend_tiles<mxi_bf16, WIDTH, false>(p);                                                               \
+  }                                                                                                        \
+  MXI_KERNEL(attention_general_tiles_##WIDTH##_float16, mxi_cuda_attention, MXI_ATTENTION_TILE_THREADS) {  \
+    attend_tiles<mxi_f16, WIDTH, true>(p);                                                                 \
+  }                                                                                                        \
+  MXI_KERNEL(attention_general_tiles_##WIDTH##_bfloat16, mxi_cuda_attention, MXI_ATTENTION_TILE_THREADS) { \
+    attend_tiles<mxi_bf16, WIDTH, true>(p);                                                                \
   }
 ATTENTION_TILES(64)
 ATTENTION_TILES(80)
