@@ -26,7 +26,7 @@ struct mxi_cuda_gemm {
 };
 int mxi_cuda_gemm_run(mx_stream s, const struct mxi_cuda_gemm *g);
 
-/* The order in memory in which cuBLASLt can read a matrix. */
+/* gemm_order.c: the order in memory in which cuBLASLt can read a matrix. */
 struct mxi_cuda_order {
   bool possible;
   bool columns;    /* a column's elements are side by side, not a row's */
@@ -36,6 +36,9 @@ struct mxi_cuda_order mxi_cuda_order_of(const struct mxi_cuda_matrix *x, int64_t
 /* As rows, if it lies so. */
 struct mxi_cuda_order mxi_cuda_row_order_of(const struct mxi_cuda_matrix *x, int64_t rows, int64_t columns);
 
+/* Is c one row for all, which cuBLASLt adds as it writes? */
+bool mxi_cuda_is_bias(const struct mxi_cuda_gemm *g);
+
 /* gemv.c: is it one of those? */
 bool mxi_cuda_gemv_suits(const struct mxi_cuda_gemm *g);
 int mxi_cuda_gemv_run(mx_stream s, const struct mxi_cuda_gemm *g);
@@ -43,5 +46,4 @@ int mxi_cuda_gemv_run(mx_stream s, const struct mxi_cuda_gemm *g);
    it has an algorithm, and computes it. */
 int mxi_cuda_cublaslt_run(mx_stream s, const struct mxi_cuda_gemm *g, bool *served);
 bool mxi_cuda_cublaslt_available(void);
-bool mxi_cuda_is_bias(const struct mxi_cuda_gemm *g);
 #endif
