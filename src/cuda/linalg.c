@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/checked.h"
 #include "cuda/context.h"
+#include "cuda/call.h"
 #include "cuda/copy.h"
 #include "cuda/cuda.h"
 #include "cuda/cusolver.h"
