@@ -1,6 +1,6 @@
-/* Scaled dot-product attention: rows of float16 and bfloat16 by the matrix units, anything else by plain
- * arithmetic. */
-#include "cuda/kernels/attention.h"
+/* Scaled dot-product attention: long ones by cuDNN, rows of float16 and bfloat16 by the matrix units,
+   anything else by plain arithmetic. */
+#include "cuda/attention.h"
 #include "cuda/call.h"
 #include "cuda/copy.h"
 #include "cuda/stream.h"
@@ -99,15 +99,63 @@ static struct mxi_cuda_attention attention_of(const struct mxi_call *c, const st
   return a;
 }
 
-/* ---- By matrix units ---- */
-static bool in_vectors(const void *address, const int64_t *strides) {
-  return (size_t)address % 16 == 0 && strides[0] % 8 == 0 && strides[1] % 8 == 0 && strides[2] % 8 == 0;
+/* ---- By matrix units, tiles in shared memory ---- */
+#define TILES(prefix, width)                                               \
+  {                                                                        \
+    MXI_CUDA_OF(attention_tiles, prefix##_##width, FLOAT16, float16),      \
+        MXI_CUDA_OF(attention_tiles, prefix##_##width, BFLOAT16, bfloat16) \
+  }
+static struct tile_kernels {
+  int width;
+  struct mxi_cuda_kernel plain[MX_DTYPE_COUNT], masked[MX_DTYPE_COUNT];
+} tile_kernels[] = {
+    {64, TILES(attention_tiles, 64), TILES(attention_masked_tiles, 64)},
+    {80, TILES(attention_tiles, 80), TILES(attention_masked_tiles, 80)},
+    {96, TILES(attention_tiles, 96), TILES(attention_masked_tiles, 96)},
+    {128, TILES(attention_tiles, 128), TILES(attention_masked_tiles, 128)},
+    {256, TILES(attention_tiles, 256), TILES(attention_masked_tiles, 256)},
+};
+
+static bool masked_tiles(const struct mxi_cuda_attention *a) {
+  return a->mask || (a->causal && a->queries > a->keys);
 }
 
+static struct mxi_cuda_kernel *tile_kernel(const struct mxi_cuda_attention *a, mx_dtype t) {
+  for (size_t i = 0; i < sizeof tile_kernels / sizeof *tile_kernels; i++)
+    if (tile_kernels[i].width == a->width)
+      return masked_tiles(a) ? &tile_kernels[i].masked[t] : &tile_kernels[i].plain[t];
+  return NULL;
+}
+
+static int64_t tile_blocks(const struct mxi_cuda_attention *a, int64_t batch) {
+  int64_t rows = a->heads / a->kv_heads * a->queries;
+  return batch * a->kv_heads * mxi_cuda_blocks(rows, mxi_attention_tile_rows(a->width));
+}
+
+static bool tiles_serve(const struct mxi_cuda_attention *a) {
+  return a->keys > 0 && a->keys < INT32_MAX / 2 && a->queries < INT32_MAX / 2 && a->scale > 0 &&
+         mxi_attention_in_vectors(a->out, a->out_strides);
+}
+
+/* Are there rows enough to fill tiles, and tiles enough to be worth more than keys split between blocks? */
+static bool tiles_suit(const struct mxi_cuda_attention *a, int64_t batch) {
+  enum { FEWEST_ROWS = 48, FEWEST_BLOCKS = 64, FEW_KEYS = 512 };
+  return a->heads / a->kv_heads * a->queries >= FEWEST_ROWS &&
+         (tile_blocks(a, batch) >= FEWEST_BLOCKS || a->keys <= FEW_KEYS);
+}
+
+static int run_tiles(const struct mxi_call *c, struct mxi_cuda_kernel *k, struct mxi_cuda_attention *a) {
+  int64_t batch = mxi_shape(c->out[0])[0], blocks = tile_blocks(a, batch);
+  a->row_tiles = (int32_t)(blocks / (batch * a->kv_heads));
+  struct mxi_cuda_grid grid = {.x = blocks,
+                               .threads = MXI_ATTENTION_TILE_THREADS,
+                               .shared = (size_t)mxi_attention_tile_bytes(a->width, masked_tiles(a))};
+  return mxi_cuda_launch(c->stream, k, grid, a, sizeof *a);
+}
+
+/* ---- By matrix units, few rows ---- */
 static struct mxi_cuda_kernel *rows_kernel(const struct mxi_cuda_attention *a, mx_dtype t) {
-  bool serves = mxi_is_half(t) && a->width == a->value_width && in_vectors(a->q, a->q_strides) &&
-                in_vectors(a->k, a->k_strides) && in_vectors(a->v, a->v_strides);
-  return serves && a->width == 64 ? &rows_64[t] : serves && a->width == 128 ? &rows_128[t] : NULL;
+  return a->width == 64 ? &rows_64[t] : a->width == 128 ? &rows_128[t] : NULL;
 }
 
 static int64_t splits_of(const struct mxi_cuda_attention *a, int64_t items) {
@@ -154,6 +202,21 @@ static int run_any(const struct mxi_call *c, const struct mxi_cuda_attention *a,
   return mxi_cuda_launch(c->stream, &any[t], grid, a, sizeof *a);
 }
 
+static bool matrix_units_serve(const struct mxi_cuda_attention *a, mx_dtype t) {
+  return mxi_is_half(t) && a->width == a->value_width && mxi_attention_in_vectors(a->q, a->q_strides) &&
+         mxi_attention_in_vectors(a->k, a->k_strides) && mxi_attention_in_vectors(a->v, a->v_strides);
+}
+
+static int run_own(const struct mxi_call *c, struct mxi_cuda_attention *a, mx_dtype t) {
+  if (matrix_units_serve(a, t)) {
+    struct mxi_cuda_kernel *tiles = tile_kernel(a, t), *rows = rows_kernel(a, t);
+    bool suit = !rows || tiles_suit(a, mxi_shape(c->out[0])[0]);
+    if (tiles && tiles_serve(a) && suit) return run_tiles(c, tiles, a);
+    if (rows) return run_rows(c, rows, a);
+  }
+  return run_any(c, a, t);
+}
+
 /* A block has its query and its values in shared memory. */
 bool mxi_cuda_can_SDPA(const struct mxi_call *c) {
   return mxi_shape(c->in[0])[3] + mxi_shape(c->in[2])[3] <= 4096;
@@ -167,8 +230,7 @@ int mxi_cuda_SDPA(struct mxi_call *c) {
   if (result == 0) {
     struct mxi_cuda_attention a = attention_of(c, p, &o);
     mx_dtype t = (mx_dtype)c->in[0]->dtype;
-    struct mxi_cuda_kernel *k = rows_kernel(&a, t);
-    result = k ? run_rows(c, k, &a) : run_any(c, &a, t);
+    if (!mxi_cuda_cudnn_attention(c->stream, &a, mxi_shape(c->out[0])[0], t)) result = run_own(c, &a, t);
   }
   let_go_of_operands(&o);
   return result;

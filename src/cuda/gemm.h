@@ -42,5 +42,6 @@ int mxi_cuda_gemv_run(mx_stream s, const struct mxi_cuda_gemm *g);
 /* cublaslt.c. c: none, one row for all (row and batch 0, beta 1), or rows with columns side by side. served:
    it has an algorithm, and computes it. */
 int mxi_cuda_cublaslt_run(mx_stream s, const struct mxi_cuda_gemm *g, bool *served);
+bool mxi_cuda_cublaslt_available(void);
 bool mxi_cuda_is_bias(const struct mxi_cuda_gemm *g);
 #endif

@@ -10,15 +10,7 @@
 
    m16n8k16: thread = 4 * g + t (g < 8, t < 4) has rows g and g + 8 of A and C, column g of B; of A's and B's
    inner axis the elements 2t, 2t + 1, 2t + 8, 2t + 9; of C the columns 2t, 2t + 1. */
-#include "cuda/kernels/kernel.cuh"
-#include "cuda/kernels/attention.h"
-#include "cuda/kernels/half.cuh"
-#include "cuda/kernels/math.cuh"
-#include "cuda/kernels/ptx.cuh"
-
-#define LOWEST         (-3.402823466e38f)
-#define MINUS_INFINITY (-__int_as_float(0x7f800000))
-#define LOG2E          1.4426950408889634
+#include "cuda/kernels/attention.cuh"
 
 namespace {
 
@@ -29,62 +21,16 @@ enum {
   THREADS = MXI_ATTENTION_THREADS
 };
 
-/* 2^x, to 2 ulp; 0 of -inf. */
-MXI_DEVICE float exp2_fast(float x) {
-#ifdef MXI_EMULATED
-  return __builtin_exp2f(x);
-#else
-  float y;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-  return y;
-#endif
-}
-
-MXI_DEVICE void multiply_add(mxi_bf16, float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
-  mxi_mma_m16n8k16_bfloat16(c, a, b);
-}
-MXI_DEVICE void multiply_add(mxi_f16, float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
-  mxi_mma_m16n8k16_float16(c, a, b);
-}
-
-/* What is added to a logit, in natural logarithms; LOWEST from *hidden. */
-MXI_DEVICE double mask_of(const struct mxi_cuda_attention &p, int64_t at, bool *hidden) {
-  switch (p.mask_type) {
-  case MXI_ATTENTION_BOOL: *hidden |= !static_cast<const uint8_t *>(p.mask)[at]; return 0;
-  case MXI_ATTENTION_FLOAT16: return mxi_to_float(static_cast<const mxi_f16 *>(p.mask)[at]);
-  case MXI_ATTENTION_BFLOAT16: return mxi_to_float(static_cast<const mxi_bf16 *>(p.mask)[at]);
-  case MXI_ATTENTION_FLOAT32: return static_cast<const float *>(p.mask)[at];
-  case MXI_ATTENTION_FLOAT64: return static_cast<const double *>(p.mask)[at];
-  default: return 0;
-  }
-}
-
 /* ---- Matrix units ---- */
-/* One of a block's rows: a head's query. */
-struct row {
-  int64_t query, head; /* head in all; beyond the last row: those of the last, and not stored */
-  bool is_real;
-};
-MXI_DEVICE struct row row_of(const struct mxi_cuda_attention &p, int64_t kv_head, int64_t r) {
-  int64_t group = p.heads / p.kv_heads, rows = group * p.queries;
-  bool is_real = r < rows;
-  if (!is_real) r = rows - 1;
-  return {r % p.queries, kv_head * group + r / p.queries, is_real};
-}
-
 /* A logit in base 2 from a product's sum. */
 MXI_DEVICE float logit_of(const struct mxi_cuda_attention &p, float sum, float scale, int64_t batch,
                           const struct row &r, int64_t key) {
   if (key >= p.keys) return MINUS_INFINITY;
   bool hidden = p.causal && key > r.query + p.keys - p.queries;
   float logit = sum * scale;
-  if (p.mask) {
-    int64_t at = batch * p.mask_strides[0] + r.head * p.mask_strides[1] + r.query * p.mask_strides[2] +
-                 key * p.mask_strides[3];
-    float added = static_cast<float>(mask_of(p, at, &hidden));
-    if (added != 0)
-      logit = added == MINUS_INFINITY ? added : fmaxf(logit + added * static_cast<float>(LOG2E), LOWEST);
-  }
+  if (p.mask)
+    logit = masked_logit(logit, mask_in_base_2(p, batch * p.mask_strides[0] + r.head * p.mask_strides[1] +
+                                                      r.query * p.mask_strides[2] + key * p.mask_strides[3]));
   return hidden ? LOWEST : logit;
 }
 
@@ -93,16 +39,6 @@ template <int D> struct running {
   float maximum[2], sum[2];
   float values[D / 8][4]; /* n-tile h * 8 + e: columns h * 64 + 16 t + e and 8 more */
 };
-
-MXI_DEVICE float of_quad_max(float x) {
-  x = fmaxf(x, __shfl_xor_sync(~0u, x, 1));
-  return fmaxf(x, __shfl_xor_sync(~0u, x, 2));
-}
-MXI_DEVICE float of_quad_sum(float x) {
-  x += __shfl_xor_sync(~0u, x, 1);
-  return x + __shfl_xor_sync(~0u, x, 2);
-}
-MXI_DEVICE float shift_of(float maximum) { return maximum == MINUS_INFINITY ? 0 : maximum; }
 
 /* A tile of K: rows g and 8 + g of its 16 keys, 16 bytes each 32 elements. */
 template <class H, int D>
@@ -207,19 +143,6 @@ MXI_DEVICE void store(const struct mxi_cuda_attention &p, int64_t batch, const s
       mxi_of_float<H>(x);
 }
 
-/* The end of a row's softmax: its sink joins the sum. Factor for its values. */
-MXI_DEVICE float last_factor(const struct mxi_cuda_attention &p, const struct row &r, float maximum,
-                             float sum) {
-  float factor = 1;
-  if (p.sinks) {
-    float sink = p.sinks[r.head] * static_cast<float>(LOG2E), top = fmaxf(maximum, sink),
-          shift = shift_of(top);
-    factor = exp2_fast(maximum - shift);
-    sum = mxi_fma(sum, factor, exp2_fast(sink - shift));
-  }
-  return factor / sum;
-}
-
 /* Joins the splits' partial results, in their order, of rows that this block has. */
 template <class H, int D>
 MXI_DEVICE void join_splits(const struct mxi_cuda_attention &p, int64_t item, int64_t batch, int64_t kv_head,
@@ -279,15 +202,8 @@ template <class H, int D> MXI_DEVICE void attend_rows(const struct mxi_cuda_atte
   const H *k = static_cast<const H *>(p.k) + batch * p.k_strides[0] + kv_head * p.k_strides[1];
   const H *v = static_cast<const H *>(p.v) + batch * p.v_strides[0] + kv_head * p.v_strides[1];
   int64_t begin = split * p.split_keys, end = begin + p.split_keys < p.keys ? begin + p.split_keys : p.keys;
-  if (p.causal &&
-      p.queries > 1) { /* tiles that all rows are blind to; of a row that sees no key, all count alike */
-    int64_t group_rows = static_cast<int64_t>(p.heads / p.kv_heads) * p.queries, last = first_row + ROWS - 1;
-    if (last >= group_rows) last = group_rows - 1;
-    int64_t most = first_row / p.queries == last / p.queries ? last % p.queries : p.queries - 1;
-    int64_t least = first_row / p.queries == last / p.queries ? first_row % p.queries : 0;
-    int64_t seen = most + p.keys - p.queries + 1;
-    if (least + p.keys - p.queries + 1 > 0 && seen < end) end = seen;
-  }
+  int64_t seen = end_of(p, seen_by(p, first_row, ROWS));
+  if (seen < end) end = seen;
   int64_t first = begin + warp * KEYS;
   if (first < end) {
     uint4 keys[2][D / 32];

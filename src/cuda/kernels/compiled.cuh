@@ -66,7 +66,7 @@ template <class T> MXI_DEVICE T mxi_scalar(uint64_t word) {
  */
 MXI_DEVICE int mxi_take_index(int &i, uint64_t divisor, uint64_t magic) { /* form.c: put_divisor */
   unsigned n = (unsigned)i;
-  unsigned quotient = (mxi_multiply_high(n, (uint32_t)magic) + n) >> (unsigned)(divisor >> 32);
+  unsigned quotient = (__umulhi(n, (uint32_t)magic) + n) >> (unsigned)(divisor >> 32);
   i = (int)quotient;
   return (int)(n - quotient * (unsigned)divisor);
 }
