@@ -86,17 +86,48 @@ int mxi_form_unroll(const struct mxi_program *p, const struct mxi_cuda_form *f) 
   return unroll;
 }
 
-/* ---- One element ---- */
+/* ---- One element, or two ---- */
 static bool is_half(int type) { return mxi_is_half((mx_dtype)type); }
-/* The op on values as they are computed with; for casts to halves, which round in a way of their own, as
- * stored. */
-static void print_op(struct text *t, const struct mxi_instruction *in) {
+
+/* Programs of halves go by two neighbours where threads take vectors. */
+static bool goes_by_two(const struct mxi_program *p, const struct mxi_cuda_form *f) {
+  bool halves = false;
+  for (int k = 0; k < p->ninputs; k++) halves |= is_half(p->input_type[k]);
+  for (int i = 0; i < p->ninstructions; i++) halves |= is_half(p->instructions[i].to);
+  return halves && f->vector > 1;
+}
+
+/* Ops that a pair of halves has whole, and the functions that are shorter for some halves. */
+static bool is_of_pairs(const struct mxi_instruction *in) {
+  switch (in->op) {
+  case MXI_ABS:
+  case MXI_NEGATIVE:
+  case MXI_SQUARE:
+  case MXI_ADD:
+  case MXI_SUBTRACT:
+  case MXI_MULTIPLY:
+  case MXI_SELECT: return is_half(in->type);
+  default: return false;
+  }
+}
+static bool is_for_half(const struct mxi_instruction *in) {
+  bool has = in->op == MXI_EXP || in->op == MXI_SIGMOID || in->op == MXI_TANH || in->op == MXI_ERF;
+  return has && is_half(in->to);
+}
+
+/* The op on values as they are computed with, the `part` of each; for casts to halves from others, which
+   round in a way of their own, as stored. */
+static void print_op(struct text *t, const struct mxi_instruction *in, const char *part) {
+  const char *to = stored_types[in->to];
   if (in->op == MXI_ASTYPE) {
-    print(t, "mxi_cast<%s>(v%d)", stored_types[in->to], in->src[0]);
+    print(t, "mxi_cast<%s>(v%d%s)", to, in->src[0], part);
     return;
   }
-  print(t, "mxi_e_%s(", op_names[in->op]);
-  for (int k = 0; k < mxi_arity(in->op); k++) print(t, "%sv%d", k ? ", " : "", in->src[k]);
+  if (is_for_half(in))
+    print(t, "mxi_functions_for<%s>::%s(", to, op_names[in->op]);
+  else
+    print(t, "mxi_e_%s(", op_names[in->op]);
+  for (int k = 0; k < mxi_arity(in->op); k++) print(t, "%sv%d%s", k ? ", " : "", in->src[k], part);
   print(t, ")");
 }
 
@@ -105,9 +136,29 @@ static void print_instruction(struct text *t, const struct mxi_instruction *in, 
   print(t, "  const %s %c%d = ", stored_types[in->to], is_half(in->to) ? 'h' : 'v', value);
   bool rounds = is_half(in->to) && in->op != MXI_ASTYPE;
   if (rounds) print(t, "mxi_of_float<%s>(", stored_types[in->to]);
-  print_op(t, in);
+  print_op(t, in, "");
   print(t, rounds ? ");\n" : ";\n");
   if (is_half(in->to)) print(t, "  const float v%d = mxi_to_float(h%d);\n", value, value);
+}
+
+/* The same of two elements, which a value rounds together if it is one of halves. */
+static void print_instruction_by_two(struct text *t, const struct mxi_instruction *in, int value) {
+  print(t, "  const mxi_two<%s> v%d = ", stored_types[in->to], value);
+  if (is_of_pairs(in)) {
+    print(t, "mxi_pair_%s(", op_names[in->op]);
+    for (int k = 0; k < mxi_arity(in->op); k++) print(t, "%sv%d", k ? ", " : "", in->src[k]);
+    print(t, ");\n");
+    return;
+  }
+  print(t, "mxi_two<%s>::of(", stored_types[in->to]);
+  if (in->op == MXI_ASTYPE && is_half(in->to) && (is_half(in->type) || in->type == MX_FLOAT32)) {
+    print(t, "v%d.first(), v%d.second());\n", in->src[0], in->src[0]);
+    return;
+  }
+  print_op(t, in, ".first()");
+  print(t, ", ");
+  print_op(t, in, ".second()");
+  print(t, ");\n");
 }
 
 /* A function of the inputs as stored, by value, and the outputs, by reference. */
@@ -123,6 +174,16 @@ static void print_element(struct text *t, const struct mxi_program *p) {
   for (int i = 0; i < p->ninstructions; i++) print_instruction(t, &p->instructions[i], p->ninputs + i);
   for (int o = 0; o < p->noutputs; o++)
     print(t, "  y%d = %c%d;\n", o, is_half(p->output_type[o]) ? 'h' : 'v', p->output_value[o]);
+  print(t, "}\n");
+}
+static void print_elements_by_two(struct text *t, const struct mxi_program *p) {
+  print(t, "MXI_DEVICE void elements(");
+  for (int k = 0; k < p->ninputs; k++) print(t, "%sconst mxi_two<%s> &v%d", k ? ", " : "", stored(p, k), k);
+  for (int o = 0; o < p->noutputs; o++)
+    print(t, "%smxi_two<%s> &y%d", o + p->ninputs ? ", " : "", stored(p, p->ninputs + o), o);
+  print(t, ") {\n");
+  for (int i = 0; i < p->ninstructions; i++) print_instruction_by_two(t, &p->instructions[i], p->ninputs + i);
+  for (int o = 0; o < p->noutputs; o++) print(t, "  y%d = v%d;\n", o, p->output_value[o]);
   print(t, "}\n");
 }
 
@@ -249,14 +310,38 @@ static void print_call(struct text *t, const struct kernel *k) {
   for (int o = 0; o < k->p->noutputs; o++) print(t, "%sy%d.v[e]", o + k->p->ninputs ? ", " : "", o);
   print(t, ");\n");
 }
+static void print_call_by_two(struct text *t, const struct kernel *k) {
+  for (int o = 0; o < k->p->noutputs; o++)
+    print(t, "      mxi_two<%s> z%d;\n", stored(k->p, k->p->ninputs + o), o);
+  print(t, "      elements(");
+  for (int i = 0; i < k->p->ninputs; i++)
+    print(t,
+          is_constant(k->f, i)                  ? "%smxi_twice(x%d)"
+          : k->f->kind[i] == MXI_OPERAND_REPEAT ? "%smxi_twice(x%d[u].v[0])"
+                                                : "%smxi_two_from(x%d[u], e)",
+          i ? ", " : "", i);
+  for (int o = 0; o < k->p->noutputs; o++) print(t, "%sz%d", o + k->p->ninputs ? ", " : "", o);
+  print(t, ");\n");
+  for (int o = 0; o < k->p->noutputs; o++) print(t, "      mxi_two_to(y%d, e, z%d);\n", o, o);
+}
+
+/* All of the vector's elements, from x to y. */
+static void print_elements(struct text *t, const struct kernel *k) {
+  bool by_two = goes_by_two(k->p, k->f);
+  print(t, "#pragma unroll\n    for (int e = 0; e < %d; e += %d) {\n", k->f->vector, by_two ? 2 : 1);
+  if (by_two)
+    print_call_by_two(t, k);
+  else
+    print_call(t, k);
+  print(t, "    }\n");
+}
 
 static void print_stores(struct text *t, const struct kernel *k) {
   print(t, "#pragma unroll\n  for (int u = 0; u < %d; u++) {\n", k->unroll);
   print(t, "    const index i = first + u * %d;\n    if (i >= n) continue;\n", MXI_CODEGEN_THREADS);
   for (int o = 0; o < k->p->noutputs; o++)
     print(t, "    mxi_elements<%s, %d> y%d;\n", stored(k->p, k->p->ninputs + o), k->f->vector, o);
-  print(t, "#pragma unroll\n    for (int e = 0; e < %d; e++) ", k->f->vector);
-  print_call(t, k);
+  print_elements(t, k);
   for (int o = 0; o < k->p->noutputs; o++) {
     int i = k->p->ninputs + o, kind = k->f->kind[i];
     if (kind == MXI_OPERAND_LINE)
@@ -290,6 +375,7 @@ char *mxi_cuda_program_source(const struct mxi_program *p, const struct mxi_cuda
   print(&t, "// %s\n#include \"cuda/kernels/compiled.cuh\"\n", head);
   print(&t, "struct mxi_program_words {\n  uint64_t words[%d];\n};\n", k.nwords);
   print_element(&t, p);
+  if (goes_by_two(p, f)) print_elements_by_two(&t, p);
   print(&t, "MXI_KERNEL(" MXI_CODEGEN_KERNEL ", mxi_program_words, %d) {\n", MXI_CODEGEN_THREADS);
   print(&t, "  typedef %s index;\n", f->wide ? "int64_t" : "int");
   print(&t, "  const index n = (index)p.words[%d];\n", WORD_VECTORS);
