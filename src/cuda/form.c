@@ -62,7 +62,10 @@ static int vector_of(const struct mxi_program *p, const struct mxi_fused_region 
   int vector = MXI_CODEGEN_VECTOR_BYTES / widest;
   while (vector > 4 && vector * p->ninstructions > MOST_COPIES) vector /= 2;
   if (f->ndim == 1 && size < vector) return 1;
-  while (vector > 1 && ((f->ndim > 1 && r->shape[r->ndim - 1] % vector) || !takes_vectors(p, r, f, vector)))
+  /* Only of lines are elements left over that make no vector. */
+  bool whole = f->ndim > 1;
+  for (int k = 0; k < operand_count(p); k++) whole |= f->kind[k] > MXI_OPERAND_LINE;
+  while (vector > 1 && ((whole && r->shape[r->ndim - 1] % vector) || !takes_vectors(p, r, f, vector)))
     vector /= 2;
   return vector;
 }
