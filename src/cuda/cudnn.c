@@ -66,17 +66,17 @@ static cudnnBackendDescriptor_t new_descriptor(struct mxi_cudnn_graph *g, int ty
   return g->descriptors[g->ndescriptors++] = d;
 }
 
-static void set(struct mxi_cudnn_graph *g, cudnnBackendDescriptor_t d, int attribute, int type, int64_t count,
-                const void *values) {
+static void set_attribute(struct mxi_cudnn_graph *g, cudnnBackendDescriptor_t d, int attribute, int type,
+                          int64_t count, const void *values) {
   if (g->refused) return;
   g->refused = dnn.cudnnBackendSetAttribute(d, attribute, type, count, values) != CUDNN_STATUS_SUCCESS;
 }
 static void set_type(struct mxi_cudnn_graph *g, cudnnBackendDescriptor_t d, int attribute, int data_type) {
-  set(g, d, attribute, CUDNN_TYPE_DATA_TYPE, 1, &data_type);
+  set_attribute(g, d, attribute, CUDNN_TYPE_DATA_TYPE, 1, &data_type);
 }
 static void set_descriptor(struct mxi_cudnn_graph *g, cudnnBackendDescriptor_t d, int attribute,
                            cudnnBackendDescriptor_t value) {
-  set(g, d, attribute, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &value);
+  set_attribute(g, d, attribute, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &value);
 }
 static void finalize(struct mxi_cudnn_graph *g, cudnnBackendDescriptor_t d) {
   if (!g->refused) g->refused = dnn.cudnnBackendFinalize(d) != CUDNN_STATUS_SUCCESS;
@@ -93,11 +93,11 @@ static struct mxi_cudnn_tensor new_tensor(struct mxi_cudnn_graph *g, int type,
   bool yes = true;
   cudnnBackendDescriptor_t d = new_descriptor(g, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
   set_type(g, d, CUDNN_ATTR_TENSOR_DATA_TYPE, type);
-  set(g, d, CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, MXI_CUDNN_AXES, s->dims);
-  set(g, d, CUDNN_ATTR_TENSOR_STRIDES, CUDNN_TYPE_INT64, MXI_CUDNN_AXES, s->strides);
-  set(g, d, CUDNN_ATTR_TENSOR_UNIQUE_ID, CUDNN_TYPE_INT64, 1, &id);
-  set(g, d, CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, CUDNN_TYPE_INT64, 1, &alignment);
-  if (flag != IN_MEMORY) set(g, d, flag, CUDNN_TYPE_BOOLEAN, 1, &yes);
+  set_attribute(g, d, CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, MXI_CUDNN_AXES, s->dims);
+  set_attribute(g, d, CUDNN_ATTR_TENSOR_STRIDES, CUDNN_TYPE_INT64, MXI_CUDNN_AXES, s->strides);
+  set_attribute(g, d, CUDNN_ATTR_TENSOR_UNIQUE_ID, CUDNN_TYPE_INT64, 1, &id);
+  set_attribute(g, d, CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, CUDNN_TYPE_INT64, 1, &alignment);
+  if (flag != IN_MEMORY) set_attribute(g, d, flag, CUDNN_TYPE_BOOLEAN, 1, &yes);
   finalize(g, d);
   return (struct mxi_cudnn_tensor){id, d};
 }
@@ -143,7 +143,7 @@ void mxi_cudnn_reduce(struct mxi_cudnn_graph *g, int operator, struct mxi_cudnn_
                       struct mxi_cudnn_tensor y) {
   cudnnBackendDescriptor_t how = new_descriptor(g, CUDNN_BACKEND_REDUCTION_DESCRIPTOR);
   set_type(g, how, CUDNN_ATTR_REDUCTION_COMP_TYPE, CUDNN_DATA_FLOAT);
-  set(g, how, CUDNN_ATTR_REDUCTION_OPERATOR, CUDNN_TYPE_REDUCTION_OPERATOR_TYPE, 1, &operator);
+  set_attribute(g, how, CUDNN_ATTR_REDUCTION_OPERATOR, CUDNN_TYPE_REDUCTION_OPERATOR_TYPE, 1, &operator);
   finalize(g, how);
   cudnnBackendDescriptor_t d = new_operation(g, CUDNN_BACKEND_OPERATION_REDUCTION_DESCRIPTOR);
   set_descriptor(g, d, CUDNN_ATTR_OPERATION_REDUCTION_DESC, how);
@@ -156,9 +156,9 @@ void mxi_cudnn_reduce(struct mxi_cudnn_graph *g, int operator, struct mxi_cudnn_
 static cudnnBackendDescriptor_t begin_pointwise(struct mxi_cudnn_graph *g, int mode, int computed,
                                                 const int64_t *axis) {
   cudnnBackendDescriptor_t how = new_descriptor(g, CUDNN_BACKEND_POINTWISE_DESCRIPTOR);
-  set(g, how, CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1, &mode);
+  set_attribute(g, how, CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1, &mode);
   set_type(g, how, CUDNN_ATTR_POINTWISE_MATH_PREC, computed);
-  if (axis) set(g, how, CUDNN_ATTR_POINTWISE_AXIS, CUDNN_TYPE_INT64, 1, axis);
+  if (axis) set_attribute(g, how, CUDNN_ATTR_POINTWISE_AXIS, CUDNN_TYPE_INT64, 1, axis);
   finalize(g, how);
   cudnnBackendDescriptor_t d = new_operation(g, CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);
   set_descriptor(g, d, CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, how);
@@ -191,8 +191,9 @@ void mxi_cudnn_select(struct mxi_cudnn_graph *g, struct mxi_cudnn_tensor conditi
 /* ---- Plans ---- */
 static cudnnBackendDescriptor_t describe_graph(struct mxi_cudnn_graph *g) {
   cudnnBackendDescriptor_t d = new_descriptor(g, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
-  set(g, d, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, &handle);
-  set(g, d, CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, g->noperations, g->operations);
+  set_attribute(g, d, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, &handle);
+  set_attribute(g, d, CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, g->noperations,
+                g->operations);
   finalize(g, d);
   return d;
 }
@@ -204,7 +205,7 @@ static int64_t ask_heuristics(struct mxi_cudnn_graph *g, cudnnBackendDescriptor_
   int64_t found = 0;
   cudnnBackendDescriptor_t d = new_descriptor(g, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
   set_descriptor(g, d, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, of);
-  set(g, d, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode);
+  set_attribute(g, d, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode);
   finalize(g, d);
   for (int64_t i = 0; i < most; i++)
     configurations[i] = new_descriptor(g, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
@@ -219,7 +220,7 @@ static int64_t ask_heuristics(struct mxi_cudnn_graph *g, cudnnBackendDescriptor_
 static bool plan_by(struct mxi_cudnn_graph *g, cudnnBackendDescriptor_t configuration) {
   int64_t count = 0;
   cudnnBackendDescriptor_t d = new_descriptor(g, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
-  set(g, d, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1, &handle);
+  set_attribute(g, d, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1, &handle);
   set_descriptor(g, d, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration);
   if (g->refused || dnn.cudnnBackendFinalize(d) != CUDNN_STATUS_SUCCESS ||
       dnn.cudnnBackendGetAttribute(d, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &count,
@@ -250,9 +251,9 @@ static bool execute_pack(struct mxi_cuda_stream *s, const struct mxi_cudnn_graph
   int64_t ids[MXI_CUDNN_MOST_DESCRIPTORS];
   for (int64_t i = 0; i < n; i++) ids[i] = i + 1;
   cudnnBackendDescriptor_t d = new_descriptor(own, CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
-  set(own, d, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, n, addresses);
-  set(own, d, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, n, ids);
-  set(own, d, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1, &workspace);
+  set_attribute(own, d, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, n, addresses);
+  set_attribute(own, d, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, n, ids);
+  set_attribute(own, d, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1, &workspace);
   finalize(own, d);
   if (own->refused || dnn.cudnnSetStream(handle, s->handle) != CUDNN_STATUS_SUCCESS) return false;
   cudnnStatus_t status = dnn.cudnnBackendExecute(handle, g->plan, d);

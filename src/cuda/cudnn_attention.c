@@ -25,7 +25,8 @@ struct attention_kind {
 };
 _Static_assert(sizeof(struct attention_kind) == 15 * 8 + 6 * 4, "no holes");
 
-static struct attention_kind kind_of(const struct mxi_cuda_attention *a, int64_t batch, mx_dtype t) {
+static struct attention_kind attention_kind_of(const struct mxi_cuda_attention *a, int64_t batch,
+                                               mx_dtype t) {
   struct attention_kind kind = {.batch = batch,
                                 .queries = a->queries,
                                 .keys = a->keys,
@@ -62,7 +63,7 @@ static bool is_worth_a_plan(const struct mxi_cuda_attention *a) {
 }
 
 /* What cuDNN's attention is known to take. A row that sees nothing sees all alike: not there. */
-static bool suits(const struct mxi_cuda_attention *a, int64_t batch, mx_dtype t) {
+static bool cudnn_suits(const struct mxi_cuda_attention *a, int64_t batch, mx_dtype t) {
   enum { MOST_WIDTH = 256 };
   if (!mxi_is_half(t) || a->mask || a->sinks || !is_worth_a_plan(a)) return false;
   if (a->causal && a->queries > a->keys) return false;
@@ -75,7 +76,7 @@ static bool suits(const struct mxi_cuda_attention *a, int64_t batch, mx_dtype t)
 }
 
 /* In those between, half-precision attention is wrong. */
-static bool version_suits(const struct mxi_cuda_attention *a) {
+static bool cudnn_version_suits(const struct mxi_cuda_attention *a) {
   enum { FIRST = 90000, WRONG_FROM = 91000, RIGHT_AGAIN = 91002, SHIFTED_DIAGONAL = 90600 };
   int v = mxi_cudnn_version();
   if (v < FIRST || (v >= WRONG_FROM && v < RIGHT_AGAIN)) return false;
@@ -178,31 +179,32 @@ struct attention_plan {
   struct attention_kind kind;
   struct mxi_cudnn_graph graph; /* refused: cuDNN has no kernel for this kind */
 };
-static struct mxi_lru plans;
+static struct mxi_lru attention_plans;
 
-static uint64_t hash_kind(const struct attention_kind *kind) {
+static uint64_t hash_attention(const struct attention_kind *kind) {
   uint64_t words[sizeof *kind / sizeof(uint64_t)], h = 0;
   memcpy(words, kind, sizeof words);
   for (size_t i = 0; i < sizeof words / sizeof *words; i++) h = mxi_mix(h, words[i]);
   return h;
 }
-static bool same_kind(const struct mxi_lru_entry *e, const void *key) {
+static bool same_attention(const struct mxi_lru_entry *e, const void *key) {
   return memcmp(&((const struct attention_plan *)e)->kind, key, sizeof(struct attention_kind)) == 0;
 }
 
-static void drop_plan(struct attention_plan *p) {
+static void drop_attention_plan(struct attention_plan *p) {
   mxi_cudnn_drop(&p->graph);
   mxi_free(p);
 }
 
 /* NULL where memory is short. */
-static struct attention_plan *plan_of(const struct attention_kind *kind) {
+static struct attention_plan *attention_plan_of(const struct attention_kind *kind) {
   enum { MOST_PLANS = 256 };
   struct mxi_error no_memory;
-  uint64_t hash = hash_kind(kind);
-  struct attention_plan *p = (struct attention_plan *)mxi_lru_find(&plans, hash, same_kind, kind);
+  uint64_t hash = hash_attention(kind);
+  struct attention_plan *p =
+      (struct attention_plan *)mxi_lru_find(&attention_plans, hash, same_attention, kind);
   if (p) return p;
-  if (!(p = mxi_calloc(1, sizeof *p)) || mxi_lru_put(&plans, &p->entry, hash) < 0) {
+  if (!(p = mxi_calloc(1, sizeof *p)) || mxi_lru_put(&attention_plans, &p->entry, hash) < 0) {
     mxi_error_take(&no_memory);
     mxi_free(p);
     return NULL;
@@ -210,11 +212,12 @@ static struct attention_plan *plan_of(const struct attention_kind *kind) {
   p->kind = *kind;
   describe_attention(&p->graph, kind);
   if (!mxi_cudnn_plan(&p->graph)) mxi_cudnn_drop(&p->graph);
-  if (plans.n > MOST_PLANS) drop_plan((struct attention_plan *)mxi_lru_take_oldest(&plans));
+  if (attention_plans.n > MOST_PLANS)
+    drop_attention_plan((struct attention_plan *)mxi_lru_take_oldest(&attention_plans));
   return p;
 }
 
-static bool execute(mx_stream s, const struct mxi_cuda_attention *a, struct attention_plan *p) {
+static bool execute_attention(mx_stream s, const struct mxi_cuda_attention *a, struct attention_plan *p) {
   float scale = (float)a->scale, hidden = hidden_logit();
   int32_t keys = (int32_t)a->keys, queries = (int32_t)a->queries;
   void *addresses[OPERANDS] = {
@@ -226,11 +229,11 @@ static bool execute(mx_stream s, const struct mxi_cuda_attention *a, struct atte
 }
 
 bool mxi_cuda_cudnn_attention(mx_stream s, const struct mxi_cuda_attention *a, int64_t batch, mx_dtype t) {
-  if (!suits(a, batch, t)) return false;
-  struct attention_kind kind = kind_of(a, batch, t);
+  if (!cudnn_suits(a, batch, t)) return false;
+  struct attention_kind kind = attention_kind_of(a, batch, t);
   mxi_lock(MXI_LOCK_CUDA_GRAPHS);
-  struct attention_plan *p = mxi_cudnn_begin() && version_suits(a) ? plan_of(&kind) : NULL;
-  bool done = p && !p->graph.refused && execute(s, a, p);
+  struct attention_plan *p = mxi_cudnn_begin() && cudnn_version_suits(a) ? attention_plan_of(&kind) : NULL;
+  bool done = p && !p->graph.refused && execute_attention(s, a, p);
   mxi_unlock(MXI_LOCK_CUDA_GRAPHS);
   return done;
 }
