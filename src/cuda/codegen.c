@@ -1,49 +1,7 @@
 #include "cuda/codegen.h"
+#include "cuda/codegen_parts.h"
 #include "core/dtype.h"
-#include "core/node.h"
-#include "base/vec.h"
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
 
-/* ---- Text ---- */
-struct text {
-  mxi_vec(char) chars;
-  bool failed;
-};
-__attribute__((format(printf, 2, 3))) static void print(struct text *t, const char *format, ...) {
-  va_list args;
-  va_start(args, format);
-  va_list again;
-  va_copy(again, args);
-  int n = vsnprintf(NULL, 0, format, args);
-  va_end(args);
-  if (t->failed || n < 0 || mxi_reserve(&t->chars, t->chars.n + (size_t)n + 1) < 0)
-    t->failed = true;
-  else
-    t->chars.n += (size_t)vsnprintf(t->chars.v + t->chars.n, (size_t)n + 1, format, again);
-  va_end(again);
-}
-
-/* ---- Types ---- */
-/* How an element lies in memory. Halves are computed with as floats on the half's grid. */
-static const char *const stored_types[MX_DTYPE_COUNT] = {
-    [MX_BOOL] = "bool",       [MX_UINT8] = "uint8_t",     [MX_UINT16] = "uint16_t",
-    [MX_UINT32] = "uint32_t", [MX_UINT64] = "uint64_t",   [MX_INT8] = "int8_t",
-    [MX_INT16] = "int16_t",   [MX_INT32] = "int32_t",     [MX_INT64] = "int64_t",
-    [MX_FLOAT16] = "mxi_f16", [MX_BFLOAT16] = "mxi_bf16", [MX_FLOAT32] = "float",
-    [MX_FLOAT64] = "double",  [MX_COMPLEX64] = "mxi_c64",
-};
-static const char *const op_names[] = {
-#define MX_ELEMENTWISE(ID, name, arity, rule) #name,
-#include "core/elementwise.def"
-#undef MX_ELEMENTWISE
-};
-
-static mx_dtype operand_type(const struct mxi_program *p, int k) {
-  return (mx_dtype)(k < p->ninputs ? p->input_type[k] : p->output_type[k - p->ninputs]);
-}
-static const char *stored(const struct mxi_program *p, int k) { return stored_types[operand_type(p, k)]; }
 static bool is_constant(const struct mxi_cuda_form *f, int k) { return f->kind[k] <= MXI_OPERAND_ONE; }
 
 /* ---- How much a thread takes ---- */
@@ -80,111 +38,11 @@ int mxi_form_unroll(const struct mxi_program *p, const struct mxi_cuda_form *f) 
   int bytes = 0, length = code_length(p), unroll = 4;
   for (int k = 0; k < p->ninputs; k++)
     if (!is_constant(f, k))
-      bytes += (f->kind[k] == MXI_OPERAND_REPEAT ? 1 : f->vector) * (int)mx_dtype_size(operand_type(p, k));
+      bytes +=
+          (f->kind[k] == MXI_OPERAND_REPEAT ? 1 : f->vector) * (int)mx_dtype_size(mxi_codegen_type(p, k));
   while (unroll > 1 && (unroll * bytes > BYTES_IN_FLIGHT || unroll * f->vector * length > MOST_CODE))
     unroll /= 2;
   return unroll;
-}
-
-/* ---- One element, or two ---- */
-static bool is_half(int type) { return mxi_is_half((mx_dtype)type); }
-
-/* Programs of halves go by two neighbours where threads take vectors. */
-static bool goes_by_two(const struct mxi_program *p, const struct mxi_cuda_form *f) {
-  bool halves = false;
-  for (int k = 0; k < p->ninputs; k++) halves |= is_half(p->input_type[k]);
-  for (int i = 0; i < p->ninstructions; i++) halves |= is_half(p->instructions[i].to);
-  return halves && f->vector > 1;
-}
-
-/* Ops that a pair of halves has whole, and the functions that are shorter for some halves. */
-static bool is_of_pairs(const struct mxi_instruction *in) {
-  switch (in->op) {
-  case MXI_ABS:
-  case MXI_NEGATIVE:
-  case MXI_SQUARE:
-  case MXI_ADD:
-  case MXI_SUBTRACT:
-  case MXI_MULTIPLY:
-  case MXI_SELECT: return is_half(in->type);
-  default: return false;
-  }
-}
-static bool is_for_half(const struct mxi_instruction *in) {
-  bool has = in->op == MXI_EXP || in->op == MXI_SIGMOID || in->op == MXI_TANH || in->op == MXI_ERF;
-  return has && is_half(in->to);
-}
-
-/* The op on values as they are computed with, the `part` of each; for casts to halves from others, which
-   round in a way of their own, as stored. */
-static void print_op(struct text *t, const struct mxi_instruction *in, const char *part) {
-  const char *to = stored_types[in->to];
-  if (in->op == MXI_ASTYPE) {
-    print(t, "mxi_cast<%s>(v%d%s)", to, in->src[0], part);
-    return;
-  }
-  if (is_for_half(in))
-    print(t, "mxi_functions_for<%s>::%s(", to, op_names[in->op]);
-  else
-    print(t, "mxi_e_%s(", op_names[in->op]);
-  for (int k = 0; k < mxi_arity(in->op); k++) print(t, "%sv%d%s", k ? ", " : "", in->src[k], part);
-  print(t, ")");
-}
-
-/* Half results are rounded: h is the value as stored, v as the next instructions take it. */
-static void print_instruction(struct text *t, const struct mxi_instruction *in, int value) {
-  print(t, "  const %s %c%d = ", stored_types[in->to], is_half(in->to) ? 'h' : 'v', value);
-  bool rounds = is_half(in->to) && in->op != MXI_ASTYPE;
-  if (rounds) print(t, "mxi_of_float<%s>(", stored_types[in->to]);
-  print_op(t, in, "");
-  print(t, rounds ? ");\n" : ";\n");
-  if (is_half(in->to)) print(t, "  const float v%d = mxi_to_float(h%d);\n", value, value);
-}
-
-/* The same of two elements, which a value rounds together if it is one of halves. */
-static void print_instruction_by_two(struct text *t, const struct mxi_instruction *in, int value) {
-  print(t, "  const mxi_two<%s> v%d = ", stored_types[in->to], value);
-  if (is_of_pairs(in)) {
-    print(t, "mxi_pair_%s(", op_names[in->op]);
-    for (int k = 0; k < mxi_arity(in->op); k++) print(t, "%sv%d", k ? ", " : "", in->src[k]);
-    print(t, ");\n");
-    return;
-  }
-  print(t, "mxi_two<%s>::of(", stored_types[in->to]);
-  if (in->op == MXI_ASTYPE && is_half(in->to) && (is_half(in->type) || in->type == MX_FLOAT32)) {
-    print(t, "v%d.first(), v%d.second());\n", in->src[0], in->src[0]);
-    return;
-  }
-  print_op(t, in, ".first()");
-  print(t, ", ");
-  print_op(t, in, ".second()");
-  print(t, ");\n");
-}
-
-/* A function of the inputs as stored, by value, and the outputs, by reference. */
-static void print_element(struct text *t, const struct mxi_program *p) {
-  print(t, "MXI_DEVICE void element(");
-  for (int k = 0; k < p->ninputs; k++)
-    print(t, "%sconst %s %c%d", k ? ", " : "", stored(p, k), is_half(p->input_type[k]) ? 'h' : 'v', k);
-  for (int o = 0; o < p->noutputs; o++)
-    print(t, "%s%s &y%d", o + p->ninputs ? ", " : "", stored(p, p->ninputs + o), o);
-  print(t, ") {\n");
-  for (int k = 0; k < p->ninputs; k++)
-    if (is_half(p->input_type[k])) print(t, "  const float v%d = mxi_to_float(h%d);\n", k, k);
-  for (int i = 0; i < p->ninstructions; i++) print_instruction(t, &p->instructions[i], p->ninputs + i);
-  for (int o = 0; o < p->noutputs; o++)
-    print(t, "  y%d = %c%d;\n", o, is_half(p->output_type[o]) ? 'h' : 'v', p->output_value[o]);
-  print(t, "}\n");
-}
-static void print_elements_by_two(struct text *t, const struct mxi_program *p) {
-  print(t, "MXI_DEVICE void elements(");
-  for (int k = 0; k < p->ninputs; k++) print(t, "%sconst mxi_two<%s> &v%d", k ? ", " : "", stored(p, k), k);
-  for (int o = 0; o < p->noutputs; o++)
-    print(t, "%smxi_two<%s> &y%d", o + p->ninputs ? ", " : "", stored(p, p->ninputs + o), o);
-  print(t, ") {\n");
-  for (int i = 0; i < p->ninstructions; i++) print_instruction_by_two(t, &p->instructions[i], p->ninputs + i);
-  for (int o = 0; o < p->noutputs; o++) print(t, "  y%d = v%d;\n", o, p->output_value[o]);
-  print(t, "}\n");
 }
 
 /* ---- The kernel ---- */
@@ -208,185 +66,193 @@ static struct kernel lay_out(const struct mxi_program *p, const struct mxi_cuda_
   return k;
 }
 
-static void print_operands(struct text *t, const struct kernel *k) {
+static void print_operands(struct mxi_text *t, const struct kernel *k) {
   for (int i = 0; i < k->p->ninputs + k->p->noutputs; i++) {
     bool output = i >= k->p->ninputs;
     int word = WORD_OPERANDS + i;
-    const char *type = stored(k->p, i);
+    const char *type = mxi_codegen_stored(k->p, i);
     if (k->f->kind[i] == MXI_OPERAND_VALUE)
-      print(t, "  const %s x%d = mxi_scalar<%s>(p.words[%d]);\n", type, i, type, word);
+      mxi_print(t, "  const %s x%d = mxi_scalar<%s>(p.words[%d]);\n", type, i, type, word);
     else if (k->f->kind[i] == MXI_OPERAND_ONE)
-      print(t, "  const %s x%d = *(const %s *)p.words[%d];\n", type, i, type, word);
+      mxi_print(t, "  const %s x%d = *(const %s *)p.words[%d];\n", type, i, type, word);
     else
-      print(t, "  %s%s *a%d = (%s%s *)p.words[%d];\n", output ? "" : "const ", type, i,
-            output ? "" : "const ", type, word);
+      mxi_print(t, "  %s%s *a%d = (%s%s *)p.words[%d];\n", output ? "" : "const ", type, i,
+                output ? "" : "const ", type, word);
   }
 }
 
 /* Arrays of what a thread has of each operand. */
-static void print_arrays(struct text *t, const struct kernel *k) {
+static void print_arrays(struct mxi_text *t, const struct kernel *k) {
   for (int i = 0; i < k->p->ninputs + k->p->noutputs; i++) {
     if (is_constant(k->f, i)) continue;
     int n = k->f->kind[i] == MXI_OPERAND_REPEAT ? 1 : k->f->vector;
     if (i < k->p->ninputs)
-      print(t, "  mxi_elements<%s, %d> x%d[%d];\n", stored(k->p, i), n, i, k->unroll);
+      mxi_print(t, "  mxi_elements<%s, %d> x%d[%d];\n", mxi_codegen_stored(k->p, i), n, i, k->unroll);
     else if (k->f->kind[i] != MXI_OPERAND_LINE)
-      print(t, "  index o%d[%d];\n", i, k->unroll);
+      mxi_print(t, "  index o%d[%d];\n", i, k->unroll);
   }
 }
 
 /* The indices along the dims: those along the last in vectors. */
-static void print_indices(struct text *t, const struct kernel *k) {
+static void print_indices(struct mxi_text *t, const struct kernel *k) {
   int word = k->first_divisor, ndim = k->f->ndim;
   bool used = false;
   for (int i = 0; i < k->p->ninputs + k->p->noutputs; i++) used |= k->f->kind[i] > MXI_OPERAND_LINE;
-  if (used) print(t, "    index i0 = i;\n");
+  if (used) mxi_print(t, "    index i0 = i;\n");
   for (int d = ndim - 1; d > 0; d--) {
     if (k->f->wide)
-      print(t, "    const index i%d = mxi_take_index(i0, p.words[%d]);\n", d, word);
+      mxi_print(t, "    const index i%d = mxi_take_index(i0, p.words[%d]);\n", d, word);
     else
-      print(t, "    const index i%d = mxi_take_index(i0, p.words[%d], p.words[%d]);\n", d, word, word + 1);
+      mxi_print(t, "    const index i%d = mxi_take_index(i0, p.words[%d], p.words[%d]);\n", d, word,
+                word + 1);
     word += k->f->wide ? 1 : 2;
   }
 }
 
 /* The operand's offset for the vector. */
-static void print_offset(struct text *t, const struct kernel *k, int operand) {
+static void print_offset(struct mxi_text *t, const struct kernel *k, int operand) {
   int kind = k->f->kind[operand], last = k->f->ndim - 1, vector = k->f->vector;
   if (kind == MXI_OPERAND_LINE) {
-    print(t, "i * %d", vector);
+    mxi_print(t, "i * %d", vector);
     return;
   }
   const char *plus = "";
   for (int d = 0; d < mxi_form_strides(k->f, operand); d++, plus = " + ") {
-    print(t, "%si%d * (index)p.words[%d]", plus, d, k->first_stride[operand] + d);
-    if (d == last) print(t, " * %d", vector);
+    mxi_print(t, "%si%d * (index)p.words[%d]", plus, d, k->first_stride[operand] + d);
+    if (d == last) mxi_print(t, " * %d", vector);
   }
-  if (kind == MXI_OPERAND_UNIT) print(t, "%si%d * %d", plus, last, vector);
+  if (kind == MXI_OPERAND_UNIT) mxi_print(t, "%si%d * %d", plus, last, vector);
 }
 /* The stride of the last dim. */
-static void print_last_stride(struct text *t, const struct kernel *k, int operand) {
-  print(t, "(index)p.words[%d]", k->first_stride[operand] + k->f->ndim - 1);
+static void print_last_stride(struct mxi_text *t, const struct kernel *k, int operand) {
+  mxi_print(t, "(index)p.words[%d]", k->first_stride[operand] + k->f->ndim - 1);
 }
 
 /* Reads all vectors of the thread: those beyond the end are the last one instead, so that nothing branches.
  */
-static void print_loads(struct text *t, const struct kernel *k) {
-  print(t, "#pragma unroll\n  for (int u = 0; u < %d; u++) {\n", k->unroll);
-  print(t, "    const index at = first + u * %d, i = at < n ? at : n - 1;\n", MXI_CODEGEN_THREADS);
+static void print_loads(struct mxi_text *t, const struct kernel *k) {
+  mxi_print(t, "#pragma unroll\n  for (int u = 0; u < %d; u++) {\n", k->unroll);
+  mxi_print(t, "    const index at = first + u * %d, i = at < n ? at : n - 1;\n", MXI_CODEGEN_THREADS);
   print_indices(t, k);
   for (int i = 0; i < k->p->ninputs + k->p->noutputs; i++) {
     int kind = k->f->kind[i];
     if (is_constant(k->f, i) || (i >= k->p->ninputs && kind == MXI_OPERAND_LINE)) continue;
     if (i >= k->p->ninputs) {
-      print(t, "    o%d[u] = ", i);
+      mxi_print(t, "    o%d[u] = ", i);
       print_offset(t, k, i);
-      print(t, ";\n");
+      mxi_print(t, ";\n");
       continue;
     }
     if (kind == MXI_OPERAND_STRIDED) {
-      print(t, "    x%d[u] = mxi_load_strided<%d>(a%d + (", i, k->f->vector, i);
+      mxi_print(t, "    x%d[u] = mxi_load_strided<%d>(a%d + (", i, k->f->vector, i);
       print_offset(t, k, i);
-      print(t, "), ");
+      mxi_print(t, "), ");
       print_last_stride(t, k, i);
-      print(t, ");\n");
+      mxi_print(t, ");\n");
     } else {
-      print(t, "    x%d[u] = mxi_load<%d>(a%d + (", i, kind == MXI_OPERAND_REPEAT ? 1 : k->f->vector, i);
+      mxi_print(t, "    x%d[u] = mxi_load<%d>(a%d + (", i, kind == MXI_OPERAND_REPEAT ? 1 : k->f->vector, i);
       print_offset(t, k, i);
-      print(t, "));\n");
+      mxi_print(t, "));\n");
     }
   }
-  print(t, "  }\n");
+  mxi_print(t, "  }\n");
 }
 
-static void print_call(struct text *t, const struct kernel *k) {
-  print(t, "element(");
+static void print_call(struct mxi_text *t, const struct kernel *k) {
+  mxi_print(t, "element(");
   for (int i = 0; i < k->p->ninputs; i++)
-    print(t,
-          is_constant(k->f, i)                  ? "%sx%d"
-          : k->f->kind[i] == MXI_OPERAND_REPEAT ? "%sx%d[u].v[0]"
-                                                : "%sx%d[u].v[e]",
-          i ? ", " : "", i);
-  for (int o = 0; o < k->p->noutputs; o++) print(t, "%sy%d.v[e]", o + k->p->ninputs ? ", " : "", o);
-  print(t, ");\n");
+    mxi_print(t,
+              is_constant(k->f, i)                  ? "%sx%d"
+              : k->f->kind[i] == MXI_OPERAND_REPEAT ? "%sx%d[u].v[0]"
+                                                    : "%sx%d[u].v[e]",
+              i ? ", " : "", i);
+  for (int o = 0; o < k->p->noutputs; o++) mxi_print(t, "%sy%d.v[e]", o + k->p->ninputs ? ", " : "", o);
+  mxi_print(t, ");\n");
 }
-static void print_call_by_two(struct text *t, const struct kernel *k) {
+static void print_call_by_two(struct mxi_text *t, const struct kernel *k) {
   for (int o = 0; o < k->p->noutputs; o++)
-    print(t, "      mxi_two<%s> z%d;\n", stored(k->p, k->p->ninputs + o), o);
-  print(t, "      elements(");
+    mxi_print(t, "      mxi_two<%s> z%d;\n", mxi_codegen_stored(k->p, k->p->ninputs + o), o);
+  mxi_print(t, "      elements(");
   for (int i = 0; i < k->p->ninputs; i++)
-    print(t,
-          is_constant(k->f, i)                  ? "%smxi_twice(x%d)"
-          : k->f->kind[i] == MXI_OPERAND_REPEAT ? "%smxi_twice(x%d[u].v[0])"
-                                                : "%smxi_two_from(x%d[u], e)",
-          i ? ", " : "", i);
-  for (int o = 0; o < k->p->noutputs; o++) print(t, "%sz%d", o + k->p->ninputs ? ", " : "", o);
-  print(t, ");\n");
-  for (int o = 0; o < k->p->noutputs; o++) print(t, "      mxi_two_to(y%d, e, z%d);\n", o, o);
+    mxi_print(t,
+              is_constant(k->f, i)                  ? "%smxi_twice(x%d)"
+              : k->f->kind[i] == MXI_OPERAND_REPEAT ? "%smxi_twice(x%d[u].v[0])"
+                                                    : "%smxi_two_from(x%d[u], e)",
+              i ? ", " : "", i);
+  for (int o = 0; o < k->p->noutputs; o++) mxi_print(t, "%sz%d", o + k->p->ninputs ? ", " : "", o);
+  mxi_print(t, ");\n");
+  for (int o = 0; o < k->p->noutputs; o++) mxi_print(t, "      mxi_two_to(y%d, e, z%d);\n", o, o);
 }
 
 /* All of the vector's elements, from x to y. */
-static void print_elements(struct text *t, const struct kernel *k) {
-  bool by_two = goes_by_two(k->p, k->f);
-  print(t, "#pragma unroll\n    for (int e = 0; e < %d; e += %d) {\n", k->f->vector, by_two ? 2 : 1);
+static void print_elements(struct mxi_text *t, const struct kernel *k) {
+  bool by_two = mxi_codegen_goes_by_two(k->p, k->f->vector);
+  mxi_print(t, "#pragma unroll\n    for (int e = 0; e < %d; e += %d) {\n", k->f->vector, by_two ? 2 : 1);
   if (by_two)
     print_call_by_two(t, k);
   else
     print_call(t, k);
-  print(t, "    }\n");
+  mxi_print(t, "    }\n");
 }
 
-static void print_stores(struct text *t, const struct kernel *k) {
-  print(t, "#pragma unroll\n  for (int u = 0; u < %d; u++) {\n", k->unroll);
-  print(t, "    const index i = first + u * %d;\n    if (i >= n) continue;\n", MXI_CODEGEN_THREADS);
+static void print_stores(struct mxi_text *t, const struct kernel *k) {
+  mxi_print(t, "#pragma unroll\n  for (int u = 0; u < %d; u++) {\n", k->unroll);
+  mxi_print(t, "    const index i = first + u * %d;\n    if (i >= n) continue;\n", MXI_CODEGEN_THREADS);
   for (int o = 0; o < k->p->noutputs; o++)
-    print(t, "    mxi_elements<%s, %d> y%d;\n", stored(k->p, k->p->ninputs + o), k->f->vector, o);
+    mxi_print(t, "    mxi_elements<%s, %d> y%d;\n", mxi_codegen_stored(k->p, k->p->ninputs + o), k->f->vector,
+              o);
   print_elements(t, k);
   for (int o = 0; o < k->p->noutputs; o++) {
     int i = k->p->ninputs + o, kind = k->f->kind[i];
     if (kind == MXI_OPERAND_LINE)
-      print(t, "    mxi_store(a%d + i * %d, y%d);\n", i, k->f->vector, o);
+      mxi_print(t, "    mxi_store(a%d + i * %d, y%d);\n", i, k->f->vector, o);
     else if (kind == MXI_OPERAND_UNIT)
-      print(t, "    mxi_store(a%d + o%d[u], y%d);\n", i, i, o);
+      mxi_print(t, "    mxi_store(a%d + o%d[u], y%d);\n", i, i, o);
     else {
-      print(t, "    mxi_store_strided(a%d + o%d[u], ", i, i);
+      mxi_print(t, "    mxi_store_strided(a%d + o%d[u], ", i, i);
       print_last_stride(t, k, i);
-      print(t, ", y%d);\n", o);
+      mxi_print(t, ", y%d);\n", o);
     }
   }
-  print(t, "  }\n");
+  mxi_print(t, "  }\n");
 }
 
 /* What is left of a line after its vectors: one element for each of the last block's first threads. */
-static void print_rest(struct text *t, const struct kernel *k) {
+static void print_rest(struct mxi_text *t, const struct kernel *k) {
   if (k->f->ndim > 1 || k->f->vector == 1) return;
-  print(t, "  const index rest = n * %d + threadIdx.x;\n", k->f->vector);
-  print(t, "  if (blockIdx.x == gridDim.x - 1 && rest < (index)p.words[%d])\n    element(", WORD_SIZE);
+  mxi_print(t, "  const index rest = n * %d + threadIdx.x;\n", k->f->vector);
+  mxi_print(t, "  if (blockIdx.x == gridDim.x - 1 && rest < (index)p.words[%d])\n    element(", WORD_SIZE);
   for (int i = 0; i < k->p->ninputs; i++)
-    print(t, is_constant(k->f, i) ? "%sx%d" : "%sa%d[rest]", i ? ", " : "", i);
+    mxi_print(t, is_constant(k->f, i) ? "%sx%d" : "%sa%d[rest]", i ? ", " : "", i);
   for (int o = 0; o < k->p->noutputs; o++)
-    print(t, "%sa%d[rest]", o + k->p->ninputs ? ", " : "", k->p->ninputs + o);
-  print(t, ");\n");
+    mxi_print(t, "%sa%d[rest]", o + k->p->ninputs ? ", " : "", k->p->ninputs + o);
+  mxi_print(t, ");\n");
+}
+
+static void print_kernel(struct mxi_text *t, const struct mxi_program *p, const struct mxi_cuda_form *f) {
+  struct kernel k = lay_out(p, f);
+  mxi_print(t, "struct mxi_program_words {\n  uint64_t words[%d];\n};\n", k.nwords);
+  mxi_codegen_element(t, p);
+  if (mxi_codegen_goes_by_two(p, f->vector)) mxi_codegen_elements_by_two(t, p);
+  mxi_print(t, "MXI_KERNEL(" MXI_CODEGEN_KERNEL ", mxi_program_words, %d) {\n", MXI_CODEGEN_THREADS);
+  mxi_print(t, "  typedef %s index;\n", f->wide ? "int64_t" : "int");
+  mxi_print(t, "  const index n = (index)p.words[%d];\n", WORD_VECTORS);
+  mxi_print(t, "  const index first = (index)blockIdx.x * %d + threadIdx.x;\n",
+            k.unroll * MXI_CODEGEN_THREADS);
+  print_operands(t, &k);
+  print_arrays(t, &k);
+  print_loads(t, &k);
+  print_stores(t, &k);
+  print_rest(t, &k);
+  mxi_print(t, "}\n");
 }
 
 char *mxi_cuda_program_source(const struct mxi_program *p, const struct mxi_cuda_form *f, const char *head) {
-  struct kernel k = lay_out(p, f);
-  struct text t = {0};
-  print(&t, "// %s\n#include \"cuda/kernels/compiled.cuh\"\n", head);
-  print(&t, "struct mxi_program_words {\n  uint64_t words[%d];\n};\n", k.nwords);
-  print_element(&t, p);
-  if (goes_by_two(p, f)) print_elements_by_two(&t, p);
-  print(&t, "MXI_KERNEL(" MXI_CODEGEN_KERNEL ", mxi_program_words, %d) {\n", MXI_CODEGEN_THREADS);
-  print(&t, "  typedef %s index;\n", f->wide ? "int64_t" : "int");
-  print(&t, "  const index n = (index)p.words[%d];\n", WORD_VECTORS);
-  print(&t, "  const index first = (index)blockIdx.x * %d + threadIdx.x;\n", k.unroll * MXI_CODEGEN_THREADS);
-  print_operands(&t, &k);
-  print_arrays(&t, &k);
-  print_loads(&t, &k);
-  print_stores(&t, &k);
-  print_rest(&t, &k);
-  print(&t, "}\n");
-  if (!t.failed) return t.chars.v;
-  mxi_vec_free(&t.chars);
-  return NULL;
+  struct mxi_text t = {0};
+  mxi_print(&t, "// %s\n#include \"cuda/kernels/compiled.cuh\"\n", head);
+  if (f->reduce)
+    mxi_codegen_reduction(&t, p, f);
+  else
+    print_kernel(&t, p, f);
+  return mxi_text_take(&t);
 }
