@@ -29,6 +29,7 @@ def main(root: str, output: str, *headers: str) -> None:
         lines += [f'    {{"{name}",', *map(quoted, text.splitlines()), "    },"]
     lines += [
         "};",
+        f'_Static_assert({len(texts)} <= MXI_CUDA_MOST_HEADERS, "nvrtc.h has room for fewer headers");',
         f"const int mxi_cuda_header_count = {len(texts)};",
         f'const char mxi_cuda_headers_version[] = "{version}";',
     ]

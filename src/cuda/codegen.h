@@ -31,6 +31,10 @@ struct mxi_cuda_form {
   uint8_t vector; /* elements along the last dim that a thread takes at once: 1, 2, 4, 8, 16 */
   uint8_t wide;   /* 64-bit indices */
   uint8_t kind[MXI_CODEGEN_OPERANDS]; /* of the inputs, then of the outputs */
+  /* Where output 0 goes into a reduction of runs, whose values are vectors: inputs are VALUE, UNIT or REPEAT,
+     and what follows is as mxi_cuda_reduction says (reduce.h). */
+  uint8_t reduce; /* 0: no reduction; else 1 + enum mxi_reduce_op */
+  uint8_t values, partial;
 };
 
 /* How many strides of operand k the parameters have, from the first dim's. */

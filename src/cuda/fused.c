@@ -1,6 +1,7 @@
 #include "cuda/fused.h"
 #include "cuda/compiled.h"
 #include "cuda/cuda.h"
+#include "cuda/fused_reduction.h"
 #include "cuda/fused_region.h"
 #include "cuda/interpreter.h"
 
@@ -16,8 +17,7 @@ void mxi_cuda_forget_program(void *prepared) {
 }
 
 /* Runs the program's own kernel if there is one: true, with the result. */
-static bool run_compiled(const struct mxi_call *c, int *result) {
-  struct mxi_compiled *compiled = ((const struct prepared *)c->prepared)->compiled;
+static bool run_compiled(const struct mxi_call *c, struct mxi_compiled *compiled, int *result) {
   struct mxi_fused_region region;
   struct mxi_cuda_form form;
   struct mxi_cuda_words words;
@@ -34,6 +34,8 @@ static bool run_compiled(const struct mxi_call *c, int *result) {
 
 int mxi_cuda_run_program(struct mxi_call *c) {
   int result;
-  if (!c->reduction && run_compiled(c, &result)) return result;
+  struct mxi_compiled *compiled = ((const struct prepared *)c->prepared)->compiled;
+  if (c->reduction ? mxi_cuda_run_reduction(c, compiled, &result) : run_compiled(c, compiled, &result))
+    return result;
   return mxi_cuda_interpret(c);
 }

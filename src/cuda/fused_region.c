@@ -2,7 +2,7 @@
 #include "cuda/call.h"
 #include <string.h>
 
-static int64_t stride_of(mx_array a, int axis, int ndim) {
+int64_t mxi_fused_stride(mx_array a, int axis, int ndim) {
   int own = axis - (ndim - a->ndim); // operands of fewer dims align at the end
   return own < 0 || mxi_shape(a)[own] == 1 ? 0 : mxi_strides(a)[own];
 }
@@ -47,7 +47,7 @@ static bool add_axis(const struct mxi_call *c, int axis, struct mxi_fused_region
   int64_t length = c->shape.v[axis], strides[MXI_CODEGEN_OPERANDS];
   bool merges = last >= 0;
   for (int k = 0; k < noperands; k++) {
-    strides[k] = stride_of(k < c->ninputs ? c->in[k] : c->out[k - c->ninputs], axis, c->shape.n);
+    strides[k] = mxi_fused_stride(k < c->ninputs ? c->in[k] : c->out[k - c->ninputs], axis, c->shape.n);
     merges = merges && r->strides[k][last] == strides[k] * length;
   }
   if (!merges && (last = r->ndim++) == MXI_CODEGEN_DIMS) return false;

@@ -27,8 +27,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_HEADERS = 16 };
-
 static struct mxi_cuda_nvrtc nvrtc;
 static const char *const nvrtc_symbols[] = {
 #define MX_CUDA_FN(name, ...) #name,
@@ -94,8 +92,8 @@ int mxi_nvrtc_open(void) {
 
 void *mxi_nvrtc_compile(const char *source, const char *architecture, const atomic_bool *stop,
                         size_t *bytes) {
-  const char *texts[MOST_HEADERS], *names[MOST_HEADERS];
-  for (int i = 0; i < mxi_cuda_header_count && i < MOST_HEADERS; i++) {
+  const char *texts[MXI_CUDA_MOST_HEADERS], *names[MXI_CUDA_MOST_HEADERS];
+  for (int i = 0; i < mxi_cuda_header_count; i++) {
     texts[i] = mxi_cuda_headers[i].text;
     names[i] = mxi_cuda_headers[i].name;
   }

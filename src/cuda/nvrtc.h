@@ -9,6 +9,7 @@ struct mxi_cuda_header {
   const char *name, *text;
 };
 extern const struct mxi_cuda_header mxi_cuda_headers[];
+enum { MXI_CUDA_MOST_HEADERS = 32 };
 extern const int mxi_cuda_header_count;
 extern const char mxi_cuda_headers_version[]; /* a hash of them */
 

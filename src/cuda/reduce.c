@@ -50,7 +50,7 @@ static enum mxi_reduce_op op_of_bools(enum mxi_reduce_op op, bool empty) {
   return all ? MXI_REDUCE_MIN : MXI_REDUCE_MAX;
 }
 
-static struct mxi_cuda_reduce_kernels kernels_of(enum mxi_reduce_op op, mx_dtype t, bool empty) {
+struct mxi_cuda_reduction mxi_cuda_reduction_of(enum mxi_reduce_op op, mx_dtype t, bool empty) {
   if (t == MX_BOOL) {
     op = op_of_bools(op, empty);
     t = MX_UINT8;
@@ -58,19 +58,20 @@ static struct mxi_cuda_reduce_kernels kernels_of(enum mxi_reduce_op op, mx_dtype
   bool arithmetic = op == MXI_REDUCE_SUM || op == MXI_REDUCE_PROD;
   if (arithmetic) t = as_unsigned(t);
   bool widens = arithmetic && mx_dtype_size(t) < 4;
-  int bytes = (int)mx_dtype_size(t), partial = widens ? 4 : bytes;
-  return (struct mxi_cuda_reduce_kernels){
+  mx_dtype partial = !widens ? t : t == MX_FLOAT16 || t == MX_BFLOAT16 ? MX_FLOAT32 : MX_UINT32;
+  struct mxi_cuda_reduce_kernels kernels = {
       .runs = &runs[op][t],
       .columns = &columns[op][t],
       .any_runs = &any_runs[op][t],
       .any_columns = &any_columns[op][t],
       .passed_runs = widens ? &passed_runs[op][t] : &runs[op][t],
       .passed_columns = widens ? &passed_columns[op][t] : &columns[op][t],
-      .from_bytes = bytes,
-      .to_bytes = bytes,
-      .partial_bytes = partial,
-      .partial_vector = 16 / partial,
+      .from_bytes = (int)mx_dtype_size(t),
+      .to_bytes = (int)mx_dtype_size(t),
+      .partial_bytes = (int)mx_dtype_size(partial),
+      .partial_vector = 16 / (int)mx_dtype_size(partial),
   };
+  return (struct mxi_cuda_reduction){op, t, partial, kernels};
 }
 
 int mxi_cuda_reduce(mx_stream s, enum mxi_reduce_op op, mx_ints axes, mx_ints shape,
@@ -78,7 +79,7 @@ int mxi_cuda_reduce(mx_stream s, enum mxi_reduce_op op, mx_ints axes, mx_ints sh
   struct mxi_region kept, reduced;
   mxi_cuda_split_axes(shape, axes, from.strides, to.strides, &kept, &reduced);
   if (!kept.size) return 0;
-  struct mxi_cuda_reduce_kernels k = kernels_of(op, from.dtype, !reduced.size);
+  struct mxi_cuda_reduce_kernels k = mxi_cuda_reduction_of(op, from.dtype, !reduced.size).kernels;
   if (!reduced.size) return mxi_cuda_reduce_nothing(s, &k, kept.size, to.address);
   if (reduced.size == 1) return mxi_cuda_copy_strided(s, shape, to, from);
   mxi_region_sort(&reduced); // to the order of memory

@@ -58,11 +58,13 @@ static int threads_of_run(int64_t vectors) {
   return threads < WARP ? WARP : threads;
 }
 
-static int launch_runs(mx_stream s, struct mxi_cuda_kernel *kernel, struct mxi_cuda_reduce_runs *p) {
+static int launch_runs(mx_stream s, struct mxi_cuda_kernel *kernel, const struct mxi_cuda_reduce_runs *p) {
+  return mxi_cuda_launch(s, kernel, mxi_cuda_grid_of_runs(p), p, sizeof *p);
+}
+struct mxi_cuda_grid mxi_cuda_grid_of_runs(const struct mxi_cuda_reduce_runs *p) {
   int threads = p->team <= WARP ? BLOCK : p->team;
-  struct mxi_cuda_grid grid = {
+  return (struct mxi_cuda_grid){
       .x = ceiling(p->count * p->chunks, threads / p->team), .threads = (unsigned)threads, .overlaps = true};
-  return mxi_cuda_launch(s, kernel, grid, p, sizeof *p);
 }
 
 struct mxi_cuda_run_shares mxi_cuda_share_run(int64_t length, int vector) {
@@ -75,14 +77,23 @@ struct mxi_cuda_run_shares mxi_cuda_share_run(int64_t length, int vector) {
       .chunk = chunk * vector, .chunks = ceiling(vectors, chunk), .team = threads_of_run(chunk)};
 }
 
-/* Runs of p->length elements, V to a vector, by `kernel`; the values of their chunks by the passed kernel. */
-static int reduce_runs(mx_stream s, const struct mxi_cuda_reduce_kernels *k, struct mxi_cuda_kernel *kernel,
-                       struct mxi_cuda_reduce_runs *p, int vector) {
+/* The first pass by a kernel of the library. */
+struct kernel_runs {
+  mx_stream stream;
+  struct mxi_cuda_kernel *kernel;
+};
+static int launch_kernel_runs(void *ctx, const struct mxi_cuda_reduce_runs *p) {
+  struct kernel_runs *k = ctx;
+  return launch_runs(k->stream, k->kernel, p);
+}
+
+int mxi_cuda_reduce_runs_by(mx_stream s, const struct mxi_cuda_reduce_kernels *k, int vector,
+                            struct mxi_cuda_reduce_runs *p, mxi_cuda_pass *first, void *ctx) {
   struct mxi_cuda_run_shares shares = mxi_cuda_share_run(p->length, vector);
   p->chunk = shares.chunk;
   p->chunks = shares.chunks;
   p->team = shares.team;
-  if (p->chunks == 1) return launch_runs(s, kernel, p);
+  if (p->chunks == 1) return first(ctx, p);
   p->pitch = ceiling(p->chunks, k->partial_vector) * k->partial_vector;
   p->partial = true;
   struct mxi_cuda_scratch values;
@@ -94,8 +105,10 @@ static int reduce_runs(mx_stream s, const struct mxi_cuda_reduce_kernels *k, str
                                       .kept = {.ndim = 1, .shape = {p->count}, .in = {p->pitch}},
                                       .reduced = {.ndim = 1, .shape = {p->chunks}, .in = {1}}};
   p->out = values.address;
-  int result = launch_runs(s, kernel, p);
-  if (result == 0) result = reduce_runs(s, k, k->passed_runs, &next, k->partial_vector);
+  int result = first(ctx, p);
+  struct kernel_runs passed = {s, k->passed_runs};
+  if (result == 0)
+    result = mxi_cuda_reduce_runs_by(s, k, k->partial_vector, &next, launch_kernel_runs, &passed);
   mxi_cuda_scratch_free(&values);
   return result;
 }
@@ -112,7 +125,8 @@ static int reduce_any_runs(mx_stream s, const struct mxi_cuda_reduce_kernels *k,
                                    .reduced = mxi_cuda_axes_of(reduced)};
   bool whole = reduced->ndim == 1 && reduced->strides[0][0] == 1 && is_aligned(p.in, VECTOR_BYTES) &&
                steps_are_whole(kept, 0, vector);
-  return reduce_runs(s, k, whole ? k->runs : k->any_runs, &p, vector);
+  struct kernel_runs kernel = {s, whole ? k->runs : k->any_runs};
+  return mxi_cuda_reduce_runs_by(s, k, vector, &p, launch_kernel_runs, &kernel);
 }
 
 /* ---- Columns ---- */

@@ -5,7 +5,7 @@
 #include "core/region.h"
 #include "cuda/copy.h"
 #include "cuda/kernel.h"
-#include "cuda/kernels/axes.h"
+#include "cuda/kernels/reduce.h"
 
 /* The kernels of an operation on a dtype. */
 struct mxi_cuda_reduce_kernels {
@@ -29,6 +29,12 @@ struct mxi_cuda_run_shares {
   int team;
 };
 struct mxi_cuda_run_shares mxi_cuda_share_run(int64_t length, int vector);
+/* Reduces p->count runs of p->length elements, `vector` of them to a vector, to p->out; the rest of p is
+   filled in. The first pass is launched by `first`, those over its values by k's kernels. */
+typedef int mxi_cuda_pass(void *ctx, const struct mxi_cuda_reduce_runs *p);
+int mxi_cuda_reduce_runs_by(mx_stream s, const struct mxi_cuda_reduce_kernels *k, int vector,
+                            struct mxi_cuda_reduce_runs *p, mxi_cuda_pass *first, void *ctx);
+struct mxi_cuda_grid mxi_cuda_grid_of_runs(const struct mxi_cuda_reduce_runs *p);
 /* Reduces what split_axes gave, neither empty; `in` and `out` are the arrays' first elements, out row-major.
  */
 int mxi_cuda_reduce_regions(mx_stream s, const struct mxi_cuda_reduce_kernels *k,

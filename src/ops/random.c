@@ -113,7 +113,7 @@ static mx_array of_shape(mx_array r, mx_array low, mx_array high, mx_ints shape)
 /* [0, 1) (high - low) + low, each step rounded to t. */
 static mx_array uniform(mx_array low, mx_array high, mx_ints shape, mx_dtype t, mx_array key) {
   mx_array bits = mx_astype(mx_random_bits(shape, 4, key), MX_FLOAT32);
-  mx_array part = mx_astype(mx_divide(bits, mx_float(0x1p32)), t);
+  mx_array part = mx_astype(mx_multiply(bits, mx_float(0x1p-32)), t);
   part = mx_minimum(part, mx_scalar(below_one(t), t));
   low = mx_astype(low, t);
   mx_array r = mx_add(mx_multiply(part, mx_subtract(mx_astype(high, t), low)), low);

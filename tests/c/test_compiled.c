@@ -225,6 +225,96 @@ static void kernels_compute_what_the_interpreter_computes(void **state) {
   assert_true(after.compiled >= before.compiled + PROGRAMS / 2);
 }
 
+/* Evaluates what f makes, by the interpreter first, and then by kernels: always the same bits, but for NaN's.
+   How many kernels were compiled.
+ */
+static int has_the_same_bits_by_kernels(mx_array (*f)(void *), void *with,
+                                        bool (*is_nan)(const void *, int64_t)) {
+  struct mxi_compiler_counts before = mxi_compiler_counts();
+  char *first = NULL;
+  for (int run = 0; run < 4; run++) {
+    mx_array r = f(with);
+    if (mx_eval(r) < 0 || !mx_data(r)) fail_msg("%s", mx_error());
+    size_t size = mx_nbytes(r) / (size_t)mx_size(r);
+    if (!first) memcpy(first = mxi_malloc(mx_nbytes(r)), mx_data(r), mx_nbytes(r));
+    for (int64_t i = 0; i < mx_size(r); i++) {
+      const char *now = (const char *)mx_data(r) + (size_t)i * size;
+      bool same =
+          is_nan && is_nan(first, i) ? is_nan(mx_data(r), i) : !memcmp(first + (size_t)i * size, now, size);
+      if (!same) fail_msg("expected the same bits in run %d of element %lld", run, (long long)i);
+    }
+    mxi_compiler_wait();
+  }
+  mxi_free(first);
+  struct mxi_compiler_counts after = mxi_compiler_counts();
+  assert_int_equal(after.failed, before.failed);
+  return (int)(after.compiled - before.compiled);
+}
+
+/* ---- Halves ---- */
+static bool is_bfloat16_nan(const void *x, int64_t i) { return (((const uint16_t *)x)[i] & 0x7fff) > 0x7f80; }
+static bool is_float16_nan(const void *x, int64_t i) { return (((const uint16_t *)x)[i] & 0x7fff) > 0x7c00; }
+struct of_half {
+  mx_array (*function)(mx_array);
+  mx_array x;
+};
+static mx_array of_half_program(void *with) {
+  struct of_half *h = with;
+  return mx_negative(h->function(h->x));
+}
+static mx_array sum_of_half(mx_array x) { return mx_add(x, mx_flip(x, MX_ALL_AXES)); }
+static mx_array difference_of_half(mx_array x) { return mx_subtract(x, mx_flip(x, MX_ALL_AXES)); }
+static mx_array product_of_half(mx_array x) { return mx_multiply(x, mx_flip(x, MX_ALL_AXES)); }
+static mx_array choice_of_half(mx_array x) { return mx_where(mx_less(x, mx_square(x)), x, mx_abs(x)); }
+static void every_half_has_its_bits_in_pairs(void **state) {
+  static mx_array (*const functions[])(mx_array) = {
+      mx_exp, mx_sigmoid, mx_tanh, mx_erf, sum_of_half, difference_of_half, product_of_half, choice_of_half};
+  static uint16_t bits[1 << 16];
+  for (int i = 0; i < 1 << 16; i++) bits[i] = (uint16_t)i;
+  for (int t = 0; t < 2; t++)
+    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
+      struct of_half h = {functions[i], mx_array_from(bits, MX_SHAPE(1 << 16), t ? MX_BFLOAT16 : MX_FLOAT16)};
+      assert_int_equal(
+          has_the_same_bits_by_kernels(of_half_program, &h, t ? is_bfloat16_nan : is_float16_nan), 1);
+    }
+}
+
+/* ---- Reductions ---- */
+struct reduced {
+  mx_array x, mean;
+  int axis, op;
+};
+static mx_array reduce_program(void *with) {
+  struct reduced *r = with;
+  mx_array y = mx_square(mx_subtract(r->x, r->mean));
+  mx_ints axes = r->axis < 0 ? MX_ALL_AXES : MX_AXES(r->axis);
+  return r->op == 0   ? mx_sum(y, axes, false)
+         : r->op == 1 ? mx_max(y, axes, false)
+                      : mx_any(mx_greater(y, mx_astype(mx_float(5), mx_dtype_of(y))), axes, false);
+}
+static void reductions_of_programs_have_the_bits_of_stored_values(void **state) {
+  static const int shapes[][2] = {{5, 64}, {3, 2400}, {1, 40000}, {2, 40000}, {7, 33}};
+  static const mx_dtype dtypes[] = {MX_FLOAT32, MX_BFLOAT16, MX_FLOAT16, MX_INT32, MX_FLOAT64};
+  static char bytes[80000 * 8];
+  int compiled = 0;
+  for (size_t i = 0; i < sizeof shapes / sizeof *shapes * 15; i++) {
+    const int *shape = shapes[i % 5];
+    mx_dtype t = dtypes[i / 5 % 5];
+    for (int k = 0; k < shape[0] * shape[1]; k++)
+      mxi_scalar_store(bytes + (size_t)k * mx_dtype_size(t), t, (draw(2000) - 1000) / 128.0, 0);
+    struct reduced r = {.x = mx_array_from(bytes, MX_SHAPE(shape[0], shape[1]), t),
+                        .mean = mx_array_from(bytes, MX_SHAPE(shape[0], 1), t),
+                        .axis = i % 2 ? 1 : -1,
+                        .op = (int)(i / 25)};
+    mx_array mean = mx_add(r.mean, r.mean);
+    assert_int_equal(mx_eval(mean), 0);
+    r.mean = mean;
+    compiled += has_the_same_bits_by_kernels(reduce_program, &r, NULL);
+    mx_scope_drain();
+  }
+  assert_true(compiled >= 15); // of each dtype and op
+}
+
 /* ---- The folder ---- */
 static int second_process(void) {
   float values[100] = {0};
@@ -279,6 +369,8 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {IN_SCOPE(vectors_are_of_16_bytes_where_operands_allow),
                                      IN_SCOPE(every_form_computes_what_the_plainest_computes),
                                      IN_SCOPE(kernels_compute_what_the_interpreter_computes),
+                                     IN_SCOPE(every_half_has_its_bits_in_pairs),
+                                     IN_SCOPE(reductions_of_programs_have_the_bits_of_stored_values),
                                      IN_SCOPE(kept_kernels_are_found_at_the_first_run)};
   return cmocka_run_group_tests(tests, NULL, remove_folder);
 }

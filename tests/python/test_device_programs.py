@@ -209,3 +209,37 @@ def test_reductions_of_programs(axis: int | tuple[int, ...] | None) -> None:
             ]
 
         same(f)
+
+
+@pytest.mark.parametrize("dtype", [mx.float16, mx.bfloat16])
+def test_every_half_has_the_bits_of_its_functions(dtype: mx.Dtype) -> None:
+    with mx.stream(mx.cpu):
+        x = mx.view(mx.arange(1 << 16, dtype=mx.uint16), dtype)
+        mx.eval(x)
+    functions = [mx.exp, mx.sigmoid, mx.tanh, mx.square, mx.negative, mx.abs]
+    if dtype == mx.bfloat16:  # in float32, and by float16's digits, erf has not the same bits everywhere
+        functions.append(mx.erf)
+    for function in functions:
+        for _ in range(3):  # a program runs on the interpreter until it has a kernel
+            same(lambda f=function: [-f(x)])
+        same(lambda f=function: [f(x)])
+    for op in (mx.add, mx.subtract, mx.multiply):
+        for _ in range(3):
+            same(lambda f=op: [-f(x, x[::-1]), f(x, x) * 3])
+
+
+@pytest.mark.parametrize("dtype", [mx.float32, mx.bfloat16, mx.float16, mx.int32])
+@pytest.mark.parametrize("shape", [(6, 40, 32), (3, 2400), (2, 40000), (7, 33)])
+def test_reductions_of_programs_have_the_bits_of_stored_values(
+    dtype: mx.Dtype, shape: tuple[int, ...]
+) -> None:
+    x = mx.array(np.random.default_rng(0).standard_normal(shape) * 8).astype(dtype)
+    mean = mx.array(np.arange(shape[0])).reshape(shape[0], *[1] * (len(shape) - 1)).astype(dtype)
+    for axis in (None, -1, tuple(range(1, len(shape)))):
+        for reduce in (mx.sum, mx.max):
+            values = mx.square(x - mean)
+            mx.eval(values)
+            stored = reduce(values, axis)
+            for _ in range(3):
+                fused = reduce(mx.square(x - mean), axis)
+                np.testing.assert_array_equal(bits(fused), bits(stored))

@@ -222,27 +222,5 @@ MXI_INLINE vf64 tan_f64(vf64 x) {
   return mxi_blend_f64(x == D(0), x, y);
 }
 
-/* ---- The inverse error function ---- */
-/* With w = -ln(1 - x^2), erfinv(x) / x is smooth in w near the centre and in sqrt(w) in the tails (M. Giles,
-   "Approximating the erfinv function", GPU Computing Gems 2, 2010, gives the substitution). */
-MXI_INLINE vf64 erfinv_f64(vf64 x) {
-  vf64 w = -log_f64((D(1) - x) * (D(1) + x)), c = w - D(2.5);
-  /* w in [0, 5], error 6e-10 */
-  vf64 p =
-      POLY_F64(c, 0x1.805c5cffaabf1p+0, 0x1.f91e899417ac0p-3, -0x1.11c3e29af6b02p-8, -0x1.4863ced547e02p-10,
-               0x1.c9bba8f339f32p-13, -0x1.4f46a0da98c92p-18, -0x1.cbdd9c4cb7373p-19, 0x1.00fe9cd1418bbp-21,
-               0x1.1b87cb49df7c4p-26, -0x1.75351001f6a5ap-27, 0x1.dd41c8690491bp-32, 0x1.0f810cd459d8fp-33);
-  vi64 central = w < D(5);
-  if (mxi_any((vi32)~central)) { /* one number in 300 of a uniform distribution, so a branch pays */
-    vf64 t = sqrt_f64(w) - D(3.2);
-    /* sqrt(w) in [2.23, 4.1], past the float next to one; error 7e-9 */
-    vf64 q =
-        POLY_F64(t, 0x1.844e34082209fp+1, 0x1.013385d06ea63p+0, 0x1.8776aa3289258p-8, -0x1.1966cfa454226p-8,
-                 0x1.8292e30355719p-9, -0x1.0564e0b78b4f9p-9, 0x1.1cd88f02388fap-10, -0x1.76cd9ee0dcdc4p-12,
-                 -0x1.052054902fda7p-15, 0x1.a0df333e5ff1ep-14, -0x1.220af2bee8832p-15);
-    p = mxi_blend_f64(abs_f64(x) == D(1), D(__builtin_inf()), mxi_blend_f64(central, p, q));
-  }
-  return x * p;
-}
 #undef POLY_F64
 #endif

@@ -154,23 +154,6 @@ MXI_DEVICE double mxi_tan_f64(double x) {
   return x == 0 ? x : y;
 }
 
-MXI_DEVICE double mxi_erfinv_f64(double x) {
-  double w = -mxi_log_f64((1 - x) * (1 + x)), c = w - 2.5, p;
-  if (w < 5) /* error 6e-10 */
-    p = mxi_series_rounded(c, 0x1.805c5cffaabf1p+0, 0x1.f91e899417ac0p-3, -0x1.11c3e29af6b02p-8,
-                           -0x1.4863ced547e02p-10, 0x1.c9bba8f339f32p-13, -0x1.4f46a0da98c92p-18,
-                           -0x1.cbdd9c4cb7373p-19, 0x1.00fe9cd1418bbp-21, 0x1.1b87cb49df7c4p-26,
-                           -0x1.75351001f6a5ap-27, 0x1.dd41c8690491bp-32, 0x1.0f810cd459d8fp-33);
-  else if (mxi_abs(x) == 1)
-    p = mxi_infinity(x);
-  else /* sqrt(w) in [2.23, 4.1]; error 7e-9 */
-    p = mxi_series_rounded(mxi_sqrt(w) - 3.2, 0x1.844e34082209fp+1, 0x1.013385d06ea63p+0,
-                           0x1.8776aa3289258p-8, -0x1.1966cfa454226p-8, 0x1.8292e30355719p-9,
-                           -0x1.0564e0b78b4f9p-9, 0x1.1cd88f02388fap-10, -0x1.76cd9ee0dcdc4p-12,
-                           -0x1.052054902fda7p-15, 0x1.a0df333e5ff1ep-14, -0x1.220af2bee8832p-15);
-  return x * p;
-}
-
 /* ---- Doubles: exponentials ---- */
 /* p * 2^k for |k| < 2000, rounded once where the result is subnormal. */
 MXI_DEVICE double mxi_scale(double p, int k) {
@@ -578,11 +561,16 @@ MXI_DEVICE float mxi_sigmoid(float x) {
   float y = (x < 0 ? e : 1.0f) / sum;
   return y - y * lost * (x < 0 ? 1 - y : y);
 }
-MXI_DEVICE float mxi_tanh(float x) {
-  float a = mxi_abs(x), z = x * x, far = 1 - 2 / (mxi_exp(a + a) + 1);
-  /* (tanh(x) / x - 1) / x^2 for |x| <= 0.55, error 1.3e-8 */
+/* For |x| <= 0.55. */
+MXI_DEVICE float mxi_tanh_near(float x) {
+  float z = x * x;
+  /* (tanh(x) / x - 1) / x^2, error 1.3e-8 */
   float p = mxi_series(z, -0x1.555554p-2f, 0x1.110feap-3f, -0x1.b9a044p-5f, 0x1.5d220ep-6f, -0x1.b13538p-8f);
-  return mxi_copysign(a < 0.55f ? mxi_fma(x * z, p, x) : far, x);
+  return mxi_fma(x * z, p, x);
+}
+MXI_DEVICE float mxi_tanh(float x) {
+  float a = mxi_abs(x), far = 1 - 2 / (mxi_exp(a + a) + 1);
+  return mxi_copysign(a < 0.55f ? mxi_tanh_near(x) : far, x);
 }
 MXI_DEVICE float mxi_erf(float x) {
   float a = mxi_abs(x), z = x * x;
@@ -600,20 +588,37 @@ MXI_DEVICE float mxi_erf(float x) {
   float far = 1 - mxi_float_of_bits(mxi_bits(e) + (mxi_bits(t) << 23));
   return a >= 0.9f ? mxi_copysign(far, x) : mxi_fma(x, p, x);
 }
-MXI_DEVICE float mxi_log(float x) {
-  bool tiny = x < 0x1p-126f;
-  float u = tiny ? x * 0x1p23f : x;
+/* ln u for normal u > 0, and for u / 2^shift */
+MXI_DEVICE float mxi_log_normal(float u, int shift) {
   int e = (int)(mxi_bits(u) - 0x3f3504f3u) >> 23;
-  float f = mxi_float_of_bits(mxi_bits(u) - ((uint32_t)e << 23)) - 1, z = f * f,
-        k = (float)(e - (tiny ? 23 : 0));
+  float f = mxi_float_of_bits(mxi_bits(u) - ((uint32_t)e << 23)) - 1, z = f * f, k = (float)(e - shift);
   /* (ln(1 + f) - f + f^2/2) / f^3, error 3e-8 (times f^3 <= 0.07) */
   float q = mxi_series(f, 0x1.555554p-2f, -0x1.fffffcp-3f, 0x1.999d5ap-3f, -0x1.555b4ap-3f, 0x1.23d21ap-3f,
                        -0x1.fcf4c6p-4f, 0x1.dea282p-4f, -0x1.d635bcp-4f, 0x1.1d8ea6p-4f);
   float low = mxi_fma(k, 0x1.7f7d1cp-20f, mxi_fma(z, -0.5f, f * z * q));
-  float y = mxi_fma(k, 0x1.62e4p-1f, f + low);
+  return mxi_fma(k, 0x1.62e4p-1f, f + low);
+}
+MXI_DEVICE float mxi_log(float x) {
+  bool tiny = x < 0x1p-126f;
+  float y = mxi_log_normal(tiny ? x * 0x1p23f : x, tiny ? 23 : 0);
   if (!(x < mxi_infinity(x))) y = x;
   if (x == 0) y = -mxi_infinity(x);
   return x < 0 ? mxi_nan(x) : y;
+}
+MXI_DEVICE float mxi_erfinv(float x) {
+  float t = mxi_fma(-x, x, 1.0f), w = -mxi_log_normal(t, 0);
+  /* erfinv(x) / x - 1/2, error 6e-9 */
+  float p =
+      mxi_series(w, 0x1.c5bf88p-1f - 0.5f, 0x1.db2a1p-3f, 0x1.7a6d22p-7f, -0x1.31f6p-9f, -0x1.0b58e2p-13f,
+                 0x1.75d666p-15f, 0x1.0b5146p-18f, -0x1.09475ep-19f, 0x1.daa9fp-23f, -0x1.2e0f64p-27f);
+  if (t < 0x1.b993fep-8f) { /* e^-5 */
+    if (!(mxi_abs(x) < 1)) return mxi_abs(x) == 1 ? x * mxi_infinity(x) : mxi_nan(x);
+    /* the same by sqrt(w) in [2.2, 4.1], error 1.2e-8 */
+    p = mxi_series(mxi_sqrt(w) - 3.2f, 0x1.844e34p+1f - 0.5f, 0x1.01338ap+0f, 0x1.879308p-8f, -0x1.19aa94p-8f,
+                   0x1.807a24p-9f, -0x1.02ef28p-9f, 0x1.2ac45ap-10f, -0x1.984902p-12f, -0x1.b1a402p-14f,
+                   0x1.ec2ddep-14f);
+  }
+  return mxi_fma(x, p, x * 0.5f);
 }
 MXI_DEVICE float mxi_sine_ahead(float x, uint32_t turns) {
   uint32_t quadrant;
@@ -650,7 +655,6 @@ MXI_DEVICE float mxi_arctan(float x) { return (float)mxi_arctan_f64(x); }
 MXI_DEVICE float mxi_arcsinh(float x) { return (float)mxi_arcsinh_f64(x); }
 MXI_DEVICE float mxi_arccosh(float x) { return (float)mxi_arccosh_f64(x); }
 MXI_DEVICE float mxi_arctanh(float x) { return (float)mxi_arctanh_f64(x); }
-MXI_DEVICE float mxi_erfinv(float x) { return (float)mxi_erfinv_f64(x); }
 MXI_DEVICE float mxi_power(float x, float y) { return (float)mxi_power_f64(x, y); }
 MXI_DEVICE float mxi_arctan2(float y, float x) { return (float)mxi_arctan2_f64(y, x); }
 MXI_DEVICE float mxi_logaddexp(float a, float b) { return (float)mxi_logaddexp_f64(a, b); }

@@ -2,36 +2,22 @@
    read in whole vectors, reduce_any_... elsewhere; and for sums and products of narrow dtypes the second pass
    over accumulators, ..._passed_DTYPE. */
 #include "cuda/kernels/reduce.cuh"
-#include "cuda/kernels/reduce_ops.cuh"
-
-/* FROM, the dtype of elements, to TO by O; partial values are PARTIAL. */
-template <class O, class FROM, class TO, class PARTIAL> struct reduction {
-  typedef FROM from;
-  typedef TO to;
-  typedef PARTIAL partial;
-  typedef typename O::template acc<FROM> acc;
-  enum { vector = mxi_vector_of<FROM>::size };
-  static __device__ __forceinline__ acc identity() { return O::template identity<acc>(); }
-  static __device__ __forceinline__ acc load(FROM x, int64_t) { return mxi_convert<acc>::of(x); }
-  static __device__ __forceinline__ acc combine(acc a, acc b) { return O::combine(a, b); }
-  static __device__ __forceinline__ PARTIAL keep(acc x) { return mxi_convert<PARTIAL>::of(x); }
-  static __device__ __forceinline__ TO store(acc x) { return mxi_convert<TO>::of(x); }
-};
+#include "cuda/kernels/reduction.cuh"
 
 #define REDUCE(NAME, O, FROM, TO, PARTIAL)                                            \
   MXI_KERNEL(reduce_runs_##NAME, mxi_cuda_reduce_runs, MXI_CUDA_REDUCE_BLOCK) {       \
-    mxi_reduce_runs<reduction<O, FROM, TO, PARTIAL>, true>(p);                        \
+    mxi_reduce_runs<mxi_reduce_by<O, FROM, TO, PARTIAL>, true>(p);                    \
   }                                                                                   \
   MXI_KERNEL(reduce_columns_##NAME, mxi_cuda_reduce_columns, MXI_CUDA_REDUCE_BLOCK) { \
-    mxi_reduce_columns<reduction<O, FROM, TO, PARTIAL>, true>(p);                     \
+    mxi_reduce_columns<mxi_reduce_by<O, FROM, TO, PARTIAL>, true>(p);                 \
   }
 #define REDUCE_ANY(NAME, O, T, PARTIAL)                                                   \
   REDUCE(NAME, O, T, T, PARTIAL)                                                          \
   MXI_KERNEL(reduce_any_runs_##NAME, mxi_cuda_reduce_runs, MXI_CUDA_REDUCE_BLOCK) {       \
-    mxi_reduce_runs<reduction<O, T, T, PARTIAL>, false>(p);                               \
+    mxi_reduce_runs<mxi_reduce_by<O, T, T, PARTIAL>, false>(p);                           \
   }                                                                                       \
   MXI_KERNEL(reduce_any_columns_##NAME, mxi_cuda_reduce_columns, MXI_CUDA_REDUCE_BLOCK) { \
-    mxi_reduce_columns<reduction<O, T, T, PARTIAL>, false>(p);                            \
+    mxi_reduce_columns<mxi_reduce_by<O, T, T, PARTIAL>, false>(p);                        \
   }
 /* A dtype whose values between passes are of its own, and one that has wider ones. */
 #define REDUCE_SAME(NAME, O, T) REDUCE_ANY(NAME, O, T, T)

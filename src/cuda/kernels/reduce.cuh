@@ -36,21 +36,28 @@ MXI_DEVICE void mxi_reduce_take_row(typename OP::acc (&acc)[OP::vector],
 }
 
 /* ---- Runs ---- */
-/* `count` elements of a run from number `first` on; x is the run's first element. Lane l of the team takes
-   vectors l, l + team, ... */
-template <class OP>
-MXI_DEVICE void mxi_reduce_vectors(const mxi_cuda_reduce_runs &p, const typename OP::from *x, int64_t first,
-                                   int count, int lane, typename OP::acc (&acc)[OP::vector]) {
+/* A run that lies in memory: what its elements are read from. */
+template <class T> struct mxi_reduce_memory {
+  const T *x; /* the first */
+  template <int N> __device__ __forceinline__ mxi_vector<T, N> vector(int64_t i) const {
+    return mxi_load_vector<N>(x + i);
+  }
+  __device__ __forceinline__ T element(int64_t i) const { return x[i]; }
+};
+
+/* `count` elements of a run from number `first` on. Lane l of the team takes vectors l, l + team, ... */
+template <class OP, class RUN>
+MXI_DEVICE void mxi_reduce_vectors(const mxi_cuda_reduce_runs &p, const RUN &x, int64_t first, int count,
+                                   int lane, typename OP::acc (&acc)[OP::vector]) {
   constexpr int V = OP::vector, U = MXI_REDUCE_UNROLLED;
   typedef typename OP::from from;
   const int step = p.team * V, whole = count / V * V;
-  x += first;
   int i = lane * V;
 #pragma unroll 1
   for (; i + (U - 1) * step < whole; i += U * step) {
     mxi_vector<from, V> loaded[U];
 #pragma unroll
-    for (int u = 0; u < U; u++) loaded[u] = mxi_load_vector<V>(x + i + u * step);
+    for (int u = 0; u < U; u++) loaded[u] = x.template vector<V>(first + i + u * step);
 #pragma unroll
     for (int u = 0; u < U; u++) mxi_reduce_take<OP>(acc, loaded[u], first + i + u * step);
   }
@@ -58,7 +65,7 @@ MXI_DEVICE void mxi_reduce_vectors(const mxi_cuda_reduce_runs &p, const typename
     mxi_vector<from, V> loaded[U - 1];
 #pragma unroll
     for (int u = 0; u < U - 1; u++)
-      loaded[u] = mxi_load_vector<V>(x + (i + u * step < whole ? i + u * step : i));
+      loaded[u] = x.template vector<V>(first + (i + u * step < whole ? i + u * step : i));
 #pragma unroll
     for (int u = 0; u < U - 1; u++)
       if (i + u * step < whole) mxi_reduce_take<OP>(acc, loaded[u], first + i + u * step);
@@ -66,7 +73,8 @@ MXI_DEVICE void mxi_reduce_vectors(const mxi_cuda_reduce_runs &p, const typename
   if ((whole / V & (p.team - 1)) == lane) /* the vector that ends before its last element, if there is one */
 #pragma unroll
     for (int e = 0; e < V - 1; e++)
-      if (whole + e < count) acc[e] = OP::combine(acc[e], OP::load(x[whole + e], first + whole + e));
+      if (whole + e < count)
+        acc[e] = OP::combine(acc[e], OP::load(x.element(first + whole + e), first + whole + e));
 }
 /* The same, element by element. */
 template <class OP>
@@ -106,35 +114,68 @@ MXI_DEVICE void mxi_reduce_scattered(const mxi_cuda_reduce_runs &p, const typena
     }
 }
 
+/* Which part of which run the thread's team has. */
+struct mxi_reduce_part {
+  int lane;
+  int64_t unit, run, chunk; /* (run, chunk), flat */
+  bool exists;
+};
+MXI_DEVICE mxi_reduce_part mxi_reduce_part_of(const mxi_cuda_reduce_runs &p) {
+  mxi_reduce_part part;
+  part.lane = threadIdx.x & (p.team - 1);
+  part.unit = static_cast<int64_t>(blockIdx.x) * (blockDim.x / p.team) + threadIdx.x / p.team;
+  part.exists = part.unit < p.count * p.chunks;
+  part.run = p.chunks == 1 ? part.unit : part.unit / p.chunks;
+  part.chunk = part.unit - part.run * p.chunks;
+  return part;
+}
+/* The threads' accumulators to the part's value, which is written. */
+template <class OP>
+MXI_DEVICE void mxi_reduce_end(const mxi_cuda_reduce_runs &p, const mxi_reduce_part &part,
+                               const typename OP::acc (&acc)[OP::vector]) {
+  __shared__ typename OP::acc space[32];
+  typename OP::acc value = mxi_lanes_combine<OP>(acc);
+  value = p.team <= 32 ? mxi_team_combine<OP>(value, p.team) : mxi_block_combine<OP>(value, p.team, space);
+  if (part.lane || !part.exists) return;
+  if (p.partial)
+    static_cast<typename OP::partial *>(p.out)[part.run * p.pitch + part.chunk] = OP::keep(value);
+  else
+    static_cast<typename OP::to *>(p.out)[part.unit] = OP::store(value);
+}
+
 /* VECTORS: a run is contiguous, and starts at a whole vector. */
 template <class OP, bool VECTORS> MXI_DEVICE void mxi_reduce_runs(const mxi_cuda_reduce_runs &p) {
-  typedef typename OP::acc acc_t;
-  __shared__ acc_t space[32];
+  typedef typename OP::from from;
   mxi_grid_wait();
-  const int team = p.team, lane = threadIdx.x & (team - 1);
-  const int64_t unit = static_cast<int64_t>(blockIdx.x) * (blockDim.x / team) + threadIdx.x / team;
-  const bool exists = unit < p.count * p.chunks;
-  const int64_t run = p.chunks == 1 ? unit : unit / p.chunks;
-  acc_t acc[OP::vector];
+  const mxi_reduce_part part = mxi_reduce_part_of(p);
+  typename OP::acc acc[OP::vector];
   mxi_reduce_clear<OP>(acc);
-  if (exists) {
-    const int64_t first = (unit - run * p.chunks) * p.chunk;
+  if (part.exists) {
+    const int64_t first = part.chunk * p.chunk;
     const int count = static_cast<int>(min(p.chunk, p.length - first));
-    const typename OP::from *x = static_cast<const typename OP::from *>(p.in) + mxi_in_offset(p.kept, run);
+    const from *x = static_cast<const from *>(p.in) + mxi_in_offset(p.kept, part.run);
     if (VECTORS)
-      mxi_reduce_vectors<OP>(p, x, first, count, lane, acc);
+      mxi_reduce_vectors<OP>(p, mxi_reduce_memory<from>{x}, first, count, part.lane, acc);
     else if (p.reduced.ndim <= 1)
-      mxi_reduce_elements<OP>(p, x, first, count, lane, acc);
+      mxi_reduce_elements<OP>(p, x, first, count, part.lane, acc);
     else
-      mxi_reduce_scattered<OP>(p, x, first, count, lane, acc);
+      mxi_reduce_scattered<OP>(p, x, first, count, part.lane, acc);
   }
-  acc_t value = mxi_lanes_combine<OP>(acc);
-  value = team <= 32 ? mxi_team_combine<OP>(value, team) : mxi_block_combine<OP>(value, team, space);
-  if (lane || !exists) return;
-  if (p.partial)
-    static_cast<typename OP::partial *>(p.out)[run * p.pitch + unit - run * p.chunks] = OP::keep(value);
-  else
-    static_cast<typename OP::to *>(p.out)[unit] = OP::store(value);
+  mxi_reduce_end<OP>(p, part, acc);
+}
+/* The same of values that a program makes: RUN(parameters, number of the run) is what they are read from. */
+template <class OP, class RUN, class PARAMS> MXI_DEVICE void mxi_reduce_program(const PARAMS &all) {
+  const mxi_cuda_reduce_runs &p = all.runs;
+  mxi_grid_wait();
+  const mxi_reduce_part part = mxi_reduce_part_of(p);
+  typename OP::acc acc[OP::vector];
+  mxi_reduce_clear<OP>(acc);
+  if (part.exists) {
+    const int64_t first = part.chunk * p.chunk;
+    const int count = static_cast<int>(min(p.chunk, p.length - first));
+    mxi_reduce_vectors<OP>(p, RUN(all, part.run), first, count, part.lane, acc);
+  }
+  mxi_reduce_end<OP>(p, part, acc);
 }
 
 /* ---- Columns ---- */
