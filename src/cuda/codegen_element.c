@@ -1,10 +1,7 @@
 #include "cuda/codegen_parts.h"
 #include "core/dtype.h"
 #include "core/node.h"
-#include <stdarg.h>
-#include <stdio.h>
 
-/* ---- Text ---- */
 /* ---- Types ---- */
 const char *const mxi_codegen_types[MX_DTYPE_COUNT] = {
     [MX_BOOL] = "bool",       [MX_UINT8] = "uint8_t",     [MX_UINT16] = "uint16_t",
