@@ -38,7 +38,7 @@ static bool multiple_of_16(const void *p, int64_t bytes) {
 }
 
 bool mxi_cuda_quantized_tensor_suits(const struct mxi_cuda_quantized_operands *o) {
-  enum { MOST_X_ROWS = 64, MOST_COLUMNS = 1 << 24, MOST_PRODUCTS = 65535 };
+  enum { MOST_X_ROWS = 48, MOST_COLUMNS = 1 << 24, MOST_PRODUCTS = 65535 };
   if (!o->transpose || (o->dtype != MX_FLOAT16 && o->dtype != MX_BFLOAT16)) return false;
   if (o->m > MOST_X_ROWS || o->w.cols == 0 || o->w.cols > MOST_COLUMNS) return false;
   if (o->w.rows > INT32_MAX / (o->w.cols / o->w.group_size))
