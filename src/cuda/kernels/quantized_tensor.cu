@@ -66,44 +66,49 @@ template <class F, class T, int GROUPS, int X_ROWS> struct tensor_product {
   __device__ __forceinline__ static int unit_at(int row, int unit) {
     return (row * UNITS + (unit ^ ((row & 1) << 2 | (row & 2) | (row >> 2 & 1)))) * 16;
   }
-  /* Starts the copy of a run. What is beyond the last row or column is zero. */
-  __device__ __forceinline__ void copy_run(unsigned char *to, int64_t tile, int run) const {
-    const int lane = 4 * group + tig, unit = lane % UNITS, byte = run_byte(run) + unit * 16;
-    const int64_t first = tile * TILE_ROWS + lane / UNITS;
-    const char *from = packed + first * row_bytes + byte;
-#pragma unroll
-    for (int i = 0; i < TILE_ROWS; i += 32 / UNITS) {
-      const bool inside = first + i < p.product.n && byte < row_bytes;
-      mxi_copy_async<16>(to + unit_at(i + lane / UNITS, unit), from + static_cast<int64_t>(i) * row_bytes,
-                         inside ? 16 : 0);
-    }
-    copy_scales(to + SCALES_AT, tile, (part_first + run * DEPTH) * GROUPS);
-  }
+  /* The next run to be copied, of the runs of the warp's tiles in their order, and where the lane's part of
+     it begins. */
+  struct cursor {
+    int64_t tile;
+    int run, rows;                  /* rows of the tile */
+    const char *from, *scales_from; /* the scales' or the biases' */
+  };
   __device__ __forceinline__ int run_byte(int run) const {
     return part_first * (CHUNK * F::BITS / 8) + run * MXI_CUDA_TENSOR_RUN_BYTES;
   }
-  /* The scales and biases of the groups from `at` on. */
-  __device__ __forceinline__ void copy_scales(unsigned char *to, int64_t tile, int at) const {
-    constexpr int EACH = SCALE_ROW < 4    ? 4
-                         : SCALE_ROW < 16 ? SCALE_ROW
-                                          : 16,
-                  COPIES = SCALE_ROW < EACH ? 1 : SCALE_ROW / EACH, ALL = SCALE_KINDS * TILE_ROWS * COPIES;
+  __device__ __forceinline__ cursor cursor_at(int64_t tile) const {
     const int lane = 4 * group + tig;
-    if (SCALE_ROW >= 4 && p.whole) {
+    const int64_t first = tile * TILE_ROWS;
+    const char *values = SCALE_KINDS == 2 && lane >= TILE_ROWS ? biases : scales;
+    const int64_t at = (first + lane % TILE_ROWS) * row_groups + (part_first + first_run * DEPTH) * GROUPS;
+    return {tile, first_run, static_cast<int>(min(p.product.n - first, static_cast<int64_t>(TILE_ROWS))),
+            packed + (first + lane / UNITS) * row_bytes + run_byte(first_run) + lane % UNITS * 16,
+            values + at * SCALE_BYTES};
+  }
+  /* Starts the copy of a run. What is beyond the last row or column is zero. */
+  __device__ __forceinline__ void copy_run(unsigned char *to, const cursor &c) const {
+    constexpr int ROWS = 32 / UNITS; /* at once */
+    static_assert(ROWS == 4, "eight rows on, and so every second time, a unit lies where it did");
+    const int lane = 4 * group + tig, row = lane / UNITS, unit = lane % UNITS, place = unit_at(row, unit);
+    const bool inside = run_byte(c.run) + unit * 16 < row_bytes;
 #pragma unroll
-      for (int i = lane; i < ALL; i += 32) {
-        const int64_t row = tile * TILE_ROWS + i / COPIES % TILE_ROWS;
-        const char *from = i < TILE_ROWS * COPIES ? scales : biases;
-        mxi_copy_async<EACH>(to + i * EACH, from + (row * row_groups + at) * SCALE_BYTES + i % COPIES * EACH,
-                             row < p.product.n ? EACH : 0);
-      }
-      return;
-    }
-    for (int i = lane; i < SCALE_KINDS * TILE_ROWS * GROUPS * DEPTH; i += 32) {
-      const int in_run = i % (GROUPS * DEPTH), kind = i / (GROUPS * DEPTH * TILE_ROWS);
-      const int64_t row = tile * TILE_ROWS + i / (GROUPS * DEPTH) % TILE_ROWS;
-      const char *from = (kind ? biases : scales) + (row * row_groups + at + in_run) * SCALE_BYTES;
-      const bool inside = row < p.product.n && at + in_run < row_groups;
+    for (int i = 0; i < TILE_ROWS; i += ROWS)
+      mxi_copy_async<16>(to + (place ^ (i & ROWS) * (16 / ROWS)) + i * MXI_CUDA_TENSOR_RUN_BYTES,
+                         c.from + static_cast<int64_t>(i) * row_bytes, inside && row + i < c.rows ? 16 : 0);
+    if (SCALE_ROW < 4 || !p.whole)
+      copy_cut_scales(to + SCALES_AT, c);
+    else if (lane < SCALE_KINDS * TILE_ROWS)
+      mxi_copy_async < SCALE_ROW<4 ? 4 : SCALE_ROW>(to + SCALES_AT + lane * SCALE_ROW, c.scales_from,
+                                                    lane % TILE_ROWS < c.rows ? SCALE_ROW : 0);
+  }
+  /* One by one, as a run ends where its row does or the scales aren't aligned. */
+  __device__ __forceinline__ void copy_cut_scales(unsigned char *to, const cursor &c) const {
+    const int at = (part_first + c.run * DEPTH) * GROUPS;
+    for (int i = 4 * group + tig; i < SCALE_KINDS * TILE_ROWS * GROUPS * DEPTH; i += 32) {
+      const int in_run = i % (GROUPS * DEPTH), row = i / (GROUPS * DEPTH) % TILE_ROWS;
+      const char *values = i / (GROUPS * DEPTH * TILE_ROWS) ? biases : scales;
+      const char *from = values + ((c.tile * TILE_ROWS + row) * row_groups + at + in_run) * SCALE_BYTES;
+      const bool inside = row < c.rows && at + in_run < row_groups;
       if constexpr (SCALE_BYTES == 2)
         reinterpret_cast<uint16_t *>(to)[i] = inside ? *reinterpret_cast<const uint16_t *>(from) : 0;
       else
@@ -318,15 +323,12 @@ template <class F, class T, int GROUPS, int X_ROWS> struct tensor_product {
   }
 
   /* ---- The ring ---- */
-  /* The runs of the warp's tiles in their order. */
-  struct cursor {
-    int64_t tile;
-    int run;
-  };
   __device__ __forceinline__ void fill(int stage, cursor &next, int64_t tiles, int64_t step) const {
     if (next.tile < tiles) {
-      copy_run(stage_at(stage), next.tile, next.run);
-      if (++next.run == first_run + runs) next = {next.tile + step, first_run};
+      copy_run(stage_at(stage), next);
+      next.from += MXI_CUDA_TENSOR_RUN_BYTES;
+      next.scales_from += SCALE_ROW;
+      if (++next.run == first_run + runs) next = cursor_at(next.tile + step);
     }
     mxi_copy_async_commit();
   }
@@ -349,7 +351,7 @@ template <class F, class T, int GROUPS, int X_ROWS> struct tensor_product {
                   step = static_cast<int64_t>(p.teams) * gridDim.x;
     int64_t tile = static_cast<int64_t>(team) * gridDim.x + blockIdx.x;
     const bool works = team < p.teams && tile < tiles;
-    cursor next = {works && runs > 0 ? tile : tiles, first_run};
+    cursor next = cursor_at(works && runs > 0 ? tile : tiles);
     mxi_grid_wait();
     mxi_grid_launch_dependents();
 #pragma unroll 1
