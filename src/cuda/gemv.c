@@ -1,5 +1,6 @@
 /* Products in which one side has at most eight rows: the other, w, is read once, which is all that they cost.
-   The few rows x may be a's rows or b's columns. */
+   The few rows x may be a's rows or b's columns. More than one row of halves is cuBLASLt's where the sums run
+   along w's rows: it reads them as fast. */
 #include "cuda/kernels/gemv.h"
 #include "base/error.h"
 #include "cuda/copy.h"
@@ -11,7 +12,7 @@ static struct mxi_cuda_kernel transposed_halves[MX_DTYPE_COUNT] = {
     MXI_CUDA_OF(gemv, gemv_t, FLOAT16, float16), MXI_CUDA_OF(gemv, gemv_t, BFLOAT16, bfloat16)};
 static struct mxi_cuda_kernel plain_halves[MX_DTYPE_COUNT] = {MXI_CUDA_OF(gemv, gemv_n, FLOAT16, float16),
                                                               MXI_CUDA_OF(gemv, gemv_n, BFLOAT16, bfloat16)};
-static struct mxi_cuda_kernel transposed_floats[] = {MXI_CUDA_SIZES(gemv, gemv_t_float32)}; /* by rows */
+static struct mxi_cuda_kernel transposed_floats[] = {MXI_CUDA_SIZES(gemv, gemv_t_float32)};
 static struct mxi_cuda_kernel plain_floats[] = {MXI_CUDA_SIZES(gemv, gemv_n_float32)};
 static struct mxi_cuda_kernel sums[MX_DTYPE_COUNT] = {MXI_CUDA_HALVES_AND_FLOAT(gemv, gemv_sum)};
 
@@ -75,6 +76,7 @@ bool mxi_cuda_gemv_suits(const struct mxi_cuda_gemm *g) {
   struct gemv_operands o = operands_of(g);
   if (o.rows > MXI_CUDA_GEMV_ROWS || o.k == 0 || o.k % elements_of_load(o.dtype)) return false;
   if (!is_transposed(&o) && !is_plain(&o)) return false;
+  if (is_transposed(&o) && o.dtype != MX_FLOAT32 && o.rows > 1) return false;
   return x_is_usable(&o) || o.rows <= o.n / 8; /* else copying x costs too much */
 }
 
@@ -96,41 +98,54 @@ static int copy_x(mx_stream s, struct gemv_operands *o, struct mxi_cuda_scratch 
 /* Blocks, and warps of a block; functions of the shape alone, as the order of the sums follows from them. */
 struct gemv_division {
   int64_t tile, tiles, step, splits, split;
-  unsigned warps;
+  unsigned warps, teams;
 };
-static struct gemv_division divide_gemv(const struct gemv_operands *o, bool is_t) {
-  enum {
-    ENOUGH_WARPS = 1056 /* on a device, to have its memory busy */,
-    STEPS_OF_SPLIT = 4,
-    MOST_SPLITS = 64
-  };
+enum { ENOUGH_WARPS = 1056 /* on a device, to have its memory busy */, STEPS_OF_SPLIT = 4, MOST_SPLITS = 64 };
+
+static struct gemv_division divide_by_lines(const struct gemv_operands *o, bool is_t) {
   bool is_float = o->dtype == MX_FLOAT32;
-  struct gemv_division d = {.tile = !is_t      ? MXI_CUDA_GEMV_N_TILE
-                                    : is_float ? MXI_CUDA_GEMV_T_TILE_FLOAT32
-                                               : MXI_CUDA_GEMV_T_TILE,
-                            .step = is_t       ? MXI_CUDA_GEMV_T_STEP
+  struct gemv_division d = {.tile = is_t ? MXI_CUDA_GEMV_T_TILE_FLOAT32 : MXI_CUDA_GEMV_N_TILE,
+                            .step = is_t       ? MXI_CUDA_GEMV_T_STEP_FLOAT32
                                     : is_float ? MXI_CUDA_GEMV_N_STEP_FLOAT32
-                                               : MXI_CUDA_GEMV_N_STEP};
+                                               : MXI_CUDA_GEMV_N_STEP,
+                            .teams = 1};
+  int64_t steps = mxi_cuda_blocks(o->k, d.step);
+  d.warps = mxi_cuda_blocks(o->n, d.tile) * o->batch * 4 < ENOUGH_WARPS ? MXI_CUDA_GEMV_WARPS : 4;
+  while (d.warps > 1 && d.warps > steps) d.warps /= 2;
+  return d;
+}
+
+/* T of halves: teams of as many warps as keep the memory busy. */
+static struct gemv_division divide_transposed_halves(const struct gemv_operands *o) {
+  enum { ENOUGH = 8192 /* warps, more than a device has at once */ };
+  struct gemv_division d = {.step = MXI_CUDA_GEMV_T_STEP, .warps = 4};
+  int64_t steps = mxi_cuda_blocks(o->k, d.step), slices = 1,
+          teams = mxi_cuda_blocks(o->n, MXI_CUDA_GEMV_T_OUTPUTS) * o->batch;
+  while (slices < MXI_CUDA_GEMV_WARPS && teams * slices < ENOUGH && 2 * slices <= steps) slices *= 2;
+  if (slices > d.warps) d.warps = (unsigned)slices;
+  d.teams = d.warps / (unsigned)slices;
+  d.tile = d.teams * MXI_CUDA_GEMV_T_OUTPUTS;
+  return d;
+}
+
+static struct gemv_division divide_gemv(const struct gemv_operands *o, bool is_t) {
+  struct gemv_division d =
+      is_t && o->dtype != MX_FLOAT32 ? divide_transposed_halves(o) : divide_by_lines(o, is_t);
   d.tiles = mxi_cuda_blocks(o->n, d.tile);
-  int64_t steps = mxi_cuda_blocks(o->k, d.step), blocks = d.tiles * o->batch;
-  int64_t warps = blocks * 4 < ENOUGH_WARPS ? MXI_CUDA_GEMV_WARPS : 4;
-  while (warps > 1 && warps > steps) warps /= 2;
-  int64_t splits = ENOUGH_WARPS / (blocks * warps), most = steps / (warps * STEPS_OF_SPLIT);
+  int64_t steps = mxi_cuda_blocks(o->k, d.step), slices = d.warps / d.teams,
+          splits = ENOUGH_WARPS / (d.tiles * o->batch * d.warps), most = steps / (slices * STEPS_OF_SPLIT);
   if (splits > most) splits = most;
   if (splits > MOST_SPLITS) splits = MOST_SPLITS;
   if (splits < 1) splits = 1;
-  d.warps = (unsigned)warps;
   d.split = mxi_cuda_blocks(steps, splits) * d.step;
   d.splits = mxi_cuda_blocks(o->k, d.split);
   return d;
 }
 
 static struct mxi_cuda_kernel *kernel_of(const struct gemv_operands *o, bool is_t) {
-  if (o->dtype != MX_FLOAT32) return &(is_t ? transposed_halves : plain_halves)[o->dtype];
-  return &(is_t ? transposed_floats : plain_floats)[o->rows <= 1   ? 0
-                                                    : o->rows <= 2 ? 1
-                                                    : o->rows <= 4 ? 2
-                                                                   : 3];
+  int of_rows = o->rows <= 1 ? 0 : o->rows <= 2 ? 1 : o->rows <= 4 ? 2 : 3;
+  if (o->dtype == MX_FLOAT32) return &(is_t ? transposed_floats : plain_floats)[of_rows];
+  return &(is_t ? transposed_halves : plain_halves)[o->dtype];
 }
 
 static int launch_gemv(mx_stream s, const struct gemv_operands *o, const struct mxi_cuda_gemm *g) {
@@ -156,6 +171,7 @@ static int launch_gemv(mx_stream s, const struct gemv_operands *o, const struct 
                             .splits = d.splits,
                             .batch = o->batch,
                             .rows = (int32_t)o->rows,
+                            .teams = (int32_t)d.teams,
                             .alpha = (float)g->alpha,
                             .beta = (float)g->beta};
   struct mxi_cuda_scratch scratch = {0};

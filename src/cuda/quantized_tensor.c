@@ -8,14 +8,11 @@
 
 struct tensor_form {
   enum mxi_quant_format format;
-  int groups, x_rows, warps; /* groups of a chunk; rows of x at most; warps of a block */
+  int groups, x_rows; /* groups of a chunk; rows of x at most */
   struct mxi_cuda_kernel float16, bfloat16;
 };
-#define MXI_CUDA_TENSOR_FORM(ID, GROUPS, X_ROWS, WARPS)                                      \
-  {MXI_QUANT_##ID,                                                                           \
-   GROUPS,                                                                                   \
-   X_ROWS,                                                                                   \
-   WARPS,                                                                                    \
+#define MXI_CUDA_TENSOR_FORM(ID, GROUPS, X_ROWS)                                             \
+  {MXI_QUANT_##ID, GROUPS, X_ROWS,                                                           \
    MXI_CUDA_KERNEL(quantized_tensor, quantized_tensor_##ID##_##GROUPS##_##X_ROWS##_float16), \
    MXI_CUDA_KERNEL(quantized_tensor, quantized_tensor_##ID##_##GROUPS##_##X_ROWS##_bfloat16)},
 static struct tensor_form forms[] = {
@@ -41,7 +38,7 @@ static bool multiple_of_16(const void *p, int64_t bytes) {
 }
 
 bool mxi_cuda_quantized_tensor_suits(const struct mxi_cuda_quantized_operands *o) {
-  enum { MOST_X_ROWS = 64, MOST_COLUMNS = 1 << 24, MOST_PRODUCTS = 65535 };
+  enum { MOST_X_ROWS = 48, MOST_COLUMNS = 1 << 24, MOST_PRODUCTS = 65535 };
   if (!o->transpose || (o->dtype != MX_FLOAT16 && o->dtype != MX_BFLOAT16)) return false;
   if (o->m > MOST_X_ROWS || o->w.cols == 0 || o->w.cols > MOST_COLUMNS) return false;
   if (o->w.rows > INT32_MAX / (o->w.cols / o->w.group_size))
@@ -53,29 +50,41 @@ bool mxi_cuda_quantized_tensor_suits(const struct mxi_cuda_quantized_operands *o
 
 /* How a launch is shared out. */
 struct tensor_shares {
-  int parts, part_runs, teams, slices, passes;
+  int parts, part_steps, teams, slices, passes;
   int64_t blocks; /* of a part, pass and batch */
-  int sums_at, partial_at, shared;
+  int sums_at, partial_at, ring_at, shared;
 };
 
-/* Shared memory for a part of so many runs. */
-static void lay_out(struct tensor_shares *s, const struct tensor_form *f, int x_rows) {
-  int chunks = s->part_runs * MXI_CUDA_TENSOR_RUN, results = f->x_rows > 8 ? f->x_rows : 8;
-  int columns = f->x_rows > MXI_CUDA_TENSOR_EXACT_ROWS ? 0 : f->groups * f->x_rows;
-  s->sums_at = MXI_CUDA_TENSOR_ZEROS + x_rows * (chunks * MXI_CUDA_TENSOR_CHUNK * 2 + MXI_CUDA_TENSOR_PAD);
-  s->partial_at = s->sums_at + chunks * columns * 4;
-  s->shared =
-      s->partial_at + f->warps * MXI_CUDA_TENSOR_SLOTS(f->x_rows) * MXI_CUDA_TENSOR_ROWS * results * 4;
+/* Of a run. */
+static int run_columns(const struct mxi_cuda_quantized *w) {
+  return MXI_CUDA_TENSOR_RUN_BYTES * 8 / mxi_quant_bits(w->format);
 }
 
-/* The slices of a tile with which the busiest warp has least to do; of equals the fewest. */
-static void choose_slices(struct tensor_shares *s, int warps, int64_t tiles) {
-  int64_t least = INT64_MAX;
-  for (int slices = 1; slices <= warps && slices <= s->part_runs; slices++) {
-    int64_t teams = warps / slices,
-            runs = mxi_cuda_blocks(tiles, teams * s->blocks) * mxi_cuda_blocks(s->part_runs, slices);
-    if (runs >= least) continue;
-    least = runs;
+/* Shared memory for a part of so many steps. */
+static void lay_out(struct tensor_shares *s, const struct mxi_cuda_quantized *w, const struct tensor_form *f,
+                    int x_rows) {
+  int chunks = s->part_steps * MXI_CUDA_TENSOR_STEP, groups = run_columns(w) / w->group_size;
+  s->sums_at = x_rows * (chunks * MXI_CUDA_TENSOR_CHUNK * 2 + MXI_CUDA_TENSOR_PAD);
+  s->partial_at = s->sums_at + chunks * f->groups * f->x_rows * 4;
+  s->ring_at = s->partial_at + MXI_CUDA_TENSOR_WARPS * MXI_CUDA_TENSOR_SLOTS(f->x_rows) *
+                                   MXI_CUDA_TENSOR_ROWS * f->x_rows * 4;
+  s->shared = s->ring_at + MXI_CUDA_TENSOR_WARPS * MXI_CUDA_TENSOR_STAGES *
+                               MXI_CUDA_TENSOR_STAGE(groups, w->biases != NULL);
+}
+
+/* The slices of a tile with which the busiest block has the fewest tiles, then the busiest warp least to do,
+   where the end of a tile counts as a run; of equals the fewest. */
+static void choose_slices(struct tensor_shares *s, int run_columns, int64_t tiles) {
+  int64_t runs = s->part_steps * (MXI_CUDA_TENSOR_STEP * MXI_CUDA_TENSOR_CHUNK / run_columns),
+          least_tiles = INT64_MAX, least = INT64_MAX;
+  for (int slices = 1; slices <= MXI_CUDA_TENSOR_WARPS && slices <= runs; slices++) {
+    int64_t teams = MXI_CUDA_TENSOR_WARPS / slices,
+            blocks = mxi_min(s->blocks, mxi_cuda_blocks(tiles, teams)),
+            block_tiles = mxi_cuda_blocks(tiles, blocks),
+            work = mxi_cuda_blocks(tiles, teams * blocks) * (mxi_cuda_blocks(runs, slices) + 1);
+    if (block_tiles > least_tiles || (block_tiles == least_tiles && work >= least)) continue;
+    least_tiles = block_tiles;
+    least = work;
     s->slices = slices;
     s->teams = (int)teams;
   }
@@ -85,16 +94,16 @@ static struct tensor_shares share_out(const struct mxi_cuda_quantized_operands *
                                       const struct tensor_form *f) {
   const struct mxi_cuda_device *d = mxi_cuda_device();
   int64_t tiles = mxi_cuda_blocks(o->w.rows, MXI_CUDA_TENSOR_ROWS),
-          runs = mxi_cuda_blocks(o->w.cols, MXI_CUDA_TENSOR_RUN * MXI_CUDA_TENSOR_CHUNK);
+          steps = mxi_cuda_blocks(o->w.cols, MXI_CUDA_TENSOR_STEP * MXI_CUDA_TENSOR_CHUNK);
   struct tensor_shares s = {.passes = (int)mxi_cuda_blocks(o->m, f->x_rows)};
   int x_rows = (int)mxi_min(o->m, f->x_rows);
   do {
-    s.part_runs = (int)mxi_cuda_blocks(runs, ++s.parts);
-    lay_out(&s, f, x_rows);
-  } while (s.shared > d->shared_bytes && s.part_runs > 1);
-  s.parts = (int)mxi_cuda_blocks(runs, s.part_runs);
+    s.part_steps = (int)mxi_cuda_blocks(steps, ++s.parts);
+    lay_out(&s, &o->w, f, x_rows);
+  } while (s.shared > d->shared_bytes && s.part_steps > 1);
+  s.parts = (int)mxi_cuda_blocks(steps, s.part_steps);
   s.blocks = mxi_max(1, d->multiprocessors / (s.parts * s.passes * o->batch));
-  choose_slices(&s, f->warps, tiles);
+  choose_slices(&s, run_columns(&o->w), tiles);
   s.blocks = mxi_min(s.blocks, mxi_cuda_blocks(tiles, s.teams));
   return s;
 }
@@ -102,7 +111,7 @@ static struct tensor_shares share_out(const struct mxi_cuda_quantized_operands *
 static int launch_parts(mx_stream stream, const struct mxi_cuda_quantized_operands *o, struct tensor_form *f,
                         const struct tensor_shares *s, float *partial) {
   const struct mxi_cuda_quantized *w = &o->w;
-  int64_t run_columns = MXI_CUDA_TENSOR_RUN * MXI_CUDA_TENSOR_CHUNK, scale = w->biases ? 2 : 1;
+  int64_t scale = w->biases ? 2 : 1;
   struct mxi_cuda_quantized_tensor p = {.product = {.x = o->x,
                                                     .packed = w->packed,
                                                     .scales = w->scales,
@@ -121,16 +130,17 @@ static int launch_parts(mx_stream stream, const struct mxi_cuda_quantized_operan
                                         .teams = s->teams,
                                         .slices = s->slices,
                                         .passes = s->passes,
-                                        .part_runs = s->part_runs,
+                                        .part_steps = s->part_steps,
                                         .sums_at = s->sums_at,
                                         .partial_at = s->partial_at,
-                                        .whole = w->cols % run_columns == 0 &&
+                                        .ring_at = s->ring_at,
+                                        .whole = w->cols % run_columns(w) == 0 &&
                                                  multiple_of_16(w->scales, scale * o->scales_step) &&
                                                  multiple_of_16(w->biases, 0)};
   struct mxi_cuda_grid grid = {.x = s->blocks,
                                .y = (unsigned)s->parts,
                                .z = (unsigned)(s->passes * o->batch),
-                               .threads = 32 * (unsigned)f->warps,
+                               .threads = 32 * MXI_CUDA_TENSOR_WARPS,
                                .shared = (size_t)s->shared,
                                .overlaps = true};
   return mxi_cuda_launch(stream, o->dtype == MX_FLOAT16 ? &f->float16 : &f->bfloat16, grid, &p, sizeof p);

@@ -1,6 +1,7 @@
-/* A block computes a tile of outputs. Its warps share the sums over l: they take turns of a step each, so
-   that together they read w in the order of memory, and add up what they have in shared memory, in the warps'
-   order. Where the tiles are few, l is split among blocks too, and gemv_sum_* adds the splits in their order.
+/* A block computes a tile of outputs. Its warps, or those of a team, share the sums over l: they take turns
+   of a step each, so that together they read w in the order of memory, and add up what they have in shared
+   memory, in the warps' order. Where the tiles are few, l is split among blocks too, and gemv_sum_* adds the
+   splits in their order.
 
    w comes from memory once and is what takes the time: 16 bytes a load, several under way in each thread. x
    stays in the caches. */
@@ -34,16 +35,16 @@ MXI_DEVICE void store_output(const mxi_cuda_gemv &p, int64_t batch, int row, int
   static_cast<T *>(p.y)[batch * p.y_batch + row * p.y_row + j * p.y_column] = mxi_of_float<T>(value);
 }
 
-/* sums[warp][output * rows + row]: adds the warps' and stores them. */
-template <class T, int TILE, int R> MXI_DEVICE void finish_tile(const mxi_cuda_gemv &p, const float *sums) {
-  const int warps = blockDim.x / 32;
+/* sums[slice][output][row], of R rows: adds the slices' and stores them. */
+template <class T, int R>
+MXI_DEVICE void finish_tile(const mxi_cuda_gemv &p, const float *sums, int tile, int slices) {
   __syncthreads();
-  for (int i = threadIdx.x; i < TILE * R; i += blockDim.x) {
-    const int row = i / TILE, output = i % TILE;
-    const int64_t j = static_cast<int64_t>(blockIdx.x) * TILE + output;
+  for (int i = threadIdx.x; i < tile * R; i += blockDim.x) {
+    const int row = i / tile, output = i % tile;
+    const int64_t j = static_cast<int64_t>(blockIdx.x) * tile + output;
     if (row >= p.rows || j >= p.n) continue;
     float sum = 0;
-    for (int w = 0; w < warps; w++) sum += sums[(w * TILE + output) * R + row];
+    for (int s = 0; s < slices; s++) sum += sums[(s * tile + output) * R + row];
     if (p.partial)
       p.partial[((blockIdx.y * p.batch + blockIdx.z) * p.rows + row) * p.n + j] = sum;
     else
@@ -51,8 +52,7 @@ template <class T, int TILE, int R> MXI_DEVICE void finish_tile(const mxi_cuda_g
   }
 }
 
-/* ---- Halves, by tensor cores: w's outputs are the rows of a, x's rows the columns of b. In which order a
-   sum's elements come is free as long as a and b agree, so each thread loads eight in a row. ---- */
+/* ---- Halves, by tensor cores. In which order a sum's elements come is free if a and b agree. ---- */
 MXI_DEVICE void multiply_add(mxi_bf16, float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
   mxi_mma_m16n8k16_bfloat16(d, a, b);
 }
@@ -60,41 +60,62 @@ MXI_DEVICE void multiply_add(mxi_f16, float (&d)[4], const uint32_t (&a)[4], con
   mxi_mma_m16n8k16_float16(d, a, b);
 }
 
-template <class T> MXI_DEVICE void gemv_t_halves(const mxi_cuda_gemv &p) {
-  mxi_grid_wait();
-  constexpr int TILE = MXI_CUDA_GEMV_T_TILE, STEP = MXI_CUDA_GEMV_T_STEP, LOADS = STEP / 32;
-  __shared__ float sums[WARPS * TILE * ROWS];
-  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
-  const int64_t j = static_cast<int64_t>(blockIdx.x) * TILE + g;
-  const int64_t low = j < p.n ? j : p.n - 1, high = j + 8 < p.n ? j + 8 : p.n - 1;
-  const T *w = static_cast<const T *>(p.w) + blockIdx.z * p.w_batch + 8 * t;
-  const T *w_low = w + low * p.w_line, *w_high = w + high * p.w_line;
-  const T *x = static_cast<const T *>(p.x) + blockIdx.z * p.x_batch + (g < p.rows ? g : 0) * p.x_row + 8 * t;
-  const bool has_row = g < p.rows;
-  const range r = range_of(p);
+/* A warp has two outputs, and reads 512 neighbouring bytes of a row of w at once, as memory likes best. So
+   a's rows, eight for an output, are pieces of its row of w: lane (g, t) has elements 8 (4g + t) .. + 7 of
+   256 along l. b's columns are the same pieces of x. Only the diagonal is wanted: piece g of w times piece g
+   of x. */
+enum { OUTPUTS = MXI_CUDA_GEMV_T_OUTPUTS, PIECE = 256, LOADS = MXI_CUDA_GEMV_T_STEP / PIECE };
+
+/* One step: w's rows and x from the lane's place in it; `left` elements are left from there, or WHOLE. */
+template <class T, bool WHOLE>
+MXI_DEVICE void multiply_pieces(float (&d)[4], const T *const (&w)[OUTPUTS], const T *x, int64_t left) {
   const uint4 zero = make_uint4(0, 0, 0, 0);
-  float d[4] = {0, 0, 0, 0};
-  for (int64_t l = r.first + warp * STEP; l < r.end; l += blockDim.x / 32 * STEP) {
-    uint4 a[LOADS][2], b[LOADS];
+  uint4 a[LOADS][OUTPUTS], b[LOADS];
 #pragma unroll
-    for (int i = 0; i < LOADS; i++) {
-      const bool inside = l + 32 * i + 8 * t < r.end;
-      a[i][0] = inside ? mxi_load_once(w_low + l + 32 * i) : zero;
-      a[i][1] = inside ? mxi_load_once(w_high + l + 32 * i) : zero;
-    }
+  for (int i = 0; i < LOADS; i++)
 #pragma unroll
-    for (int i = 0; i < LOADS; i++)
-      b[i] = has_row && l + 32 * i + 8 * t < r.end ? *reinterpret_cast<const uint4 *>(x + l + 32 * i) : zero;
+    for (int o = 0; o < OUTPUTS; o++)
+      a[i][o] = WHOLE || PIECE * i < left ? mxi_load_once(w[o] + PIECE * i) : zero;
 #pragma unroll
-    for (int i = 0; i < LOADS; i++) {
-      multiply_add(T{}, d, {a[i][0].x, a[i][1].x, a[i][0].y, a[i][1].y}, {b[i].x, b[i].y});
-      multiply_add(T{}, d, {a[i][0].z, a[i][1].z, a[i][0].w, a[i][1].w}, {b[i].z, b[i].w});
-    }
+  for (int i = 0; i < LOADS; i++)
+    b[i] = WHOLE || PIECE * i < left ? *reinterpret_cast<const uint4 *>(x + PIECE * i) : zero;
+  __syncwarp(); /* lest the compiler put the second loads after the first products, to save registers */
+#pragma unroll
+  for (int i = 0; i < LOADS; i++) {
+    multiply_add(T{}, d, {a[i][0].x, a[i][1].x, a[i][0].y, a[i][1].y}, {b[i].x, b[i].y});
+    multiply_add(T{}, d, {a[i][0].z, a[i][1].z, a[i][0].w, a[i][1].w}, {b[i].z, b[i].w});
   }
-  float *mine = sums + warp * TILE * ROWS;
-  mine[g * ROWS + 2 * t] = d[0], mine[g * ROWS + 2 * t + 1] = d[1];
-  mine[(g + 8) * ROWS + 2 * t] = d[2], mine[(g + 8) * ROWS + 2 * t + 1] = d[3];
-  finish_tile<T, TILE, ROWS>(p, sums);
+}
+
+template <class T> MXI_DEVICE void gemv_t_halves(const mxi_cuda_gemv &p) {
+  mxi_grid_launch_dependents();
+  constexpr int STEP = MXI_CUDA_GEMV_T_STEP;
+  __shared__ float sums[WARPS * OUTPUTS];
+  const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4, warp = threadIdx.x / 32;
+  const int slices = blockDim.x / 32 / p.teams, slice = warp / p.teams, team = warp % p.teams;
+  const range r = range_of(p);
+  const int64_t j = (static_cast<int64_t>(blockIdx.x) * p.teams + team) * OUTPUTS;
+  int64_t l = r.first + slice * STEP;
+  const T *w[OUTPUTS], *x = static_cast<const T *>(p.x) + blockIdx.z * p.x_batch + l + 8 * lane;
+  for (int o = 0; o < OUTPUTS; o++)
+    w[o] = static_cast<const T *>(p.w) + blockIdx.z * p.w_batch + (j + o < p.n ? j + o : p.n - 1) * p.w_line +
+           l + 8 * lane;
+  float d[4] = {0, 0, 0, 0};
+  mxi_grid_wait();
+#pragma unroll 1
+  for (; l + STEP <= r.end; l += slices * STEP) {
+    multiply_pieces<T, true>(d, w, x, STEP);
+    x += slices * STEP;
+    for (int o = 0; o < OUTPUTS; o++) w[o] += slices * STEP;
+  }
+  if (l < r.end) multiply_pieces<T, false>(d, w, x, r.end - l - 8 * lane);
+#pragma unroll
+  for (int o = 0; o < OUTPUTS; o++) {
+    float sum = t != g / 2 ? 0 : d[2 * o + g % 2];
+    for (int apart = 16; apart; apart /= 2) sum += __shfl_xor_sync(~0u, sum, apart);
+    if (lane == 0) sums[warp * OUTPUTS + o] = sum;
+  }
+  finish_tile<T, 1>(p, sums, p.teams * OUTPUTS, slices);
 }
 
 /* Lane (g, t) has outputs 8g .. 8g+7 of the tile and elements 4t .. 4t+3 of sixteen along l: the halves of
@@ -147,7 +168,7 @@ template <class T> MXI_DEVICE void gemv_n_halves(const mxi_cuda_gemv &p) {
   for (int o = 0; o < 4; o++)
 #pragma unroll
     for (int e = 0; e < 4; e++) mine[(8 * g + 2 * o + e / 2) * ROWS + 2 * t + e % 2] = d[o][e];
-  finish_tile<T, TILE, ROWS>(p, sums);
+  finish_tile<T, ROWS>(p, sums, TILE, blockDim.x / 32);
 }
 
 /* ---- float32, by the ordinary units: R rows of x, the last repeated where it has fewer ---- */
@@ -165,7 +186,7 @@ template <int R> struct rows_of {
 /* A warp's lanes lie along l, and it has TILE outputs. */
 template <int R> MXI_DEVICE void gemv_t_floats(const mxi_cuda_gemv &p) {
   mxi_grid_wait();
-  constexpr int TILE = MXI_CUDA_GEMV_T_TILE_FLOAT32, STEP = MXI_CUDA_GEMV_T_STEP;
+  constexpr int TILE = MXI_CUDA_GEMV_T_TILE_FLOAT32, STEP = MXI_CUDA_GEMV_T_STEP_FLOAT32;
   __shared__ float sums[WARPS * TILE * R];
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const float *w[TILE];
@@ -199,7 +220,7 @@ template <int R> MXI_DEVICE void gemv_t_floats(const mxi_cuda_gemv &p) {
       for (int apart = 16; apart; apart /= 2) d[o][i] += __shfl_xor_sync(~0u, d[o][i], apart);
       if (lane == 0) sums[(warp * TILE + o) * R + i] = d[o][i];
     }
-  finish_tile<float, TILE, R>(p, sums);
+  finish_tile<float, R>(p, sums, TILE, blockDim.x / 32);
 }
 
 /* Half a warp's lanes have four outputs each, and the halves four elements along l. */
@@ -239,7 +260,7 @@ template <int R> MXI_DEVICE void gemv_n_floats(const mxi_cuda_gemv &p) {
       d[i][o] += __shfl_xor_sync(~0u, d[i][o], 16);
       if (lane < 16) sums[(warp * TILE + output + o) * R + i] = d[i][o];
     }
-  finish_tile<float, TILE, R>(p, sums);
+  finish_tile<float, R>(p, sums, TILE, blockDim.x / 32);
 }
 
 /* ---- The splits' sums ---- */

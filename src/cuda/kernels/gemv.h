@@ -9,9 +9,10 @@ enum {
   MXI_CUDA_GEMV_ROWS = 8,  /* at most, of x */
   MXI_CUDA_GEMV_WARPS = 8, /* at most, of a block: they share the sums over l */
   /* Of w: outputs of a block, and elements along l that one warp takes at a time. */
-  MXI_CUDA_GEMV_T_TILE = 16,
-  MXI_CUDA_GEMV_T_STEP = 128,
+  MXI_CUDA_GEMV_T_OUTPUTS = 2, /* halves: of a warp, for one row of x */
+  MXI_CUDA_GEMV_T_STEP = 512,
   MXI_CUDA_GEMV_T_TILE_FLOAT32 = 4,
+  MXI_CUDA_GEMV_T_STEP_FLOAT32 = 128,
   MXI_CUDA_GEMV_N_TILE = 64,
   MXI_CUDA_GEMV_N_STEP = 32,
   MXI_CUDA_GEMV_N_STEP_FLOAT32 = 8
@@ -25,7 +26,7 @@ struct mxi_cuda_gemv {
   int64_t y_row, y_column, y_batch, c_row, c_column, c_batch;
   int64_t n, k, split; /* elements along l of a split */
   int64_t splits, batch;
-  int32_t rows;
+  int32_t rows, teams; /* of warps that have outputs of their own (T of halves) */
   float alpha, beta;
 };
 #endif

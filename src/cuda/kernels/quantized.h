@@ -38,26 +38,29 @@ struct mxi_cuda_quantized_product {
 
 /* ---- y = x W^T by tensor cores (quantized_tensor.cu) ---- */
 enum {
-  MXI_CUDA_TENSOR_ROWS = 16,   /* of W, a tile */
-  MXI_CUDA_TENSOR_CHUNK = 128, /* columns of W that a warp multiplies at once */
-  MXI_CUDA_TENSOR_RUN = 4,     /* chunks: warps and parts share out runs of them */
-  MXI_CUDA_TENSOR_ZEROS = 256, /* bytes */
-  MXI_CUDA_TENSOR_PAD = 64     /* bytes after each row of x, against bank conflicts */
+  MXI_CUDA_TENSOR_ROWS = 16,       /* of W, a tile */
+  MXI_CUDA_TENSOR_WARPS = 16,      /* of a block */
+  MXI_CUDA_TENSOR_CHUNK = 128,     /* columns of W that a warp multiplies at once */
+  MXI_CUDA_TENSOR_STEP = 4,        /* chunks: a part has a multiple of them */
+  MXI_CUDA_TENSOR_RUN_BYTES = 128, /* of a row of W, that a warp's copies bring at once */
+  MXI_CUDA_TENSOR_STAGES = 2,      /* of the ring that they go to */
+  MXI_CUDA_TENSOR_PAD = 64         /* bytes after each row of x, against bank conflicts */
 };
-/* With more rows of x than these, weights are scaled before the product, not its sums. */
-enum { MXI_CUDA_TENSOR_EXACT_ROWS = 16 };
+/* Bytes of a stage, which has so many groups of each row. */
+#define MXI_CUDA_TENSOR_STAGE(groups, biases) \
+  (MXI_CUDA_TENSOR_ROWS * (MXI_CUDA_TENSOR_RUN_BYTES + (groups) * ((biases) ? 4 : 1)))
 /* Tiles whose sums wait to be added up. */
-#define MXI_CUDA_TENSOR_SLOTS(x_rows) ((x_rows) > MXI_CUDA_TENSOR_EXACT_ROWS ? 1 : 4)
+#define MXI_CUDA_TENSOR_SLOTS(x_rows) ((x_rows) > 8 ? 1 : 2)
 /* A team of `slices` warps takes a tile, each warp its share of the runs; a block has `teams` of them.
-   blockIdx.y: the part of the runs; blockIdx.z: the batch, and the pass, which is of so many rows of x as the
-   kernel takes. */
+   blockIdx.y: the part of the columns; blockIdx.z: the batch, and the pass, which is of so many rows of x as
+   the kernel takes. */
 struct mxi_cuda_quantized_tensor {
   struct mxi_cuda_quantized_product product;
   float *partial; /* (parts, batch, m, n); NULL where there is one part */
   int teams, slices, passes;
-  int part_runs;           /* of a part */
-  int sums_at, partial_at; /* bytes in shared memory */
-  int whole;               /* no run is cut, and the scales of each are aligned to 16 bytes or their size */
+  int part_steps;                   /* of a part */
+  int sums_at, partial_at, ring_at; /* bytes in shared memory */
+  int whole; /* no run is cut, and the scales of each are aligned to 16 bytes or their size */
 };
 /* Sums the parts. */
 enum { MXI_CUDA_PARTS_THREADS = 256 };

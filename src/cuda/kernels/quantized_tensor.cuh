@@ -104,14 +104,6 @@ template <class F, class T> struct mxi_pairs {
     return mxi_fma_pair<T>(mxi_masked(mxi_shifted(word, 6 - 4 * j), 0x01c001c0u, sign), 0x7e807e80u,
                            0x80008000u);
   }
-  /* The same, times a scale and with a bias, both of which are pairs of equals: rounded once. */
-  MXI_DEVICE uint32_t scaled_at(const uint32_t (&words)[F::BITS], int i, uint32_t scale, uint32_t bias) {
-    const uint32_t one = mxi_is_bf16<T>::value ? 0x3f803f80u : 0x3c003c00u;
-    const uint32_t minus_offset = mxi_is_bf16<T>::value ? 0xc300c300u : 0xd400d400u;
-    uint32_t pair = at(words, i);
-    if constexpr (NIBBLES && INTEGERS) pair = mxi_fma_pair<T>(pair, one, minus_offset);
-    return mxi_fma_pair<T>(pair, scale, bias);
-  }
   /* Eight neighbours of x, two a word, in the pairs' order. */
   MXI_DEVICE uint4 arranged(uint4 x) {
     if constexpr (!NIBBLES) return x;
