@@ -102,6 +102,7 @@ int mxi_cuda_choose(const struct mxi_call *c, int right, int lists, int64_t lhs,
   find_places(c, sides, &places);
   chosen->places = places.size;
   describe(&chosen->choice, &places);
+  chosen->choice.op = c->prim->id == MXI_GATHER_QMM ? MXI_CUDA_ERROR_GATHER_QMM : MXI_CUDA_ERROR_GATHER_MM;
   return 0;
 }
 

@@ -18,6 +18,7 @@ struct mxi_cuda_choice {
   uint32_t first;                                      /* the place of product 0 */
   struct mxi_cuda_divisor shape[MXI_CUDA_CHOICE_NDIM]; /* of the places; the first is not divided by */
   struct mxi_cuda_chosen_side side[MXI_CUDA_CHOICE_SIDES];
+  uint32_t op; /* a mxi_cuda_error_op */
   struct mxi_cuda_error *error;
 };
 #endif

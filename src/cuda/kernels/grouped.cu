@@ -123,7 +123,7 @@ template <class T> MXI_DEVICE void grouped_plain(const mxi_cuda_grouped &p) {
           inside ? sum_type<T>::widened(w[(k + w_at) * p.w_k + (column + n_at) * p.w_n]) : S(0);
     }
     __syncthreads();
-#pragma unroll
+#pragma unroll 8
     for (int l = 0; l < STEP; l++) {
       S a[4], b[4];
 #pragma unroll
