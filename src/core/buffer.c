@@ -165,6 +165,7 @@ static bool release_side(mx_buffer *b) {
   bool began_there = !b->data || side->host;
   mxi_buffer_unref(side->host);
   side->host = NULL;
+  mxi_side_drop_checks(side);
   side->release(side);
   b->side = NULL;
   if (began_there) mxi_free(b);

@@ -28,7 +28,7 @@ struct mxi_cuda_gemm {
 };
 int mxi_cuda_gemm_run(mx_stream s, const struct mxi_cuda_gemm *g);
 
-/* The order in memory in which cuBLASLt can read a matrix. */
+/* gemm_order.c: the order in memory in which cuBLASLt can read a matrix. */
 struct mxi_cuda_order {
   bool possible;
   bool columns;    /* a column's elements are side by side, not a row's */
@@ -38,6 +38,9 @@ struct mxi_cuda_order mxi_cuda_order_of(const struct mxi_cuda_matrix *x, int64_t
 /* As rows, if it lies so. */
 struct mxi_cuda_order mxi_cuda_row_order_of(const struct mxi_cuda_matrix *x, int64_t rows, int64_t columns);
 
+/* Is c one row for all, which cuBLASLt adds as it writes? */
+bool mxi_cuda_is_bias(const struct mxi_cuda_gemm *g);
+
 /* gemv.c: is it one of those? */
 bool mxi_cuda_gemv_suits(const struct mxi_cuda_gemm *g);
 int mxi_cuda_gemv_run(mx_stream s, const struct mxi_cuda_gemm *g);
@@ -46,5 +49,5 @@ bool mxi_cuda_gemv_suits_choice(const struct mxi_cuda_gemm *g);
 /* cublaslt.c. c: none, one row for all (row and batch 0, beta 1), or rows with columns side by side. served:
    it has an algorithm, and computes it. */
 int mxi_cuda_cublaslt_run(mx_stream s, const struct mxi_cuda_gemm *g, bool *served);
-bool mxi_cuda_is_bias(const struct mxi_cuda_gemm *g);
+bool mxi_cuda_cublaslt_available(void);
 #endif

@@ -297,7 +297,6 @@ static void release_side(struct mxi_side *side) {
     mxi_lock(MXI_LOCK_CUDA_MEMORY);
     memcpy(b->used, side->used, sizeof b->used);
     b->nused = side->nused;
-    for (struct mxi_cuda_pool *p = pools; p && side->watched; p = p->next) mxi_cuda_forget(p->stream, side);
     release(b);
     mxi_unlock(MXI_LOCK_CUDA_MEMORY);
   }

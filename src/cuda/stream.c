@@ -5,6 +5,8 @@
 #include "base/alloc.h"
 #include "base/lock.h"
 #include "core/interrupt.h"
+#include "engine/memory.h"
+#include "engine/queue.h"
 #include <sched.h>
 #include <stdio.h>
 #include <time.h>
@@ -118,46 +120,49 @@ bool mxi_cuda_passed(struct mxi_event e) {
 }
 
 /* ---- Errors that kernels note ---- */
-/* With MXI_LOCK_CUDA_STREAMS held: those of launches up to the number are looked at, once each. The first
-   error found becomes *found. */
-static void look_at_errors(struct mxi_cuda_stream *s, uint64_t number, struct mxi_error *found) {
+static void describe(const struct mxi_cuda_error *found, struct mxi_error *error) {
+  uint32_t op = found->op & ~(uint32_t)MXI_CUDA_ERROR_UNSIGNED;
+  char index[24];
+  snprintf(index, sizeof index, found->op & MXI_CUDA_ERROR_UNSIGNED ? "%llu" : "%lld",
+           (long long)found->index);
+  snprintf(error->text, sizeof error->text, "[%s] expected indices in [-%lld, %lld) on axis %lld, got %s",
+           op < MXI_CUDA_ERROR_OPS ? op_names[op] : "eval", (long long)found->bound, (long long)found->bound,
+           (long long)found->axis, index);
+  error->evaluated = true;
+  error->code = MX_INDEX_ERROR;
+}
+
+/* Who waits for the stream is told too. */
+static void keep_failure(mx_stream s, const struct mxi_error *error) {
+  struct mxi_error ours;
+  mxi_error_put(error);
+  mxi_failure_keep(s);
+  mxi_error_take(&ours);
+}
+
+/* With MXI_LOCK_CUDA_STREAMS held: what launches up to the number have noted is known from now on. */
+static void look_at_errors(struct mxi_cuda_stream *s, uint64_t number) {
   for (; s->first_watched < s->nwatched; s->first_watched++) {
     unsigned i = s->first_watched % MXI_CUDA_ERRORS;
+    struct mxi_check *check = s->watched[i].check;
     if (s->watched[i].number > number) return;
-    uint32_t op = atomic_load_explicit((_Atomic uint32_t *)&s->errors[i].op, memory_order_acquire);
-    if (!op) continue;
-    const struct mxi_cuda_error e = s->errors[i];
-    struct mxi_error error = {.code = MX_INDEX_ERROR, .evaluated = true};
-    char index[24];
-    snprintf(index, sizeof index, op & MXI_CUDA_ERROR_UNSIGNED ? "%llu" : "%lld", (long long)e.index);
-    op &= ~(uint32_t)MXI_CUDA_ERROR_UNSIGNED;
-    snprintf(error.text, sizeof error.text, "[%s] expected indices in [-%lld, %lld) on axis %lld, got %s",
-             op < MXI_CUDA_ERROR_OPS ? op_names[op] : "eval", (long long)e.bound, (long long)e.bound,
-             (long long)e.axis, index);
-    struct mxi_side *side = s->watched[i].side;
-    if (side && !side->failure && (side->failure = mxi_malloc(sizeof error))) *side->failure = error;
-    if (found->code == MX_OK) *found = error;
+    if (atomic_load_explicit((_Atomic uint32_t *)&s->errors[i].op, memory_order_acquire)) {
+      describe(&s->errors[i], &check->failure);
+      keep_failure(s->stream, &check->failure);
+    }
+    atomic_store_explicit(&check->known, true, memory_order_release);
+    mxi_check_unref(check);
   }
 }
 
-/* Was what has passed, up to the number, right? */
-static int check_errors(struct mxi_cuda_stream *s, uint64_t number) {
-  struct mxi_error found = {.code = MX_OK};
-  mxi_lock(MXI_LOCK_CUDA_STREAMS);
-  look_at_errors(s, number, &found);
-  mxi_unlock(MXI_LOCK_CUDA_STREAMS);
-  return found.code == MX_OK ? 0 : mxi_error_put(&found);
-}
-
-/* The ring is full: the oldest launch is waited for. Its error, if it has one, is its result's. */
+/* The ring is full: the oldest launch is waited for. */
 static int make_room(struct mxi_cuda_stream *s) {
-  struct mxi_error found = {.code = MX_OK};
   while (s->nwatched - s->first_watched == MXI_CUDA_ERRORS) {
     uint64_t oldest = s->watched[s->first_watched % MXI_CUDA_ERRORS].number;
     CUevent mark = mark_behind(s, oldest);
     if (!mark) return -1;
     MXI_CUDA_TRY(cuEventSynchronize(mark));
-    look_at_errors(s, oldest, &found);
+    look_at_errors(s, oldest);
   }
   return 0;
 }
@@ -166,24 +171,22 @@ struct mxi_cuda_error *mxi_cuda_error_word(mx_stream stream, mx_array out) {
   struct mxi_cuda_stream *s = mxi_cuda_stream_of(stream);
   struct mxi_cuda_error *word = NULL;
   if (!s) return NULL;
+  struct mxi_check *check = mxi_check_new((struct mxi_event){stream, atomic_load(&s->submitted) + 1});
+  if (!check) return NULL;
+  mxi_add_check(out->buffer->side, check);
   mxi_lock(MXI_LOCK_CUDA_STREAMS);
   if (make_room(s) == 0) {
     unsigned i = s->nwatched++ % MXI_CUDA_ERRORS;
-    s->watched[i].number = atomic_load(&s->submitted) + 1;
-    s->watched[i].side = out->buffer->side;
-    out->buffer->side->watched = true;
+    s->watched[i].number = check->launch.number;
+    s->watched[i].check = mxi_check_ref(check);
     word = &s->errors[i];
     *word = (struct mxi_cuda_error){0};
+  } else {
+    atomic_store(&check->known, true); // there is no launch
   }
   mxi_unlock(MXI_LOCK_CUDA_STREAMS);
+  mxi_check_unref(check);
   return word;
-}
-
-void mxi_cuda_forget(struct mxi_cuda_stream *s, const struct mxi_side *side) {
-  mxi_lock(MXI_LOCK_CUDA_STREAMS);
-  for (uint64_t i = s->first_watched; i < s->nwatched; i++)
-    if (s->watched[i % MXI_CUDA_ERRORS].side == side) s->watched[i % MXI_CUDA_ERRORS].side = NULL;
-  mxi_unlock(MXI_LOCK_CUDA_STREAMS);
 }
 
 /* ---- Counters ---- */
@@ -229,5 +232,8 @@ int mxi_cuda_await(struct mxi_event e) {
     if (round > 64) sched_yield();
   }
   MXI_TRY(mxi_cuda_check(r, "the work of an eval"));
-  return check_errors(s, e.number);
+  mxi_lock(MXI_LOCK_CUDA_STREAMS);
+  look_at_errors(s, e.number);
+  mxi_unlock(MXI_LOCK_CUDA_STREAMS);
+  return 0;
 }

@@ -22,7 +22,7 @@ struct mxi_cuda_stream {
   struct mxi_cuda_error *errors; /* on the host, where kernels write: what they found in their indices */
   struct {
     uint64_t number;          /* of the launch that may write there */
-    struct mxi_side *side;    /* of its result, while that lives */
+    struct mxi_check *check;  /* which is known then */
   } watched[MXI_CUDA_ERRORS]; /* a ring; under MXI_LOCK_CUDA_STREAMS */
   uint64_t first_watched, nwatched;
   uint32_t *counters;                   /* on the device, all 0 between launches */
@@ -48,11 +48,10 @@ uint64_t mxi_cuda_submitted(mx_stream s);
 int mxi_cuda_wait_for(mx_stream s, struct mxi_event e);
 int mxi_cuda_await(struct mxi_event e);
 int mxi_cuda_mark_stream(mx_stream s);
-/* Where the launch that comes next on s notes what it finds in its indices; a device address. Who waits for
-   the stream then gets the error, and so does whoever reads `out`, from then on. NULL with the error set. */
+/* Where the launch that comes next on s notes what it finds in its indices; a device address. Who reads
+   `out`, or what is computed of it, then gets the error, and so does, once, who waits for the stream. NULL
+   with the error set. */
 struct mxi_cuda_error *mxi_cuda_error_word(mx_stream s, mx_array out);
-/* The side is no more. */
-void mxi_cuda_forget(struct mxi_cuda_stream *s, const struct mxi_side *side);
 /* Zeros on the device, one for each of so many groups of a launch's blocks: the last block to finish of a
    group learns of it by them, and puts the 0 back. NULL with the error set. */
 enum { MXI_CUDA_COUNTERS = 4096 };

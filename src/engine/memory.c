@@ -82,8 +82,14 @@ static int await_event(struct mxi_event e) {
   return e.stream ? mxi_backend_of(e.stream->device)->await(e) : 0;
 }
 
+static int await_check(const struct mxi_check *c) {
+  if (!atomic_load_explicit(&c->known, memory_order_acquire)) MXI_TRY(await_event(c->launch));
+  return c->failure.code == MX_OK ? 0 : mxi_error_put(&c->failure);
+}
+
 static int await_side(const struct mxi_side *side) {
   MXI_TRY(await_event(side->written));
+  for (int i = 0; i < side->nchecks; i++) MXI_TRY(await_check(side->checks[i]));
   return side->failure ? mxi_error_put(side->failure) : 0;
 }
 
@@ -120,6 +126,57 @@ int mxi_bring(mx_array a, mx_stream s, bool over) {
   return result;
 }
 
+/* ---- Checks ---- */
+static bool is_known(const struct mxi_check *c) {
+  return atomic_load_explicit(&c->known, memory_order_acquire);
+}
+static bool is_right(const struct mxi_check *c) { return is_known(c) && c->failure.code == MX_OK; }
+
+/* Waits for it, interrupts or not: a step can't be left half submitted. A device that has failed tells nobody
+   anything any more. */
+static void settle(const struct mxi_check *c) {
+  struct mxi_error e = {.code = MX_INTERRUPTED};
+  while (!is_known(c) && e.code == MX_INTERRUPTED)
+    if (await_event(c->launch) < 0) mxi_error_take(&e);
+}
+
+static void forget_right_ones(struct mxi_side *side) {
+  int left = 0;
+  for (int i = 0; i < side->nchecks; i++)
+    if (is_right(side->checks[i]))
+      mxi_check_unref(side->checks[i]);
+    else
+      side->checks[left++] = side->checks[i];
+  side->nchecks = left;
+}
+
+/* Of more than there is room for, one that failed stands for all; else the oldest is waited for. */
+void mxi_add_check(struct mxi_side *side, struct mxi_check *c) {
+  for (int i = 0; i < side->nchecks; i++)
+    if (side->checks[i] == c) return;
+  if (side->nchecks == MXI_SIDE_CHECKS) forget_right_ones(side);
+  while (side->nchecks == MXI_SIDE_CHECKS) {
+    settle(side->checks[0]);
+    if (!is_right(side->checks[0])) return;
+    forget_right_ones(side);
+  }
+  side->checks[side->nchecks++] = mxi_check_ref(c);
+}
+
+static bool depends(const struct mxi_call *c, int out, int in) {
+  return !c->program || c->noutputs == 1 || mxi_program_depends(c->program, out, in);
+}
+
+/* What is computed of something in doubt is in doubt. */
+static void carry_checks(const struct mxi_call *c) {
+  for (int i = 0; i < c->ninputs; i++) {
+    const struct mxi_side *from = c->in[i]->buffer ? c->in[i]->buffer->side : NULL;
+    for (int k = 0; from && k < from->nchecks; k++)
+      for (int j = 0; j < c->noutputs && !is_right(from->checks[k]); j++)
+        if (depends(c, j, i)) mxi_add_check(c->out[j]->buffer->side, from->checks[k]);
+  }
+}
+
 /* ---- Uses ---- */
 static void use(struct mxi_side *side, struct mxi_event e) {
   int i = 0;
@@ -142,6 +199,7 @@ void mxi_in_use(const struct mxi_call *c) {
     use(c->out[i]->buffer->side, e);
     c->out[i]->buffer->side->written = e;
   }
+  carry_checks(c);
   mxi_unlock(MXI_LOCK_SIDES);
 }
 

@@ -21,6 +21,9 @@ int mxi_bring(mx_array a, mx_stream s, bool over);
 /* After a launch on a device: what it reads and writes is in use until the stream has come so far. */
 void mxi_in_use(const struct mxi_call *c);
 
+/* The side is in doubt until the check is known. */
+void mxi_add_check(struct mxi_side *side, struct mxi_check *c);
+
 /* Ready, or submitted to a device? */
 enum mxi_state mxi_state_of_result(mx_array a);
 /* Waits for a submitted array; it is ready then. -1 with the error of the work that should have made it. */

@@ -24,3 +24,12 @@ int mxi_program_registers(const struct mxi_program *p) {
   }
   return p->ninputs + most;
 }
+
+bool mxi_program_depends(const struct mxi_program *p, int out, int in) {
+  bool of_it[MXI_MAX_VALUES] = {false};
+  of_it[in] = true;
+  for (int k = 0; k < p->ninstructions; k++)
+    for (int i = 0; i < mxi_arity(p->instructions[k].op); i++)
+      of_it[p->ninputs + k] |= of_it[p->instructions[k].src[i]];
+  return of_it[p->output_value[out]];
+}

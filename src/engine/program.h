@@ -7,6 +7,7 @@
 #ifndef MXI_ENGINE_PROGRAM_H
 #define MXI_ENGINE_PROGRAM_H
 #include "mlx/dtype.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 /* No backend takes more. */
@@ -43,6 +44,8 @@ static inline int mxi_arity(int op) {
 /* The instruction after which each value is not needed any more: MXI_MAX_INSTRUCTIONS for outputs, and for a
    value that nothing reads the instruction that makes it. */
 void mxi_program_last_uses(const struct mxi_program *p, uint8_t *last_use);
+/* Is output `out` computed of input `in`? */
+bool mxi_program_depends(const struct mxi_program *p, int out, int in);
 /* How many registers the program needs when every input keeps its own to the end. */
 int mxi_program_registers(const struct mxi_program *p);
 #endif

@@ -203,7 +203,10 @@ static int check_roots(int n, const mx_array *roots, bool *placed) {
 
 static int await_all(int n, const mx_array *roots) {
   for (int i = 0; i < n; i++)
-    if (mxi_state(roots[i]) == MXI_SUBMITTED) MXI_TRY(mxi_await(roots[i]));
+    if (mxi_state(roots[i]) == MXI_SUBMITTED && mxi_await(roots[i]) < 0) {
+      mxi_failure_told();
+      return -1;
+    }
   return 0;
 }
 
@@ -318,7 +321,9 @@ int mx_synchronize(mx_stream s) {
   mxi_drain_unbound();
   if (result < 0) return -1;
   const struct mxi_backend *b = mxi_backend_of(s->device);
-  return b->allocate ? b->await((struct mxi_event){s, b->submitted(s)}) : 0;
+  if (!b->allocate) return 0;
+  MXI_TRY(b->await((struct mxi_event){s, b->submitted(s)}));
+  return mxi_failure_take(s); // what the device has found
 }
 
 /* ---- Kept plans ---- */

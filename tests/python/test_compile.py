@@ -14,7 +14,7 @@ import mlx.core as mx
 import mlx.nn as nn
 import mlx.optimizers as optim
 import pytest
-from devices import in_host_memory
+from devices import in_host_memory, with_fork
 
 KEPT = 1024  # traces of a function, as include/mlx/transforms.h says
 
@@ -402,6 +402,7 @@ assert result == [2.0] and slow(mx.array(4.0)).item() == 5
 """)
 
 
+@with_fork
 @pytest.mark.parametrize("stateful", [False, True])
 def test_a_child_forked_while_a_thread_traces_can_trace(stateful):
     run(f"""
@@ -434,6 +435,7 @@ assert status == 0, status
 """)
 
 
+@with_fork
 def test_a_function_that_forks_goes_on_in_the_child():
     run("""
 def f(x, fork=True):

@@ -8,6 +8,7 @@ import threading
 import mlx.core as mx
 import numpy as np
 import pytest
+from devices import with_fork
 from samples import LAYOUTS, laid_out, to_mlx, to_numpy
 
 L = mx.linalg
@@ -798,6 +799,7 @@ def test_the_number_of_threads_changes_no_bit(threads):
     assert results[0].stdout and results[0].stdout == results[1].stdout, results[0].stderr
 
 
+@with_fork
 def test_a_forked_child_computes_too():
     want = bits(everything(80))
     pid = os.fork()

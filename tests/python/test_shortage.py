@@ -11,6 +11,7 @@ PRELUDE = """
 import os, resource, sys
 import mlx.core as mx
 
+mx.set_default_device(mx.cpu)  # a child may not use a GPU that its parent used
 mx.random.seed(0)
 def matrix(n):
     a = mx.random.normal((n, n)) + n * mx.eye(n)

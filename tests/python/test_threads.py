@@ -75,6 +75,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
+@with_fork
 @pytest.mark.parametrize("work", ["mx.async_eval(start + 1); mx.synchronize()", "mx.eval(mx.sort(start))"])
 def test_a_forked_child_evaluates_on_the_streams_of_its_parent(work):
     assert run(FORKED.format(before="", work=work)) == "0\n"
@@ -143,6 +144,7 @@ print(results)
 """
 
 
+@with_fork
 def test_a_child_forked_while_threads_evaluate_evaluates_saves_and_loads():
     assert run(BUSY) == "{0}\n"
 
@@ -185,6 +187,7 @@ thread.join()
 """
 
 
+@with_fork
 def test_a_child_of_a_thread_takes_interrupts_for_its_own():
     assert run(FORKED_BY_A_THREAD) == "0\n"
 
