@@ -255,6 +255,28 @@ for mode, bits, group in (("affine", 4, 32), ("affine", 8, 64), ("mxfp4", 4, 32)
         return lambda: mx.quantized_matmul(x, *ws[next(turn) % 6], group_size=group, bits=bits, mode=mode)
 
 
+for n, k in ((768, 2048), (2048, 768)):
+    for rows in (1, 512):
+
+        @case(f"gather_qmm 4-bit g64, 8 of 128 experts n={n} k={k}, {rows} rows", bytes=8 * n * k * (0.5 + 4 / 64) if rows == 1 else 0,
+              flops=2 * 8 * rows * n * k if rows > 1 else 0)  # fmt: skip
+        def _(xp, n=n, k=k, rows=rows):
+            if xp == "torch":
+                return None
+            experts, x = (
+                mx.quantize(normal(xp, (128, n, k), "bf16"), 64, 4),
+                normal(xp, (rows, 1, 1, k), "bf16"),
+            )
+            chosen = [
+                mx.argsort(mx.random.uniform(shape=(rows, 128)))[:, :8].astype(mx.uint32) for _ in range(16)
+            ]
+            mx.eval(experts, chosen)
+            turn = iter(range(1 << 40))
+            return lambda: mx.gather_qmm(
+                x, *experts, rhs_indices=chosen[next(turn) % 16], group_size=64, bits=4
+            )
+
+
 for length in (2000, 2048, 4096, 8192):  # 2000: not a length that is worth a plan of cuDNN
 
     @case(f"attention causal bf16 32 heads of 128, {length}", flops=2 * 32 * length**2 * 128)

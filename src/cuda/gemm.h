@@ -5,6 +5,7 @@
 #define MXI_CUDA_GEMM_H
 #include "core/array.h"
 #include "core/stream.h"
+#include "cuda/kernels/choice.h"
 #include <stdbool.h>
 
 enum { MXI_CUDA_MOST_BATCHES = 65535 }; /* of one launch */
@@ -23,6 +24,7 @@ struct mxi_cuda_gemm {
   void *d;                     /* (m, n), columns side by side */
   int64_t d_row, d_batch;
   double alpha, beta;
+  const struct mxi_cuda_choice *choice; /* of gemv_run alone: matrices of each product; NULL: its number */
 };
 int mxi_cuda_gemm_run(mx_stream s, const struct mxi_cuda_gemm *g);
 
@@ -42,6 +44,8 @@ bool mxi_cuda_is_bias(const struct mxi_cuda_gemm *g);
 /* gemv.c: is it one of those? */
 bool mxi_cuda_gemv_suits(const struct mxi_cuda_gemm *g);
 int mxi_cuda_gemv_run(mx_stream s, const struct mxi_cuda_gemm *g);
+/* The same where matrices are chosen: they are used where they lie. */
+bool mxi_cuda_gemv_suits_choice(const struct mxi_cuda_gemm *g);
 /* cublaslt.c. c: none, one row for all (row and batch 0, beta 1), or rows with columns side by side. served:
    it has an algorithm, and computes it. */
 int mxi_cuda_cublaslt_run(mx_stream s, const struct mxi_cuda_gemm *g, bool *served);

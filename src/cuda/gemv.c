@@ -80,6 +80,12 @@ bool mxi_cuda_gemv_suits(const struct mxi_cuda_gemm *g) {
   return x_is_usable(&o) || o.rows <= o.n / 8; /* else copying x costs too much */
 }
 
+bool mxi_cuda_gemv_suits_choice(const struct mxi_cuda_gemm *g) {
+  if (!mxi_cuda_gemv_suits(g)) return false;
+  struct gemv_operands o = operands_of(g);
+  return x_is_usable(&o);
+}
+
 /* x row-major, in memory of its own. */
 static int copy_x(mx_stream s, struct gemv_operands *o, struct mxi_cuda_scratch *scratch) {
   int64_t copies = o->x.batch ? o->batch : 1, size = o->rows * o->k;
@@ -148,6 +154,16 @@ static struct mxi_cuda_kernel *kernel_of(const struct gemv_operands *o, bool is_
   return &(is_t ? transposed_halves : plain_halves)[o->dtype];
 }
 
+/* The sides as x and w. */
+static struct mxi_cuda_choice choice_of(const struct mxi_cuda_gemm *g) {
+  struct mxi_cuda_choice choice = *g->choice;
+  if (g->m > g->n) {
+    choice.side[0] = g->choice->side[1];
+    choice.side[1] = g->choice->side[0];
+  }
+  return choice;
+}
+
 static int launch_gemv(mx_stream s, const struct gemv_operands *o, const struct mxi_cuda_gemm *g) {
   bool is_t = is_transposed(o);
   struct gemv_division d = divide_gemv(o, is_t);
@@ -174,6 +190,7 @@ static int launch_gemv(mx_stream s, const struct gemv_operands *o, const struct 
                             .teams = (int32_t)d.teams,
                             .alpha = (float)g->alpha,
                             .beta = (float)g->beta};
+  if (g->choice) p.choice = choice_of(g);
   struct mxi_cuda_scratch scratch = {0};
   int64_t outputs = o->batch * o->rows * o->n;
   if (d.splits > 1) {

@@ -3,6 +3,7 @@
 #include "cuda/call.h"
 #include "cuda/copy.h"
 #include "cuda/cuda.h"
+#include "cuda/grouped.h"
 #include "cuda/kernels/quantized.h"
 
 static struct mxi_cuda_kernel quantize[MX_DTYPE_COUNT] = {
@@ -73,17 +74,18 @@ static int hold_cast(const struct mxi_call *c, int from, mx_dtype t, struct mxi_
   return status;
 }
 
-/* The inputs of a product; scales and biases that are floats as x's dtype. one: of a single W, which all rows
-   of x meet. On failure none is held. */
-static int hold_product(const struct mxi_call *c, bool one, struct quantized_inputs *inputs) {
+/* x and the parts of W, `parts` inputs in all; scales and biases that are floats as x's dtype. whole: a bit
+   for each that is to be row-major as a whole, not its matrices alone. On failure none is held. */
+static int hold_product(const struct mxi_call *c, int parts, unsigned whole,
+                        struct quantized_inputs *inputs) {
   mx_dtype t = (mx_dtype)c->in[X]->dtype;
-  for (inputs->n = 0; inputs->n < c->ninputs; inputs->n++) {
+  for (inputs->n = 0; inputs->n < parts; inputs->n++) {
     int i = inputs->n;
     mx_dtype own = (mx_dtype)c->in[i]->dtype;
     bool cast = i >= SCALES && own != MX_UINT8 && own != t;
-    int status = cast            ? hold_cast(c, i, t, &inputs->in[i])
-                 : one && i == X ? mxi_cuda_hold_row_major(c, i, &inputs->in[i])
-                                 : hold_matrices(c, i, &inputs->in[i]);
+    int status = cast             ? hold_cast(c, i, t, &inputs->in[i])
+                 : whole >> i & 1 ? mxi_cuda_hold_row_major(c, i, &inputs->in[i])
+                                  : hold_matrices(c, i, &inputs->in[i]);
     if (status < 0) {
       let_go_all(inputs);
       return -1;
@@ -186,25 +188,30 @@ static bool is_one_matrix(mx_ints shape) {
   return true;
 }
 
+static struct mxi_cuda_quantized first_matrix(const struct quantized_inputs *inputs, int64_t format,
+                                              int64_t group_size) {
+  const struct mxi_cuda_input *in = inputs->in;
+  const int64_t *groups = &in[SCALES].shape.v[in[SCALES].shape.n - 2];
+  return (struct mxi_cuda_quantized){.packed = in[PACKED].address,
+                                     .scales = in[SCALES].address,
+                                     .biases = inputs->n > BIASES ? in[BIASES].address : NULL,
+                                     .format = (enum mxi_quant_format)format,
+                                     .group_size = (int)group_size,
+                                     .rows = groups[0],
+                                     .cols = groups[1] * group_size};
+}
+
 int mxi_cuda_QUANTIZED_MATMUL(struct mxi_call *c) {
   const struct mxi_p_QUANTIZED_MATMUL *params = MXI_CALL_PARAMS(QUANTIZED_MATMUL, c);
   mx_array y = c->out[0];
   if (y->size == 0) return 0;
   struct quantized_inputs inputs = {0};
   bool one = is_one_matrix(mxi_shape_of(c->in[PACKED]));
-  if (hold_product(c, one, &inputs) < 0) return mxi_untouched(c);
-  const struct mxi_cuda_input *in = inputs.in;
+  if (hold_product(c, c->ninputs, one ? 1u << X : 0, &inputs) < 0) return mxi_untouched(c);
   int64_t n = mxi_shape(y)[y->ndim - 1], m = one ? y->size / n : mxi_shape(y)[y->ndim - 2];
-  const int64_t *groups = &in[SCALES].shape.v[in[SCALES].shape.n - 2];
   struct mxi_cuda_quantized_operands o = {.dtype = (mx_dtype)y->dtype,
-                                          .w = {.packed = in[PACKED].address,
-                                                .scales = in[SCALES].address,
-                                                .biases = inputs.n > BIASES ? in[BIASES].address : NULL,
-                                                .format = (enum mxi_quant_format)params->format,
-                                                .group_size = (int)params->group_size,
-                                                .rows = groups[0],
-                                                .cols = groups[1] * params->group_size},
-                                          .x = in[X].address,
+                                          .w = first_matrix(&inputs, params->format, params->group_size),
+                                          .x = inputs.in[X].address,
                                           .y = mxi_cuda_out(c, 0),
                                           .m = m,
                                           .batch = 1,
@@ -212,6 +219,62 @@ int mxi_cuda_QUANTIZED_MATMUL(struct mxi_call *c) {
                                           .transpose = params->transpose};
   int status =
       one ? mxi_cuda_quantized_multiply(c->stream, &o) : multiply_batches(c, &inputs, &o, y->size / (m * n));
+  let_go_all(&inputs);
+  return status;
+}
+
+/* ---- Chosen matrices ---- */
+static int lists_of(const struct mxi_p_GATHER_QMM *p) { return (int)(p->lhs + p->rhs); }
+
+bool mxi_cuda_can_GATHER_QMM(const struct mxi_call *c) {
+  const struct mxi_p_GATHER_QMM *p = MXI_CALL_PARAMS(GATHER_QMM, c);
+  return mxi_cuda_can_choose(c, PACKED, c->ninputs - lists_of(p), p->lhs, p->rhs);
+}
+
+static int few_products(mx_stream s, const struct mxi_cuda_choice *choice, int64_t first, int64_t products,
+                        const void *ctx) {
+  struct mxi_cuda_quantized_operands o = *(const struct mxi_cuda_quantized_operands *)ctx;
+  o.y = (char *)o.y + first * o.y_step * (int64_t)mx_dtype_size(o.dtype);
+  o.batch = products;
+  o.choice = choice;
+  return mxi_cuda_quantized_multiply(s, &o);
+}
+
+/* Few products are a launch that reads each one's matrix; of many, those with the same matrix are grouped. */
+static int multiply_chosen(struct mxi_call *c, const struct mxi_cuda_chosen *chosen,
+                           struct mxi_cuda_quantized_operands *o) {
+  enum { FEW_PLACES = 128, FEW_ROWS = 16 };
+  bool few = chosen->places <= FEW_PLACES && o->m <= FEW_ROWS;
+  if (!few && mxi_cuda_grouped_suits(o)) return mxi_cuda_grouped_quantized(c, chosen, o);
+  return mxi_cuda_for_products(c, chosen, few_products, o);
+}
+
+int mxi_cuda_GATHER_QMM(struct mxi_call *c) {
+  const struct mxi_p_GATHER_QMM *p = MXI_CALL_PARAMS(GATHER_QMM, c);
+  mx_array x = c->in[X], y = c->out[0];
+  int parts = c->ninputs - lists_of(p);
+  struct quantized_inputs inputs = {0};
+  struct mxi_cuda_chosen chosen;
+  if (y->size == 0) return 0;
+  if (hold_product(c, parts, ~0u, &inputs) < 0) return mxi_untouched(c);
+  if (mxi_cuda_choose(c, PACKED, parts, p->lhs, p->rhs, &chosen) < 0) {
+    let_go_all(&inputs);
+    return mxi_untouched(c);
+  }
+  struct mxi_cuda_quantized w = first_matrix(&inputs, p->format, p->group_size);
+  int64_t m = mxi_shape(x)[x->ndim - 2], k = mxi_shape(x)[x->ndim - 1], n = mxi_shape(y)[y->ndim - 1];
+  struct mxi_cuda_quantized_operands o = {.dtype = (mx_dtype)y->dtype,
+                                          .w = w,
+                                          .x = inputs.in[X].address,
+                                          .y = mxi_cuda_out(c, 0),
+                                          .m = m,
+                                          .x_step = m * k,
+                                          .packed_step = w.rows * (w.cols / 32) * mxi_quant_bits(w.format),
+                                          .scales_step = w.rows * (w.cols / w.group_size),
+                                          .y_step = m * n,
+                                          .transpose = p->transpose};
+  int status = multiply_chosen(c, &chosen, &o);
+  mxi_cuda_choice_end(&chosen);
   let_go_all(&inputs);
   return status;
 }

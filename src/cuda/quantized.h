@@ -4,6 +4,7 @@
 #define MXI_CUDA_QUANTIZED_H
 #include "core/quant.h"
 #include "cuda/kernel.h"
+#include "cuda/kernels/choice.h"
 
 /* A matrix (rows, cols), row-major. */
 struct mxi_cuda_quantized {
@@ -24,6 +25,7 @@ struct mxi_cuda_quantized_operands {
   int64_t m;
   int64_t batch, x_step, packed_step, scales_step, y_step;
   bool transpose;
+  const struct mxi_cuda_choice *choice; /* matrices of each product; NULL: its number */
 };
 int mxi_cuda_quantized_multiply(mx_stream s, const struct mxi_cuda_quantized_operands *o);
 /* The same by tensor cores, where they suit. */

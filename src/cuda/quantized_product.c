@@ -69,6 +69,7 @@ static int multiply_plainly(mx_stream s, const struct mxi_cuda_quantized_operand
                                            .log_group = log2_of(w->group_size),
                                            .aligned =
                                                aligned(o->x, k * item) && aligned(NULL, o->x_step * item)};
+    if (o->choice) p.choice = *o->choice;
     grid.y = (unsigned)mxi_cuda_blocks(m, per_block);
     if (mxi_cuda_launch(s, kernel, grid, &p, sizeof p) < 0) return -1;
   }
@@ -117,6 +118,6 @@ static int multiply_dense(mx_stream s, const struct mxi_cuda_quantized_operands 
 int mxi_cuda_quantized_multiply(mx_stream s, const struct mxi_cuda_quantized_operands *o) {
   enum { MOST_PLAIN_ROWS = 8 }; /* with more rows of x, W is unpacked too often */
   if (mxi_cuda_quantized_tensor_suits(o)) return mxi_cuda_quantized_tensor_multiply(s, o);
-  return o->m <= MOST_PLAIN_ROWS || o->w.rows * o->w.cols == 0 ? multiply_plainly(s, o)
-                                                               : multiply_dense(s, o);
+  return o->choice || o->m <= MOST_PLAIN_ROWS || o->w.rows * o->w.cols == 0 ? multiply_plainly(s, o)
+                                                                            : multiply_dense(s, o);
 }

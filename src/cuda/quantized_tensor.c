@@ -137,6 +137,7 @@ static int launch_parts(mx_stream stream, const struct mxi_cuda_quantized_operan
                                         .whole = w->cols % run_columns(w) == 0 &&
                                                  multiple_of_16(w->scales, scale * o->scales_step) &&
                                                  multiple_of_16(w->biases, 0)};
+  if (o->choice) p.product.choice = *o->choice;
   struct mxi_cuda_grid grid = {.x = s->blocks,
                                .y = (unsigned)s->parts,
                                .z = (unsigned)(s->passes * o->batch),

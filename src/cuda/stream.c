@@ -17,6 +17,7 @@ static const char *const op_names[MXI_CUDA_ERROR_OPS] = {
     [MXI_CUDA_ERROR_PUT_ALONG_AXIS] = "put_along_axis",
     [MXI_CUDA_ERROR_SCATTER] = "scatter",
     [MXI_CUDA_ERROR_GATHER_MM] = "gather_mm",
+    [MXI_CUDA_ERROR_GATHER_QMM] = "gather_qmm",
 };
 
 /* ---- Making them ---- */

@@ -178,6 +178,145 @@ def test_gather_mm_has_gradients():
     assert close(mx.grad(f)(mx.array(b)), numeric_gradient(f, b), 2e-2)
 
 
+def composed_mm(a, b, i=None, j=None):
+    """gather_mm as a gather of matrices and a product."""
+    return mx.matmul(picked_matrices(a, i), picked_matrices(b, j))
+
+
+def picked_matrices(a, i):
+    return a if i is None else mx.take(a.reshape(-1, *a.shape[-2:]), i, axis=0)
+
+
+def composed_qmm(x, w, scales, biases, i=None, j=None, **options):
+    parts = [picked_matrices(p, j) for p in (w, scales, biases)]
+    return mx.quantized_matmul(picked_matrices(x, i), *parts, **options)
+
+
+CHOICES = [
+    ([0, 3, 3, 1], [2, 2, 0, 2]),
+    ([[1], [-4]], [5, -1, 0]),
+    ([2, 2], None),
+    (None, [1, 1, 1, 4]),
+    (2, [3, 3]),
+    ([1, 0], 5),
+]
+
+
+@pytest.mark.parametrize("i, j", CHOICES)
+def test_gather_mm_differentiates_as_a_gather_and_a_product_do(i, j):
+    a, b = draw(4, 3, 5), draw(6, 5, 2)
+    a, b = mx.array(a), mx.array(b if j is not None else b[: len(i)])
+    i, j = (None if x is None else mx.array(x) for x in (i, j))
+    loss = lambda f: lambda a, b: (mx.sin(f(a, b, i, j)) * mx.arange(2)).sum()  # noqa: E731
+    for got, want in zip(*(mx.grad(loss(f), (0, 1))(a, b) for f in (mx.gather_mm, composed_mm)), strict=True):
+        assert close(got, want)
+    tangents = mx.cos(a), mx.sin(b)
+    got, want = (
+        mx.jvp(lambda a, b, f=f: f(a, b, i, j), (a, b), tangents) for f in (mx.gather_mm, composed_mm)
+    )
+    assert close(got[1][0], want[1][0])
+
+
+@pytest.mark.parametrize("transpose", [True, False])
+@pytest.mark.parametrize("i, j", CHOICES)
+def test_gather_qmm_differentiates_as_a_gather_and_a_product_do(i, j, transpose):
+    x, w = mx.array(draw(4, 3, 64 if transpose else 32)), mx.array(draw(6, 32, 64))
+    w = w if j is not None else w[: len(i)]
+    w, scales, biases = mx.quantize(w)
+    i, j = (None if v is None else mx.array(v) for v in (i, j))
+
+    def loss(f):
+        return lambda x, s, b: mx.sin(f(x, w, s, b, i, j, transpose=transpose)).sum()
+
+    grads = [mx.grad(loss(f), (0, 1, 2))(x, scales, biases) for f in (mx.gather_qmm, composed_qmm)]
+    for got, want in zip(*grads, strict=True):
+        assert close(got, want, 1e-3)
+    primals = x, scales, biases
+    got, want = (
+        mx.jvp(
+            lambda x, s, b, f=f: f(x, w, s, b, i, j, transpose=transpose),
+            primals,
+            [mx.cos(p) for p in primals],
+        )
+        for f in (mx.gather_qmm, composed_qmm)
+    )
+    assert close(got[1][0], want[1][0], 1e-3)
+
+
+def test_a_gather_qmm_of_small_floats_has_the_gradient_of_x():
+    x, (w, scales), j = (
+        mx.array(draw(2, 3, 64)),
+        mx.quantize(mx.array(draw(4, 32, 64)), mode="mxfp4"),
+        mx.array([3, 1]),
+    )
+    got = mx.grad(lambda x: mx.gather_qmm(x, w, scales, rhs_indices=j, mode="mxfp4").sum())(x)
+    full = mx.dequantize(w, scales, mode="mxfp4")
+    assert close(got, mx.grad(lambda x: mx.gather_mm(x, full.swapaxes(-1, -2), rhs_indices=j).sum())(x), 1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "float64"])
+@pytest.mark.parametrize("rows", [1, 3, 70])
+def test_rows_that_share_a_matrix_have_the_results_they_have_alone(rows, dtype):
+    t = getattr(mx, dtype)
+    with mx.stream(mx.cpu):
+        a, b = mx.array(draw(50, rows, 40)).astype(t), mx.array(draw(5, 40, 24)).astype(t)
+        order = np.random.default_rng(rows).integers(0, 5, (30, 7))
+        left = np.random.default_rng(1).integers(0, 50, (30, 7))
+        full = [np.array(v.astype(mx.float32)) for v in (a, b)]
+        mx.eval(a, b)
+    stream = mx.cpu if dtype == "float64" else None
+    for by in (b, mx.contiguous(b.swapaxes(-1, -2), stream=stream).swapaxes(-1, -2, stream=stream)):
+        got = mx.gather_mm(a, by, mx.array(left), mx.array(order), stream=stream)
+        assert got.dtype == t
+        got = np.array(got.astype(mx.float32, stream=mx.cpu))
+        assert np.allclose(got, full[0][left] @ full[1][order], **TOLERANCES[dtype])
+
+
+TOLERANCES = {
+    "float32": {"rtol": 1e-5, "atol": 1e-4},
+    "float64": {"rtol": 1e-5, "atol": 1e-5},
+    "float16": {"rtol": 1e-3, "atol": 2e-2},
+    "bfloat16": {"rtol": 8e-3, "atol": 5e-2},
+}
+
+
+@pytest.mark.parametrize("dtype", [mx.uint8, mx.int8, mx.int32, mx.uint32, mx.int64, mx.uint64])
+def test_matrices_are_chosen_by_indices_of_any_integer_dtype_and_layout(dtype):
+    a, b = draw(4, 1, 5), draw(6, 5, 2)
+    j = np.array([[5, 0, 3], [1, 1, 4]])
+    lists = mx.array(j).astype(dtype)
+    assert close(
+        mx.gather_mm(mx.array(a), mx.array(b), mx.array([[1], [0]]), lists), gathered(a, b, [[1], [0]], j)
+    )
+    assert close(
+        mx.gather_mm(mx.array(a[:3, None]), mx.array(b), None, lists.T), gathered(a[:3, None], b, None, j.T)
+    )
+    assert close(
+        mx.gather_mm(mx.array(a), mx.array(b), mx.array(1), lists[:, ::-2]), gathered(a, b, 1, j[:, ::-2])
+    )
+
+
+def test_an_index_of_uint64_beyond_int64_is_out_of_bounds():
+    j = mx.array(np.array([2**64 - 1], np.uint64))
+    with pytest.raises(IndexError, match=r"\[gather_mm\] .* \[-6, 6\) on axis 0, got 18446744073709551615"):
+        mx.eval(mx.gather_mm(mx.array(draw(1, 5)), mx.array(draw(6, 5, 2)), None, j))
+
+
+def test_products_of_chosen_matrices_are_exported(tmp_path):
+    a, b, j = mx.array(draw(2, 3, 64)), mx.array(draw(4, 64, 32)), mx.array([3, 0])
+    q = mx.quantize(mx.array(draw(4, 32, 64)))
+    file = str(tmp_path / "chosen.mlxfn")
+    f = lambda a, b, j: (mx.gather_mm(a, b, rhs_indices=j), mx.gather_qmm(a, *q, j // 2, j))  # noqa: E731
+    for shapeless in (False, True):
+        mx.export_function(file, f, a, b, j, shapeless=shapeless)
+        for got, want in zip(mx.import_function(file)(a, b, j), f(a, b, j), strict=True):
+            assert mx.array_equal(got, want)
+    compiled = mx.compile(f, shapeless=True)
+    for rows in (3, 1, 4):
+        for got, want in zip(compiled(a[:, :rows], b, j), f(a[:, :rows], b, j), strict=True):
+            assert mx.array_equal(got, want)
+
+
 def test_segmented_mm_multiplies_each_segment():
     a, b = draw(3, 10), draw(10, 4)
     segments = [[[0, 4], [4, 10]], [[3, 3], [5, 2]], [[8, 20], [0, 10]]]

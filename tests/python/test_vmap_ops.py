@@ -314,6 +314,36 @@ def test_matrices_picked_cut_and_masked():
     check_against_loop(masked, normal(3, 64, 64), normal(3, 64, 64), mask, ulps=16, scale=64)
 
 
+@pytest.mark.parametrize("lists", ["both", "left", "right"])
+@pytest.mark.parametrize(
+    "axes", [(0, 0, 0), (0, None, None), (None, 0, None), (None, None, 0), (0, 0, None), (None, 0, 0)]
+)
+def test_products_of_chosen_matrices(axes, lists):
+    x, w = normal(3, 2, 4, 64), normal(3, 2, 32, 64)
+    at = (
+        mx.array([[0, -1, 1], [1, 1, 0], [0, 0, -2]])
+        if lists == "both"
+        else mx.array([[0, 1], [1, 1], [-2, 0]])
+    )
+    args = [a if axis == 0 else a[0] for a, axis in zip((x, w, at), axes, strict=True)]
+    left, right = lists != "right", lists != "left"
+
+    def product(x, w, at):
+        return mx.gather_mm(x, w.swapaxes(-1, -2), at if left else None, at if right else None)
+
+    def quantised(x, w, at):
+        return mx.gather_qmm(x, *mx.quantize(w), at if left else None, at if right else None)
+
+    for f in (product, quantised):
+        check_against_loop(f, *args, in_axes=axes, ulps=16, scale=64)
+
+
+def test_an_index_beyond_its_own_batch_is_an_error():
+    x, w, at = normal(3, 2, 4, 8), normal(3, 2, 8, 4), mx.array([0, 2])
+    with pytest.raises(IndexError, match=r"\[gather_mm\]"):
+        mx.eval(mx.vmap(lambda x, w: mx.gather_mm(x, w, None, at))(x, w))
+
+
 def test_indexing_and_assignment():
     a, row, column, at = normal(3, 4, 5), normal(3, 5), normal(3, 4, seed=1), mx.array([1, 3, 0])
 

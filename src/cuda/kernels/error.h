@@ -11,6 +11,7 @@ enum mxi_cuda_error_op { /* whose words are in stream.c */
                          MXI_CUDA_ERROR_PUT_ALONG_AXIS,
                          MXI_CUDA_ERROR_SCATTER,
                          MXI_CUDA_ERROR_GATHER_MM,
+                         MXI_CUDA_ERROR_GATHER_QMM,
                          MXI_CUDA_ERROR_OPS
 };
 enum { MXI_CUDA_ERROR_UNSIGNED = 0x100 }; /* added to the op: the index is a uint64 */

@@ -6,6 +6,7 @@
    w comes from memory once and is what takes the time: 16 bytes a load, several under way in each thread. x
    stays in the caches. */
 #include "cuda/kernels/gemv.h"
+#include "cuda/kernels/choice.cuh"
 #include "cuda/kernels/half.cuh"
 #include "cuda/kernels/ptx.cuh"
 
@@ -96,12 +97,14 @@ template <class T> MXI_DEVICE void gemv_t_halves(const mxi_cuda_gemv &p) {
   const range r = range_of(p);
   const int64_t j = (static_cast<int64_t>(blockIdx.x) * p.teams + team) * OUTPUTS;
   int64_t l = r.first + slice * STEP;
-  const T *w[OUTPUTS], *x = static_cast<const T *>(p.x) + blockIdx.z * p.x_batch + l + 8 * lane;
+  mxi_grid_wait();
+  int64_t x_matrix, w_matrix;
+  if (!mxi_find_chosen(p.choice, blockIdx.z, x_matrix, w_matrix)) return;
+  const T *w[OUTPUTS], *x = static_cast<const T *>(p.x) + x_matrix * p.x_batch + l + 8 * lane;
   for (int o = 0; o < OUTPUTS; o++)
-    w[o] = static_cast<const T *>(p.w) + blockIdx.z * p.w_batch + (j + o < p.n ? j + o : p.n - 1) * p.w_line +
+    w[o] = static_cast<const T *>(p.w) + w_matrix * p.w_batch + (j + o < p.n ? j + o : p.n - 1) * p.w_line +
            l + 8 * lane;
   float d[4] = {0, 0, 0, 0};
-  mxi_grid_wait();
 #pragma unroll 1
   for (; l + STEP <= r.end; l += slices * STEP) {
     multiply_pieces<T, true>(d, w, x, STEP);
@@ -123,13 +126,15 @@ template <class T> MXI_DEVICE void gemv_t_halves(const mxi_cuda_gemv &p) {
    it. */
 template <class T> MXI_DEVICE void gemv_n_halves(const mxi_cuda_gemv &p) {
   mxi_grid_wait();
+  int64_t x_matrix, w_matrix;
+  if (!mxi_find_chosen(p.choice, blockIdx.z, x_matrix, w_matrix)) return;
   constexpr int TILE = MXI_CUDA_GEMV_N_TILE, STEP = MXI_CUDA_GEMV_N_STEP, LOADS = STEP / 16;
   __shared__ float sums[WARPS * TILE * ROWS];
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
   const int64_t j = static_cast<int64_t>(blockIdx.x) * TILE + 8 * g;
   const bool has_output = j < p.n, has_row = g < p.rows;
-  const T *w = static_cast<const T *>(p.w) + blockIdx.z * p.w_batch + (has_output ? j : 0);
-  const T *x = static_cast<const T *>(p.x) + blockIdx.z * p.x_batch + (has_row ? g : 0) * p.x_row;
+  const T *w = static_cast<const T *>(p.w) + w_matrix * p.w_batch + (has_output ? j : 0);
+  const T *x = static_cast<const T *>(p.x) + x_matrix * p.x_batch + (has_row ? g : 0) * p.x_row;
   const range r = range_of(p);
   const uint4 zero = make_uint4(0, 0, 0, 0);
   float d[4][4] = {};
@@ -174,11 +179,11 @@ template <class T> MXI_DEVICE void gemv_n_halves(const mxi_cuda_gemv &p) {
 /* ---- float32, by the ordinary units: R rows of x, the last repeated where it has fewer ---- */
 template <int R> struct rows_of {
   const float *row[R];
-  MXI_DEVICE rows_of make(const mxi_cuda_gemv &p) {
+  MXI_DEVICE rows_of make(const mxi_cuda_gemv &p, int64_t matrix) {
     rows_of x;
     for (int i = 0; i < R; i++)
       x.row[i] =
-          static_cast<const float *>(p.x) + blockIdx.z * p.x_batch + (i < p.rows ? i : p.rows - 1) * p.x_row;
+          static_cast<const float *>(p.x) + matrix * p.x_batch + (i < p.rows ? i : p.rows - 1) * p.x_row;
     return x;
   }
 };
@@ -186,15 +191,17 @@ template <int R> struct rows_of {
 /* A warp's lanes lie along l, and it has TILE outputs. */
 template <int R> MXI_DEVICE void gemv_t_floats(const mxi_cuda_gemv &p) {
   mxi_grid_wait();
+  int64_t x_matrix, w_matrix;
+  if (!mxi_find_chosen(p.choice, blockIdx.z, x_matrix, w_matrix)) return;
   constexpr int TILE = MXI_CUDA_GEMV_T_TILE_FLOAT32, STEP = MXI_CUDA_GEMV_T_STEP_FLOAT32;
   __shared__ float sums[WARPS * TILE * R];
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const float *w[TILE];
   for (int o = 0; o < TILE; o++) {
     const int64_t j = static_cast<int64_t>(blockIdx.x) * TILE + o;
-    w[o] = static_cast<const float *>(p.w) + blockIdx.z * p.w_batch + (j < p.n ? j : p.n - 1) * p.w_line;
+    w[o] = static_cast<const float *>(p.w) + w_matrix * p.w_batch + (j < p.n ? j : p.n - 1) * p.w_line;
   }
-  const rows_of<R> x = rows_of<R>::make(p);
+  const rows_of<R> x = rows_of<R>::make(p, x_matrix);
   const range r = range_of(p);
   float d[TILE][R] = {};
   for (int64_t l = r.first + warp * STEP + 4 * lane; l < r.end; l += blockDim.x / 32 * STEP) {
@@ -226,13 +233,15 @@ template <int R> MXI_DEVICE void gemv_t_floats(const mxi_cuda_gemv &p) {
 /* Half a warp's lanes have four outputs each, and the halves four elements along l. */
 template <int R> MXI_DEVICE void gemv_n_floats(const mxi_cuda_gemv &p) {
   mxi_grid_wait();
+  int64_t x_matrix, w_matrix;
+  if (!mxi_find_chosen(p.choice, blockIdx.z, x_matrix, w_matrix)) return;
   constexpr int TILE = MXI_CUDA_GEMV_N_TILE, STEP = MXI_CUDA_GEMV_N_STEP_FLOAT32;
   __shared__ float sums[WARPS * TILE * R];
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, output = lane % 16 * 4;
   const int64_t j = static_cast<int64_t>(blockIdx.x) * TILE + output;
   const bool has_output = j < p.n;
-  const float *w = static_cast<const float *>(p.w) + blockIdx.z * p.w_batch + (has_output ? j : 0);
-  const rows_of<R> x = rows_of<R>::make(p);
+  const float *w = static_cast<const float *>(p.w) + w_matrix * p.w_batch + (has_output ? j : 0);
+  const rows_of<R> x = rows_of<R>::make(p, x_matrix);
   const range r = range_of(p);
   float d[R][4] = {};
   for (int64_t l = r.first + warp * STEP + lane / 16 * 4; l < r.end; l += blockDim.x / 32 * STEP) {

@@ -3,7 +3,7 @@
    batch). */
 #ifndef MXI_CUDA_KERNELS_GEMV_H
 #define MXI_CUDA_KERNELS_GEMV_H
-#include "cuda/kernels/plain.h"
+#include "cuda/kernels/choice.h"
 
 enum {
   MXI_CUDA_GEMV_ROWS = 8,  /* at most, of x */
@@ -28,5 +28,6 @@ struct mxi_cuda_gemv {
   int64_t splits, batch;
   int32_t rows, teams; /* of warps that have outputs of their own (T of halves) */
   float alpha, beta;
+  struct mxi_cuda_choice choice; /* left: of x, right: of w */
 };
 #endif

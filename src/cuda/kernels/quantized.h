@@ -1,7 +1,7 @@
 /* Parameters of the kernels on quantised matrices. How they are stored: core/quant.def. */
 #ifndef MXI_CUDA_KERNELS_QUANTIZED_H
 #define MXI_CUDA_KERNELS_QUANTIZED_H
-#include "cuda/kernels/plain.h"
+#include "cuda/kernels/choice.h"
 
 /* Threads of a block. */
 enum {
@@ -23,7 +23,7 @@ struct mxi_cuda_quantized_conversion {
   int rounded_once;   /* dequantize: not the product and then the sum */
 };
 
-/* y (m, n) = x (m, k) W^T or x W for each matrix of a batch; blockIdx.z says which. The matrices of an
+/* y (m, n) = x (m, k) W^T or x W for each product of a batch; blockIdx.z says which. The matrices of an
    operand lie `.._batch` elements (words, groups) apart. */
 struct mxi_cuda_quantized_product {
   const void *x;
@@ -34,6 +34,7 @@ struct mxi_cuda_quantized_product {
   int64_t x_batch, packed_batch, scales_batch, y_batch;
   int log_group;
   int aligned; /* x to 16 bytes, in every row and matrix */
+  struct mxi_cuda_choice choice;
 };
 
 /* ---- y = x W^T by tensor cores (quantized_tensor.cu) ---- */

@@ -3,24 +3,29 @@
    are faster where they apply. */
 #include "cuda/kernels/quantized.cuh"
 #include "cuda/kernels/quantized.h"
+#include "cuda/kernels/choice.cuh"
 
 enum { PIECE = 32 /* weights that a thread unpacks at once: BITS words */ };
 
-/* The operands of a block's matrix. */
+/* The operands of a block's product. */
 template <class T> struct operands {
   const T *x;
   const uint32_t *packed;
   const void *scales, *biases;
   T *y;
 };
-template <class F, class T> MXI_DEVICE operands<T> operands_of(const mxi_cuda_quantized_product &p) {
-  const int64_t batch = blockIdx.z;
+/* False where an index is out of bounds. */
+template <class F, class T>
+MXI_DEVICE bool find_operands(const mxi_cuda_quantized_product &p, operands<T> &o) {
+  int64_t left, right;
+  if (!mxi_find_chosen(p.choice, blockIdx.z, left, right)) return false;
   const int64_t scale_bytes = F::BIASES ? static_cast<int64_t>(sizeof(T)) : 1,
-                scales = batch * p.scales_batch * scale_bytes;
-  return {static_cast<const T *>(p.x) + batch * p.x_batch, p.packed + batch * p.packed_batch,
-          static_cast<const char *>(p.scales) + scales,
-          F::BIASES ? static_cast<const char *>(p.biases) + scales : nullptr,
-          static_cast<T *>(p.y) + batch * p.y_batch};
+                scales = right * p.scales_batch * scale_bytes;
+  o = {static_cast<const T *>(p.x) + left * p.x_batch, p.packed + right * p.packed_batch,
+       static_cast<const char *>(p.scales) + scales,
+       F::BIASES ? static_cast<const char *>(p.biases) + scales : nullptr,
+       static_cast<T *>(p.y) + blockIdx.z * p.y_batch};
+  return true;
 }
 
 /* A piece of which `left` weights exist: all, or of groups of 16 half. */
@@ -40,7 +45,8 @@ MXI_DEVICE void scaled_weights(float (&out)[8], const uint32_t (&words)[F::BITS]
 /* y = x W^T: a warp has a row of W, its lanes every 32nd piece, and meets up to four rows of x. */
 template <class F, class T> MXI_DEVICE void multiply_rows(const mxi_cuda_quantized_product &p) {
   enum { ROWS = MXI_CUDA_QUANTIZED_ROWS_X };
-  const operands<T> o = operands_of<F, T>(p);
+  operands<T> o;
+  if (!find_operands<F, T>(p, o)) return;
   const int lane = threadIdx.x % 32;
   const int64_t row =
       static_cast<int64_t>(blockIdx.x) * (MXI_CUDA_QUANTIZED_ROWS_THREADS / 32) + threadIdx.x / 32;
@@ -84,7 +90,8 @@ template <class F, class T> MXI_DEVICE void multiply_columns(const mxi_cuda_quan
     SLICES = MXI_CUDA_QUANTIZED_COLUMNS_THREADS / PIECES
   };
   __shared__ float partial[SLICES / 2][WIDTH];
-  const operands<T> o = operands_of<F, T>(p);
+  operands<T> o;
+  if (!find_operands<F, T>(p, o)) return;
   const int slice = threadIdx.x / PIECES, at = threadIdx.x % PIECES * PIECE;
   const int64_t column = static_cast<int64_t>(blockIdx.x) * WIDTH + at, groups = p.n >> p.log_group;
   const T *x = o.x + blockIdx.y * p.k;

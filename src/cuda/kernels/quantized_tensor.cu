@@ -12,6 +12,7 @@
    again as soon as it is multiplied, over the tiles' borders too: so most of the ring is under way all the
    time. The sums of a team's warps meet in shared memory, several tiles at a time, and are added in the order
    of the warps. */
+#include "cuda/kernels/choice.cuh"
 #include "cuda/kernels/quantized.h"
 #include "cuda/kernels/quantized_tensor.cuh"
 
@@ -390,12 +391,15 @@ MXI_DEVICE void multiply_few(const mxi_cuda_quantized_tensor &p) {
   MXI_DYNAMIC_SHARED(unsigned char, shared);
   const int64_t batch = blockIdx.z / p.passes, x_first = static_cast<int64_t>(blockIdx.z % p.passes) * X_ROWS;
   const int x_rows = static_cast<int>(min(static_cast<int64_t>(X_ROWS), p.product.m - x_first));
+  int64_t left, right;
+  mxi_grid_wait();
+  if (!mxi_find_chosen(p.product.choice, static_cast<uint32_t>(batch), left, right)) return;
   const int warp = threadIdx.x / 32, slice = warp % p.slices, lane = threadIdx.x % 32;
   const int part_first = blockIdx.y * p.part_steps * MXI_CUDA_TENSOR_STEP;
   const int all_chunks = static_cast<int>((p.product.k + CHUNK - 1) / CHUNK);
   const int chunks = min(p.part_steps * MXI_CUDA_TENSOR_STEP, all_chunks - part_first);
   const int runs = (chunks + product::DEPTH - 1) / product::DEPTH, first_run = runs * slice / p.slices;
-  const int64_t scales = batch * p.product.scales_batch * product::SCALE_BYTES;
+  const int64_t scales = right * p.product.scales_batch * product::SCALE_BYTES;
   product a = {p,
                shared,
                lane / 4,
@@ -405,11 +409,11 @@ MXI_DEVICE void multiply_few(const mxi_cuda_quantized_tensor &p) {
                part_first,
                static_cast<int>(p.product.k / 8 * F::BITS),
                static_cast<int>(p.product.k >> p.product.log_group),
-               reinterpret_cast<const char *>(p.product.packed + batch * p.product.packed_batch),
+               reinterpret_cast<const char *>(p.product.packed + right * p.product.packed_batch),
                static_cast<const char *>(p.product.scales) + scales,
                F::BIASES ? static_cast<const char *>(p.product.biases) + scales : nullptr,
                {}};
-  a.run(static_cast<const T *>(p.product.x) + batch * p.product.x_batch + x_first * p.product.k, x_rows,
+  a.run(static_cast<const T *>(p.product.x) + left * p.product.x_batch + x_first * p.product.k, x_rows,
         batch * p.product.m + x_first);
 }
 

@@ -26,6 +26,34 @@ static int build_matmul(const struct graph_op *op, const struct instruction *ins
                         mx_array *out) {
   return one(mx_matmul(in[0], in[1]), out);
 }
+/* Parameters: how many places, a step, and whether there are indices on the left too. The indices go through
+   the matrices, a step at a time. */
+static void add_choice(struct drawing *d, struct instruction *ins, bool left) {
+  parameter(ins, between(&d->r, 1, 7));
+  parameter(ins, between(&d->r, 0, 5));
+  parameter(ins, left);
+}
+static mx_array chosen(const struct instruction *ins, int first, int64_t matrices) {
+  mx_array i = mx_multiply(mx_arange(0, (double)ins->parameters[first], 1, MX_INT32),
+                           mx_int(ins->parameters[first + 1]));
+  return mx_remainder(i, mx_int(matrices));
+}
+static bool draw_gather_mm(struct drawing *d, const struct graph_op *op, struct instruction *ins) {
+  int a = matrix(d, TYPES_FLOATS);
+  if (a < 0) return false;
+  const struct value *v = value_of(d, a);
+  operand(ins, a);
+  operand(ins, draw_shaped(d, v->type, MX_SHAPE(3, v->shape[v->ndim - 1], between(&d->r, 1, 20))));
+  add_choice(d, ins, v->ndim > 2 || chance(&d->r, 0.5));
+  return true;
+}
+static int build_gather_mm(const struct graph_op *op, const struct instruction *ins, const mx_array *in,
+                           mx_array *out) {
+  int64_t matrices = 1;
+  for (int i = 0; i < mx_ndim(in[0]) - 2; i++) matrices *= mx_dim(in[0], i);
+  mx_array left = ins->parameters[2] ? chosen(ins, 0, matrices) : NULL;
+  return one(mx_gather_mm(in[0], in[1], left, chosen(ins, 0, 3)), out);
+}
 /* A matrix by its own transpose, which is a view. */
 static bool draw_gram(struct drawing *d, const struct graph_op *op, struct instruction *ins) {
   operand(ins, draw_value(d, (struct wanted){TYPES_INEXACT, 2, 4, 0, 4000}));
@@ -150,6 +178,20 @@ static int build_quantized_matmul(const struct graph_op *op, const struct instru
                                   const mx_array *in, mx_array *out) {
   return one(mx_quantized_matmul(in[3], in[0], in[1], in[2], ins->parameters[1], quantization(ins)), out);
 }
+/* Of two copies of the matrix. */
+static bool draw_gather_qmm(struct drawing *d, const struct graph_op *op, struct instruction *ins) {
+  if (!draw_quantized_matmul(d, op, ins)) return false;
+  add_choice(d, ins, chance(&d->r, 0.5));
+  return true;
+}
+static int build_gather_qmm(const struct graph_op *op, const struct instruction *ins, const mx_array *in,
+                            mx_array *out) {
+  mx_array w[3], left = ins->parameters[4] ? chosen(ins, 2, 1) : NULL;
+  for (int i = 0; i < 3; i++) w[i] = mx_stack(2, (mx_array[]){in[i], in[i]}, 0);
+  return one(
+      mx_gather_qmm(in[3], w[0], w[1], w[2], left, chosen(ins, 2, 2), ins->parameters[1], quantization(ins)),
+      out);
+}
 
 /* Operands: x, weight, and bias, which the mean square's norm doesn't take. Parameter: have a weight? */
 static bool draw_norm(struct drawing *d, const struct graph_op *op, struct instruction *ins) {
@@ -236,6 +278,8 @@ const struct graph_op product_ops[] = {
     ROW("quantize", 1, draw_quantize, build_quantize),
     ROW("dequantize", 1, draw_dequantize, build_dequantize),
     ROW("quantized_matmul", 2, draw_quantized_matmul, build_quantized_matmul),
+    ROW("gather_mm", 1, draw_gather_mm, build_gather_mm),
+    ROW("gather_qmm", 1, draw_gather_qmm, build_gather_qmm),
     ROW("rms_norm", 1.5, draw_norm, build_rms_norm),
     ROW("layer_norm", 1.5, draw_norm, build_layer_norm),
     ROW("rope", 1.5, draw_rope, build_rope),
