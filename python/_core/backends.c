@@ -1,4 +1,4 @@
-/* What MLX has for GPUs and this build lacks: mlx.core.metal, mlx.core.cuda, kernels from source. */
+/* mlx.core.metal and mlx.core.cuda, and what MLX has for Metal and this build lacks. */
 #include "core.h"
 
 static PyObject *refuse_backend(const char *function, const char *backend) {
@@ -21,22 +21,6 @@ FUNCTION_IN(
     "A kernel in Metal's language. This build has no Metal: calling the kernel raises RuntimeError.") {
   (void)f;
   return PyCFunction_NewEx(&metal_kernel_call, NULL, NULL);
-}
-FUNCTION_IN(fast, cuda_kernel,
-            "name: str, input_names: object, output_names: object, source: str, header: str = '', "
-            "ensure_row_contiguous: bool = True, shared_memory: int = 0",
-            "A kernel in CUDA's language. RuntimeError: this build has no CUDA.") {
-  (void)f;
-  return refuse_backend("cuda_kernel", "CUDA");
-}
-FUNCTION_IN(
-    fast, precompiled_cuda_kernel,
-    "*, name: str, compiled_source: object, inputs: object, output_shapes: object, output_dtypes: object, "
-    "scalars: object, grid: object, threadgroup: object, shared_memory: int = 0, init_value: float? = "
-    "None, ensure_row_contiguous: bool = False, stream: stream = None",
-    "Runs a kernel that is compiled already. RuntimeError: this build has no CUDA.") {
-  (void)f;
-  return refuse_backend("precompiled_cuda_kernel", "CUDA");
 }
 
 /* ---- Modules ---- */

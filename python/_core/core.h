@@ -198,6 +198,7 @@ MXI_SECTION(core);
 MXI_SECTION(methods);
 MXI_SECTION(random);
 MXI_SECTION(fast);
+MXI_SECTION(kernels);
 MXI_SECTION(fft);
 MXI_SECTION(linalg);
 
@@ -309,6 +310,7 @@ int py_fast_init(PyObject *module);
 int py_fft_init(PyObject *module);
 int py_linalg_init(PyObject *module);
 int py_backends_init(PyObject *module);
+int py_cuda_kernel_init(void);
 int py_distributed_init(PyObject *module);
 int py_namespace_info_init(void);
 int py_print_init(PyObject *module);

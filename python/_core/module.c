@@ -70,8 +70,8 @@ PyMODINIT_FUNC PyInit_core(void) {
       py_at_init(m) < 0 || py_print_init(m) < 0 || py_array_like_init(m) < 0 || py_transforms_init(m) < 0 ||
       py_export_init(m) < 0 || py_add_functions(m, __start_mx_core, __stop_mx_core) < 0 ||
       py_random_init(m) < 0 || py_fast_init(m) < 0 || py_fft_init(m) < 0 || py_linalg_init(m) < 0 ||
-      py_backends_init(m) < 0 || py_distributed_init(m) < 0 || py_namespace_info_init() < 0 ||
-      add_constants(m) < 0) {
+      py_backends_init(m) < 0 || py_cuda_kernel_init() < 0 || py_distributed_init(m) < 0 ||
+      py_namespace_info_init() < 0 || add_constants(m) < 0) {
     Py_DECREF(m);
     return NULL;
   }

@@ -17,6 +17,7 @@ enum mxi_lock {
   MXI_LOCK_CUDA_GRAPHS,     /* cuDNN's plans of attention, and its calls */
   MXI_LOCK_CUDA_TRANSFORMS, /* cuFFT's plans */
   MXI_LOCK_CUDA_SOLVERS,    /* cuSOLVER's handle */
+  MXI_LOCK_CUDA_CUSTOM,     /* kernels of the user's */
   MXI_LOCK_CUDA_STAGES,     /* pinned memory on its way up */
   MXI_LOCK_CUDA_MEMORY,     /* the pools of device memory */
   MXI_LOCK_CUDA_STREAMS,    /* the device's streams and their marks */

@@ -1,6 +1,7 @@
 #include "cuda/compiler.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "cuda/context.h"
 #include "cuda/cubins.h"
 #include "cuda/nvrtc.h"
@@ -16,10 +17,13 @@ static atomic_bool stopping; // the process ends
 
 /* Sources begin with what their code depends on beside them. Any compiler of one major version gives code
    that computes the same. */
-static char *source_of(const struct mxi_compiled_kernel *k, const char *architecture) {
-  char head[96];
-  snprintf(head, sizeof head, "%s, NVRTC 13, headers %s", architecture, mxi_cuda_headers_version);
-  return mxi_cuda_program_source(&k->program->program, &k->form, head);
+enum { ARCHITECTURE_BYTES = 16, HEAD_BYTES = 112 };
+static void print_architecture(char architecture[ARCHITECTURE_BYTES]) {
+  snprintf(architecture, ARCHITECTURE_BYTES, "sm_%d%d", mxi_cuda_device()->major, mxi_cuda_device()->minor);
+}
+static void print_head(char head[HEAD_BYTES], const char *architecture, bool contracts) {
+  snprintf(head, HEAD_BYTES, "%s, NVRTC 13, headers %s%s", architecture, mxi_cuda_headers_version,
+           contracts ? ", contracted" : "");
 }
 
 /* Keeps the folder within its bounds, now and then. */
@@ -31,25 +35,22 @@ static void trim(int folder, size_t added) {
   mxi_cubins_trim(folder, (uint64_t)MXI_CUBINS_MOST_MIB << 20);
 }
 
-static int function_of(CUlibrary library, CUfunction *f) {
+static int function_of(CUlibrary library, const char *name, CUfunction *f) {
   CUkernel kernel;
-  MXI_CUDA_TRY(cuLibraryGetKernel(&kernel, library, MXI_CODEGEN_KERNEL));
+  MXI_TRY(mxi_cuda_check(mxi_cuda.cuLibraryGetKernel(&kernel, library, name), name));
   MXI_CUDA_TRY(cuKernelGetFunction(f, kernel));
   return 0;
 }
-static int load(struct mxi_compiled_kernel *k, const void *code) {
-  CUlibrary library;
-  CUfunction f;
-  MXI_CUDA_TRY(cuLibraryLoadData(&library, code, NULL, NULL, 0, NULL, NULL, 0));
-  if (function_of(library, &f) < 0) return mxi_cuda.cuLibraryUnload(library), -1;
-  k->library = library;
-  atomic_store_explicit(&k->function, f, memory_order_release);
-  return 0;
+int mxi_compiler_load_code(const void *code, const char *name, struct mxi_loaded_kernel *to) {
+  MXI_CUDA_TRY(cuLibraryLoadData(&to->library, code, NULL, NULL, 0, NULL, NULL, 0));
+  if (function_of(to->library, name, &to->function) == 0) return 0;
+  mxi_cuda.cuLibraryUnload(to->library);
+  return -1;
 }
-static int load_kept(struct mxi_compiled_kernel *k, int folder, const char *source) {
+static int load_kept(int folder, const char *source, const char *name, struct mxi_loaded_kernel *to) {
   size_t bytes;
   void *code = folder < 0 ? NULL : mxi_cubins_load(folder, source, &bytes);
-  int result = code ? load(k, code) : -1;
+  int result = code ? mxi_compiler_load_code(code, name, to) : -1;
   mxi_free(code);
   return result;
 }
@@ -63,10 +64,12 @@ static bool open_compiler(void) {
   pthread_once(&once, stop_at_exit);
   return true;
 }
-static int compile(struct mxi_compiled_kernel *k, int folder, const char *source, const char *architecture) {
+static int compile(int folder, const char *source, const char *name, const char *architecture, bool contracts,
+                   struct mxi_loaded_kernel *to) {
   size_t bytes;
-  void *code = !open_compiler() ? NULL : mxi_nvrtc_compile(source, architecture, &stopping, &bytes);
-  int result = code ? load(k, code) : -1;
+  void *code =
+      !open_compiler() ? NULL : mxi_nvrtc_compile(source, architecture, contracts, &stopping, &bytes);
+  int result = code ? mxi_compiler_load_code(code, name, to) : -1;
   if (result == 0 && folder >= 0) {
     mxi_cubins_save(folder, source, code, bytes);
     trim(folder, bytes);
@@ -81,23 +84,53 @@ struct mxi_compiler_counts mxi_compiler_counts(void) {
 }
 
 static enum mxi_compiled_state made(struct mxi_compiled_kernel *k) {
-  char architecture[16];
+  char architecture[ARCHITECTURE_BYTES], head[HEAD_BYTES];
+  struct mxi_loaded_kernel loaded;
   if (mxi_cuda_enter() < 0) return MXI_COMPILED_FAILED;
-  snprintf(architecture, sizeof architecture, "sm_%d%d", mxi_cuda_device()->major, mxi_cuda_device()->minor);
-  char *source = source_of(k, architecture);
+  print_architecture(architecture);
+  print_head(head, architecture, false);
+  char *source = mxi_cuda_program_source(&k->program->program, &k->form, head);
   if (!source) return MXI_COMPILED_FAILED;
   enum mxi_compiled_state state = MXI_COMPILED_UNKEPT;
   int folder = mxi_cubins_folder();
-  if (load_kept(k, folder, source) == 0) {
+  if (load_kept(folder, source, MXI_CODEGEN_KERNEL, &loaded) == 0) {
     state = MXI_COMPILED_READY;
     atomic_fetch_add(&found, 1);
   } else if (atomic_load(&k->worth_compiling)) {
-    state = compile(k, folder, source, architecture) == 0 ? MXI_COMPILED_READY : MXI_COMPILED_FAILED;
+    int result = compile(folder, source, MXI_CODEGEN_KERNEL, architecture, false, &loaded);
+    state = result == 0 ? MXI_COMPILED_READY : MXI_COMPILED_FAILED;
     atomic_fetch_add(state == MXI_COMPILED_READY ? &compiled : &failed, 1);
+  }
+  if (state == MXI_COMPILED_READY) {
+    k->library = loaded.library;
+    atomic_store_explicit(&k->function, loaded.function, memory_order_release);
   }
   if (folder >= 0) close(folder);
   mxi_free(source);
   return state;
+}
+
+static int load_text(int folder, const char *source, const char *name, const char *architecture,
+                     struct mxi_loaded_kernel *to) {
+  if (load_kept(folder, source, name, to) == 0) return 0;
+  struct mxi_error unkept; // that a file is no good is nobody's error
+  mxi_error_take(&unkept);
+  return compile(folder, source, name, architecture, true, to);
+}
+int mxi_compiler_load_source(const char *text, const char *name, struct mxi_loaded_kernel *to) {
+  char architecture[ARCHITECTURE_BYTES], head[HEAD_BYTES];
+  struct mxi_string s = {0};
+  MXI_TRY(mxi_cuda_enter());
+  print_architecture(architecture);
+  print_head(head, architecture, true);
+  mxi_string_print(&s, "// %s\n", head);
+  mxi_string_add(&s, text);
+  char *source = mxi_string_take(&s);
+  if (!source) return -1;
+  int folder = mxi_cubins_folder(), result = load_text(folder, source, name, architecture, to);
+  if (folder >= 0) close(folder);
+  mxi_free(source);
+  return result;
 }
 
 void mxi_compiler_make(struct mxi_compiled_kernel *k) {

@@ -36,6 +36,17 @@ struct mxi_compiled {
   struct mxi_program program; /* as long as its instructions */
 };
 
+/* A kernel that is loaded; who unloads the library waits for what runs first. */
+struct mxi_loaded_kernel {
+  CUlibrary library;
+  CUfunction function;
+};
+/* Loads machine code, which may be PTX; the caller's thread has the context. -1 with the error set. */
+int mxi_compiler_load_code(const void *code, const char *name, struct mxi_loaded_kernel *to);
+/* Loads the kernel of a text of the user's: it is found in the folder, or compiled at once, with products and
+   sums contracted as CUDA does. -1 with the error set: the compiler's words, or how to get one. */
+int mxi_compiler_load_source(const char *text, const char *name, struct mxi_loaded_kernel *to);
+
 /* Has a kernel, whose state is QUEUED, made by the background thread; takes over a reference to its program.
  */
 void mxi_compiler_request(struct mxi_compiled_kernel *k);

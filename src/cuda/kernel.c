@@ -58,10 +58,18 @@ static int allow_shared(struct mxi_cuda_kernel *k, CUfunction f, size_t bytes) {
   return 0;
 }
 
-int mxi_cuda_launch_function(mx_stream stream, CUfunction f, const char *name, struct mxi_cuda_grid grid,
-                             const void *params, size_t bytes) {
+int mxi_cuda_submit(mx_stream stream, CUlaunchConfig *config, CUfunction f, const char *name, void **params) {
   struct mxi_cuda_stream *s = mxi_cuda_stream_of(stream);
   if (!s) return -1;
+  if (!config->gridDimX || !config->gridDimY || !config->gridDimZ) return 0;
+  config->hStream = s->handle;
+  MXI_TRY(mxi_cuda_check(mxi_cuda.cuLaunchKernelEx(config, f, params, NULL), name));
+  mxi_cuda_count(s);
+  return 0;
+}
+
+int mxi_cuda_launch_function(mx_stream stream, CUfunction f, const char *name, struct mxi_cuda_grid grid,
+                             const void *params, size_t bytes) {
   if (grid.x <= 0) return 0;
   if (grid.x > INT32_MAX || bytes > 4096)
     return mxi_fail(MX_NOT_SUPPORTED, "[cuda] expected fewer than 2^31 blocks, got %lld for %s",
@@ -75,13 +83,10 @@ int mxi_cuda_launch_function(mx_stream stream, CUfunction f, const char *name, s
                            .blockDimY = 1,
                            .blockDimZ = 1,
                            .sharedMemBytes = (unsigned)grid.shared,
-                           .hStream = s->handle,
                            .attrs = &overlap,
                            .numAttrs = grid.overlaps && mxi_cuda_device()->major >= 9};
   void *pointers[] = {(void *)params};
-  MXI_TRY(mxi_cuda_check(mxi_cuda.cuLaunchKernelEx(&config, f, pointers, NULL), name));
-  mxi_cuda_count(s);
-  return 0;
+  return mxi_cuda_submit(stream, &config, f, name, pointers);
 }
 
 int mxi_cuda_launch(mx_stream s, struct mxi_cuda_kernel *k, struct mxi_cuda_grid grid, const void *params,

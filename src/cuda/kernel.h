@@ -54,6 +54,8 @@ int mxi_cuda_launch(mx_stream s, struct mxi_cuda_kernel *k, struct mxi_cuda_grid
 /* The same for a function that is no row of a table. */
 int mxi_cuda_launch_function(mx_stream s, CUfunction f, const char *name, struct mxi_cuda_grid grid,
                              const void *params, size_t bytes);
+/* The same by the driver's own words, but for the stream. No blocks: nothing is launched. */
+int mxi_cuda_submit(mx_stream s, CUlaunchConfig *config, CUfunction f, const char *name, void **params);
 /* The function, for its attributes; NULL with the error set. */
 CUfunction mxi_cuda_function(struct mxi_cuda_kernel *k);
 /* Has this build the device's kernels? */

@@ -10,22 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cuda/nvrtc.h"
-#include "base/alloc.h"
-#include "base/env.h"
-#include "base/error.h"
-#include "cuda/api/nvrtc.h"
-#include <dlfcn.h>
-#include <limits.h>
-#include <pthread.h>
-#include <dlfcn.h>
-#include <limits.h>
-#include <pthread.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <string.h>
-#include <stdlib.h>
-#include <string.h>
+enum { MOST_HEADERS = MXI_CUDA_MOST_HEADERS + 4 }; /* ours, and the well-known ones */
 
 static struct mxi_cuda_nvrtc nvrtc;
 static const char *const nvrtc_symbols[] = {
@@ -90,19 +75,32 @@ int mxi_nvrtc_open(void) {
   return 0;
 }
 
-void *mxi_nvrtc_compile(const char *source, const char *architecture, const atomic_bool *stop,
-                        size_t *bytes) {
-  const char *texts[MXI_CUDA_MOST_HEADERS], *names[MXI_CUDA_MOST_HEADERS];
-  for (int i = 0; i < mxi_cuda_header_count; i++) {
-    texts[i] = mxi_cuda_headers[i].text;
-    names[i] = mxi_cuda_headers[i].name;
+/* Headers of CUDA's that kernels of the user's include: what they use of them is in custom.cuh, for nobody
+   need have a toolkit. */
+static const struct mxi_cuda_header well_known[] = {{"cuda_fp16.h", ""},
+                                                    {"cuda_bf16.h", ""},
+                                                    {"cooperative_groups.h", ""},
+                                                    {"cooperative_groups/reduce.h", ""}};
+static int list_headers(const char **texts, const char **names) {
+  int n = 0, nknown = sizeof well_known / sizeof *well_known;
+  for (int i = 0; i < mxi_cuda_header_count + nknown && n < MOST_HEADERS; i++, n++) {
+    const struct mxi_cuda_header *h = i < nknown ? &well_known[i] : &mxi_cuda_headers[i - nknown];
+    texts[n] = h->text;
+    names[n] = h->name;
   }
+  return n;
+}
+
+void *mxi_nvrtc_compile(const char *source, const char *architecture, bool contracts, const atomic_bool *stop,
+                        size_t *bytes) {
+  const char *texts[MOST_HEADERS], *names[MOST_HEADERS];
+  int nheaders = list_headers(texts, names);
   char option[32];
   snprintf(option, sizeof option, "-arch=%s", architecture);
-  const char *options[] = {option, "-std=c++17", "--fmad=false", "-default-device"};
+  const char *options[] = {option, "-std=c++17", contracts ? "--fmad=true" : "--fmad=false",
+                           "-default-device"};
   nvrtcProgram program;
-  nvrtcResult result =
-      nvrtc.nvrtcCreateProgram(&program, source, "program.cu", mxi_cuda_header_count, texts, names);
+  nvrtcResult result = nvrtc.nvrtcCreateProgram(&program, source, "program.cu", nheaders, texts, names);
   if (result != NVRTC_SUCCESS) {
     mxi_fail(MX_DEVICE_ERROR, "[cuda] expected the runtime compiler to start, got error %d", result);
     return NULL;

@@ -112,7 +112,7 @@ static int put_constant(struct output *o, mx_array a) {
 }
 
 /* ---- Nodes ---- */
-static int put_field(struct output *o, const struct mxi_field *f, const char *params) {
+static int put_field(struct output *o, const mx_prim *p, const struct mxi_field *f, const char *params) {
   const void *at = params + f->offset;
   MXI_TRY(put_text(o, f->name));
   MXI_TRY(put_u8(o, f->kind));
@@ -120,7 +120,9 @@ static int put_field(struct output *o, const struct mxi_field *f, const char *pa
   case MXI_F_INT: return put_i64(o, *(const int64_t *)at);
   case MXI_F_DOUBLE: return put(o, at, sizeof(double));
   case MXI_F_INTS: return put_ints(o, *(const mx_ints *)at);
-  default: return mxi_fail(MX_NOT_SUPPORTED, "[%s] expected nodes of numbers, got an object", o->w.op);
+  default:
+    return mxi_fail(MX_NOT_SUPPORTED, "[%s] expected ops whose parameters are numbers, got %s", o->w.op,
+                    p->name);
   }
 }
 
@@ -128,7 +130,8 @@ static int put_node(struct output *o, const struct mxi_line *l, mx_array a) {
   const mx_node *n = a->node;
   MXI_TRY(put_text(o, n->prim->name));
   MXI_TRY(put_u32(o, n->prim->nfields));
-  for (int i = 0; i < n->prim->nfields; i++) MXI_TRY(put_field(o, &n->prim->fields[i], n->params->fields));
+  for (int i = 0; i < n->prim->nfields; i++)
+    MXI_TRY(put_field(o, n->prim, &n->prim->fields[i], n->params->fields));
   MXI_TRY(put_u32(o, (size_t)n->ninputs));
   for (int i = 0; i < n->ninputs; i++) MXI_TRY(put_u32(o, (size_t)mxi_line_value(l, n->inputs[i])));
   MXI_TRY(put_u32(o, (size_t)n->noutputs));

@@ -241,6 +241,51 @@ static mx_stft_opts draw_mx_stft_opts(void) {
                         .length = length ? &lengths[length - 1] : NULL};
 }
 
+static mx_kernel_launch draw_launch(void) {
+  static mx_dtype dtypes[PLACES];
+  static const int64_t sizes[] = {8, 0, 1, -1, 1025, INT64_MAX, INT64_MIN};
+  const mx_ints *shapes = draw_shapes();
+  mx_dtype t = draw_mx_dtype();
+  for (int i = 0; i < PLACES; i++) dtypes[i] = t;
+  return (mx_kernel_launch){.grid = {sizes[draw(7)], 1, sizes[draw(7)]},
+                            .threadgroup = {sizes[draw(7)], sizes[draw(7)], 1},
+                            .shared_memory = draw_int64(),
+                            .any_strides = draw_bool(),
+                            .initialized = draw_bool(),
+                            .init_value = draw_double(),
+                            .noutputs = draw_count(),
+                            .output_shapes = shapes,
+                            .output_dtypes = draw(2) ? NULL : dtypes};
+}
+static mx_cuda_kernel_opts draw_mx_cuda_kernel_opts(void) {
+  static const mx_kernel_constant good[PLACES] = {{"T", MX_KERNEL_TYPE, MX_FLOAT32, 0}}, bad[PLACES];
+  static const char *const outputs[PLACES] = {"y0", "y1", "y2", "y3"};
+  const mx_kernel_constant *constants[] = {good, NULL, bad};
+  int ninputs = draw_count(), nconstants = draw(4) - 1;
+  return (mx_cuda_kernel_opts){.name = draw_text(),
+                               .source = draw_text(),
+                               .header = draw_text(),
+                               .ninputs = ninputs,
+                               .input_names = draw_texts(),
+                               .output_names = draw(2) ? NULL : outputs,
+                               .nconstants = nconstants,
+                               .constants = constants[draw(3)],
+                               .launch = draw_launch()};
+}
+static mx_cuda_code_opts draw_mx_cuda_code_opts(void) {
+  static mx_kernel_scalar scalars[PLACES];
+  mx_dtype t = draw_mx_dtype();
+  for (int i = 0; i < PLACES; i++) scalars[i] = (mx_kernel_scalar){t, INT64_MAX, NAN};
+  int ninputs = draw_count(), nscalars = draw_count();
+  return (mx_cuda_code_opts){.name = draw_text(),
+                             .code = draw(2) ? NULL : "code",
+                             .bytes = draw(2) ? 0 : 4,
+                             .ninputs = ninputs,
+                             .nscalars = nscalars,
+                             .scalars = draw(2) ? NULL : scalars,
+                             .launch = draw_launch()};
+}
+
 /* ---- Callbacks, streams of bytes, handles ---- */
 static int identity(void *context, int n, const mx_array *in, int max_out, mx_array *results) {
   int count = n < max_out ? n : max_out;

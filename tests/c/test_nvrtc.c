@@ -41,7 +41,7 @@ int main(int argc, char **argv) {
     char *source = mxi_cuda_program_source(&p, &form, architecture);
     if (folder) keep_source(folder, i, source);
     double start = seconds();
-    void *code = mxi_nvrtc_compile(source, architecture, &stop, &bytes);
+    void *code = mxi_nvrtc_compile(source, architecture, false, &stop, &bytes);
     double took = seconds() - start;
     if (!code) {
       printf("program %d: %s\n%s\n", i, mx_error(), source);

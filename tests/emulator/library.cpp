@@ -196,6 +196,15 @@ CUresult cuFuncGetAttribute(int *value, int attribute, CUfunction f) {
   default: return invalid_value;
   }
 }
+/* Here every kernel has one parameter, its structure. */
+CUresult cuFuncGetParamInfo(CUfunction f, size_t i, size_t *offset, size_t *bytes) {
+  EMULATOR_ENTER();
+  if (!f) return invalid_handle;
+  if (i) return invalid_value;
+  *offset = 0;
+  *bytes = f->kernel->params_bytes;
+  return CUDA_SUCCESS;
+}
 CUresult cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, CUfunction f, int threads, size_t shared) {
   EMULATOR_ENTER();
   if (!f || threads <= 0 || threads > int(MOST_THREADS)) return invalid_value;

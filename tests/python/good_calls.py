@@ -328,6 +328,7 @@ mx.random.truncated_normal(-1.0, 1.0, (2, 3), mx.float32, key)
 mx.random.uniform(0.0, 1.0, (2, 3), mx.float32, key)
 
 mx.fast.cross_entropy(x, i[:2])
+mx.fast.cuda_kernel("a", ["x"], ["y"], "", "", True, 0)
 mx.fast.gated_delta_update(heads, heads, heads, heads[..., 0], heads[..., 0], None, None)
 mx.fast.layer_norm(x, v, v, 1e-5)
 mx.fast.metal_kernel("a", ["x"], ["y"], "", "", True, False, None)

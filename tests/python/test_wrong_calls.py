@@ -29,7 +29,7 @@ NOT_SPOILT = {
     "FunctionExporter", "import_function", "load", "random.seed", "save", "save_gguf", "save_safetensors",
     "savez", "savez_compressed", "set_cache_limit", "set_default_device", "set_default_stream", "set_memory_limit",
     "set_wired_limit", "metal.set_cache_limit", "metal.set_memory_limit", "metal.set_wired_limit", "metal.start_capture",
-    "metal.stop_capture", "fast.cuda_kernel", "fast.precompiled_cuda_kernel", "distributed.send", "distributed.recv",
+    "metal.stop_capture", "fast.precompiled_cuda_kernel", "distributed.send", "distributed.recv",
     "distributed.recv_like",
 }  # fmt: skip
 # Nothing is wrong: these take any object. An error of an array given to async_eval comes when it is read.

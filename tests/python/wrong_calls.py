@@ -586,8 +586,10 @@ mx.fast.gated_delta_update(heads, heads, heads, heads[..., 0], heads[..., 0], No
 mx.fast.gated_delta_update(i, i, i, i, i) => ValueError: [gated_delta_update] expected real floating point dtypes, got int32
 mx.fast.metal_kernel(1, [], [], "") => TypeError: metal_kernel(): expected a str for argument 'name', got int
 mx.fast.metal_kernel("a", ["x"], ["y"], "")(inputs=[x]) => RuntimeError: [metal_kernel] expected a Metal backend, which this build lacks
-mx.fast.cuda_kernel("a", ["x"], ["y"], "") => RuntimeError: [cuda_kernel] expected a CUDA backend, which this build lacks
-mx.fast.precompiled_cuda_kernel(name="a", compiled_source=b"", inputs=[x], output_shapes=[(2,)], output_dtypes=[mx.float32], scalars=[], grid=(1, 1, 1), threadgroup=(1, 1, 1)) => RuntimeError: [precompiled_cuda_kernel] expected a CUDA backend, which this build lacks
+mx.fast.cuda_kernel(1, [], [], "") => TypeError: cuda_kernel(): expected a str for argument 'name', got int
+mx.fast.cuda_kernel("a", [1], [], "") => TypeError: [cuda_kernel] expected names that are strs, got int
+mx.fast.cuda_kernel("a", ["x"], ["y"], "")(inputs=[x], output_shapes=[(2,)], output_dtypes=[mx.float32], grid=(1, 1, 1), threadgroup=(1, 1, 1), stream=mx.cpu) => ValueError: [cuda_kernel] expected a stream on a GPU, got one on the CPU
+mx.fast.precompiled_cuda_kernel(name="a", compiled_source=b"a", inputs=[x], output_shapes=[(2,)], output_dtypes=[mx.float32], scalars=[], grid=(1, 1, 1), threadgroup=(1, 1, 1), stream=mx.cpu) => ValueError: [precompiled_cuda_kernel] expected a stream on a GPU, got one on the CPU
 mx.distributed.{all_sum|all_max|all_min|all_gather|sum_scatter}(None) => TypeError: @(): expected an array or a scalar for argument 'x', got NoneType
 mx.distributed.{all_sum|all_max|all_min|all_gather|sum_scatter}(x, group=1) => TypeError: @(): expected None or a Group for argument 'group', got int
 mx.distributed.init(backend="tcp") => ValueError: [init] expected the backend 'any', 'mpi', 'ring', 'nccl' or 'jaccl', got 'tcp'
