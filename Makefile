@@ -4,6 +4,8 @@
 #   make test      runs every test, in C and in Python
 #   make soak      random graphs on all cores for MINUTES=10, from a new seed or SEED=...
 #   make bench     times the library; its peers too when asked to install them: make bench PEERS="torch llama"
+#   make bench-gpu times it on an NVIDIA GPU, beside PyTorch where that is installed
+#   make wheel     makes the package for pip, with kernels for NVIDIA GPUs, in dist
 # For a change; .ci/run runs all of these:
 #   make sanitize  C tests, and the tables of good and wrong calls in Python, under AddressSanitizer and
 #                  UndefinedBehaviorSanitizer (one build, by gcc: its kernels build in a fifth of clang's time)
@@ -18,7 +20,7 @@ VENV  := $(CURDIR)/.venv
 RUN   := env VIRTUAL_ENV=$(VENV) PATH=$(VENV)/bin:$$PATH
 JOBS  := $(shell nproc)
 
-.PHONY: all setup build demo examples test soak sanitize tsan warnings stubs notebook fuzz bench lint clean
+.PHONY: all setup build demo examples test soak sanitize tsan warnings stubs notebook fuzz bench bench-gpu wheel kernels lint clean
 .NOTPARALLEL:
 all: build
 
@@ -52,14 +54,28 @@ examples: setup-model+examples build
 	@for name in $(TRAINED); do echo; echo "== $$name"; \
 	  $(RUN) python examples/python/$$name.py --plot examples/curves/$$name.png || exit 1; done
 
-test: setup-model+lm+examples+test build
+test: setup-model+lm+examples+test+cuda build
 	@MLX_TEST_MODEL=$$($(RUN) python tools/model.py) $(RUN) meson test -C $(BUILD) --no-rebuild --print-errorlogs --quiet
 	@$(RUN) python -m pytest -q -n $(JOBS)
 	@MLX_MOCK_GPU=1 $(RUN) python -m pytest -q -n $(JOBS) $(DEVICE_TESTS)
+	@$(EMULATED) $(RUN) python -m pytest -q -n $(JOBS) -k "$(ON_GPU)" $(CUDA_TESTS) $(DEVICE_TESTS)
+	@$(EMULATED) MLX_EMULATOR_SEED=5 $(RUN) python -m pytest -q -n $(JOBS) --one-in=10 -k "$(ON_GPU)" $(CUDA_TESTS) $(DEVICE_TESTS)
+	@$(EMULATED) MLX_EMULATOR_GUARD=1 $(RUN) python -m pytest -q -n $(JOBS) --one-in=40 -k "$(ON_GPU)" $(GUARDED_TESTS)
+	@$(RUN) python tools/check_kernels.py $(BUILD)
 
 # What a device of its own memory and threads might do otherwise; src/mock imitates one.
 DEVICE_TESTS := $(addprefix tests/python/test_,array.py compile.py indexing.py nn.py ops.py optimizers.py streams.py \
   tracers.py transforms_api.py vmap_programs.py)
+
+# The same, and what is told of GPUs alone, on the GPU that tests/emulator emulates; but for what is the CPU's.
+EMULATED = MLX_CUDA_DRIVER=$(CURDIR)/$(BUILD)/tests/emulator/libcuda_emulated.so
+CUDA_TESTS := $(wildcard tests/python/test_cuda*.py tests/python/test_device*.py)
+GUARDED_TESTS := $(filter-out %/test_cuda_streams.py,$(CUDA_TESTS)) tests/python/test_ops.py
+ON_GPU := not number_of_threads and not instruction_set
+
+# Every kernel by nvcc for one architecture, and whether what is launched is there.
+kernels: setup-cuda build
+	@$(RUN) python tools/check_kernels.py $(BUILD)
 
 MINUTES ?= 10
 SEED ?=
@@ -121,6 +137,15 @@ warnings: setup-clang
 bench: setup-demo+model build
 	@$(RUN) python bench/run.py $(if $(PEERS),--peers $(PEERS))
 
+bench-gpu: CUDA = 1
+bench-gpu: setup-cuda+lm build
+	@$(RUN) python bench/gpu.py
+	@$(RUN) python bench/gpu_llama.py
+
+# It is built apart from the ordinary build; the kernels, for all targets, take a quarter of an hour on 2 cores.
+wheel: setup-build+cuda+wheel
+	@$(RUN) tools/wheel.sh $(CUDA_TARGETS)
+
 stubs: build
 	@$(RUN) python tools/stubs.py python/mlx
 
@@ -129,7 +154,7 @@ notebook: setup-demo build
 
 lint: setup-lint
 	@$(RUN) ruff check . && $(RUN) ruff format --check .
-	@git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror
+	@git ls-files '*.c' '*.h' '*.cpp' '*.cu' '*.cuh' | xargs clang-format --dry-run -Werror
 
 clean:
 	rm -rf $(BUILD) $(BUILD)-* $(BUILD).log

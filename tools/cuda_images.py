@@ -28,10 +28,12 @@ def codes(target: str) -> list[str]:
     return [f"-gencode=arch=compute_{number},code=[{','.join(kinds)}]"]
 
 
-def compile_one(nvcc: str, targets: str, source: str, output: str, depfile: str, *include: str) -> None:
+def compile_one(
+    nvcc: str, targets: str, source: str, output: str, depfile: str, *include: str, compress: str = "size"
+) -> None:
     # --fmad=false: contraction is explicit, as on the CPU, so that a result doesn't depend on what it is fused with.
-    command = [nvcc, "-std=c++17", "-O3", "--fmad=false", "-fatbin", "-Xfatbin=-compress-all", "--expt-relaxed-constexpr"]
-    command += ["--compress-mode=size", "-Werror=all-warnings", "-lineinfo"]
+    command = [nvcc, "-std=c++17", "-O3", "--fmad=false", "-fatbin", "--expt-relaxed-constexpr"]
+    command += [f"--compress-mode={compress}", "-Werror=all-warnings", "-lineinfo"]
     command += [f"-I{folder}" for folder in include]
     for target in targets.split(","):
         command += codes(target)
@@ -42,7 +44,7 @@ def write_list(output: str, *fatbins: str) -> None:
     lines = ['.section .rodata.mxi_cuda_images, "a"']
     for path in map(pathlib.Path, fatbins):
         name = f"mxi_cuda_image_{path.stem}"
-        lines += [f".balign 64\n.globl {name}\n.hidden {name}\n{name}:\n.incbin \"{path.resolve()}\""]
+        lines += [f'.balign 64\n.globl {name}\n.hidden {name}\n{name}:\n.incbin "{path.resolve()}"']
     lines += ['.section .note.GNU-stack, "", @progbits', ""]
     pathlib.Path(output).write_text("\n".join(lines))
 
