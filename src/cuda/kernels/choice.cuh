@@ -15,8 +15,7 @@ MXI_DEVICE int64_t mxi_chosen_matrix(const mxi_cuda_choice &c, const mxi_cuda_ch
   const bool is_unsigned = side.dtype == MX_UINT64;
   const int64_t i = index[0] < 0 && !is_unsigned ? index[0] + side.matrices : index[0];
   if (static_cast<uint64_t>(i) < static_cast<uint64_t>(side.matrices)) return i;
-  mxi_note_index(c.error, c.op | (is_unsigned ? MXI_CUDA_ERROR_UNSIGNED : 0), index[0],
-                 side.matrices, 0);
+  mxi_note_index(c.error, c.op | (is_unsigned ? MXI_CUDA_ERROR_UNSIGNED : 0), index[0], side.matrices, 0);
   return -1;
 }
 
