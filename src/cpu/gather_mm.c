@@ -84,11 +84,10 @@ int mxi_cpu_GATHER_MM(struct mxi_call *c) {
   mx_array a = c->in[0], b = c->in[1], out = c->out[0], lhs = p->lhs ? c->in[2] : NULL,
            rhs = p->rhs ? c->in[2 + p->lhs] : NULL;
   struct mxi_chosen chosen;
+  if (out->size == 0) return 0;
   MXI_TRY(mxi_chosen_find(c, a, b, lhs, rhs, &chosen));
   bool together = mxi_shape(a)[a->ndim - 2] < FEW_ROWS && mxi_chosen_repeats(&chosen);
-  int status = 0;
-  if (out->size > 0)
-    status = together ? multiply_together(a, b, out, &chosen) : multiply_batch(a, b, out, &chosen);
+  int status = together ? multiply_together(a, b, out, &chosen) : multiply_batch(a, b, out, &chosen);
   mxi_chosen_free(&chosen);
   return status;
 }
@@ -148,9 +147,10 @@ int mxi_cpu_GATHER_QMM(struct mxi_call *c) {
   mx_array in[MOST_PARTS] = {0}, lhs = p->lhs ? c->in[parts] : NULL,
            rhs = p->rhs ? c->in[parts + p->lhs] : NULL;
   struct mxi_chosen chosen;
+  if (c->out[0]->size == 0) return 0;
   MXI_TRY(mxi_chosen_find(c, c->in[X], c->in[PACKED], lhs, rhs, &chosen));
   for (int i = 0; !status && i < parts; i++) status = (in[i] = mxi_row_major(c->in[i])) ? 0 : -1;
-  if (!status && c->out[0]->size > 0) status = multiply_stack(c, in, &chosen);
+  if (!status) status = multiply_stack(c, in, &chosen);
   for (int i = 0; i < parts; i++) mxi_unref(in[i]);
   mxi_chosen_free(&chosen);
   return status;
