@@ -1,6 +1,6 @@
-/* Scaled dot-product attention: rows of float16 and bfloat16 by the matrix units, anything else by plain
- * arithmetic. */
-#include "cuda/kernels/attention.h"
+/* Scaled dot-product attention: long ones by cuDNN, rows of float16 and bfloat16 by the matrix units,
+   anything else by plain arithmetic. */
+#include "cuda/attention.h"
 #include "cuda/call.h"
 #include "cuda/copy.h"
 #include "cuda/stream.h"
@@ -100,18 +100,87 @@ static struct mxi_cuda_attention attention_of(const struct mxi_call *c, const st
 }
 
 /* ---- By matrix units ---- */
-static bool in_vectors(const void *address, const int64_t *strides) {
-  return (size_t)address % 16 == 0 && strides[0] % 8 == 0 && strides[1] % 8 == 0 && strides[2] % 8 == 0;
+/* With room for what the splits of keys leave of so many rows. */
+static int launch_split(mx_stream s, struct mxi_cuda_kernel *k, struct mxi_cuda_grid grid,
+                        struct mxi_cuda_attention *a, int64_t rows) {
+  struct mxi_cuda_scratch partials = {0};
+  int result = 0;
+  if (a->splits > 1) {
+    int64_t all = rows * a->splits;
+    MXI_TRY(mxi_cuda_scratch_take(s, (size_t)(all * (2 + a->width)) * sizeof(float), &partials));
+    a->values = partials.address;
+    a->sums = a->values + all * a->width;
+    if (!(a->finished = mxi_cuda_counters(s))) result = -1;
+  }
+  if (result == 0) result = mxi_cuda_launch(s, k, grid, a, sizeof *a);
+  mxi_cuda_scratch_free(&partials);
+  return result;
 }
 
+/* ---- By matrix units, tiles in shared memory ---- */
+#define TILES(prefix, width)                                               \
+  {                                                                        \
+    MXI_CUDA_OF(attention_tiles, prefix##_##width, FLOAT16, float16),      \
+        MXI_CUDA_OF(attention_tiles, prefix##_##width, BFLOAT16, bfloat16) \
+  }
+static struct tile_kernels {
+  int width;
+  struct mxi_cuda_kernel plain[MX_DTYPE_COUNT], general[MX_DTYPE_COUNT];
+} tile_kernels[] = {
+    {64, TILES(attention_tiles, 64), TILES(attention_general_tiles, 64)},
+    {80, TILES(attention_tiles, 80), TILES(attention_general_tiles, 80)},
+    {96, TILES(attention_tiles, 96), TILES(attention_general_tiles, 96)},
+    {128, TILES(attention_tiles, 128), TILES(attention_general_tiles, 128)},
+    {256, TILES(attention_tiles, 256), TILES(attention_general_tiles, 256)},
+};
+
+static struct tile_kernels *tiles_of(const struct mxi_cuda_attention *a) {
+  bool in_range = a->keys > 0 && a->keys < INT32_MAX / 2 && a->queries < INT32_MAX / 2;
+  if (!in_range || !(a->scale > 0)) return NULL;
+  for (size_t i = 0; i < sizeof tile_kernels / sizeof *tile_kernels; i++)
+    if (tile_kernels[i].width == a->width) return &tile_kernels[i];
+  return NULL;
+}
+
+/* Between as many blocks as a large device has room for, two tiles of keys each at least. */
+static void split_tiles(struct mxi_cuda_attention *a, int64_t items) {
+  enum { ENOUGH = 96, FEWEST_KEYS = 2 * MXI_ATTENTION_TILE_KEYS };
+  int64_t splits = items < ENOUGH ? BLOCKS / items : 1, most = a->keys / FEWEST_KEYS;
+  if (splits > MXI_ATTENTION_MOST_SPLITS) splits = MXI_ATTENTION_MOST_SPLITS;
+  if (splits > most) splits = most;
+  if (splits < 1) splits = 1;
+  int64_t tiles = mxi_cuda_blocks(a->keys, MXI_ATTENTION_TILE_KEYS);
+  a->split_keys = mxi_cuda_blocks(tiles, splits) * MXI_ATTENTION_TILE_KEYS;
+  a->splits = (int32_t)mxi_cuda_blocks(a->keys, a->split_keys);
+}
+
+static int run_tiles(const struct mxi_call *c, struct tile_kernels *k, struct mxi_cuda_attention *a,
+                     mx_dtype t) {
+  int64_t rows = a->heads / a->kv_heads * a->queries, tile_rows = mxi_attention_tile_rows(a->width);
+  int64_t row_tiles = mxi_cuda_blocks(rows, tile_rows);
+  int64_t items = mxi_shape(c->out[0])[0] * a->kv_heads * row_tiles;
+  if (row_tiles > INT32_MAX)
+    return mxi_fail(MX_NOT_SUPPORTED,
+                    "[scaled_dot_product_attention] expected fewer than 2^37 queries, got %lld",
+                    (long long)rows);
+  a->row_tiles = (int32_t)row_tiles;
+  split_tiles(a, items);
+  bool general = a->mask || a->splits > 1 || (a->causal && a->queries > a->keys);
+  struct mxi_cuda_grid grid = {.x = items * a->splits,
+                               .threads = MXI_ATTENTION_TILE_THREADS,
+                               .shared = (size_t)mxi_attention_tile_bytes(a->width, a->mask != NULL),
+                               .overlaps = true};
+  return launch_split(c->stream, general ? &k->general[t] : &k->plain[t], grid, a, items * tile_rows);
+}
+
+/* ---- By matrix units, few rows ---- */
 static struct mxi_cuda_kernel *rows_kernel(const struct mxi_cuda_attention *a, mx_dtype t) {
-  bool serves = mxi_is_half(t) && a->width == a->value_width && in_vectors(a->q, a->q_strides) &&
-                in_vectors(a->k, a->k_strides) && in_vectors(a->v, a->v_strides);
-  return serves && a->width == 64 ? &rows_64[t] : serves && a->width == 128 ? &rows_128[t] : NULL;
+  return a->width == 64 ? &rows_64[t] : a->width == 128 ? &rows_128[t] : NULL;
 }
 
 static int64_t splits_of(const struct mxi_cuda_attention *a, int64_t items) {
   int64_t wanted = BLOCKS / items, most = mxi_cuda_blocks(a->keys, ROUND);
+  if (wanted > MXI_ATTENTION_MOST_SPLITS) wanted = MXI_ATTENTION_MOST_SPLITS;
   return wanted < 1 ? 1 : wanted < most ? wanted : most < 1 ? 1 : most;
 }
 
@@ -127,21 +196,11 @@ static int run_rows(const struct mxi_call *c, struct mxi_cuda_kernel *k, struct 
   a->split_keys = mxi_cuda_blocks(mxi_cuda_blocks(a->keys, splits), ROUND) * ROUND;
   a->splits = (int32_t)mxi_cuda_blocks(a->keys ? a->keys : 1, a->split_keys ? a->split_keys : ROUND);
   if (!a->split_keys) a->split_keys = ROUND;
-  struct mxi_cuda_scratch partials = {0};
-  if (a->splits > 1) {
-    size_t floats = (size_t)(items * a->splits * ROWS * (2 + a->width));
-    MXI_TRY(mxi_cuda_scratch_take(c->stream, floats * sizeof(float), &partials));
-    a->partials = partials.address;
-    if (!(a->finished = mxi_cuda_counters(c->stream))) {
-      mxi_cuda_scratch_free(&partials);
-      return -1;
-    }
-  }
-  size_t shared = (size_t)MXI_ATTENTION_WARPS * ROWS * (size_t)(2 + a->width) * sizeof(float);
-  struct mxi_cuda_grid grid = {.x = items * a->splits, .threads = MXI_ATTENTION_THREADS, .shared = shared};
-  int result = mxi_cuda_launch(c->stream, k, grid, a, sizeof *a);
-  mxi_cuda_scratch_free(&partials);
-  return result;
+  struct mxi_cuda_grid grid = {.x = items * a->splits,
+                               .threads = MXI_ATTENTION_THREADS,
+                               .shared = (size_t)mxi_attention_rows_bytes(a->width),
+                               .overlaps = true};
+  return launch_split(c->stream, k, grid, a, items * ROWS);
 }
 
 /* ---- Anything ---- */
@@ -152,6 +211,24 @@ static int run_any(const struct mxi_call *c, const struct mxi_cuda_attention *a,
                                .shared = ((size_t)a->width + (size_t)a->value_width + MXI_ATTENTION_THREADS) *
                                          element};
   return mxi_cuda_launch(c->stream, &any[t], grid, a, sizeof *a);
+}
+
+static bool matrix_units_serve(const struct mxi_cuda_attention *a, mx_dtype t) {
+  return mxi_is_half(t) && a->width == a->value_width && mxi_attention_in_vectors(a->q, a->q_strides) &&
+         mxi_attention_in_vectors(a->k, a->k_strides) && mxi_attention_in_vectors(a->v, a->v_strides) &&
+         mxi_attention_in_vectors(a->out, a->out_strides);
+}
+
+static int run_own(const struct mxi_call *c, struct mxi_cuda_attention *a, mx_dtype t) {
+  enum { FEW = 48 };
+  if (matrix_units_serve(a, t)) {
+    struct tile_kernels *tiles = tiles_of(a);
+    struct mxi_cuda_kernel *rows = rows_kernel(a, t);
+    bool few = a->heads / a->kv_heads * a->queries < FEW;
+    if (tiles && !(rows && few)) return run_tiles(c, tiles, a, t);
+    if (rows) return run_rows(c, rows, a);
+  }
+  return run_any(c, a, t);
 }
 
 /* A block has its query and its values in shared memory. */
@@ -167,8 +244,7 @@ int mxi_cuda_SDPA(struct mxi_call *c) {
   if (result == 0) {
     struct mxi_cuda_attention a = attention_of(c, p, &o);
     mx_dtype t = (mx_dtype)c->in[0]->dtype;
-    struct mxi_cuda_kernel *k = rows_kernel(&a, t);
-    result = k ? run_rows(c, k, &a) : run_any(c, &a, t);
+    if (!mxi_cuda_cudnn_attention(c->stream, &a, mxi_shape(c->out[0])[0], t)) result = run_own(c, &a, t);
   }
   let_go_of_operands(&o);
   return result;

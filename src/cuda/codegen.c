@@ -1,29 +1,8 @@
 #include "cuda/codegen.h"
 #include "core/dtype.h"
 #include "core/node.h"
-#include "base/vec.h"
-#include <stdarg.h>
-#include <stdio.h>
+#include "base/text.h"
 #include <string.h>
-
-/* ---- Text ---- */
-struct text {
-  mxi_vec(char) chars;
-  bool failed;
-};
-__attribute__((format(printf, 2, 3))) static void print(struct text *t, const char *format, ...) {
-  va_list args;
-  va_start(args, format);
-  va_list again;
-  va_copy(again, args);
-  int n = vsnprintf(NULL, 0, format, args);
-  va_end(args);
-  if (t->failed || n < 0 || mxi_reserve(&t->chars, t->chars.n + (size_t)n + 1) < 0)
-    t->failed = true;
-  else
-    t->chars.n += (size_t)vsnprintf(t->chars.v + t->chars.n, (size_t)n + 1, format, again);
-  va_end(again);
-}
 
 /* ---- Types ---- */
 /* How an element lies in memory. Halves are computed with as floats on the half's grid. */
@@ -86,44 +65,107 @@ int mxi_form_unroll(const struct mxi_program *p, const struct mxi_cuda_form *f) 
   return unroll;
 }
 
-/* ---- One element ---- */
+/* ---- One element, or two ---- */
 static bool is_half(int type) { return mxi_is_half((mx_dtype)type); }
-/* The op on values as they are computed with; for casts to halves, which round in a way of their own, as
- * stored. */
-static void print_op(struct text *t, const struct mxi_instruction *in) {
+
+/* Programs of halves go by two neighbours where threads take vectors. */
+static bool goes_by_two(const struct mxi_program *p, const struct mxi_cuda_form *f) {
+  bool halves = false;
+  for (int k = 0; k < p->ninputs; k++) halves |= is_half(p->input_type[k]);
+  for (int i = 0; i < p->ninstructions; i++) halves |= is_half(p->instructions[i].to);
+  return halves && f->vector > 1;
+}
+
+/* Ops that a pair of halves has whole, and the functions that are shorter for some halves. */
+static bool is_of_pairs(const struct mxi_instruction *in) {
+  switch (in->op) {
+  case MXI_ABS:
+  case MXI_NEGATIVE:
+  case MXI_SQUARE:
+  case MXI_ADD:
+  case MXI_SUBTRACT:
+  case MXI_MULTIPLY:
+  case MXI_SELECT: return is_half(in->type);
+  default: return false;
+  }
+}
+static bool is_for_half(const struct mxi_instruction *in) {
+  bool has = in->op == MXI_EXP || in->op == MXI_SIGMOID || in->op == MXI_TANH || in->op == MXI_ERF;
+  return has && is_half(in->to);
+}
+
+/* The op on values as they are computed with, the `part` of each; for casts to halves from others, which
+   round in a way of their own, as stored. */
+static void print_op(struct mxi_string *t, const struct mxi_instruction *in, const char *part) {
+  const char *to = stored_types[in->to];
   if (in->op == MXI_ASTYPE) {
-    print(t, "mxi_cast<%s>(v%d)", stored_types[in->to], in->src[0]);
+    mxi_string_print(t, "mxi_cast<%s>(v%d%s)", to, in->src[0], part);
     return;
   }
-  print(t, "mxi_e_%s(", op_names[in->op]);
-  for (int k = 0; k < mxi_arity(in->op); k++) print(t, "%sv%d", k ? ", " : "", in->src[k]);
-  print(t, ")");
+  if (is_for_half(in))
+    mxi_string_print(t, "mxi_functions_for<%s>::%s(", to, op_names[in->op]);
+  else
+    mxi_string_print(t, "mxi_e_%s(", op_names[in->op]);
+  for (int k = 0; k < mxi_arity(in->op); k++) mxi_string_print(t, "%sv%d%s", k ? ", " : "", in->src[k], part);
+  mxi_string_print(t, ")");
 }
 
 /* Half results are rounded: h is the value as stored, v as the next instructions take it. */
-static void print_instruction(struct text *t, const struct mxi_instruction *in, int value) {
-  print(t, "  const %s %c%d = ", stored_types[in->to], is_half(in->to) ? 'h' : 'v', value);
+static void print_instruction(struct mxi_string *t, const struct mxi_instruction *in, int value) {
+  mxi_string_print(t, "  const %s %c%d = ", stored_types[in->to], is_half(in->to) ? 'h' : 'v', value);
   bool rounds = is_half(in->to) && in->op != MXI_ASTYPE;
-  if (rounds) print(t, "mxi_of_float<%s>(", stored_types[in->to]);
-  print_op(t, in);
-  print(t, rounds ? ");\n" : ";\n");
-  if (is_half(in->to)) print(t, "  const float v%d = mxi_to_float(h%d);\n", value, value);
+  if (rounds) mxi_string_print(t, "mxi_of_float<%s>(", stored_types[in->to]);
+  print_op(t, in, "");
+  mxi_string_print(t, rounds ? ");\n" : ";\n");
+  if (is_half(in->to)) mxi_string_print(t, "  const float v%d = mxi_to_float(h%d);\n", value, value);
+}
+
+/* The same of two elements, which a value rounds together if it is one of halves. */
+static void print_instruction_by_two(struct mxi_string *t, const struct mxi_instruction *in, int value) {
+  mxi_string_print(t, "  const mxi_two<%s> v%d = ", stored_types[in->to], value);
+  if (is_of_pairs(in)) {
+    mxi_string_print(t, "mxi_pair_%s(", op_names[in->op]);
+    for (int k = 0; k < mxi_arity(in->op); k++) mxi_string_print(t, "%sv%d", k ? ", " : "", in->src[k]);
+    mxi_string_print(t, ");\n");
+    return;
+  }
+  mxi_string_print(t, "mxi_two<%s>::of(", stored_types[in->to]);
+  if (in->op == MXI_ASTYPE && is_half(in->to) && (is_half(in->type) || in->type == MX_FLOAT32)) {
+    mxi_string_print(t, "v%d.first(), v%d.second());\n", in->src[0], in->src[0]);
+    return;
+  }
+  print_op(t, in, ".first()");
+  mxi_string_print(t, ", ");
+  print_op(t, in, ".second()");
+  mxi_string_print(t, ");\n");
 }
 
 /* A function of the inputs as stored, by value, and the outputs, by reference. */
-static void print_element(struct text *t, const struct mxi_program *p) {
-  print(t, "MXI_DEVICE void element(");
+static void print_element(struct mxi_string *t, const struct mxi_program *p) {
+  mxi_string_print(t, "MXI_DEVICE void element(");
   for (int k = 0; k < p->ninputs; k++)
-    print(t, "%sconst %s %c%d", k ? ", " : "", stored(p, k), is_half(p->input_type[k]) ? 'h' : 'v', k);
+    mxi_string_print(t, "%sconst %s %c%d", k ? ", " : "", stored(p, k), is_half(p->input_type[k]) ? 'h' : 'v',
+                     k);
   for (int o = 0; o < p->noutputs; o++)
-    print(t, "%s%s &y%d", o + p->ninputs ? ", " : "", stored(p, p->ninputs + o), o);
-  print(t, ") {\n");
+    mxi_string_print(t, "%s%s &y%d", o + p->ninputs ? ", " : "", stored(p, p->ninputs + o), o);
+  mxi_string_print(t, ") {\n");
   for (int k = 0; k < p->ninputs; k++)
-    if (is_half(p->input_type[k])) print(t, "  const float v%d = mxi_to_float(h%d);\n", k, k);
+    if (is_half(p->input_type[k])) mxi_string_print(t, "  const float v%d = mxi_to_float(h%d);\n", k, k);
   for (int i = 0; i < p->ninstructions; i++) print_instruction(t, &p->instructions[i], p->ninputs + i);
   for (int o = 0; o < p->noutputs; o++)
-    print(t, "  y%d = %c%d;\n", o, is_half(p->output_type[o]) ? 'h' : 'v', p->output_value[o]);
-  print(t, "}\n");
+    mxi_string_print(t, "  y%d = %c%d;\n", o, is_half(p->output_type[o]) ? 'h' : 'v', p->output_value[o]);
+  mxi_string_print(t, "}\n");
+}
+static void print_elements_by_two(struct mxi_string *t, const struct mxi_program *p) {
+  mxi_string_print(t, "MXI_DEVICE void elements(");
+  for (int k = 0; k < p->ninputs; k++)
+    mxi_string_print(t, "%sconst mxi_two<%s> &v%d", k ? ", " : "", stored(p, k), k);
+  for (int o = 0; o < p->noutputs; o++)
+    mxi_string_print(t, "%smxi_two<%s> &y%d", o + p->ninputs ? ", " : "", stored(p, p->ninputs + o), o);
+  mxi_string_print(t, ") {\n");
+  for (int i = 0; i < p->ninstructions; i++) print_instruction_by_two(t, &p->instructions[i], p->ninputs + i);
+  for (int o = 0; o < p->noutputs; o++) mxi_string_print(t, "  y%d = v%d;\n", o, p->output_value[o]);
+  mxi_string_print(t, "}\n");
 }
 
 /* ---- The kernel ---- */
@@ -147,160 +189,189 @@ static struct kernel lay_out(const struct mxi_program *p, const struct mxi_cuda_
   return k;
 }
 
-static void print_operands(struct text *t, const struct kernel *k) {
+static void print_operands(struct mxi_string *t, const struct kernel *k) {
   for (int i = 0; i < k->p->ninputs + k->p->noutputs; i++) {
     bool output = i >= k->p->ninputs;
     int word = WORD_OPERANDS + i;
     const char *type = stored(k->p, i);
     if (k->f->kind[i] == MXI_OPERAND_VALUE)
-      print(t, "  const %s x%d = mxi_scalar<%s>(p.words[%d]);\n", type, i, type, word);
+      mxi_string_print(t, "  const %s x%d = mxi_scalar<%s>(p.words[%d]);\n", type, i, type, word);
     else if (k->f->kind[i] == MXI_OPERAND_ONE)
-      print(t, "  const %s x%d = *(const %s *)p.words[%d];\n", type, i, type, word);
+      mxi_string_print(t, "  const %s x%d = *(const %s *)p.words[%d];\n", type, i, type, word);
     else
-      print(t, "  %s%s *a%d = (%s%s *)p.words[%d];\n", output ? "" : "const ", type, i,
-            output ? "" : "const ", type, word);
+      mxi_string_print(t, "  %s%s *a%d = (%s%s *)p.words[%d];\n", output ? "" : "const ", type, i,
+                       output ? "" : "const ", type, word);
   }
 }
 
 /* Arrays of what a thread has of each operand. */
-static void print_arrays(struct text *t, const struct kernel *k) {
+static void print_arrays(struct mxi_string *t, const struct kernel *k) {
   for (int i = 0; i < k->p->ninputs + k->p->noutputs; i++) {
     if (is_constant(k->f, i)) continue;
     int n = k->f->kind[i] == MXI_OPERAND_REPEAT ? 1 : k->f->vector;
     if (i < k->p->ninputs)
-      print(t, "  mxi_elements<%s, %d> x%d[%d];\n", stored(k->p, i), n, i, k->unroll);
+      mxi_string_print(t, "  mxi_elements<%s, %d> x%d[%d];\n", stored(k->p, i), n, i, k->unroll);
     else if (k->f->kind[i] != MXI_OPERAND_LINE)
-      print(t, "  index o%d[%d];\n", i, k->unroll);
+      mxi_string_print(t, "  index o%d[%d];\n", i, k->unroll);
   }
 }
 
 /* The indices along the dims: those along the last in vectors. */
-static void print_indices(struct text *t, const struct kernel *k) {
+static void print_indices(struct mxi_string *t, const struct kernel *k) {
   int word = k->first_divisor, ndim = k->f->ndim;
   bool used = false;
   for (int i = 0; i < k->p->ninputs + k->p->noutputs; i++) used |= k->f->kind[i] > MXI_OPERAND_LINE;
-  if (used) print(t, "    index i0 = i;\n");
+  if (used) mxi_string_print(t, "    index i0 = i;\n");
   for (int d = ndim - 1; d > 0; d--) {
     if (k->f->wide)
-      print(t, "    const index i%d = mxi_take_index(i0, p.words[%d]);\n", d, word);
+      mxi_string_print(t, "    const index i%d = mxi_take_index(i0, p.words[%d]);\n", d, word);
     else
-      print(t, "    const index i%d = mxi_take_index(i0, p.words[%d], p.words[%d]);\n", d, word, word + 1);
+      mxi_string_print(t, "    const index i%d = mxi_take_index(i0, p.words[%d], p.words[%d]);\n", d, word,
+                       word + 1);
     word += k->f->wide ? 1 : 2;
   }
 }
 
 /* The operand's offset for the vector. */
-static void print_offset(struct text *t, const struct kernel *k, int operand) {
+static void print_offset(struct mxi_string *t, const struct kernel *k, int operand) {
   int kind = k->f->kind[operand], last = k->f->ndim - 1, vector = k->f->vector;
   if (kind == MXI_OPERAND_LINE) {
-    print(t, "i * %d", vector);
+    mxi_string_print(t, "i * %d", vector);
     return;
   }
   const char *plus = "";
   for (int d = 0; d < mxi_form_strides(k->f, operand); d++, plus = " + ") {
-    print(t, "%si%d * (index)p.words[%d]", plus, d, k->first_stride[operand] + d);
-    if (d == last) print(t, " * %d", vector);
+    mxi_string_print(t, "%si%d * (index)p.words[%d]", plus, d, k->first_stride[operand] + d);
+    if (d == last) mxi_string_print(t, " * %d", vector);
   }
-  if (kind == MXI_OPERAND_UNIT) print(t, "%si%d * %d", plus, last, vector);
+  if (kind == MXI_OPERAND_UNIT) mxi_string_print(t, "%si%d * %d", plus, last, vector);
 }
 /* The stride of the last dim. */
-static void print_last_stride(struct text *t, const struct kernel *k, int operand) {
-  print(t, "(index)p.words[%d]", k->first_stride[operand] + k->f->ndim - 1);
+static void print_last_stride(struct mxi_string *t, const struct kernel *k, int operand) {
+  mxi_string_print(t, "(index)p.words[%d]", k->first_stride[operand] + k->f->ndim - 1);
 }
 
 /* Reads all vectors of the thread: those beyond the end are the last one instead, so that nothing branches.
  */
-static void print_loads(struct text *t, const struct kernel *k) {
-  print(t, "#pragma unroll\n  for (int u = 0; u < %d; u++) {\n", k->unroll);
-  print(t, "    const index at = first + u * %d, i = at < n ? at : n - 1;\n", MXI_CODEGEN_THREADS);
+static void print_loads(struct mxi_string *t, const struct kernel *k) {
+  mxi_string_print(t, "#pragma unroll\n  for (int u = 0; u < %d; u++) {\n", k->unroll);
+  mxi_string_print(t, "    const index at = first + u * %d, i = at < n ? at : n - 1;\n", MXI_CODEGEN_THREADS);
   print_indices(t, k);
   for (int i = 0; i < k->p->ninputs + k->p->noutputs; i++) {
     int kind = k->f->kind[i];
     if (is_constant(k->f, i) || (i >= k->p->ninputs && kind == MXI_OPERAND_LINE)) continue;
     if (i >= k->p->ninputs) {
-      print(t, "    o%d[u] = ", i);
+      mxi_string_print(t, "    o%d[u] = ", i);
       print_offset(t, k, i);
-      print(t, ";\n");
+      mxi_string_print(t, ";\n");
       continue;
     }
     if (kind == MXI_OPERAND_STRIDED) {
-      print(t, "    x%d[u] = mxi_load_strided<%d>(a%d + (", i, k->f->vector, i);
+      mxi_string_print(t, "    x%d[u] = mxi_load_strided<%d>(a%d + (", i, k->f->vector, i);
       print_offset(t, k, i);
-      print(t, "), ");
+      mxi_string_print(t, "), ");
       print_last_stride(t, k, i);
-      print(t, ");\n");
+      mxi_string_print(t, ");\n");
     } else {
-      print(t, "    x%d[u] = mxi_load<%d>(a%d + (", i, kind == MXI_OPERAND_REPEAT ? 1 : k->f->vector, i);
+      mxi_string_print(t, "    x%d[u] = mxi_load<%d>(a%d + (", i,
+                       kind == MXI_OPERAND_REPEAT ? 1 : k->f->vector, i);
       print_offset(t, k, i);
-      print(t, "));\n");
+      mxi_string_print(t, "));\n");
     }
   }
-  print(t, "  }\n");
+  mxi_string_print(t, "  }\n");
 }
 
-static void print_call(struct text *t, const struct kernel *k) {
-  print(t, "element(");
+static void print_call(struct mxi_string *t, const struct kernel *k) {
+  mxi_string_print(t, "element(");
   for (int i = 0; i < k->p->ninputs; i++)
-    print(t,
-          is_constant(k->f, i)                  ? "%sx%d"
-          : k->f->kind[i] == MXI_OPERAND_REPEAT ? "%sx%d[u].v[0]"
-                                                : "%sx%d[u].v[e]",
-          i ? ", " : "", i);
-  for (int o = 0; o < k->p->noutputs; o++) print(t, "%sy%d.v[e]", o + k->p->ninputs ? ", " : "", o);
-  print(t, ");\n");
+    mxi_string_print(t,
+                     is_constant(k->f, i)                  ? "%sx%d"
+                     : k->f->kind[i] == MXI_OPERAND_REPEAT ? "%sx%d[u].v[0]"
+                                                           : "%sx%d[u].v[e]",
+                     i ? ", " : "", i);
+  for (int o = 0; o < k->p->noutputs; o++)
+    mxi_string_print(t, "%sy%d.v[e]", o + k->p->ninputs ? ", " : "", o);
+  mxi_string_print(t, ");\n");
+}
+static void print_call_by_two(struct mxi_string *t, const struct kernel *k) {
+  for (int o = 0; o < k->p->noutputs; o++)
+    mxi_string_print(t, "      mxi_two<%s> z%d;\n", stored(k->p, k->p->ninputs + o), o);
+  mxi_string_print(t, "      elements(");
+  for (int i = 0; i < k->p->ninputs; i++)
+    mxi_string_print(t,
+                     is_constant(k->f, i)                  ? "%smxi_twice(x%d)"
+                     : k->f->kind[i] == MXI_OPERAND_REPEAT ? "%smxi_twice(x%d[u].v[0])"
+                                                           : "%smxi_two_from(x%d[u], e)",
+                     i ? ", " : "", i);
+  for (int o = 0; o < k->p->noutputs; o++) mxi_string_print(t, "%sz%d", o + k->p->ninputs ? ", " : "", o);
+  mxi_string_print(t, ");\n");
+  for (int o = 0; o < k->p->noutputs; o++) mxi_string_print(t, "      mxi_two_to(y%d, e, z%d);\n", o, o);
 }
 
-static void print_stores(struct text *t, const struct kernel *k) {
-  print(t, "#pragma unroll\n  for (int u = 0; u < %d; u++) {\n", k->unroll);
-  print(t, "    const index i = first + u * %d;\n    if (i >= n) continue;\n", MXI_CODEGEN_THREADS);
+/* All of the vector's elements, from x to y. */
+static void print_elements(struct mxi_string *t, const struct kernel *k) {
+  bool by_two = goes_by_two(k->p, k->f);
+  mxi_string_print(t, "#pragma unroll\n    for (int e = 0; e < %d; e += %d) {\n", k->f->vector,
+                   by_two ? 2 : 1);
+  if (by_two)
+    print_call_by_two(t, k);
+  else
+    print_call(t, k);
+  mxi_string_print(t, "    }\n");
+}
+
+static void print_stores(struct mxi_string *t, const struct kernel *k) {
+  mxi_string_print(t, "#pragma unroll\n  for (int u = 0; u < %d; u++) {\n", k->unroll);
+  mxi_string_print(t, "    const index i = first + u * %d;\n    if (i >= n) continue;\n",
+                   MXI_CODEGEN_THREADS);
   for (int o = 0; o < k->p->noutputs; o++)
-    print(t, "    mxi_elements<%s, %d> y%d;\n", stored(k->p, k->p->ninputs + o), k->f->vector, o);
-  print(t, "#pragma unroll\n    for (int e = 0; e < %d; e++) ", k->f->vector);
-  print_call(t, k);
+    mxi_string_print(t, "    mxi_elements<%s, %d> y%d;\n", stored(k->p, k->p->ninputs + o), k->f->vector, o);
+  print_elements(t, k);
   for (int o = 0; o < k->p->noutputs; o++) {
     int i = k->p->ninputs + o, kind = k->f->kind[i];
     if (kind == MXI_OPERAND_LINE)
-      print(t, "    mxi_store(a%d + i * %d, y%d);\n", i, k->f->vector, o);
+      mxi_string_print(t, "    mxi_store(a%d + i * %d, y%d);\n", i, k->f->vector, o);
     else if (kind == MXI_OPERAND_UNIT)
-      print(t, "    mxi_store(a%d + o%d[u], y%d);\n", i, i, o);
+      mxi_string_print(t, "    mxi_store(a%d + o%d[u], y%d);\n", i, i, o);
     else {
-      print(t, "    mxi_store_strided(a%d + o%d[u], ", i, i);
+      mxi_string_print(t, "    mxi_store_strided(a%d + o%d[u], ", i, i);
       print_last_stride(t, k, i);
-      print(t, ", y%d);\n", o);
+      mxi_string_print(t, ", y%d);\n", o);
     }
   }
-  print(t, "  }\n");
+  mxi_string_print(t, "  }\n");
 }
 
 /* What is left of a line after its vectors: one element for each of the last block's first threads. */
-static void print_rest(struct text *t, const struct kernel *k) {
+static void print_rest(struct mxi_string *t, const struct kernel *k) {
   if (k->f->ndim > 1 || k->f->vector == 1) return;
-  print(t, "  const index rest = n * %d + threadIdx.x;\n", k->f->vector);
-  print(t, "  if (blockIdx.x == gridDim.x - 1 && rest < (index)p.words[%d])\n    element(", WORD_SIZE);
+  mxi_string_print(t, "  const index rest = n * %d + threadIdx.x;\n", k->f->vector);
+  mxi_string_print(t, "  if (blockIdx.x == gridDim.x - 1 && rest < (index)p.words[%d])\n    element(",
+                   WORD_SIZE);
   for (int i = 0; i < k->p->ninputs; i++)
-    print(t, is_constant(k->f, i) ? "%sx%d" : "%sa%d[rest]", i ? ", " : "", i);
+    mxi_string_print(t, is_constant(k->f, i) ? "%sx%d" : "%sa%d[rest]", i ? ", " : "", i);
   for (int o = 0; o < k->p->noutputs; o++)
-    print(t, "%sa%d[rest]", o + k->p->ninputs ? ", " : "", k->p->ninputs + o);
-  print(t, ");\n");
+    mxi_string_print(t, "%sa%d[rest]", o + k->p->ninputs ? ", " : "", k->p->ninputs + o);
+  mxi_string_print(t, ");\n");
 }
 
 char *mxi_cuda_program_source(const struct mxi_program *p, const struct mxi_cuda_form *f, const char *head) {
   struct kernel k = lay_out(p, f);
-  struct text t = {0};
-  print(&t, "// %s\n#include \"cuda/kernels/compiled.cuh\"\n", head);
-  print(&t, "struct mxi_program_words {\n  uint64_t words[%d];\n};\n", k.nwords);
+  struct mxi_string t = {0};
+  mxi_string_print(&t, "// %s\n#include \"cuda/kernels/compiled.cuh\"\n", head);
+  mxi_string_print(&t, "struct mxi_program_words {\n  uint64_t words[%d];\n};\n", k.nwords);
   print_element(&t, p);
-  print(&t, "MXI_KERNEL(" MXI_CODEGEN_KERNEL ", mxi_program_words, %d) {\n", MXI_CODEGEN_THREADS);
-  print(&t, "  typedef %s index;\n", f->wide ? "int64_t" : "int");
-  print(&t, "  const index n = (index)p.words[%d];\n", WORD_VECTORS);
-  print(&t, "  const index first = (index)blockIdx.x * %d + threadIdx.x;\n", k.unroll * MXI_CODEGEN_THREADS);
+  if (goes_by_two(p, f)) print_elements_by_two(&t, p);
+  mxi_string_print(&t, "MXI_KERNEL(" MXI_CODEGEN_KERNEL ", mxi_program_words, %d) {\n", MXI_CODEGEN_THREADS);
+  mxi_string_print(&t, "  typedef %s index;\n", f->wide ? "int64_t" : "int");
+  mxi_string_print(&t, "  const index n = (index)p.words[%d];\n", WORD_VECTORS);
+  mxi_string_print(&t, "  const index first = (index)blockIdx.x * %d + threadIdx.x;\n", k.unroll * MXI_CODEGEN_THREADS);
   print_operands(&t, &k);
   print_arrays(&t, &k);
   print_loads(&t, &k);
   print_stores(&t, &k);
   print_rest(&t, &k);
-  print(&t, "}\n");
-  if (!t.failed) return t.chars.v;
-  mxi_vec_free(&t.chars);
-  return NULL;
+  mxi_string_print(&t, "}\n");
+  return mxi_string_take(&t);
 }

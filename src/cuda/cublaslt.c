@@ -35,6 +35,12 @@ static int check_lt(cublasStatus_t status, const char *what) {
                   "[matmul] expected %.*s to succeed, got cuBLAS status %d", (int)strcspn(what, "("), what,
                   status);
 }
+bool mxi_cuda_cublaslt_available(void) {
+  struct mxi_error missing;
+  bool available = mxi_cuda_library_open(&library, (void **)&lt) == 0;
+  if (!available) mxi_error_take(&missing);
+  return available;
+}
 #define LT_TRY(call) MXI_TRY(check_lt(lt.call, #call))
 
 /* ---- Kinds of product: what an algorithm is chosen by ---- */

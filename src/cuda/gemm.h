@@ -45,4 +45,5 @@ int mxi_cuda_gemv_run(mx_stream s, const struct mxi_cuda_gemm *g);
 /* cublaslt.c. c: none, one row for all (row and batch 0, beta 1), or rows with columns side by side. served:
    it has an algorithm, and computes it. */
 int mxi_cuda_cublaslt_run(mx_stream s, const struct mxi_cuda_gemm *g, bool *served);
+bool mxi_cuda_cublaslt_available(void);
 #endif

@@ -6,6 +6,7 @@
 #include "mlx/random.h"
 #include "core/quant.h"
 #include "ops/common.h"
+#include "ops/products.h"
 #include "ops/rules.h"
 
 /* ---- Elementwise ---- */
@@ -153,6 +154,30 @@ MXI_BUILD(QUANTIZED_MATMUL) {
       b, biases ? mx_quantized_matmul(b->in[0], b->in[1], b->in[2], b->in[3], transpose, q)
                 : mx_quantized_matmul_float(b->in[0], b->in[1], b->in[2], transpose,
                                             (mx_float_format)(mode - 1))); // as quant.c asserts
+}
+
+static bool is_flag(const struct mxi_build *b, int64_t value) {
+  return value == 0 || value == 1 || mxi_build_refuse(b, "flags of 0 or 1") == 0;
+}
+MXI_BUILD(GATHER_MM) {
+  const struct mxi_p_GATHER_MM *p = MXI_BUILD_PARAMS(GATHER_MM, b);
+  if (!is_flag(b, p->lhs) || !is_flag(b, p->rhs) || !mxi_build_takes(b, (int)(2 + p->lhs + p->rhs), 1))
+    return -1;
+  struct mxi_choice of = mxi_choice_of(b->in, 2, p->lhs, p->rhs);
+  return mxi_build_done(b, mx_gather_mm(b->in[0], b->in[1], of.lhs, of.rhs));
+}
+MXI_BUILD(GATHER_QMM) {
+  const struct mxi_p_GATHER_QMM *p = MXI_BUILD_PARAMS(GATHER_QMM, b);
+  if (!is_format(b, p->format, p->group_size) || !is_flag(b, p->lhs) || !is_flag(b, p->rhs)) return -1;
+  enum mxi_quant_mode mode = mxi_quant_formats[p->format].mode;
+  bool transpose = p->transpose != 0, biases = mxi_quant_modes[mode].biases;
+  if (!mxi_build_takes(b, (int)(3 + biases + p->lhs + p->rhs), 1)) return -1;
+  struct mxi_choice of = mxi_choice_of(b->in, 3 + biases, p->lhs, p->rhs);
+  mx_quant q = {(int)p->group_size, mxi_quant_bits((enum mxi_quant_format)p->format)};
+  return mxi_build_done(
+      b, biases ? mx_gather_qmm(b->in[0], b->in[1], b->in[2], b->in[3], of.lhs, of.rhs, transpose, q)
+                : mx_gather_qmm_float(b->in[0], b->in[1], b->in[2], of.lhs, of.rhs, transpose,
+                                      (mx_float_format)(mode - 1)));
 }
 
 static void option(int64_t *to, mx_ints from) { mxi_copy_ints(to, from); }

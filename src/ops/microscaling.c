@@ -267,15 +267,21 @@ static bool check_factor(const char *op, mx_array x) {
   return false;
 }
 
+int mxi_float_matrix(mx_array x, mx_array packed, mx_array scales, bool transpose, mx_float_format format,
+                     struct mxi_packed_matrix *w) {
+  const char *op = "quantized_matmul";
+  int64_t columns = check_packed_floats(op, packed, scales, format, NULL);
+  if (columns < 0 || !check_factor(op, x) || !mxi_check_contracted(x, packed, columns, transpose)) return -1;
+  *w = (struct mxi_packed_matrix){
+      packed, scales, NULL, format_of_floats(format), mx_float_format_group_size(format), columns};
+  return 0;
+}
+
 mx_array mx_quantized_matmul_float(mx_array x, mx_array packed, mx_array scales, bool transpose,
                                    mx_float_format format) {
-  const char *op = "quantized_matmul";
-  if (!mxi_usable1(op, x)) return MX_BAD;
-  int64_t columns = check_packed_floats(op, packed, scales, format, NULL);
-  if (columns < 0 || !check_factor(op, x) || !mxi_check_contracted(x, packed, columns, transpose))
-    return MX_BAD;
-  const struct mxi_packed_matrix w = {
-      packed, scales, NULL, format_of_floats(format), mx_float_format_group_size(format), columns};
+  struct mxi_packed_matrix w;
+  if (!mxi_usable1("quantized_matmul", x)) return MX_BAD;
+  if (mxi_float_matrix(x, packed, scales, transpose, format, &w) < 0) return MX_BAD;
   return MXI_COMPOSED(mxi_quantized_product(x, &w, transpose));
 }
 

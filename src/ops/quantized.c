@@ -36,7 +36,7 @@ static int affine_options(const char *op, mx_quant *q) {
 }
 /* The format of options that were checked. */
 static int64_t affine_format(mx_quant q) { return mxi_quant_format_of(MXI_MODE_AFFINE, q.bits); }
-static mx_quant affine_options_of(int64_t format, int64_t group_size) {
+mx_quant mxi_affine_options_of(int64_t format, int64_t group_size) {
   return (mx_quant){(int)group_size, mxi_quant_bits((enum mxi_quant_format)format)};
 }
 
@@ -134,25 +134,32 @@ static mx_array in_batch(mx_array a, mx_ints batch) {
   return mx_broadcast_to(a, (mx_ints){shape, batch.n + 2});
 }
 
+void mxi_product_inputs(mx_array x, const struct mxi_packed_matrix *w, struct mxi_product_inputs *p) {
+  mx_dtype factor = w->biases ? mx_promote_types(mxi_dtype(w->scales), mxi_dtype(w->biases)) : mxi_dtype(x);
+  p->n = w->biases ? 4 : 3;
+  p->result = mx_promote_types(mxi_dtype(x), factor);
+  p->computed = kernel_dtype(p->result);
+  p->in[0] = mx_astype(x->ndim == 1 ? mx_reshape(x, MX_SHAPE(1, x->size)) : x, p->computed);
+  p->in[1] = w->packed, p->in[2] = w->scales, p->in[3] = w->biases;
+  for (int i = 2; w->biases && i < 4; i++) p->in[i] = mx_astype(p->in[i], kernel_dtype(factor));
+}
+
 mx_array mxi_quantized_product(mx_array x, const struct mxi_packed_matrix *w, bool transpose) {
-  mx_dtype factor = w->biases ? mx_promote_types(mxi_dtype(w->scales), mxi_dtype(w->biases)) : mxi_dtype(x),
-           t = mx_promote_types(mxi_dtype(x), factor);
-  mx_array in[] = {x, w->packed, w->scales, w->biases};
-  int ninputs = w->biases ? 4 : 3;
-  for (int i = 2; w->biases && i < 4; i++) in[i] = mx_astype(in[i], kernel_dtype(factor));
+  struct mxi_product_inputs o;
+  mxi_product_inputs(x, w, &o);
+  if (o.in[0] == MX_BAD) return MX_BAD;
   bool vector = x->ndim == 1;
-  in[0] = mx_astype(vector ? mx_reshape(x, MX_SHAPE(1, x->size)) : x, kernel_dtype(t));
   int64_t shape[MX_MAX_NDIM];
-  int nbatch = mxi_broadcast_shape("quantized_matmul", (mx_ints){in[0]->dims, in[0]->ndim - 2},
+  int nbatch = mxi_broadcast_shape("quantized_matmul", (mx_ints){o.in[0]->dims, o.in[0]->ndim - 2},
                                    (mx_ints){w->packed->dims, w->packed->ndim - 2}, shape);
-  if (nbatch < 0 || in[0] == MX_BAD) return MX_BAD;
-  for (int i = 0; w->packed->ndim > 2 && i < ninputs; i++) in[i] = in_batch(in[i], (mx_ints){shape, nbatch});
+  if (nbatch < 0) return MX_BAD;
+  for (int i = 0; w->packed->ndim > 2 && i < o.n; i++) o.in[i] = in_batch(o.in[i], (mx_ints){shape, nbatch});
   shape[nbatch] = vector ? 1 : mx_dim(x, -2);
   shape[nbatch + 1] = transpose ? mx_dim(w->packed, -2) : w->columns;
   struct mxi_p_QUANTIZED_MATMUL p = {
       .format = w->format, .group_size = w->group_size, .transpose = transpose};
   mx_array y = mx_astype(
-      mxi_apply(MXI_QUANTIZED_MATMUL, &p, ninputs, in, kernel_dtype(t), (mx_ints){shape, nbatch + 2}), t);
+      mxi_apply(MXI_QUANTIZED_MATMUL, &p, o.n, o.in, o.computed, (mx_ints){shape, nbatch + 2}), o.result);
   return vector ? mx_squeeze(y, MX_AXES(-2)) : y;
 }
 
@@ -166,15 +173,22 @@ bool mxi_check_contracted(mx_array x, mx_array packed, int64_t columns, bool tra
   return false;
 }
 
+int mxi_affine_matrix(mx_array x, mx_array packed, mx_array scales, mx_array biases, bool transpose,
+                      mx_quant q, struct mxi_packed_matrix *w) {
+  int64_t columns = check_affine("quantized_matmul", packed, scales, biases, &q);
+  if (columns < 0) return -1;
+  if (mxi_dtype(x) == MX_COMPLEX64)
+    return mxi_fail(MX_INVALID_ARGUMENT, "[quantized_matmul] expected a real dtype, got complex64");
+  if (!mxi_check_contracted(x, packed, columns, transpose)) return -1;
+  *w = (struct mxi_packed_matrix){packed, scales, biases, affine_format(q), q.group_size, columns};
+  return 0;
+}
+
 mx_array mx_quantized_matmul(mx_array x, mx_array packed, mx_array scales, mx_array biases, bool transpose,
                              mx_quant q) {
+  struct mxi_packed_matrix w;
   if (!mxi_usable("quantized_matmul", 4, (mx_array[]){x, packed, scales, biases})) return MX_BAD;
-  int64_t columns = check_affine("quantized_matmul", packed, scales, biases, &q);
-  if (columns < 0) return MX_BAD;
-  if (mxi_dtype(x) == MX_COMPLEX64)
-    return mxi_bad(MX_INVALID_ARGUMENT, "[quantized_matmul] expected a real dtype, got complex64");
-  if (!mxi_check_contracted(x, packed, columns, transpose)) return MX_BAD;
-  const struct mxi_packed_matrix w = {packed, scales, biases, affine_format(q), q.group_size, columns};
+  if (mxi_affine_matrix(x, packed, scales, biases, transpose, q, &w) < 0) return MX_BAD;
   return MXI_COMPOSED(mxi_quantized_product(x, &w, transpose));
 }
 
@@ -186,16 +200,21 @@ static mx_array group_sums(mx_array g, int group_size, mx_array like) {
 static mx_array integers(mx_array packed, mx_array scales, mx_quant q) {
   return mx_dequantize(packed, mx_ones_like(scales), mxi_zeros_like(scales), q);
 }
-static mx_array scale_gradient(mx_array g, mx_array packed, mx_array scales, mx_quant q) {
+mx_array mxi_scale_gradient(mx_array g, mx_array packed, mx_array scales, mx_quant q) {
   return group_sums(mx_multiply(g, integers(packed, scales, q)), q.group_size, scales);
 }
 
+mx_array mxi_bias_gradient(mx_array g, mx_array biases, mx_quant q) {
+  return group_sums(g, q.group_size, biases);
+}
+
 MXI_VJP(DEQUANTIZE) {
-  mx_quant q = affine_options_of(MXI_PARAMS(DEQUANTIZE, n)->format, MXI_PARAMS(DEQUANTIZE, n)->group_size);
+  mx_quant q =
+      mxi_affine_options_of(MXI_PARAMS(DEQUANTIZE, n)->format, MXI_PARAMS(DEQUANTIZE, n)->group_size);
   mx_array g = cotangents[0];
   mxi_no_grads(n, grads);
-  if (want[1]) grads[1] = MXI_COMPOSED(scale_gradient(g, n->inputs[0], n->inputs[1], q));
-  if (want[2]) grads[2] = MXI_COMPOSED(group_sums(g, q.group_size, n->inputs[2]));
+  if (want[1]) grads[1] = MXI_COMPOSED(mxi_scale_gradient(g, n->inputs[0], n->inputs[1], q));
+  if (want[2]) grads[2] = MXI_COMPOSED(mxi_bias_gradient(g, n->inputs[2], q));
   return mxi_grads_done(n, grads);
 }
 
@@ -214,7 +233,7 @@ static mx_array product_like(const struct mxi_p_QUANTIZED_MATMUL *p, const mx_ar
   enum mxi_quant_mode mode = mxi_quant_formats[p->format].mode;
   if (mxi_quant_modes[mode].biases)
     return mx_quantized_matmul(in[0], in[1], in[2], in[3], transpose,
-                               affine_options_of(p->format, p->group_size));
+                               mxi_affine_options_of(p->format, p->group_size));
   return mx_quantized_matmul_float(in[0], in[1], in[2], transpose, (mx_float_format)(mode - 1));
 }
 
@@ -222,8 +241,8 @@ static mx_array product_like(const struct mxi_p_QUANTIZED_MATMUL *p, const mx_ar
 static void affine_gradients(const mx_node *n, mx_array g, bool transpose, mx_quant q, const bool *want,
                              mx_array *grads) {
   mx_array dw = matrix_gradient(n->inputs[0], g, n->inputs[1], transpose);
-  if (want[2]) grads[2] = scale_gradient(dw, n->inputs[1], n->inputs[2], q);
-  if (want[3]) grads[3] = group_sums(dw, q.group_size, n->inputs[3]);
+  if (want[2]) grads[2] = mxi_scale_gradient(dw, n->inputs[1], n->inputs[2], q);
+  if (want[3]) grads[3] = mxi_bias_gradient(dw, n->inputs[3], q);
 }
 
 MXI_VJP(QUANTIZED_MATMUL) {
@@ -234,7 +253,7 @@ MXI_VJP(QUANTIZED_MATMUL) {
   if (want[0])
     grads[0] = MXI_COMPOSED(mx_astype(product_like(p, in, !p->transpose), mxi_dtype(n->inputs[0])));
   if (n->ninputs == 4 && (want[2] || want[3]))
-    affine_gradients(n, cotangents[0], p->transpose, affine_options_of(p->format, p->group_size), want,
+    affine_gradients(n, cotangents[0], p->transpose, mxi_affine_options_of(p->format, p->group_size), want,
                      grads);
   return mxi_grads_done(n, grads);
 }

@@ -10,15 +10,7 @@
 
    m16n8k16: thread = 4 * g + t (g < 8, t < 4) has rows g and g + 8 of A and C, column g of B; of A's and B's
    inner axis the elements 2t, 2t + 1, 2t + 8, 2t + 9; of C the columns 2t, 2t + 1. */
-#include "cuda/kernels/kernel.cuh"
-#include "cuda/kernels/attention.h"
-#include "cuda/kernels/half.cuh"
-#include "cuda/kernels/math.cuh"
-#include "cuda/kernels/ptx.cuh"
-
-#define LOWEST         (-3.402823466e38f)
-#define MINUS_INFINITY (-__int_as_float(0x7f800000))
-#define LOG2E          1.4426950408889634
+#include "cuda/kernels/attention.cuh"
 
 namespace {
 
@@ -29,62 +21,16 @@ enum {
   THREADS = MXI_ATTENTION_THREADS
 };
 
-/* 2^x, to 2 ulp; 0 of -inf. */
-MXI_DEVICE float exp2_fast(float x) {
-#ifdef MXI_EMULATED
-  return __builtin_exp2f(x);
-#else
-  float y;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-  return y;
-#endif
-}
-
-MXI_DEVICE void multiply_add(mxi_bf16, float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
-  mxi_mma_m16n8k16_bfloat16(c, a, b);
-}
-MXI_DEVICE void multiply_add(mxi_f16, float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
-  mxi_mma_m16n8k16_float16(c, a, b);
-}
-
-/* What is added to a logit, in natural logarithms; LOWEST from *hidden. */
-MXI_DEVICE double mask_of(const struct mxi_cuda_attention &p, int64_t at, bool *hidden) {
-  switch (p.mask_type) {
-  case MXI_ATTENTION_BOOL: *hidden |= !static_cast<const uint8_t *>(p.mask)[at]; return 0;
-  case MXI_ATTENTION_FLOAT16: return mxi_to_float(static_cast<const mxi_f16 *>(p.mask)[at]);
-  case MXI_ATTENTION_BFLOAT16: return mxi_to_float(static_cast<const mxi_bf16 *>(p.mask)[at]);
-  case MXI_ATTENTION_FLOAT32: return static_cast<const float *>(p.mask)[at];
-  case MXI_ATTENTION_FLOAT64: return static_cast<const double *>(p.mask)[at];
-  default: return 0;
-  }
-}
-
 /* ---- Matrix units ---- */
-/* One of a block's rows: a head's query. */
-struct row {
-  int64_t query, head; /* head in all; beyond the last row: those of the last, and not stored */
-  bool is_real;
-};
-MXI_DEVICE struct row row_of(const struct mxi_cuda_attention &p, int64_t kv_head, int64_t r) {
-  int64_t group = p.heads / p.kv_heads, rows = group * p.queries;
-  bool is_real = r < rows;
-  if (!is_real) r = rows - 1;
-  return {r % p.queries, kv_head * group + r / p.queries, is_real};
-}
-
 /* A logit in base 2 from a product's sum. */
 MXI_DEVICE float logit_of(const struct mxi_cuda_attention &p, float sum, float scale, int64_t batch,
                           const struct row &r, int64_t key) {
   if (key >= p.keys) return MINUS_INFINITY;
   bool hidden = p.causal && key > r.query + p.keys - p.queries;
   float logit = sum * scale;
-  if (p.mask) {
-    int64_t at = batch * p.mask_strides[0] + r.head * p.mask_strides[1] + r.query * p.mask_strides[2] +
-                 key * p.mask_strides[3];
-    float added = static_cast<float>(mask_of(p, at, &hidden));
-    if (added != 0)
-      logit = added == MINUS_INFINITY ? added : fmaxf(logit + added * static_cast<float>(LOG2E), LOWEST);
-  }
+  if (p.mask)
+    logit = masked_logit(logit, mask_in_base_2(p, batch * p.mask_strides[0] + r.head * p.mask_strides[1] +
+                                                      r.query * p.mask_strides[2] + key * p.mask_strides[3]));
   return hidden ? LOWEST : logit;
 }
 
@@ -93,16 +39,6 @@ template <int D> struct running {
   float maximum[2], sum[2];
   float values[D / 8][4]; /* n-tile h * 8 + e: columns h * 64 + 16 t + e and 8 more */
 };
-
-MXI_DEVICE float of_quad_max(float x) {
-  x = fmaxf(x, __shfl_xor_sync(~0u, x, 1));
-  return fmaxf(x, __shfl_xor_sync(~0u, x, 2));
-}
-MXI_DEVICE float of_quad_sum(float x) {
-  x += __shfl_xor_sync(~0u, x, 1);
-  return x + __shfl_xor_sync(~0u, x, 2);
-}
-MXI_DEVICE float shift_of(float maximum) { return maximum == MINUS_INFINITY ? 0 : maximum; }
 
 /* A tile of K: rows g and 8 + g of its 16 keys, 16 bytes each 32 elements. */
 template <class H, int D>
@@ -113,7 +49,7 @@ MXI_DEVICE void load_keys(const struct mxi_cuda_attention &p, const H *k, int64_
     int64_t key = first + n * 8 + g;
     const H *from = k + (key < p.keys ? key : p.keys - 1) * p.k_strides[2] + t * 8;
 #pragma unroll
-    for (int j = 0; j < D / 32; j++) to[n][j] = *reinterpret_cast<const uint4 *>(from + j * 32);
+    for (int j = 0; j < D / 32; j++) to[n][j] = mxi_load_once(from + j * 32);
   }
 }
 /* A tile of V: rows 2t, 2t + 1, 2t + 8, 2t + 9 of its 16 keys, 16 bytes each 64 elements. */
@@ -125,7 +61,7 @@ MXI_DEVICE void load_values(const struct mxi_cuda_attention &p, const H *v, int6
     int64_t key = first + t * 2 + (n & 1) + (n >> 1) * 8;
     const H *from = v + (key < p.keys ? key : p.keys - 1) * p.v_strides[2] + g * 8;
 #pragma unroll
-    for (int h = 0; h < D / 64; h++) to[n][h] = *reinterpret_cast<const uint4 *>(from + h * 64);
+    for (int h = 0; h < D / 64; h++) to[n][h] = mxi_load_once(from + h * 64);
   }
 }
 
@@ -193,64 +129,62 @@ MXI_DEVICE void softmax_step(float (&s)[2][4], struct running<D> &r, uint32_t (&
   probabilities[3] = mxi_pack<H>(s[1][2], s[1][3]);
 }
 
+/* What the warps have, in shared memory. */
 template <int D> struct joined {
+  enum { STRIDE = D + 4 }; /* as mxi_attention_joined_stride: neighbouring rows in other banks */
   float maximum[WARPS][ROWS], sum[WARPS][ROWS];
-  float values[WARPS][ROWS][D];
+  float values[WARPS][ROWS][STRIDE];
 };
 
-template <class H>
-MXI_DEVICE void store(const struct mxi_cuda_attention &p, int64_t batch, const struct row &r, int64_t column,
-                      float x) {
-  if (!r.is_real) return;
-  static_cast<H *>(
-      p.out)[batch * p.out_strides[0] + r.head * p.out_strides[1] + r.query * p.out_strides[2] + column] =
-      mxi_of_float<H>(x);
-}
-
-/* The end of a row's softmax: its sink joins the sum. Factor for its values. */
-MXI_DEVICE float last_factor(const struct mxi_cuda_attention &p, const struct row &r, float maximum,
-                             float sum) {
-  float factor = 1;
-  if (p.sinks) {
-    float sink = p.sinks[r.head] * static_cast<float>(LOG2E), top = fmaxf(maximum, sink),
-          shift = shift_of(top);
-    factor = exp2_fast(maximum - shift);
-    sum = mxi_fma(sum, factor, exp2_fast(sink - shift));
+/* Leaves a warp's part of the rows that there are. A thread's columns are 16 neighbours of each 64. */
+template <int D> MXI_DEVICE void leave_warp(struct joined<D> *all, int rows, const struct running<D> &r) {
+  int warp = threadIdx.x / 32, g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
+#pragma unroll
+  for (int i = 0; i < 2; i++) {
+    int row = g + 8 * i;
+    float sum = of_quad_sum(r.sum[i]);
+    if (row >= rows) continue;
+    if (t == 0) all->maximum[warp][row] = r.maximum[i], all->sum[warp][row] = sum;
+    float4 *to = reinterpret_cast<float4 *>(all->values[warp][row]);
+#pragma unroll
+    for (int n = 0; n < D / 8; n += 4)
+#pragma unroll
+      for (int c = 0; c < 2; c++)
+        to[n / 8 * 16 + t * 4 + n % 8 / 4 + c * 2] = {r.values[n][2 * i + c], r.values[n + 1][2 * i + c],
+                                                      r.values[n + 2][2 * i + c], r.values[n + 3][2 * i + c]};
   }
-  return factor / sum;
 }
 
-/* Joins the splits' partial results, in their order, of rows that this block has. */
+/* Joins the warps' parts, 4 columns a thread, to the result or to the split's. */
 template <class H, int D>
-MXI_DEVICE void join_splits(const struct mxi_cuda_attention &p, int64_t item, int64_t batch, int64_t kv_head,
-                            int64_t first_row, float *factors) {
-  const volatile float *partials = p.partials + item * p.splits * ROWS * (2 + D);
-  for (int r = 0; r < ROWS; r++) {
-    const volatile float *of_row = partials + r * (2 + D);
+MXI_DEVICE void join_warps(const struct mxi_cuda_attention &p, const struct joined<D> *all, int64_t batch,
+                           int64_t kv_head, int64_t first_row, int rows, int64_t split) {
+  enum { FOURS = D / 4 };
+  for (int i = threadIdx.x; i < rows * FOURS; i += THREADS) {
+    int row = i / FOURS, four = i % FOURS;
     float top = MINUS_INFINITY, sum = 0;
-    for (int s = 0; s < p.splits; s++) top = fmaxf(top, of_row[s * ROWS * (2 + D)]);
-    float shift = shift_of(top);
-    for (int s = 0; s < p.splits; s++) {
-      float factor = exp2_fast(of_row[s * ROWS * (2 + D)] - shift);
-      sum = mxi_fma(of_row[s * ROWS * (2 + D) + 1], factor, sum);
+    float4 value = {0, 0, 0, 0};
+#pragma unroll
+    for (int w = 0; w < WARPS; w++) top = fmaxf(top, all->maximum[w][row]);
+#pragma unroll
+    for (int w = 0; w < WARPS; w++) {
+      float factor = exp2_fast(all->maximum[w][row] - shift_of(top));
+      sum = mxi_fma(all->sum[w][row], factor, sum);
+      value = add_scaled(value, reinterpret_cast<const float4 *>(all->values[w][row])[four], factor);
     }
-    struct row at = row_of(p, kv_head, first_row + r);
-    if (!at.is_real) break;
-    float last = last_factor(p, at, top, sum);
-    for (int d = threadIdx.x; d < D; d += THREADS) {
-      float value = 0;
-      for (int s = 0; s < p.splits; s++) {
-        float factor = exp2_fast(of_row[s * ROWS * (2 + D)] - shift);
-        value = mxi_fma(of_row[s * ROWS * (2 + D) + 2 + d], factor, value);
-      }
-      store<H>(p, batch, at, d, value * last);
+    if (p.splits == 1) {
+      struct row at = row_of(p, kv_head, first_row + row);
+      store_four<H>(p, batch, at, four * 4, scaled(value, last_factor(p, at, top, sum)));
+    } else {
+      int64_t to = split * ROWS + row;
+      reinterpret_cast<float4 *>(p.values)[to * FOURS + four] = value;
+      if (four == 0) reinterpret_cast<float2 *>(p.sums)[to] = {top, sum};
     }
   }
 }
 
 template <class H, int D> MXI_DEVICE void attend_rows(const struct mxi_cuda_attention &p) {
   MXI_DYNAMIC_SHARED(struct joined<D>, all);
-  __shared__ bool is_last;
   int split = blockIdx.x % p.splits;
   int64_t item = blockIdx.x / p.splits, first_row = item % p.row_tiles * ROWS, of_head = item / p.row_tiles;
   int64_t batch = of_head / p.kv_heads, kv_head = of_head % p.kv_heads;
@@ -258,6 +192,7 @@ template <class H, int D> MXI_DEVICE void attend_rows(const struct mxi_cuda_atte
   const struct row rows[2] = {row_of(p, kv_head, first_row + g), row_of(p, kv_head, first_row + g + 8)};
   const float scale = static_cast<float>(p.scale * LOG2E);
 
+  mxi_grid_wait();
   uint32_t q[D / 16][4];
 #pragma unroll
   for (int i = 0; i < 2; i++) {
@@ -279,15 +214,8 @@ template <class H, int D> MXI_DEVICE void attend_rows(const struct mxi_cuda_atte
   const H *k = static_cast<const H *>(p.k) + batch * p.k_strides[0] + kv_head * p.k_strides[1];
   const H *v = static_cast<const H *>(p.v) + batch * p.v_strides[0] + kv_head * p.v_strides[1];
   int64_t begin = split * p.split_keys, end = begin + p.split_keys < p.keys ? begin + p.split_keys : p.keys;
-  if (p.causal &&
-      p.queries > 1) { /* tiles that all rows are blind to; of a row that sees no key, all count alike */
-    int64_t group_rows = static_cast<int64_t>(p.heads / p.kv_heads) * p.queries, last = first_row + ROWS - 1;
-    if (last >= group_rows) last = group_rows - 1;
-    int64_t most = first_row / p.queries == last / p.queries ? last % p.queries : p.queries - 1;
-    int64_t least = first_row / p.queries == last / p.queries ? first_row % p.queries : 0;
-    int64_t seen = most + p.keys - p.queries + 1;
-    if (least + p.keys - p.queries + 1 > 0 && seen < end) end = seen;
-  }
+  int64_t seen = end_of(p, seen_by(p, first_row, ROWS));
+  if (seen < end) end = seen;
   int64_t first = begin + warp * KEYS;
   if (first < end) {
     uint4 keys[2][D / 32];
@@ -309,45 +237,14 @@ template <class H, int D> MXI_DEVICE void attend_rows(const struct mxi_cuda_atte
     }
   }
 
-  /* the warps */
-#pragma unroll
-  for (int i = 0; i < 2; i++) {
-    float sum = of_quad_sum(r.sum[i]);
-    if (t == 0) all->maximum[warp][g + 8 * i] = r.maximum[i], all->sum[warp][g + 8 * i] = sum;
-#pragma unroll
-    for (int n = 0; n < D / 8; n++) {
-      float *to = &all->values[warp][g + 8 * i][n / 8 * 64 + t * 16 + n % 8];
-      to[0] = r.values[n][2 * i], to[8] = r.values[n][2 * i + 1];
-    }
-  }
+  mxi_grid_launch_dependents();
+  int64_t left = static_cast<int64_t>(p.heads / p.kv_heads) * p.queries - first_row;
+  int of_tile = left < ROWS ? static_cast<int>(left) : ROWS;
+  leave_warp<D>(all, of_tile, r);
   __syncthreads();
-  for (int i = threadIdx.x; i < ROWS * D; i += THREADS) {
-    int of_row = i / D, d = i % D;
-    float top = MINUS_INFINITY, sum = 0, value = 0;
-    for (int w = 0; w < WARPS; w++) top = fmaxf(top, all->maximum[w][of_row]);
-    for (int w = 0; w < WARPS; w++) {
-      float factor = exp2_fast(all->maximum[w][of_row] - shift_of(top));
-      sum = mxi_fma(all->sum[w][of_row], factor, sum);
-      value = mxi_fma(all->values[w][of_row][d], factor, value);
-    }
-    struct row at = row_of(p, kv_head, first_row + of_row);
-    if (p.splits == 1) {
-      store<H>(p, batch, at, d, value * last_factor(p, at, top, sum));
-    } else {
-      float *to = p.partials + ((item * p.splits + split) * ROWS + of_row) * (2 + D);
-      if (d == 0) to[0] = top, to[1] = sum;
-      to[2 + d] = value;
-    }
-  }
-  if (p.splits == 1) return;
-  __threadfence();
-  __syncthreads();
-  if (threadIdx.x == 0) is_last = atomicAdd(&p.finished[item], 1u) == static_cast<uint32_t>(p.splits - 1);
-  __syncthreads();
-  if (!is_last) return;
-  __threadfence();
-  join_splits<H, D>(p, item, batch, kv_head, first_row, nullptr);
-  if (threadIdx.x == 0) p.finished[item] = 0;
+  join_warps<H, D>(p, all, batch, kv_head, first_row, of_tile, item * p.splits + split);
+  if (p.splits == 1 || !is_last_of(p, item)) return;
+  join_splits<H, D, ROWS>(p, item, batch, kv_head, first_row, of_tile, reinterpret_cast<float *>(all));
 }
 
 /* ---- Plain arithmetic: a block has one row ---- */

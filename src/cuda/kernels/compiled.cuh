@@ -2,6 +2,8 @@
 #ifndef MXI_CUDA_KERNELS_COMPILED_CUH
 #define MXI_CUDA_KERNELS_COMPILED_CUH
 #include "cuda/kernels/elementwise.cuh"
+#include "cuda/kernels/half_math.cuh"
+#include "cuda/kernels/pairs.cuh"
 
 /* N elements, read and written at once by words as long as they make. */
 template <class T, int N> struct mxi_elements { T v[N]; };
@@ -45,6 +47,14 @@ MXI_DEVICE void mxi_store_strided(T *to, INDEX stride, const mxi_elements<T, N> 
 #pragma unroll
   for (int e = 0; e < N; e++) to[e * stride] = x.v[e];
 }
+/* Elements e and e + 1. */
+template <class T, int N> MXI_DEVICE mxi_two<T> mxi_two_from(const mxi_elements<T, N> &x, int e) {
+  return mxi_two<T>::of(x.v[e], x.v[e + 1]);
+}
+template <class T, int N> MXI_DEVICE void mxi_two_to(mxi_elements<T, N> &x, int e, const mxi_two<T> &two) {
+  x.v[e] = two.first_stored();
+  x.v[e + 1] = two.second_stored();
+}
 /* A scalar whose bytes are the first of a word. */
 template <class T> MXI_DEVICE T mxi_scalar(uint64_t word) {
   T x;
@@ -56,7 +66,7 @@ template <class T> MXI_DEVICE T mxi_scalar(uint64_t word) {
  */
 MXI_DEVICE int mxi_take_index(int &i, uint64_t divisor, uint64_t magic) { /* form.c: put_divisor */
   unsigned n = (unsigned)i;
-  unsigned quotient = (mxi_multiply_high(n, (uint32_t)magic) + n) >> (unsigned)(divisor >> 32);
+  unsigned quotient = (__umulhi(n, (uint32_t)magic) + n) >> (unsigned)(divisor >> 32);
   i = (int)quotient;
   return (int)(n - quotient * (unsigned)divisor);
 }
