@@ -366,7 +366,8 @@ char *mxi_cuda_program_source(const struct mxi_program *p, const struct mxi_cuda
   mxi_string_print(&t, "MXI_KERNEL(" MXI_CODEGEN_KERNEL ", mxi_program_words, %d) {\n", MXI_CODEGEN_THREADS);
   mxi_string_print(&t, "  typedef %s index;\n", f->wide ? "int64_t" : "int");
   mxi_string_print(&t, "  const index n = (index)p.words[%d];\n", WORD_VECTORS);
-  mxi_string_print(&t, "  const index first = (index)blockIdx.x * %d + threadIdx.x;\n", k.unroll * MXI_CODEGEN_THREADS);
+  mxi_string_print(&t, "  const index first = (index)blockIdx.x * %d + threadIdx.x;\n",
+                   k.unroll * MXI_CODEGEN_THREADS);
   print_operands(&t, &k);
   print_arrays(&t, &k);
   print_loads(&t, &k);
