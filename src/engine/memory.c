@@ -1,6 +1,7 @@
 #include "engine/memory.h"
 #include "base/error.h"
 #include "base/lock.h"
+#include "core/interrupt.h"
 #include "core/mapped.h"
 
 /* ---- Results ---- */
@@ -82,6 +83,15 @@ static int await_event(struct mxi_event e) {
   return e.stream ? mxi_backend_of(e.stream->device)->await(e) : 0;
 }
 
+/* With locks held the thread's check isn't asked: it runs code of the caller's, which may need them. */
+static int await_unasked(struct mxi_event e) {
+  int (*ask)(void *) = mxi_check.ask;
+  mxi_check.ask = NULL;
+  int result = await_event(e);
+  mxi_check.ask = ask;
+  return result;
+}
+
 static int await_check(const struct mxi_check *c) {
   if (!atomic_load_explicit(&c->known, memory_order_acquire)) MXI_TRY(await_event(c->launch));
   return c->failure.code == MX_OK ? 0 : mxi_error_put(&c->failure);
@@ -110,6 +120,7 @@ static int download(mx_buffer *buffer) {
 }
 
 int mxi_to_host(mx_array a) {
+  if (mxi_state(a) == MXI_SUBMITTED) MXI_TRY(mxi_await(a)); // with no lock held, for it may be interrupted
   mxi_lock(MXI_LOCK_DOWNLOADS);
   int result = a->data ? 0 : download(a->buffer);
   if (result == 0 && !a->data) a->data = (char *)a->buffer->data + a->offset;
@@ -137,7 +148,7 @@ static bool is_right(const struct mxi_check *c) { return is_known(c) && c->failu
 static void settle(const struct mxi_check *c) {
   struct mxi_error e = {.code = MX_INTERRUPTED};
   while (!is_known(c) && e.code == MX_INTERRUPTED)
-    if (await_event(c->launch) < 0) mxi_error_take(&e);
+    if (await_unasked(c->launch) < 0) mxi_error_take(&e);
 }
 
 static void forget_right_ones(struct mxi_side *side) {
@@ -182,7 +193,7 @@ static void use(struct mxi_side *side, struct mxi_event e) {
   int i = 0;
   while (i < side->nused && side->used[i].stream != e.stream) i++;
   if (i == MXI_SIDE_STREAMS) { // more streams than there is room for: the first is waited for
-    await_event(side->used[0]);
+    await_unasked(side->used[0]);
     i = 0;
   }
   side->used[i] = e;
