@@ -131,7 +131,7 @@ fuzz: setup-clang build
 
 warnings: setup-clang
 	@$(call configure,$(BUILD)-clang,clang,-Dpython.install_env=venv)
-	@$(RUN) ninja -C $(BUILD)-clang --quiet tests/c/misuse_calls.h
+	@$(RUN) ninja -C $(BUILD)-clang --quiet tests/c/misuse_calls.h src/cuda_headers.c
 	@$(RUN) python tools/check_warnings.py $(BUILD)-clang
 
 bench: setup-demo+model build
