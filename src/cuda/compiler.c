@@ -58,10 +58,13 @@ static int load_kept(int folder, const char *source, const char *name, struct mx
    registered after each of them was opened. */
 static void stop_compiler(void);
 static void stop_at_exit(void) { atexit(stop_compiler); }
+/* The compiler makes things of its own that go at the end of the process while it compiles for the first
+   times: the thread must end before them too. */
 static bool open_compiler(void) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  enum { FIRST_TIMES = 16 };
+  static atomic_int times;
   if (mxi_nvrtc_open() < 0) return false;
-  pthread_once(&once, stop_at_exit);
+  if (atomic_fetch_add(&times, 1) < FIRST_TIMES) stop_at_exit();
   return true;
 }
 static int compile(int folder, const char *source, const char *name, const char *architecture, bool contracts,
