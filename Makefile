@@ -55,6 +55,7 @@ examples: setup-model+examples build
 	  $(RUN) python examples/python/$$name.py --plot examples/curves/$$name.png || exit 1; done
 
 test: setup-model+lm+examples+test+cuda build
+	@$(RUN) ninja -C $(BUILD) --quiet meson-test-prereq # the emulated GPU, which only tests need
 	@MLX_TEST_MODEL=$$($(RUN) python tools/model.py) $(RUN) meson test -C $(BUILD) --no-rebuild --print-errorlogs --quiet
 	@$(RUN) python -m pytest -q -n $(JOBS)
 	@MLX_MOCK_GPU=1 $(RUN) python -m pytest -q -n $(JOBS) $(DEVICE_TESTS)
