@@ -33,20 +33,12 @@ static size_t instruction_bytes(const struct mxi_program *p) {
   return (size_t)p->ninstructions * sizeof(struct mxi_instruction);
 }
 
-static uint64_t hash_of_bytes(uint64_t h, const uint8_t *bytes, size_t n) {
-  for (size_t i = 0; i < n; i += 8) {
-    uint64_t word = 0;
-    memcpy(&word, bytes + i, n - i < 8 ? n - i : 8);
-    h = mxi_mix(h, word);
-  }
-  return h;
-}
 static uint64_t program_hash(const struct mxi_program *p) {
   uint64_t h = mxi_mix((uint64_t)p->ninstructions << 16 | (uint64_t)p->ninputs << 8, (uint64_t)p->noutputs);
-  h = hash_of_bytes(h, p->input_type, (size_t)p->ninputs);
-  h = hash_of_bytes(h, p->output_type, (size_t)p->noutputs);
-  h = hash_of_bytes(h, p->output_value, (size_t)p->noutputs);
-  return hash_of_bytes(h, (const uint8_t *)p->instructions, instruction_bytes(p));
+  h = mxi_mix_bytes(h, p->input_type, (size_t)p->ninputs);
+  h = mxi_mix_bytes(h, p->output_type, (size_t)p->noutputs);
+  h = mxi_mix_bytes(h, p->output_value, (size_t)p->noutputs);
+  return mxi_mix_bytes(h, p->instructions, instruction_bytes(p));
 }
 
 static bool same_instruction(const struct mxi_instruction *a, const struct mxi_instruction *b) {

@@ -96,12 +96,7 @@ struct plan {
 static cublasLtHandle_t handle;
 static struct mxi_lru plans;
 
-static uint64_t hash_kind(const struct kind *kind) {
-  uint64_t words[sizeof *kind / sizeof(uint64_t)], h = 0;
-  memcpy(words, kind, sizeof words);
-  for (size_t i = 0; i < sizeof words / sizeof *words; i++) h = mxi_mix(h, words[i]);
-  return h;
-}
+static uint64_t hash_kind(const struct kind *kind) { return mxi_mix_bytes(0, kind, sizeof *kind); }
 static bool same_kind(const struct mxi_lru_entry *e, const void *key) {
   return memcmp(&((const struct plan *)e)->kind, key, sizeof(struct kind)) == 0;
 }

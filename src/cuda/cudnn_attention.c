@@ -182,10 +182,7 @@ struct attention_plan {
 static struct mxi_lru attention_plans;
 
 static uint64_t hash_attention(const struct attention_kind *kind) {
-  uint64_t words[sizeof *kind / sizeof(uint64_t)], h = 0;
-  memcpy(words, kind, sizeof words);
-  for (size_t i = 0; i < sizeof words / sizeof *words; i++) h = mxi_mix(h, words[i]);
-  return h;
+  return mxi_mix_bytes(0, kind, sizeof *kind);
 }
 static bool same_attention(const struct mxi_lru_entry *e, const void *key) {
   return memcmp(&((const struct attention_plan *)e)->kind, key, sizeof(struct attention_kind)) == 0;

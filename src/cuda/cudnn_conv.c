@@ -94,12 +94,7 @@ static cudnnHandle_t handle;
 static struct mxi_lru plans;
 static bool absent; /* the library is not there, or doesn't start */
 
-static uint64_t hash_conv_kind(const struct conv_kind *kind) {
-  uint64_t words[sizeof *kind / sizeof(uint64_t)], h = 0;
-  memcpy(words, kind, sizeof words);
-  for (size_t i = 0; i < sizeof words / sizeof *words; i++) h = mxi_mix(h, words[i]);
-  return h;
-}
+static uint64_t hash_conv_kind(const struct conv_kind *kind) { return mxi_mix_bytes(0, kind, sizeof *kind); }
 static bool same_conv_kind(const struct mxi_lru_entry *e, const void *key) {
   return memcmp(&((const struct conv_plan *)e)->kind, key, sizeof(struct conv_kind)) == 0;
 }

@@ -51,10 +51,7 @@ static struct mxi_lru plans;
 _Static_assert(sizeof(struct mxi_cuda_fft_kind) == 8 * sizeof(uint64_t), "no holes");
 
 static uint64_t hash_kind(const struct mxi_cuda_fft_kind *kind) {
-  uint64_t words[sizeof *kind / sizeof(uint64_t)], h = 0;
-  memcpy(words, kind, sizeof words);
-  for (size_t i = 0; i < sizeof words / sizeof *words; i++) h = mxi_mix(h, words[i]);
-  return h;
+  return mxi_mix_bytes(0, kind, sizeof *kind);
 }
 static bool same_kind(const struct mxi_lru_entry *e, const void *key) {
   return memcmp(&((const struct fft_plan *)e)->kind, key, sizeof(struct mxi_cuda_fft_kind)) == 0;
