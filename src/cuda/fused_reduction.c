@@ -4,7 +4,7 @@
  */
 #include "cuda/fused_reduction.h"
 #include "cuda/call.h"
-#include "cuda/fused_region.h"
+#include "engine/iteration.h"
 #include "cuda/reduce.h"
 
 enum { VECTOR_BYTES = 16 };
@@ -49,7 +49,7 @@ static bool step_along(mx_array a, mx_ints shape, int begin, int end, int64_t *s
   int64_t size = 1;
   *step = 0;
   for (int i = end - 1; i >= begin; size *= shape.v[i--]) {
-    int64_t stride = mxi_fused_stride(a, i, shape.n);
+    int64_t stride = mxi_iteration_stride(a, i, shape.n);
     if (shape.v[i] == 1) continue;
     if (size == 1)
       *step = stride;

@@ -6,6 +6,4 @@
 
 /* false: it has more dims than kernels take. */
 bool mxi_fused_region_of(const struct mxi_call *c, struct mxi_fused_region *r);
-/* The operand's stride along an axis of values with ndim dims: 0 where it is repeated. */
-int64_t mxi_fused_stride(mx_array a, int axis, int ndim);
 #endif

@@ -81,13 +81,6 @@ static CUresult look(struct mxi_cuda_stream *s, uint64_t number) {
   return r;
 }
 
-int mxi_cuda_mark(struct mxi_cuda_stream *s) {
-  mxi_lock(MXI_LOCK_CUDA_STREAMS);
-  int result = put_mark(s);
-  mxi_unlock(MXI_LOCK_CUDA_STREAMS);
-  return result;
-}
-
 /* A mark costs half as much as a launch: of evals that follow each other closely the first is marked. Who
    waits for another waits for those behind it too. */
 static const int64_t between_marks = 20000; // ns
@@ -103,7 +96,10 @@ int mxi_cuda_mark_stream(mx_stream stream) {
   int64_t time = now();
   if (time - s->marked < between_marks) return 0;
   s->marked = time;
-  return mxi_cuda_mark(s);
+  mxi_lock(MXI_LOCK_CUDA_STREAMS);
+  int result = put_mark(s);
+  mxi_unlock(MXI_LOCK_CUDA_STREAMS);
+  return result;
 }
 
 static CUresult query(struct mxi_cuda_stream *s, uint64_t number) {

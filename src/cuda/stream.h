@@ -38,8 +38,6 @@ struct mxi_cuda_stream *mxi_cuda_stream_of(mx_stream s);
 static inline uint64_t mxi_cuda_count(struct mxi_cuda_stream *s) {
   return atomic_fetch_add(&s->submitted, 1) + 1;
 }
-/* What was submitted up to now can be waited for, and nothing later. */
-int mxi_cuda_mark(struct mxi_cuda_stream *s);
 /* Has it ended? Marks the stream if it can't be told otherwise. */
 bool mxi_cuda_passed(struct mxi_event e);
 

@@ -13,9 +13,9 @@ static void axis_order(mx_array like, int ndim, int *order) {
     }
 }
 
-static int64_t byte_stride(mx_array a, int axis, int ndim) {
+int64_t mxi_iteration_stride(mx_array a, int axis, int ndim) {
   int own = axis - (ndim - a->ndim); // operands of fewer dims align at the end
-  return own < 0 || a->dims[own] == 1 ? 0 : mxi_strides(a)[own] * (int64_t)mxi_itemsize(a);
+  return own < 0 || a->dims[own] == 1 ? 0 : mxi_strides(a)[own];
 }
 
 static mx_array operand(const struct mxi_call *c, int k) {
@@ -32,7 +32,7 @@ static void merge_axes(struct mxi_iteration *r, const struct mxi_call *c, mx_arr
     if (length == 1) continue;
     bool merges = r->ndim > 0;
     for (int k = 0; k < noperands; k++) {
-      step[k] = byte_stride(operand(c, k), axis, ndim);
+      step[k] = mxi_iteration_stride(operand(c, k), axis, ndim) * (int64_t)mxi_itemsize(operand(c, k));
       merges = merges && r->strides[k][r->ndim - 1] == step[k] * length;
     }
     if (!merges) r->shape[r->ndim++] = 1;

@@ -208,8 +208,11 @@ static int launch_on_cpu(const struct mxi_step *s, struct mxi_operands *o) {
 
 static int launch(const struct mxi_step *s, struct mxi_operands *o) {
   const struct mxi_backend *b = mxi_backend_of(s->stream->device);
-  struct mxi_call c = call_of(s, o);
-  return b->supports && !b->supports(&c) ? launch_on_cpu(s, o) : launch_there(b, s, o);
+  if (b->supports) {
+    struct mxi_call c = call_of(s, o);
+    if (!b->supports(&c)) return launch_on_cpu(s, o);
+  }
+  return launch_there(b, s, o);
 }
 
 int mxi_step_run(const struct mxi_step *s, struct mxi_operands *o) {
