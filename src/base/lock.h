@@ -13,8 +13,8 @@ enum mxi_lock {
   MXI_LOCK_FFT_PLANS,       /* the cache of them */
   MXI_LOCK_DOWNLOADS,       /* bytes come from a device */
   MXI_LOCK_SIDES,           /* which of a buffer's memories have its bytes */
-  MXI_LOCK_CUDA_PRODUCTS,   /* how cuBLASLt and cuDNN compute which */
-  MXI_LOCK_CUDA_GRAPHS,     /* cuDNN's plans of attention, and its calls */
+  MXI_LOCK_CUDA_PRODUCTS,   /* how cuBLASLt computes which */
+  MXI_LOCK_CUDA_GRAPHS,     /* cuDNN's plans, and all calls of it */
   MXI_LOCK_CUDA_TRANSFORMS, /* cuFFT's plans */
   MXI_LOCK_CUDA_SOLVERS,    /* cuSOLVER's handle */
   MXI_LOCK_CUDA_CUSTOM,     /* kernels of the user's */

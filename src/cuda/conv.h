@@ -17,6 +17,6 @@ struct mxi_cuda_conv {
   void *y;       /* (batch, out..., groups, outputs), row-major */
 };
 
-/* cudnn.c. served: the library is there, has an engine for it, and computes it. */
+/* cudnn_conv.c. served: the library is there, has an engine for it, and computes it. */
 int mxi_cuda_cudnn_run(mx_stream s, const struct mxi_cuda_conv *c, bool *served);
 #endif

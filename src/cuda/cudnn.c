@@ -93,8 +93,8 @@ static struct mxi_cudnn_tensor new_tensor(struct mxi_cudnn_graph *g, int type,
   bool yes = true;
   cudnnBackendDescriptor_t d = new_descriptor(g, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
   set_type(g, d, CUDNN_ATTR_TENSOR_DATA_TYPE, type);
-  set_attribute(g, d, CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, MXI_CUDNN_AXES, s->dims);
-  set_attribute(g, d, CUDNN_ATTR_TENSOR_STRIDES, CUDNN_TYPE_INT64, MXI_CUDNN_AXES, s->strides);
+  set_attribute(g, d, CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, s->naxes, s->dims);
+  set_attribute(g, d, CUDNN_ATTR_TENSOR_STRIDES, CUDNN_TYPE_INT64, s->naxes, s->strides);
   set_attribute(g, d, CUDNN_ATTR_TENSOR_UNIQUE_ID, CUDNN_TYPE_INT64, 1, &id);
   set_attribute(g, d, CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, CUDNN_TYPE_INT64, 1, &alignment);
   if (flag != IN_MEMORY) set_attribute(g, d, flag, CUDNN_TYPE_BOOLEAN, 1, &yes);
@@ -107,14 +107,13 @@ struct mxi_cudnn_tensor mxi_cudnn_in_memory(struct mxi_cudnn_graph *g, int type,
   return new_tensor(g, type, s, IN_MEMORY);
 }
 struct mxi_cudnn_tensor mxi_cudnn_scalar(struct mxi_cudnn_graph *g, int type) {
-  struct mxi_cudnn_shape one = {{1, 1, 1, 1}, {1, 1, 1, 1}};
+  struct mxi_cudnn_shape one = {4, {1, 1, 1, 1}, {1, 1, 1, 1}};
   return new_tensor(g, type, &one, CUDNN_ATTR_TENSOR_IS_BY_VALUE);
 }
-struct mxi_cudnn_tensor mxi_cudnn_intermediate(struct mxi_cudnn_graph *g, int type,
-                                               const int64_t dims[MXI_CUDNN_AXES]) {
-  struct mxi_cudnn_shape s;
+struct mxi_cudnn_tensor mxi_cudnn_intermediate(struct mxi_cudnn_graph *g, int type, const int64_t dims[4]) {
+  struct mxi_cudnn_shape s = {.naxes = 4};
   int64_t stride = 1;
-  for (int i = MXI_CUDNN_AXES; i--; stride *= dims[i]) s.dims[i] = dims[i], s.strides[i] = stride;
+  for (int64_t i = s.naxes; i--; stride *= dims[i]) s.dims[i] = dims[i], s.strides[i] = stride;
   return new_tensor(g, type, &s, CUDNN_ATTR_TENSOR_IS_VIRTUAL);
 }
 
@@ -188,6 +187,28 @@ void mxi_cudnn_select(struct mxi_cudnn_graph *g, struct mxi_cudnn_tensor conditi
   end_pointwise(g, d, x, b, y);
 }
 
+void mxi_cudnn_convolve(struct mxi_cudnn_graph *g, const struct mxi_cudnn_convolution *c,
+                        struct mxi_cudnn_tensor x, struct mxi_cudnn_tensor w, struct mxi_cudnn_tensor y) {
+  const float one = 1, zero = 0;
+  cudnnBackendDescriptor_t how = new_descriptor(g, CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR);
+  set_attribute(g, how, CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, CUDNN_TYPE_INT64, 1, &c->naxes);
+  set_type(g, how, CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_DATA_FLOAT);
+  set_attribute(g, how, CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_TYPE_CONVOLUTION_MODE, 1, &c->mode);
+  set_attribute(g, how, CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, CUDNN_TYPE_INT64, c->naxes, c->low);
+  set_attribute(g, how, CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, CUDNN_TYPE_INT64, c->naxes, c->high);
+  set_attribute(g, how, CUDNN_ATTR_CONVOLUTION_DILATIONS, CUDNN_TYPE_INT64, c->naxes, c->dilations);
+  set_attribute(g, how, CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, CUDNN_TYPE_INT64, c->naxes, c->strides);
+  finalize(g, how);
+  cudnnBackendDescriptor_t d = new_operation(g, CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR);
+  set_attribute(g, d, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA, CUDNN_TYPE_FLOAT, 1, &one);
+  set_attribute(g, d, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA, CUDNN_TYPE_FLOAT, 1, &zero);
+  set_descriptor(g, d, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC, how);
+  set_descriptor(g, d, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, x.descriptor);
+  set_descriptor(g, d, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W, w.descriptor);
+  set_descriptor(g, d, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y, y.descriptor);
+  finalize(g, d);
+}
+
 /* ---- Plans ---- */
 static cudnnBackendDescriptor_t describe_graph(struct mxi_cudnn_graph *g) {
   cudnnBackendDescriptor_t d = new_descriptor(g, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
@@ -216,32 +237,58 @@ static int64_t ask_heuristics(struct mxi_cudnn_graph *g, cudnnBackendDescriptor_
   return found < most ? found : most;
 }
 
-/* One configuration may be refused where another is taken. */
-static bool plan_by(struct mxi_cudnn_graph *g, cudnnBackendDescriptor_t configuration) {
-  int64_t count = 0;
+static bool has_suitable_engine(struct mxi_cudnn_graph *g, cudnnBackendDescriptor_t configuration,
+                                const struct mxi_cudnn_wish *wish) {
+  enum { MOST_NOTES = 32 };
+  int notes[MOST_NOTES];
+  int64_t n = 0;
+  if (!wish->suits) return true;
+  cudnnBackendDescriptor_t engine = new_descriptor(g, CUDNN_BACKEND_ENGINE_DESCRIPTOR);
+  if (!engine ||
+      dnn.cudnnBackendGetAttribute(configuration, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR,
+                                   1, &n, &engine) != CUDNN_STATUS_SUCCESS ||
+      dnn.cudnnBackendGetAttribute(engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
+                                   MOST_NOTES, &n, notes) != CUDNN_STATUS_SUCCESS)
+    return false;
+  return wish->suits(notes, n < MOST_NOTES ? n : MOST_NOTES, wish->context);
+}
+
+static bool plan_by(struct mxi_cudnn_graph *g, cudnnBackendDescriptor_t configuration,
+                    const struct mxi_cudnn_wish *wish) {
+  int64_t count = 0, bytes = 0;
+  if (!has_suitable_engine(g, configuration, wish)) return false;
   cudnnBackendDescriptor_t d = new_descriptor(g, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
   set_attribute(g, d, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1, &handle);
   set_descriptor(g, d, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration);
   if (g->refused || dnn.cudnnBackendFinalize(d) != CUDNN_STATUS_SUCCESS ||
       dnn.cudnnBackendGetAttribute(d, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &count,
-                                   &g->workspace_bytes) != CUDNN_STATUS_SUCCESS)
+                                   &bytes) != CUDNN_STATUS_SUCCESS ||
+      bytes > wish->workspace_bytes)
     return false;
   g->plan = d;
+  g->workspace_bytes = bytes > 0 ? bytes : 0;
   return true;
 }
 
-bool mxi_cudnn_plan(struct mxi_cudnn_graph *g) {
-  enum { MOST = 4 };
-  cudnnBackendDescriptor_t configurations[MOST];
-  int64_t found = ask_heuristics(g, describe_graph(g), MOST, configurations);
-  for (int64_t i = 0; i < found; i++)
-    if (plan_by(g, configurations[i])) return true;
+static void drop_descriptors(struct mxi_cudnn_graph *g, int keep) {
+  while (g->ndescriptors > keep) dnn.cudnnBackendDestroyDescriptor(g->descriptors[--g->ndescriptors]);
+}
+
+bool mxi_cudnn_plan(struct mxi_cudnn_graph *g, const struct mxi_cudnn_wish *wish) {
+  cudnnBackendDescriptor_t configurations[MXI_CUDNN_MOST_CONFIGURATIONS];
+  int64_t found = ask_heuristics(g, describe_graph(g), wish->configurations, configurations);
+  for (int64_t i = 0; i < found; i++) { // one may be refused where another is taken
+    int before = g->ndescriptors;
+    if (plan_by(g, configurations[i], wish)) return true;
+    drop_descriptors(g, before);
+    g->refused = false;
+  }
   g->refused = true;
   return false;
 }
 
 void mxi_cudnn_drop(struct mxi_cudnn_graph *g) {
-  while (g->ndescriptors) dnn.cudnnBackendDestroyDescriptor(g->descriptors[--g->ndescriptors]);
+  drop_descriptors(g, 0);
   *g = (struct mxi_cudnn_graph){.refused = true};
 }
 
@@ -261,16 +308,15 @@ static bool execute_pack(struct mxi_cuda_stream *s, const struct mxi_cudnn_graph
   return status == CUDNN_STATUS_SUCCESS;
 }
 
-bool mxi_cudnn_execute(mx_stream stream, const struct mxi_cudnn_graph *g, int64_t n, void *const *addresses) {
+int mxi_cudnn_execute(const char *op, mx_stream stream, const struct mxi_cudnn_graph *g, int64_t n,
+                      void *const *addresses) {
   struct mxi_cudnn_graph own = {0};
   struct mxi_cuda_scratch workspace = {0};
-  struct mxi_error no_memory;
   struct mxi_cuda_stream *s = mxi_cuda_stream_of(stream);
-  bool taken = s && (!g->workspace_bytes ||
-                     mxi_cuda_scratch_take(stream, (size_t)g->workspace_bytes, &workspace) == 0);
-  bool done = taken && execute_pack(s, g, &own, n, addresses, workspace.address);
+  if (!s) return -1;
+  if (g->workspace_bytes) MXI_TRY(mxi_cuda_scratch_take(stream, (size_t)g->workspace_bytes, &workspace));
+  bool done = execute_pack(s, g, &own, n, addresses, workspace.address);
   mxi_cuda_scratch_free(&workspace);
   mxi_cudnn_drop(&own);
-  if (!taken) mxi_error_take(&no_memory);
-  return done;
+  return done ? 0 : mxi_fail(MX_DEVICE_ERROR, "[%s] expected cuDNN's plan to run, got an error from it", op);
 }

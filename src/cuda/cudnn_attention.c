@@ -98,11 +98,11 @@ static int64_t operands_of(const struct attention_kind *kind) {
 
 static struct mxi_cudnn_shape rows_of(int64_t batch, int64_t heads, int64_t rows, int64_t width,
                                       const int64_t strides[3]) {
-  return (struct mxi_cudnn_shape){{batch, heads, rows, width}, {strides[0], strides[1], strides[2], 1}};
+  return (struct mxi_cudnn_shape){4, {batch, heads, rows, width}, {strides[0], strides[1], strides[2], 1}};
 }
 static struct mxi_cudnn_shape columns_of(int64_t batch, int64_t heads, int64_t rows, int64_t width,
                                          const int64_t strides[3]) {
-  return (struct mxi_cudnn_shape){{batch, heads, width, rows}, {strides[0], strides[1], 1, strides[2]}};
+  return (struct mxi_cudnn_shape){4, {batch, heads, width, rows}, {strides[0], strides[1], 1, strides[2]}};
 }
 
 /* The logits where query + keys - queries >= key. */
@@ -196,6 +196,7 @@ static void drop_attention_plan(struct attention_plan *p) {
 /* NULL where memory is short. */
 static struct attention_plan *attention_plan_of(const struct attention_kind *kind) {
   enum { MOST_PLANS = 256 };
+  const struct mxi_cudnn_wish wish = {.configurations = 4, .workspace_bytes = INT64_MAX};
   struct mxi_error no_memory;
   uint64_t hash = hash_attention(kind);
   struct attention_plan *p =
@@ -208,7 +209,7 @@ static struct attention_plan *attention_plan_of(const struct attention_kind *kin
   }
   p->kind = *kind;
   describe_attention(&p->graph, kind);
-  if (!mxi_cudnn_plan(&p->graph)) mxi_cudnn_drop(&p->graph);
+  if (!mxi_cudnn_plan(&p->graph, &wish)) mxi_cudnn_drop(&p->graph);
   if (attention_plans.n > MOST_PLANS)
     drop_attention_plan((struct attention_plan *)mxi_lru_take_oldest(&attention_plans));
   return p;
@@ -220,9 +221,12 @@ static bool execute_attention(mx_stream s, const struct mxi_cuda_attention *a, s
   void *addresses[OPERANDS] = {
       [Q] = (void *)a->q, [K] = (void *)a->k, [V] = (void *)a->v, [OUT] = a->out,
       [SCALE] = &scale,   [HIDDEN] = &hidden, [KEYS] = &keys,     [QUERIES] = &queries};
-  bool done = mxi_cudnn_execute(s, &p->graph, operands_of(&p->kind), addresses);
-  if (!done) mxi_cudnn_drop(&p->graph);
-  return done;
+  struct mxi_error unimportant;
+  if (mxi_cudnn_execute("scaled_dot_product_attention", s, &p->graph, operands_of(&p->kind), addresses) == 0)
+    return true;
+  mxi_error_take(&unimportant);
+  mxi_cudnn_drop(&p->graph);
+  return false;
 }
 
 bool mxi_cuda_cudnn_attention(mx_stream s, const struct mxi_cuda_attention *a, int64_t batch, mx_dtype t) {
