@@ -55,11 +55,24 @@ MXI_DEVICE void load_and_store(const WORD *from, WORD *to, const bool (&good)[EA
     if (good[j]) to[target[j]] = value[j];
 }
 
+/* Sources move to where the one list of indices says; what is out of bounds is not good. */
+MXI_DEVICE void add_offsets(const mxi_cuda_gather &p, const int64_t (&at)[EACH], bool (&good)[EACH],
+                            int64_t (&source)[EACH]) {
+  int64_t index[EACH];
+  mxi_load_indices(p.indices.dtype, p.indices.of[0].address, at, index);
+#pragma unroll
+  for (int j = 0; j < EACH; j++) {
+    int64_t offset;
+    good[j] = mxi_index_offset(p.indices, 0, index[j], offset) && good[j];
+    source[j] += offset;
+  }
+}
+
 /* Words behind the last are those of the last, not stored. */
 template <int BYTES> MXI_DEVICE void gather(const mxi_cuda_gather &p) {
   typedef mxi_word<BYTES> word;
   uint32_t first = blockIdx.x * (THREADS * EACH) + threadIdx.x, size = p.positions.size * p.slice.size;
-  int64_t at[EACH], source[EACH], target[EACH], index[EACH];
+  int64_t at[EACH], source[EACH], target[EACH];
   bool good[EACH];
 #pragma unroll
   for (int j = 0; j < EACH; j++) {
@@ -73,6 +86,7 @@ template <int BYTES> MXI_DEVICE void gather(const mxi_cuda_gather &p) {
     good[j] = first + j * THREADS < size;
   }
   if (p.offsets) {
+    int64_t index[EACH];
     mxi_load_indices_of<int64_t>(p.offsets, at, index);
 #pragma unroll
     for (int j = 0; j < EACH; j++) {
@@ -80,13 +94,7 @@ template <int BYTES> MXI_DEVICE void gather(const mxi_cuda_gather &p) {
       source[j] += index[j];
     }
   } else if (p.indices.count) {
-    mxi_load_indices(p.indices.dtype, p.indices.of[0].address, at, index);
-#pragma unroll
-    for (int j = 0; j < EACH; j++) {
-      int64_t offset;
-      good[j] = mxi_index_offset(p.indices, 0, index[j], offset) && good[j];
-      source[j] += offset;
-    }
+    add_offsets(p, at, good, source);
   }
   load_and_store(reinterpret_cast<const word *>(p.from), reinterpret_cast<word *>(p.to), good, source,
                  target);
@@ -100,7 +108,7 @@ MXI_KERNEL(gather_16, mxi_cuda_gather, THREADS) { gather<16>(p); }
 template <int BYTES> MXI_DEVICE void gather_axis(const mxi_cuda_gather &p) {
   typedef mxi_word<BYTES> word;
   uint32_t first = blockIdx.x * (THREADS * EACH) + threadIdx.x, size = p.positions.size;
-  int64_t at[EACH], source[EACH], target[EACH], index[EACH];
+  int64_t at[EACH], source[EACH], target[EACH];
   bool good[EACH];
 #pragma unroll
   for (int j = 0; j < EACH; j++) {
@@ -112,13 +120,7 @@ template <int BYTES> MXI_DEVICE void gather_axis(const mxi_cuda_gather &p) {
     target[j] = i;
     good[j] = first + j * THREADS < size;
   }
-  mxi_load_indices(p.indices.dtype, p.indices.of[0].address, at, index);
-#pragma unroll
-  for (int j = 0; j < EACH; j++) {
-    int64_t offset;
-    good[j] = mxi_index_offset(p.indices, 0, index[j], offset) && good[j];
-    source[j] += offset;
-  }
+  add_offsets(p, at, good, source);
   load_and_store(reinterpret_cast<const word *>(p.from), reinterpret_cast<word *>(p.to), good, source,
                  target);
 }
